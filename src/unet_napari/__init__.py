@@ -1,0 +1,47 @@
+"""Paint a few labels, train a U-Net, segment stacks of any size.
+
+The names below are loaded when they are first used, so that ``import unet_napari`` is
+instant and loads neither torch nor napari.
+
+Examples
+--------
+>>> from unet_napari import Model, segment, train        # doctest: +SKIP
+>>> model = train(images, labels, task="cells", ndim=2)  # doctest: +SKIP
+>>> segment(image, model)                                # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unet_napari.api import predict, segment, train
+    from unet_napari.images import read_image
+    from unet_napari.model import Model
+
+__all__ = ["Model", "__version__", "predict", "read_image", "segment", "train"]
+
+try:
+    __version__ = version("unet-napari")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0+unknown"
+
+_HOME = {
+    "Model": "unet_napari.model",
+    "predict": "unet_napari.api",
+    "read_image": "unet_napari.images",
+    "segment": "unet_napari.api",
+    "train": "unet_napari.api",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  a module attribute has any type
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,97 @@
+"""A table of measurements: one row for each object.
+
+Sums over slabs, so that memory does not grow with the image.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unet_napari.errors import OutputError
+
+if TYPE_CHECKING:
+    from unet_napari.images import Image, LazyArray
+
+__all__ = ["measure", "write_table"]
+
+_SLAB_PIXELS = 16 * 2**20
+
+
+def measure(image: Image, labels: LazyArray) -> dict[str, list[float]]:
+    """Measure every object of one frame.
+
+    Parameters
+    ----------
+    image : Image
+        With one frame; intensities are of its own units, channel by channel.
+    labels : array of int, shape ``image.shape``
+        0 is background.
+
+    Returns
+    -------
+    dict of str to list
+        Columns of equal length: ``label``, ``pixels``, ``size_um2`` or ``size_um3`` where
+        the pixel size is known, ``centre_z`` (3D), ``centre_y``, ``centre_x`` (pixels),
+        ``mean`` (``mean_c0`` ... with several channels).
+    """
+    axes = image.spatial_axes
+    total: dict[int, np.ndarray] = {}
+    for region in _slabs(image.shape):
+        _add_slab(total, image.read(region), np.asarray(labels[region]), region)
+    ids = sorted(total)
+    sums = np.array([total[i] for i in ids]).reshape(len(ids), 1 + len(axes) + image.channels)
+    pixels = sums[:, 0]
+    table: dict[str, list[float]] = {"label": list(ids), "pixels": pixels.astype(int).tolist()}
+    if all(axis in image.pixel_size for axis in axes):
+        voxel = float(np.prod([image.pixel_size[axis] for axis in axes]))
+        table[f"size_um{len(axes)}"] = (pixels * voxel).tolist()
+    for column, axis in enumerate(axes, start=1):
+        table[f"centre_{axis.lower()}"] = (sums[:, column] / pixels).tolist()
+    for channel in range(image.channels):
+        name = "mean" if image.channels == 1 else f"mean_c{channel}"
+        table[name] = (sums[:, 1 + len(axes) + channel] / pixels).tolist()
+    return table
+
+
+def write_table(path: Path, table: Mapping[str, Sequence[float]]) -> None:
+    """Write columns as CSV, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(table)
+            writer.writerows(zip(*table.values(), strict=True))
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"The table {path} cannot be written: {error.strerror}.") from error
+
+
+def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    rows = max(1, _SLAB_PIXELS // max(1, int(np.prod(shape[1:]))))
+    for start in range(0, shape[0], rows):
+        yield (slice(start, min(start + rows, shape[0])), *(slice(0, n) for n in shape[1:]))
+
+
+def _add_slab(
+    total: dict[int, np.ndarray], image: np.ndarray, labels: np.ndarray, region: tuple[slice, ...]
+) -> None:
+    where = np.nonzero(labels)
+    ids, index = np.unique(labels[where], return_inverse=True)
+    weights = [np.ones(index.size)]
+    weights += [w + part.start for w, part in zip(where, region, strict=True)]
+    weights += [channel[where].astype(np.float64) for channel in image]
+    columns = np.stack([np.bincount(index, w, minlength=ids.size) for w in weights], axis=1)
+    for i, row in zip(ids.tolist(), columns, strict=True):
+        total[i] = total[i] + row if i in total else row

@@ -10,10 +10,10 @@ import subprocess
 import sys
 
 PACKAGES = (
-    "xvfb libgl1 libegl1 libgl1-mesa-dri libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 "
-    "libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 "
-    "libxcb-xinerama0 libdbus-1-3"
-).split()
+    *("xvfb", "libgl1", "libegl1", "libgl1-mesa-dri", "libxkbcommon-x11-0", "libxcb-cursor0"),
+    *("libxcb-icccm4", "libxcb-image0", "libxcb-keysyms1", "libxcb-randr0"),
+    *("libxcb-render-util0", "libxcb-shape0", "libxcb-xinerama0", "libdbus-1-3"),
+)
 LIBRARIES = ("GL", "EGL", "xkbcommon-x11", "xcb-cursor", "xcb-icccm", "dbus-1")
 
 

@@ -1,0 +1,58 @@
+"""What a training run reports: frozen values that survive JSON, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Finished", "Started", "Step", "TrainEvent", "Validated"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training begins; everything left to choose has been chosen."""
+
+    choices: tuple[str, ...]  # one line each: what was chosen, and why
+    device: str  # "cpu", "cuda" or "mps"
+    patch: tuple[int, ...]
+    batch: int
+    samples: int  # images or slices that hold annotated pixels
+    parameters: int  # trainable numbers in the network
+    validation: str  # what is held out, or "too few labels to judge"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update of the weights was made."""
+
+    step: int  # counted from 1
+    epoch: int  # counted from 1
+    epochs: int | None  # None where the budget is in seconds
+    loss: float
+    learning_rate: float
+    fraction: float  # of the budget used, 0 to 1
+    seconds_left: float  # estimated where the budget is not in seconds
+
+
+@dataclass(frozen=True)
+class Validated:
+    """The held-out regions were predicted and compared with what was painted there."""
+
+    step: int
+    score: float | None  # higher is better; None: too few labels to judge
+    score_name: str  # such as "AP50"
+    best: bool  # the weights of this moment are now the ones that best_model() returns
+    message: str  # "" or what the user should know
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Training ended by itself; not sent when the caller stops asking."""
+
+    reason: str  # a sentence
+    step: int
+    seconds: float
+    score: float | None  # of the model that best_model() returns
+    score_name: str
+
+
+TrainEvent = Started | Step | Validated | Finished

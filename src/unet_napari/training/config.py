@@ -44,8 +44,8 @@ class AugmentConfig:
     flip: bool = True
     turn: bool = True
 
-    # Share of the patches that are resampled (rotation, scale, elastic in one pass). The others keep
-    # the camera's own noise, which interpolation smooths away.
+    # Share of the patches that are resampled (rotation, scale, elastic in one pass). The others
+    # keep the camera's own noise, which interpolation smooths away.
     resampled: float = 0.5
     rotation: float = 180.0  # degrees, largest angle either way
     scale: float = 0.25  # sizes between 1 / (1 + scale) and 1 + scale
@@ -120,7 +120,7 @@ class TrainConfig:
     schedule: ScheduleName = "cosine"
     warmup: float = 0.05  # share of the budget in which the rate rises from zero
     clip: float | None = 1.0  # largest norm of the gradient; scribbles make single steps violent
-    # Half-life-free average of the weights: w = ema * w + (1 - ema) * new. None: off, as a rate that
+    # Running average of the weights: w = ema * w + (1 - ema) * new. None: off, as a rate that
     # ends at zero averages by itself.
     ema: float | None = None
     mixed_precision: bool = True  # on CUDA only; bf16 on a CPU is 2.5 times slower than float32

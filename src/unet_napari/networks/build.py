@@ -1,0 +1,63 @@
+"""Networks by name and options, as model files and settings hold them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from unet_napari.errors import SettingsError
+from unet_napari.networks.base import Network
+from unet_napari.networks.unet import UNet
+
+__all__ = ["MAX_PARAMETERS", "NETWORKS", "build_network"]
+
+NETWORKS: dict[str, type[Network]] = {network.name: network for network in (UNet,)}
+
+MAX_PARAMETERS = 500_000_000  # 2 GB of weights; the largest preset in 3D has 372 million
+
+
+def build_network(name: str, options: Mapping[str, Any]) -> Network:
+    """Make a network from its name and options.
+
+    Both may come out of a model file that somebody sent: they are checked, and the size of the
+    network is found without allocating it.
+
+    Parameters
+    ----------
+    name : str
+        A name in `NETWORKS`.
+    options : mapping
+        Arguments of that network's constructor.
+
+    Returns
+    -------
+    Network
+        On the CPU, in training mode, with fresh weights drawn from torch's generator.
+
+    Raises
+    ------
+    SettingsError
+        If the name or an option is unknown or out of range, or the network is too large.
+    """
+    if not isinstance(name, str) or name not in NETWORKS:
+        raise SettingsError(
+            f"There is no network {str(name)[:60]!r}; there are {', '.join(NETWORKS)}."
+        )
+    kind = NETWORKS[name]
+    known = inspect.signature(kind).parameters
+    unknown = [str(option)[:60] for option in options if option not in known]
+    if unknown:
+        raise SettingsError(
+            f"The network {name} has no option {unknown[0]!r}; it has {', '.join(known)}."
+        )
+    with torch.device("meta"):
+        size = kind(**options).parameter_count
+    if size > MAX_PARAMETERS:
+        raise SettingsError(
+            f"This {name} would have {size:,} weights; at most {MAX_PARAMETERS:,} are possible. "
+            "Give it fewer features or levels."
+        )
+    return kind(**options)

@@ -1,0 +1,76 @@
+"""What networks there are, for menus and documentation; no torch in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CATALOGUE", "PRESETS", "Entry"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network as a person chooses it.
+
+    Attributes
+    ----------
+    name : str
+        The name in model files, on the command line and in ``TrainConfig.network``.
+    title : str
+        The name in the literature.
+    description : str
+        One line on what it is and when to take it.
+    paper : str
+        Where it comes from: authors, year, venue or arXiv number.
+    ndims : tuple of int
+        The numbers of spatial axes it exists for.
+    """
+
+    name: str
+    title: str
+    description: str
+    paper: str
+    ndims: tuple[int, ...] = (2, 3)
+
+
+_ENTRIES = (
+    Entry(
+        "unet",
+        "U-Net",
+        "The plain U-Net: fast, and the right choice unless it has failed you.",
+        "Ronneberger et al. 2015, arXiv:1505.04597; 3D: Çiçek et al. 2016, arXiv:1606.06650",
+    ),
+    Entry(
+        "attention_unet",
+        "Attention U-Net",
+        "Learns where to look: small or rare structures in a busy image; its gates can be shown.",
+        "Oktay et al. 2018, arXiv:1804.03999",
+    ),
+    Entry(
+        "nested_unet",
+        "U-Net++",
+        "Dense nested skips with deep supervision: objects of very different sizes; slower.",
+        "Zhou et al. 2018, arXiv:1807.10165",
+    ),
+    Entry(
+        "resnet_unet",
+        "ResNet U-Net",
+        "A ResNet encoder, with ImageNet weights if wanted: colour images and few labels; 2D only.",
+        "He et al. 2016, arXiv:1512.03385, as the encoder of a U-Net",
+        ndims=(2,),
+    ),
+    Entry(
+        "fusion_unet",
+        "Multi-scale fusion U-Net",
+        "Every scale votes on the classes at full resolution: large scenes with fine detail.",
+        "Long et al. 2015, arXiv:1411.4038 (fusion of scales), on a U-Net",
+    ),
+)
+
+CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+
+PRESETS: dict[str, tuple[int, ...]] = {
+    "small": (32, 64, 128, 256, 512),
+    "original": (64, 128, 256, 512, 1024),
+    "large": (64, 128, 256, 512, 1024, 2048),
+}
+"""Named sizes: features per level, finest first, the last one being the bottom of the U."""

@@ -1,0 +1,180 @@
+"""The plan of a U-Net: every choice that fixes its layers, checked and complete.
+
+Options may come out of a model file that somebody sent, so nothing is taken on trust here and
+nothing is allocated. No torch in here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from unet_napari.errors import SettingsError
+from unet_napari.networks.catalogue import PRESETS
+
+__all__ = ["ACTIVATIONS", "NORMS", "PADDINGS", "UPSAMPLINGS", "Plan"]
+
+NORMS = ("batch", "instance", "group", "none")
+PADDINGS = ("same", "valid")
+UPSAMPLINGS = ("transposed", "interpolate")
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu")
+
+LEVELS = (2, 9)
+MAX_CHANNELS = 1024
+MAX_FEATURES = 4096
+MAX_STRIDE = 8
+MAX_TOTAL_STRIDE = 256  # an image is padded to a multiple of it
+KERNELS = (1, 3, 5, 7)
+
+PerAxis = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every choice that fixes the layers of a U-Net.
+
+    The attributes are the options of `unet_napari.networks.UNet`, in their complete form: one
+    number of features per level, one stride per axis between two levels, one kernel size per
+    axis and level.
+
+    Raises
+    ------
+    SettingsError
+        If an option is out of range or contradicts another.
+    """
+
+    in_channels: int
+    out_channels: int
+    features: tuple[int, ...]
+    ndim: int
+    strides: tuple[PerAxis, ...]
+    kernels: tuple[PerAxis, ...]
+    padding: str
+    norm: str
+    activation: str
+    upsampling: str
+    residual: bool
+    deep_supervision: bool
+    dropout: float
+    checkpointing: bool
+
+    def __post_init__(self) -> None:
+        count("in_channels", self.in_channels, 1, MAX_CHANNELS)
+        count("out_channels", self.out_channels, 1, MAX_CHANNELS)
+        one_of("padding", self.padding, PADDINGS)
+        one_of("norm", self.norm, NORMS)
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("upsampling", self.upsampling, UPSAMPLINGS)
+        for name in ("residual", "deep_supervision", "checkpointing"):
+            one_of(name, getattr(self, name), (False, True))
+        fraction("dropout", self.dropout)
+        for axis, total in enumerate(self.total_stride):
+            if total > MAX_TOTAL_STRIDE:
+                raise SettingsError(
+                    f"strides: axis {axis} is made {total} times smaller in all; "
+                    f"at most {MAX_TOTAL_STRIDE} is possible."
+                )
+
+    @property
+    def levels(self) -> int:
+        """Number of resolutions, the full one and the bottom included."""
+        return len(self.features)
+
+    @property
+    def total_stride(self) -> PerAxis:
+        """Down-sampling from the image to the bottom, per axis."""
+        return self.stride_to(self.levels - 1)
+
+    def stride_to(self, level: int) -> PerAxis:
+        """Down-sampling from the image to `level`, per axis."""
+        return tuple(math.prod(s[axis] for s in self.strides[:level]) for axis in range(self.ndim))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as JSON holds them (lists, not tuples)."""
+        return {name: _lists(value) for name, value in asdict(self).items()}
+
+
+def _lists(value: Any) -> Any:  # noqa: ANN401  any JSON value
+    return [_lists(item) for item in value] if isinstance(value, tuple) else value
+
+
+def count(name: str, value: object, low: int, high: int) -> int:
+    """Return `value` if it is a whole number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise SettingsError(
+            f"{name} must be a whole number from {low} to {high}, not {_short(value)}."
+        )
+    return value
+
+
+def fraction(name: str, value: object) -> float:
+    """Return `value` if it is a number from 0 up to, but not including, 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise SettingsError(f"{name} must be at least 0 and less than 1, not {_short(value)}.")
+    return float(value)
+
+
+def one_of(name: str, value: object, choices: Sequence[object]) -> None:
+    """Check that `value` is one of `choices`, and of the same type."""
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
+        listed = ", ".join(str(choice) for choice in choices)
+        raise SettingsError(f"{name} must be one of {listed}, not {_short(value)}.")
+
+
+def feature_counts(features: object) -> tuple[int, ...]:
+    """Return the features per level, finest first.
+
+    Parameters
+    ----------
+    features : int, str or sequence of int
+        A base count, doubled at each of four further levels as in the paper; the name of a
+        preset; or the count of every level.
+    """
+    if isinstance(features, str):
+        one_of("features", features, tuple(PRESETS))
+        return PRESETS[features]
+    if not isinstance(features, list | tuple):
+        base = count("features", features, 1, MAX_FEATURES // 16)
+        return tuple(base * 2**level for level in range(5))
+    count("the number of levels (entries of features)", len(features), *LEVELS)
+    return tuple(count("each entry of features", n, 1, MAX_FEATURES) for n in features)
+
+
+def stride_table(strides: object, *, ndim: int, levels: int) -> tuple[PerAxis, ...]:
+    """Return one stride per axis for each of the ``levels - 1`` steps down."""
+    if not isinstance(strides, list | tuple):
+        strides = [strides] * (levels - 1)
+    if len(strides) != levels - 1:
+        raise SettingsError(
+            f"strides has {len(strides)} entries, but {levels} levels (entries of features) "
+            f"have {levels - 1} steps between them."
+        )
+    return tuple(_per_axis("strides", s, ndim, tuple(range(1, MAX_STRIDE + 1))) for s in strides)
+
+
+def kernel_table(kernels: object, *, ndim: int, levels: int) -> tuple[PerAxis, ...]:
+    """Return one kernel size per axis for each level."""
+    if not isinstance(kernels, list | tuple):
+        kernels = [kernels] * levels
+    if len(kernels) != levels:
+        raise SettingsError(
+            f"kernels has {len(kernels)} entries, but features has {levels}: "
+            "give one kernel size per level."
+        )
+    return tuple(_per_axis("kernels", k, ndim, KERNELS) for k in kernels)
+
+
+def _per_axis(name: str, value: object, ndim: int, choices: tuple[int, ...]) -> PerAxis:
+    values = value if isinstance(value, list | tuple) else [value] * ndim
+    if len(values) != ndim:
+        raise SettingsError(f"{name}: {_short(value)} must have one number per axis ({ndim}).")
+    for number in values:
+        one_of(f"each of {name}", number, choices)
+    return tuple(values)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,133 @@
+"""Where models are kept: those that come with the package, and the user's own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from unet_napari.errors import ModelFileError, OutputError, UnetNapariWarning
+from unet_napari.model_file import SUFFIX, check_output
+from unet_napari.model_info import ModelInfo, read_info
+
+__all__ = ["ListedModel", "find_model", "list_models", "models_folder"]
+
+ENVIRONMENT_VARIABLE = "UNET_NAPARI_MODELS"
+_BUNDLED = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True)
+class ListedModel:
+    """A model in one of the models folders.
+
+    Attributes
+    ----------
+    name
+        What `find_model` and ``Model.load`` take: the file's name without its ending.
+    path
+        Where it is.
+    info
+        What it says about itself; None if the file is damaged.
+    problem
+        What is wrong with it, for the user; None if nothing is.
+    """
+
+    name: str
+    path: Path
+    info: ModelInfo | None
+    problem: str | None = None
+
+
+def list_models() -> list[ListedModel]:
+    """List the bundled and the user's models by name, reading no weights.
+
+    A damaged file is listed with its ``problem``, so that it can be shown and not chosen.
+    """
+    return [_listed(name, path) for name, path in sorted(_model_paths().items())]
+
+
+def find_model(name_or_path: str | Path) -> Path:
+    """Find a model by its name, among the bundled and the user's models, or by its path.
+
+    Raises
+    ------
+    ModelFileError
+        If there is none; the message lists the models that there are.
+    """
+    models = _model_paths()
+    text = str(name_or_path)
+    if text in models:
+        return models[text]
+    path = Path(name_or_path)
+    if "\0" not in text and path.is_file():
+        return path
+    known = ", ".join(f"'{name}'" for name in sorted(models)) or "none yet"
+    raise ModelFileError(
+        f"There is no model '{text}'. Models to choose from: {known}; or give the path of a "
+        f"{SUFFIX} file."
+    )
+
+
+def models_folder() -> Path:
+    """Return the folder that the user's models are saved to, creating it where needed.
+
+    It is the one named by the environment variable ``UNET_NAPARI_MODELS``, else the
+    system's place for application data. Where that cannot be written, it is a temporary
+    folder, and a `UnetNapariWarning` says so.
+    """
+    preferred, other = _user_folders()
+    if _is_usable(preferred):
+        return preferred
+    if not (_is_usable(other) and _is_own(other)):
+        raise OutputError(f"Models can be saved neither in '{preferred}' nor in '{other}'.")
+    warnings.warn(
+        f"'{preferred}' cannot be written to: models are saved in '{other}', which the system "
+        f"may clear. Set {ENVIRONMENT_VARIABLE} to a folder of your own to keep them.",
+        UnetNapariWarning,
+        stacklevel=2,
+    )
+    return other
+
+
+def _user_folders() -> tuple[Path, Path]:
+    """Return the preferred folder and the one to fall back on."""
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
+    preferred = Path(chosen) if chosen else platformdirs.user_data_path("unet-napari") / "models"
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return preferred, Path(tempfile.gettempdir()) / f"unet-napari-models-{user}"
+
+
+def _is_usable(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_output(folder / f"probe{SUFFIX}")
+    except (OSError, OutputError):
+        return False
+    return True
+
+
+def _is_own(folder: Path) -> bool:
+    """Tell whether a folder below the shared /tmp was made by this user."""
+    return not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
+
+
+def _model_paths() -> dict[str, Path]:
+    """Map names to files; the user's own model hides a bundled one of the same name."""
+    paths: dict[str, Path] = {}
+    for folder in (_BUNDLED, *reversed(_user_folders())):
+        try:
+            paths |= {path.stem: path for path in folder.glob(f"*{SUFFIX}") if path.is_file()}
+        except OSError:  # an unreadable folder holds no models that we could use
+            continue
+    return paths
+
+
+def _listed(name: str, path: Path) -> ListedModel:
+    try:
+        return ListedModel(name, path, read_info(path))
+    except ModelFileError as error:
+        return ListedModel(name, path, None, str(error))

@@ -18,13 +18,13 @@ import struct
 import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from unet_napari.errors import ModelFileError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 __all__ = [
     "INFO",
@@ -200,7 +200,8 @@ def _parse_directory(directory: bytes, count: int) -> list[_Member]:
             raise ModelFileError(f"the entry of '{name}' in its table of contents is damaged")
         if member.size > _LIMITS[name]:
             raise ModelFileError(
-                f"'{name}' is said to have {member.size:,} bytes; at most {_LIMITS[name]:,} are read"
+                f"'{name}' is said to have {member.size:,} bytes; "
+                f"at most {_LIMITS[name]:,} are read"
             )
         members.append(member)
         position += len(header)
@@ -222,11 +223,7 @@ def open_container(path: Path) -> Iterator[Container]:
         If the file is missing, cannot be read or is damaged.
     """
     try:
-        if "\0" in str(path):
-            raise ModelFileError("its path holds a null character")
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelFileError("it is not a file")
+        _check_regular(path)
         with path.open("rb") as file:
             yield Container(file, os.fstat(file.fileno()).st_size)
     except ModelFileError as error:
@@ -238,6 +235,14 @@ def open_container(path: Path) -> Iterator[Container]:
         raise ModelFileError(f"There is no model file '{path}'.") from error
     except OSError as error:
         raise ModelFileError(f"The model file '{path}' cannot be read: {error}.") from error
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse what could block or never end when it is read: pipes, devices, folders."""
+    if "\0" in str(path):
+        raise ModelFileError("its path holds a null character")
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ModelFileError("it is not a file")
 
 
 def write_container(path: Path, members: Mapping[str, bytes], *, overwrite: bool = True) -> None:

@@ -21,8 +21,8 @@ from unet_napari.model_file import (
     open_container,
     write_container,
 )
-from unet_napari.model_info import ModelInfo, decode_thumbnail, parse_info
-from unet_napari.model_library import find_model
+from unet_napari.model_info import decode_thumbnail, find_model
+from unet_napari.model_schema import ModelInfo, parse_info
 from unet_napari.networks import Network, build_network
 from unet_napari.tasks import Task, make_task
 from unet_napari.weights import encode_weights, load_weights

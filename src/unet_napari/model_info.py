@@ -1,105 +1,67 @@
-"""What a model is, without its weights: the checked content of ``model.json``.
+"""The models there are, and what each of them is, without loading its weights.
 
-Free of torch, so that the docks and ``unet-napari info`` can describe a model at once.
+Free of torch, so that the docks and ``unet-napari info`` can list and describe models at once.
 """
 
 from __future__ import annotations
 
-import json
-import math
+import os
 import struct
-from dataclasses import dataclass, field, fields
+import tempfile
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import imagecodecs
 import numpy as np
+import platformdirs
 
-from unet_napari.errors import ModelFileError
-from unet_napari.model_file import INFO, THUMBNAIL, open_container
+from unet_napari.errors import ModelFileError, OutputError, UnetNapariWarning
+from unet_napari.model_file import INFO, SUFFIX, THUMBNAIL, check_output, open_container
+from unet_napari.model_schema import ModelInfo, parse_info
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from numpy.typing import NDArray
 
     from unet_napari.model_file import Container
 
-__all__ = ["FORMAT", "ModelInfo", "decode_thumbnail", "parse_info", "read_info", "read_thumbnail"]
+__all__ = [
+    "ListedModel",
+    "ModelInfo",
+    "decode_thumbnail",
+    "find_model",
+    "list_models",
+    "models_folder",
+    "read_info",
+    "read_thumbnail",
+]
 
-FORMAT = 1  # raised when an older unet-napari could misread what is saved
-
+ENVIRONMENT_VARIABLE = "UNET_NAPARI_MODELS"
+_BUNDLED = Path(__file__).parent / "models"
 _THUMBNAIL_SIDE = 1024  # largest width or height, in pixels, that is decoded
-_TEXT_LENGTH = 10_000  # largest number of characters in any text
-_NODES = 20_000  # largest number of values in the whole of model.json
-_DEPTH = 12  # deepest nesting of lists and objects
-_CHANNELS = 4096
-_SPATIAL = "ZYX"
 
 
 @dataclass(frozen=True)
-class ModelInfo:
-    """Everything about a model but its weights.
+class ListedModel:
+    """A model in one of the models folders.
 
     Attributes
     ----------
     name
-        What the user calls it: plain text, never a path.
-    task
-        The task's ``to_dict()``: its name, classes and decoding parameters.
-    network
-        ``{"name": ..., "options": {...}}``, what builds the network again.
-    normalisation
-        The normalisation's ``to_dict()``.
-    channels
-        Number of image channels it takes.
-    ndim
-        Number of spatial axes it works on, 2 or 3.
-    parameters
-        Number of trained weights.
-    pixel_size
-        Micrometres per axis letter of the training images; an unknown axis is absent.
-    halo
-        Measured context in pixels per spatial axis, see `Model`; None if never measured.
-    provenance
-        Where it comes from: versions, training data, settings, validation score.
-    format
-        Version of the file format.
+        What `find_model` and ``Model.load`` take: the file's name without its ending.
+    path
+        Where it is.
+    info
+        What it says about itself; None if the file is damaged.
+    problem
+        What is wrong with it, for the user; None if nothing is.
     """
 
     name: str
-    task: dict[str, Any]
-    network: dict[str, Any]
-    normalisation: dict[str, Any]
-    channels: int
-    ndim: int
-    parameters: int
-    pixel_size: dict[str, float] = field(default_factory=dict)
-    halo: tuple[int, ...] | None = None
-    provenance: dict[str, Any] = field(default_factory=dict)
-    format: int = FORMAT
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what ``model.json`` holds."""
-        content = {item.name: getattr(self, item.name) for item in fields(self)}
-        return content | {"halo": None if self.halo is None else list(self.halo)}
-
-    def describe(self) -> str:
-        """Return a description of several lines, for ``unet-napari info`` and the docks."""
-        lines = {
-            "Task": _phrase(self.task),
-            "Network": f"{self.network['name']}, {self.ndim}D, {self.parameters:,} parameters",
-            "Channels": str(self.channels),
-            "Pixel size": _pixel_size_text(self.pixel_size),
-            "Halo": "not measured"
-            if self.halo is None
-            else " x ".join(map(str, self.halo)) + " px",
-            "Score": _score_text(self.provenance),
-        }
-        for key, value in self.provenance.items():
-            if key not in ("score", "score_name"):
-                lines[key.replace("_", " ").capitalize()] = _phrase(value)
-        return "\n".join([self.name, *(f"  {key + ':':<14}{text}" for key, text in lines.items())])
+    path: Path
+    info: ModelInfo | None
+    problem: str | None = None
 
 
 def read_info(path: str | Path) -> ModelInfo:
@@ -140,162 +102,92 @@ def decode_thumbnail(container: Container) -> NDArray[np.uint8] | None:
     return np.asarray(picture, np.uint8)
 
 
-def parse_info(data: bytes) -> ModelInfo:
-    """Check the bytes of a ``model.json`` by hand and return what they say.
+def list_models() -> list[ListedModel]:
+    """List the bundled and the user's models by name, reading no weights.
+
+    A damaged file is listed with its ``problem``, so that it can be shown and not chosen.
+    """
+    return [_listed(name, path) for name, path in sorted(_model_paths().items())]
+
+
+def find_model(name_or_path: str | Path) -> Path:
+    """Find a model by its name, among the bundled and the user's models, or by its path.
 
     Raises
     ------
     ModelFileError
-        If anything is not exactly as `ModelInfo` describes it, or the format is newer.
+        If there is none; the message lists the models that there are.
     """
+    models = _model_paths()
+    text = str(name_or_path)
+    if text in models:
+        return models[text]
+    path = Path(name_or_path)
+    if "\0" not in text and path.is_file():
+        return path
+    known = ", ".join(f"'{name}'" for name in sorted(models)) or "none yet"
+    raise ModelFileError(
+        f"There is no model '{text}'. Models to choose from: {known}; or give the path of a "
+        f"{SUFFIX} file."
+    )
+
+
+def models_folder() -> Path:
+    """Return the folder that the user's models are saved to, creating it where needed.
+
+    It is the one named by the environment variable ``UNET_NAPARI_MODELS``, else the
+    system's place for application data. Where that cannot be written, it is a temporary
+    folder, and a `UnetNapariWarning` says so.
+    """
+    preferred, other = _user_folders()
+    if _is_usable(preferred):
+        return preferred
+    if not (_is_usable(other) and _is_own(other)):
+        raise OutputError(f"Models can be saved neither in '{preferred}' nor in '{other}'.")
+    warnings.warn(
+        f"'{preferred}' cannot be written to: models are saved in '{other}', which the system "
+        f"may clear. Set {ENVIRONMENT_VARIABLE} to a folder of your own to keep them.",
+        UnetNapariWarning,
+        stacklevel=2,
+    )
+    return other
+
+
+def _user_folders() -> tuple[Path, Path]:
+    """Return the preferred folder and the one to fall back on."""
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
+    preferred = Path(chosen) if chosen else platformdirs.user_data_path("unet-napari") / "models"
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return preferred, Path(tempfile.gettempdir()) / f"unet-napari-models-{user}"
+
+
+def _is_usable(folder: Path) -> bool:
     try:
-        content = json.loads(
-            data, parse_constant=_refuse_constant, object_pairs_hook=_unique_object
-        )
-    except RecursionError:
-        raise ModelFileError(f"its {INFO} is nested too deeply") from None
-    except ValueError as error:
-        raise ModelFileError(f"its {INFO} is not valid JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise ModelFileError(f"its {INFO} is not an object")
-    _check_format(content.get("format"))
-    _check_size(content)
-    known = {item.name for item in fields(ModelInfo)}
-    if content.keys() != known:
-        missing, extra = sorted(known - content.keys()), sorted(content.keys() - known)
-        raise ModelFileError(f"its {INFO} lacks {missing} and has {extra} in excess")
-    for key, check in _CHECKS.items():
-        if not check(content[key]):
-            raise ModelFileError(f"its {INFO} has an impossible '{key}': {_shorten(content[key])}")
-    if content["halo"] is not None:
-        if len(content["halo"]) != content["ndim"]:
-            raise ModelFileError(f"its halo has not {content['ndim']} numbers")
-        content["halo"] = tuple(content["halo"])
-    return ModelInfo(**content)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_output(folder / f"probe{SUFFIX}")
+    except (OSError, OutputError):
+        return False
+    return True
 
 
-def _check_format(value: object) -> None:
-    if not _is_int(value, 1, 1 << 31):
-        raise ModelFileError(f"its {INFO} does not say which format it has")
-    if value != FORMAT:
-        raise ModelFileError(
-            f"it has format {value}, made by a newer unet-napari; this one reads format "
-            f"{FORMAT}: update unet-napari"
-        )
+def _is_own(folder: Path) -> bool:
+    """Tell whether a folder below the shared /tmp was made by this user."""
+    return not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
 
 
-def _check_size(content: object) -> None:
-    """Bound depth, number and length of everything, without recursion."""
-    waiting: list[tuple[object, int]] = [(content, 1)]
-    count = 0
-    while waiting:
-        value, depth = waiting.pop()
-        count += 1
-        if depth > _DEPTH:
-            raise ModelFileError(f"its {INFO} is nested too deeply")
-        if count > _NODES:
-            raise ModelFileError(f"its {INFO} holds more than {_NODES:,} values")
-        if isinstance(value, str) and not _is_text(value):
-            raise ModelFileError(f"its {INFO} holds a text that is too long or cannot be shown")
-        if isinstance(value, float) and not math.isfinite(value):  # 1e999
-            raise ModelFileError(f"its {INFO} holds a number that is not finite")
-        if isinstance(value, dict):
-            waiting.extend((part, depth + 1) for pair in value.items() for part in pair)
-        elif isinstance(value, list):
-            waiting.extend((part, depth + 1) for part in value)
+def _model_paths() -> dict[str, Path]:
+    """Map names to files; the user's own model hides a bundled one of the same name."""
+    paths: dict[str, Path] = {}
+    for folder in (_BUNDLED, *reversed(_user_folders())):
+        try:
+            paths |= {path.stem: path for path in folder.glob(f"*{SUFFIX}") if path.is_file()}
+        except OSError:  # an unreadable folder holds no models that we could use
+            continue
+    return paths
 
 
-def _is_int(value: object, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high
-
-
-def _is_text(value: object, length: int = _TEXT_LENGTH) -> bool:
-    """Text that can be shown: no lone surrogates, nothing longer than `length`."""
-    return isinstance(value, str) and len(value) <= length and value.isascii() | _encodes(value)
-
-
-def _encodes(value: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _is_name(value: object) -> bool:
-    return _is_text(value, 200) and isinstance(value, str) and value != "" and value.isprintable()
-
-
-def _is_network(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.keys() == {"name", "options"}
-        and _is_name(value["name"])
-        and isinstance(value["options"], dict)  # build_network checks each of them
-    )
-
-
-def _is_pixel_size(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        axis in tuple(_SPATIAL) and isinstance(size, int | float) and 0 < size < 1e9
-        for axis, size in value.items()
-    )
-
-
-def _is_halo(value: object) -> bool:
-    return value is None or (
-        isinstance(value, list) and all(_is_int(part, 0, 100_000) for part in value)
-    )
-
-
-_CHECKS: Mapping[str, Callable[[object], bool]] = {
-    "name": _is_name,
-    "task": lambda value: isinstance(value, dict) and _is_name(value.get("name")),
-    "network": _is_network,
-    "normalisation": lambda value: isinstance(value, dict),
-    "channels": lambda value: _is_int(value, 1, _CHANNELS),
-    "ndim": lambda value: _is_int(value, 2, 3),
-    "parameters": lambda value: _is_int(value, 1, 1 << 31),
-    "pixel_size": _is_pixel_size,
-    "halo": _is_halo,
-    "provenance": lambda value: isinstance(value, dict),
-}
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
-
-
-def _unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise ValueError("a key is there twice")
-    return content
-
-
-def _phrase(value: object) -> str:
-    """Put a JSON value into words: ``cells, seed threshold 0.5``."""
-    if isinstance(value, dict):
-        named = [str(value["name"])] if "name" in value else []
-        rest = (
-            f"{key.replace('_', ' ')} {_phrase(v)}" for key, v in value.items() if key != "name"
-        )
-        return ", ".join([*named, *rest])
-    if isinstance(value, list | tuple):
-        return "; ".join(map(_phrase, value)) if value else "none"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "unknown" if value is None else str(value)
-
-
-def _pixel_size_text(sizes: Mapping[str, float]) -> str:
-    known = [f"{axis} {sizes[axis]:g}" for axis in _SPATIAL if axis in sizes]
-    return ", ".join(known) + " µm" if known else "unknown"
-
-
-def _score_text(provenance: Mapping[str, Any]) -> str:
-    score = provenance.get("score")
-    if not isinstance(score, int | float):
-        return "none: too few labels to judge"
-    return f"{score:.3f} ({provenance.get('score_name', 'on validation data')})"
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+def _listed(name: str, path: Path) -> ListedModel:
+    try:
+        return ListedModel(name, path, read_info(path))
+    except ModelFileError as error:
+        return ListedModel(name, path, None, str(error))

@@ -1,0 +1,18 @@
+"""Images: their axes and pixel size, read when needed, written whole, brought to one scale."""
+
+from unet_napari.images.axes import AXES, guess_axes, parse_axes
+from unet_napari.images.image import Image, LazyArray, as_image
+from unet_napari.images.normalise import Normalisation, Statistics
+from unet_napari.images.synthetic import nuclei
+
+__all__ = [
+    "AXES",
+    "Image",
+    "LazyArray",
+    "Normalisation",
+    "Statistics",
+    "as_image",
+    "guess_axes",
+    "nuclei",
+    "parse_axes",
+]

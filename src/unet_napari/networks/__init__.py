@@ -8,17 +8,42 @@ from typing import TYPE_CHECKING, Any
 from unet_napari.networks.catalogue import CATALOGUE, PRESETS
 
 if TYPE_CHECKING:
+    from unet_napari.networks.attention import AttentionUNet
     from unet_napari.networks.base import Network
     from unet_napari.networks.build import NETWORKS, build_network
+    from unet_napari.networks.folding import fold_batch_norm
+    from unet_napari.networks.fusion import FusionUNet
+    from unet_napari.networks.halo import exact_halo
+    from unet_napari.networks.nested import NestedUNet
+    from unet_napari.networks.resnet import ResNetUNet
     from unet_napari.networks.unet import UNet
 
-__all__ = ["CATALOGUE", "NETWORKS", "PRESETS", "Network", "UNet", "build_network"]
+__all__ = [
+    "CATALOGUE",
+    "NETWORKS",
+    "PRESETS",
+    "AttentionUNet",
+    "FusionUNet",
+    "NestedUNet",
+    "Network",
+    "ResNetUNet",
+    "UNet",
+    "build_network",
+    "exact_halo",
+    "fold_batch_norm",
+]
 
 _HOME = {
+    "AttentionUNet": "attention",
+    "FusionUNet": "fusion",
     "NETWORKS": "build",
+    "NestedUNet": "nested",
     "Network": "base",
+    "ResNetUNet": "resnet",
     "UNet": "unet",
     "build_network": "build",
+    "exact_halo": "halo",
+    "fold_batch_norm": "folding",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -86,12 +87,16 @@ class Network(nn.Module):
             If the number of axes or channels is not the network's, or if the image is smaller
             than the margin of a network without padding.
         """
+        return self.on_any_size(x, self.logits)
+
+    def on_any_size(self, x: Tensor, compute: Callable[[Tensor], Logits]) -> Logits:
+        """Call `compute` on images brought to a size that fits; cut the result back."""
         self._check(x)
         out = [size - 2 * margin for size, margin in zip(x.shape[2:], self.margin, strict=True)]
-        logits = self.logits(self._fit(x))
-        if isinstance(logits, list):
-            return [_crop_start(each, out) for each in logits]
-        return _crop_start(logits, out)
+        result = compute(self._fit(x))
+        if isinstance(result, list):
+            return [_crop_start(each, out) for each in result]
+        return _crop_start(result, out)
 
     @abstractmethod
     def logits(self, x: Tensor) -> Logits:
@@ -114,7 +119,7 @@ class Network(nn.Module):
     def _fit(self, x: Tensor) -> Tensor:
         """Repeat the last pixels at the far end up to the next size that fits the layers."""
         # Statistics over a single position are undefined, so give these norms two.
-        least = 2 if self._normalises_by_tile() else 1
+        least = 2 if self.normalises_by_tile() else 1
         pads: list[int] = []
         for size, smallest, stride in zip(x.shape[2:], self.smallest, self.stride, strict=True):
             smallest = smallest + (least - 1) * stride
@@ -122,8 +127,11 @@ class Network(nn.Module):
             pads = [0, smallest + steps * stride - size, *pads]
         return functional.pad(x, pads, mode="replicate") if any(pads) else x
 
-    def _normalises_by_tile(self) -> bool:
-        """Whether a norm layer takes its statistics from the images at hand."""
+    def normalises_by_tile(self) -> bool:
+        """Whether a norm layer takes its statistics from the images at hand.
+
+        Instance and group norm always do, batch norm does in training mode.
+        """
         return any(
             isinstance(module, nn.GroupNorm)
             or (

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from unet_napari.errors import SettingsError
+from unet_napari.networks.attention import AttentionUNet
 from unet_napari.networks.base import Network
+from unet_napari.networks.fusion import FusionUNet
+from unet_napari.networks.nested import NestedUNet
+from unet_napari.networks.resnet import ResNetUNet
 from unet_napari.networks.unet import UNet
 
 __all__ = ["MAX_PARAMETERS", "NETWORKS", "build_network"]
 
-NETWORKS: dict[str, type[Network]] = {network.name: network for network in (UNet,)}
+NETWORKS: dict[str, type[Network]] = {
+    network.name: network for network in (UNet, AttentionUNet, NestedUNet, ResNetUNet, FusionUNet)
+}
 
 MAX_PARAMETERS = 500_000_000  # 2 GB of weights; the largest preset in 3D has 372 million
 
 
-def build_network(name: str, options: Mapping[str, Any]) -> Network:
+def build_network(
+    name: str, options: Mapping[str, Any], *, pretrained: bool | str | Path = False
+) -> Network:
     """Make a network from its name and options.
 
     Both may come out of a model file that somebody sent: they are checked, and the size of the
@@ -30,7 +39,10 @@ def build_network(name: str, options: Mapping[str, Any]) -> Network:
     name : str
         A name in `NETWORKS`.
     options : mapping
-        Arguments of that network's constructor.
+        Arguments of that network's constructor. ``pretrained`` is not accepted here: a model
+        file shall not make us download or read anything.
+    pretrained : bool or path
+        Only for `ResNetUNet`: start from ImageNet weights, downloaded or from a file.
 
     Returns
     -------
@@ -47,7 +59,7 @@ def build_network(name: str, options: Mapping[str, Any]) -> Network:
             f"There is no network {str(name)[:60]!r}; there are {', '.join(NETWORKS)}."
         )
     kind = NETWORKS[name]
-    known = inspect.signature(kind).parameters
+    known = [option for option in inspect.signature(kind).parameters if option != "pretrained"]
     unknown = [str(option)[:60] for option in options if option not in known]
     if unknown:
         raise SettingsError(
@@ -60,4 +72,8 @@ def build_network(name: str, options: Mapping[str, Any]) -> Network:
             f"This {name} would have {size:,} weights; at most {MAX_PARAMETERS:,} are possible. "
             "Give it fewer features or levels."
         )
-    return kind(**options)
+    if pretrained is False:
+        return kind(**options)
+    if kind is not ResNetUNet:
+        raise SettingsError(f"There are no pretrained weights for {name}; only for resnet_unet.")
+    return ResNetUNet(**options, pretrained=pretrained)

@@ -105,13 +105,19 @@ class Head(nn.Module):
             for width, stride in zip(decoded[:used], strides[:used], strict=True)
         )
 
-    def forward(self, decoded: Sequence[Tensor]) -> Logits:
+    def forward(self, decoded: Sequence[Tensor], encoded: Sequence[Tensor]) -> Logits:
         """Return the logits, in training with deep supervision a list of them."""
-        main: Tensor = self.projections[0](decoded[0])
+        main = self.main(decoded[0], encoded)
         if not self.training or len(self.projections) == 1:
             return main
         others = zip(self.projections[1:], decoded[1:], strict=True)
         return [main, *(crop_centre(projection(x), main) for projection, x in others)]
+
+    def main(self, decoded: Tensor, encoded: Sequence[Tensor]) -> Tensor:
+        """Return the main logits; `encoded` is for heads that look at the encoder too."""
+        del encoded
+        logits: Tensor = self.projections[0](decoded)
+        return logits
 
 
 class UNet(Network):
@@ -146,9 +152,10 @@ class UNet(Network):
         cannot make a checkerboard.
     residual : bool
         Add each block's input to its output (Zhang et al. 2018, arXiv:1711.10684).
-    deep_supervision : bool
+    deep_supervision : bool, optional
         In training, return logits from every level of the decoder (Lee et al. 2015,
-        arXiv:1409.5185), all at full resolution, the main one first.
+        arXiv:1409.5185), all at full resolution, the main one first. By default as in the
+        variant's paper: only for `NestedUNet`.
     dropout : float
         Probability of dropping a feature map after each block, 0 up to 1.
     checkpointing : bool
@@ -169,6 +176,7 @@ class UNet(Network):
 
     name: ClassVar[str] = "unet"
     stage: ClassVar[type[DecoderStage]] = DecoderStage
+    supervised: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -184,7 +192,7 @@ class UNet(Network):
         activation: str = "relu",
         upsampling: str = "transposed",
         residual: bool = False,
-        deep_supervision: bool = False,
+        deep_supervision: bool | None = None,
         dropout: float = 0.0,
         checkpointing: bool = False,
     ) -> None:
@@ -202,7 +210,7 @@ class UNet(Network):
             activation=activation,
             upsampling=upsampling,
             residual=residual,
-            deep_supervision=deep_supervision,
+            deep_supervision=self.supervised if deep_supervision is None else deep_supervision,
             dropout=dropout,
             checkpointing=checkpointing,
         )
@@ -216,13 +224,14 @@ class UNet(Network):
             margin=margin,
             smallest=smallest,
         )
+        self.plan = plan
         self.encoder = Encoder(plan)
         self.decoder = self.make_decoder(plan)
         self.head = self.make_head(plan)
         self.apply(initialise)
 
     def make_decoder(self, plan: Plan) -> nn.Module:
-        """Return the way up; variants differ here."""
+        """Return what turns the encoder's features into decoded ones; variants differ here."""
         return Decoder(plan, plan.features, plan.features[:-1], self.stage)
 
     def make_head(self, plan: Plan) -> nn.Module:
@@ -232,7 +241,8 @@ class UNet(Network):
 
     def logits(self, x: Tensor) -> Logits:
         """Compute the logits of images whose size fits the layers."""
-        logits: Logits = self.head(self.decoder(self.encoder(x)))
+        encoded = self.encoder(x)
+        logits: Logits = self.head(self.decoder(encoded), encoded)
         return logits
 
 

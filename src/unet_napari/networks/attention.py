@@ -1,0 +1,106 @@
+"""Attention U-Net: gates on the skips, driven by what the coarser level has seen.
+
+Oktay et al. 2018, arXiv:1804.03999.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unet_napari.networks.base import crop_centre
+from unet_napari.networks.blocks import DecoderStage, make_interpolation, project
+from unet_napari.networks.dimensions import LAYERS
+from unet_napari.networks.plan import PerAxis, Plan
+from unet_napari.networks.unet import UNet
+
+__all__ = ["AttentionGate", "AttentionUNet"]
+
+
+class AttentionGate(nn.Module):
+    """Additive attention, equations 1 and 2 of the paper.
+
+    ``alpha = sigmoid(psi(relu(theta(skip) + phi(coarse))))``, computed on the coarse grid and
+    interpolated to that of the skip.
+    """
+
+    def __init__(self, plan: Plan, skip: int, coarse: int, stride: PerAxis) -> None:
+        super().__init__()
+        inner = max(1, skip // 2)
+        self.theta = LAYERS[plan.ndim].conv(skip, inner, stride, stride=stride, bias=False)
+        self.phi = project(plan, coarse, inner)
+        self.psi = project(plan, inner, 1)
+        self.enlarge = make_interpolation(plan, stride)
+
+    def forward(self, skip: Tensor, coarse: Tensor) -> Tensor:
+        """Return the weight of every position of `skip`, shape (N, 1, *S), from 0 to 1."""
+        energy = self.psi(functional.relu(self.theta(skip) + self.phi(coarse)))
+        weight: Tensor = self.enlarge(torch.sigmoid(energy))
+        return weight
+
+
+class AttentionStage(DecoderStage):
+    """A level of the way up whose skip passes through a gate."""
+
+    def __init__(self, plan: Plan, level: int, coarse: int, skip: int, width: int) -> None:
+        super().__init__(plan, level, coarse, skip, width)
+        self.gate = AttentionGate(plan, skip, coarse, plan.strides[level])
+
+    def pass_on(self, coarse: Tensor, up: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
+        """Return the skip, weighed."""
+        cropped = [crop_centre(skip, up) for skip in skips]
+        return [skip * self.gate(skip, coarse) for skip in cropped]
+
+
+class AttentionUNet(UNet):
+    """The U-Net with additive attention gates on its skips (Oktay et al. 2018).
+
+    Takes the options of `UNet`. `attention_maps` shows where the gates look.
+    """
+
+    name: ClassVar[str] = "attention_unet"
+    stage: ClassVar[type[DecoderStage]] = AttentionStage
+
+    @torch.no_grad()
+    def attention_maps(self, x: Tensor) -> list[Tensor]:
+        """Return how much of each skip the gates let through.
+
+        Parameters
+        ----------
+        x : Tensor
+            Images as for `forward`, shape (N, in_channels, *S).
+
+        Returns
+        -------
+        list of Tensor
+            For each level, finest first, a map from 0 (shut) to 1 (open), shape (N, 1, *S),
+            less ``2 * margin`` per axis: the grid of the logits.
+        """
+        training = self.training
+        try:
+            return list(self.eval().on_any_size(x, self._gates))
+        finally:
+            self.train(training)
+
+    def _gates(self, x: Tensor) -> list[Tensor]:
+        gates: list[Tensor] = []
+
+        def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            del module, inputs
+            gates.insert(0, output)  # the coarsest gate comes first
+
+        modules = [module for module in self.modules() if isinstance(module, AttentionGate)]
+        hooks = [module.register_forward_hook(keep) for module in modules]
+        try:
+            logits = cast("Tensor", self.logits(x))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return [
+            crop_centre(make_interpolation(self.plan, self.plan.stride_to(level))(gate), logits)
+            for level, gate in enumerate(gates)
+        ]

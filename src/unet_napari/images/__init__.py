@@ -3,6 +3,7 @@
 from unet_napari.images.axes import AXES, guess_axes, parse_axes
 from unet_napari.images.image import Image, LazyArray, as_image
 from unet_napari.images.normalise import Normalisation, Statistics
+from unet_napari.images.read import read_image
 from unet_napari.images.synthetic import nuclei
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "guess_axes",
     "nuclei",
     "parse_axes",
+    "read_image",
 ]

@@ -74,7 +74,7 @@ class Image:
     fixed: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_data(self.data, self.name)
+        check_pixels(self.data, self.name)
         object.__setattr__(self, "axes", parse_axes(self.axes, self.data.shape))
         object.__setattr__(self, "pixel_size", _checked_pixel_size(self.pixel_size, self.name))
         for axis, index in self.fixed.items():
@@ -242,7 +242,7 @@ def as_image(
         image = source
     else:
         data = source if _is_array(source) else np.asarray(source)
-        _check_data(data, name or "image")
+        check_pixels(data, name or "image")
         image = Image(data, axes or guess_axes(data.shape, data.dtype), name=name or "image")
     return override(image, axes=axes, pixel_size=pixel_size, channel=channel, name=name)
 
@@ -277,7 +277,7 @@ def _is_array(source: object) -> bool:
     return hasattr(source, "shape") and isinstance(getattr(source, "dtype", None), np.dtype)
 
 
-def _check_data(data: LazyArray, name: str) -> None:
+def check_pixels(data: LazyArray, name: str) -> None:
     if 0 in data.shape:
         raise ImageError(f"{name} is empty: its shape is {describe_shape(data.shape)}")
     dtype = np.dtype(data.dtype)

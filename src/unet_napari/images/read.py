@@ -1,0 +1,76 @@
+"""Read an image file: TIFF or zarr, whatever its name ends in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unet_napari.errors import ImageError
+from unet_napari.images.axes import guess_axes
+from unet_napari.images.image import Image, check_pixels, override
+from unet_napari.images.read_tiff import open_tiff
+from unet_napari.images.read_zarr import is_zarr, open_zarr
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["read_image"]
+
+
+def read_image(
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    pixel_size: Mapping[str, float] | None = None,
+    channel: int | None = None,
+) -> Image:
+    """Open an image file without reading its pixels.
+
+    Parameters
+    ----------
+    path
+        A TIFF file (ImageJ, OME or plain), or the folder of a zarr array or OME-Zarr image.
+    axes
+        What the axes are, in place of what the file says.
+    pixel_size
+        Micrometres per pixel for some axes, in place of what the file says.
+    channel
+        Use this channel alone, counted from 0.
+
+    Returns
+    -------
+    Image
+        Named after the file.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, is no image, is damaged, or does not say what its axes are.
+    """
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise ImageError(f"{path} does not exist")
+        if path.is_dir() and not is_zarr(path):
+            raise ImageError(f"{path} is a folder, and not one of a zarr image")
+        data, stored_axes, stored_size = open_zarr(path) if path.is_dir() else open_tiff(path)
+    except OSError as error:
+        raise ImageError(f"{path} cannot be opened: {error.strerror or error}") from error
+    check_pixels(data, str(path))
+    try:
+        letters = axes or stored_axes or guess_axes(data.shape, data.dtype)
+        image = Image(data, letters, name=image_name(path), source=path)
+        known = {axis: size for axis, size in stored_size.items() if axis in image.spatial_axes}
+        image = override(image, pixel_size={**known, **(pixel_size or {})}, channel=channel)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+    # An OME-Zarr image has all five axes; with a single plane it is a 2-D image.
+    if axes is None and "Z" in image.axes and image.shape[0] == 1:
+        return image.select(Z=0)
+    return image
+
+
+def image_name(path: Path) -> str:
+    """Return the name of a file without its ending, be it as long as ``.ome.tif``."""
+    name = path.stem
+    return name.removesuffix(".ome").removesuffix(".OME") or path.name

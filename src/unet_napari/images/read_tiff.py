@@ -1,0 +1,191 @@
+"""TIFF files: ImageJ, OME, pyramids and plain ones, opened without reading their pixels."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import warnings
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+import zarr
+
+from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.images.axes import AXES, describe_shape
+from unet_napari.images.units import micrometres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from unet_napari.images.image import LazyArray
+
+__all__ = ["open_tiff"]
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# How many times smaller than its pixels a chunk can be, by TIFF compression number. LZW and
+# Deflate follow from their formats; the others are far beyond what images reach.
+_LARGEST_RATIO = {1: 1, 5: 1400, 8: 1040, 32946: 1040, 32773: 64}
+_LARGEST_OTHER_RATIO = 50_000
+# Chunks up to this size are harmless whatever their file says.
+_HARMLESS = 2**22
+# tifffile keeps a list of all planes that an OME header announces.
+_MOST_PLANES = 10_000_000
+
+
+def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
+    """Open the first image of a TIFF file at its full resolution.
+
+    Uncompressed pixels in one piece are memory-mapped; others are decoded chunk by chunk
+    when they are read. The file is closed when the array is no longer used.
+
+    Returns
+    -------
+    data
+        Values as they are stored: palette images are their indices and "white is zero" is
+        not inverted, because that is how ImageJ keeps the values of gray images.
+    axes
+        Letters of ``TCZYX``, or None where the file does not say. Pages of a plain file are
+        Z; the samples of a pixel (RGB) are C.
+    pixel_size
+        Micrometres per axis, as far as the file says.
+
+    Raises
+    ------
+    ImageError
+        If it is no TIFF file, is damaged or truncated, announces more pixels than it can
+        hold, or has a compression nobody can decode.
+    """
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic not in _MAGIC:
+        raise ImageError(f"{path} is {'not a TIFF file' if magic else 'an empty file'}")
+    with contextlib.ExitStack() as stack:
+        try:
+            tif = stack.enter_context(tifffile.TiffFile(path))
+            _check_planes(tif)
+            series = tif.series[0]
+            _check_plausible(series)
+            pixel_size = _pixel_size(tif, series)
+            data = _open_pixels(tif, series, stack)
+        except ImageError as error:
+            raise ImageError(f"{path} {error}") from error
+        except (Exception, MemoryError) as error:
+            # Parsers of damaged files raise whatever they like.
+            raise ImageError(f"{path} is damaged or no TIFF file: {error}") from error
+        if len(tif.series) > 1:
+            warnings.warn(
+                f"{path} holds {len(tif.series)} images of different shape; the first is used",
+                UnetNapariWarning,
+                stacklevel=4,
+            )
+        axes = _our_axes(series.axes)
+    return data, axes, pixel_size
+
+
+def _open_pixels(
+    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, stack: contextlib.ExitStack
+) -> LazyArray:
+    """Map or open the pixels; what must stay open for them leaves the stack."""
+    shape, dtype = series.shape, series.dtype
+    if series.dataoffset is not None:
+        stored = np.dtype(dtype).newbyteorder(tif.byteorder)
+        name = tif.filehandle.path
+        return np.memmap(name, dtype=stored, mode="r", offset=series.dataoffset, shape=shape)
+    store = stack.enter_context(contextlib.closing(series.aszarr(level=0)))
+    array = zarr.open_array(store, mode="r")
+    weakref.finalize(array, stack.pop_all().close)
+    return array
+
+
+def _check_planes(tif: tifffile.TiffFile) -> None:
+    """Refuse an OME header that announces an absurd number of planes."""
+    for image in _ome_images(tif):
+        pixels = image.get("Pixels", {})
+        planes = math.prod(int(pixels.get(f"Size{axis}", 1)) for axis in "TCZ")
+        if planes > _MOST_PLANES:
+            raise ImageError(f"announces {planes} planes in its OME header; that cannot be right")
+
+
+def _check_plausible(series: tifffile.TiffPageSeries) -> None:
+    """Refuse what could not be decoded, before any memory is set aside for it."""
+    page = series.keyframe
+    shape = describe_shape(series.shape)
+    if series.dtype is None or page.dtype is None:
+        raise ImageError("has a type of pixels that no program knows")
+    if 0 in series.shape or 0 in page.chunks:
+        raise ImageError(f"is empty: its shape is {shape}")
+    if series.dataoffset is not None:
+        end = series.dataoffset + math.prod(series.shape) * series.dtype.itemsize
+        if end > page.parent.filehandle.size:
+            raise ImageError(f"is truncated: the pixels of a {shape} image are not all there")
+        return
+    try:
+        tifffile.TIFF.DECOMPRESSORS[page.compression]
+    except KeyError:
+        number = int(page.compression)
+        raise ImageError(f"has an unknown compression (number {number})") from None
+    pages = [page, series[len(series) - 1]]
+    for one in pages:
+        if one is not None:
+            _check_chunks(one, page)
+
+
+def _check_chunks(page: Any, keyframe: tifffile.TiffPage) -> None:  # noqa: ANN401 (page or frame)
+    """Compare where the chunks of a page should be, and how large, with the file."""
+    sizes = np.asarray(page.databytecounts, np.float64)
+    offsets = np.asarray(page.dataoffsets, np.float64)
+    shape = describe_shape(keyframe.shape)
+    if len(sizes) != len(offsets) or len(sizes) < math.prod(keyframe.chunked):
+        raise ImageError(f"is damaged: parts of its {shape} pixels are missing")
+    if (offsets + sizes).max() > page.parent.filehandle.size:
+        raise ImageError(f"is truncated: the pixels of a {shape} page are not all there")
+    bits = math.prod(keyframe.chunks) * keyframe.bitspersample
+    stored = float(sizes.max())
+    largest = _LARGEST_RATIO.get(int(keyframe.compression), _LARGEST_OTHER_RATIO)
+    if stored and bits / 8 > _HARMLESS + largest * stored:
+        raise ImageError(
+            f"announces {shape} pixels, more than its {stored:.0f} bytes can hold; "
+            "it is damaged or made to do harm"
+        )
+
+
+def _our_axes(axes: str) -> str | None:
+    """Translate tifffile's letters: samples are channels, unnamed pages are Z."""
+    ours = axes.replace("S", "C")
+    if sum(letter in "QI" for letter in ours) == 1 and "Z" not in ours:
+        ours = ours.replace("Q", "Z").replace("I", "Z")
+    return ours if set(ours) <= set(AXES) and len(set(ours)) == len(ours) else None
+
+
+def _pixel_size(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict[str, float]:
+    """Read the pixel size where a microscopist wrote it.
+
+    The resolution of other TIFF files is the 72 dots per inch of some printer.
+    """
+    sizes: dict[str, float | None] = {}
+    if series.kind == "ome":
+        pixels = next(_ome_images(tif))["Pixels"]
+        for axis in "ZYX":
+            unit = str(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+            sizes[axis] = micrometres(pixels.get(f"PhysicalSize{axis}"), unit)
+    elif series.kind == "imagej":
+        header = tif.imagej_metadata or {}
+        unit = str(header.get("unit", ""))
+        sizes["Z"] = micrometres(header.get("spacing"), str(header.get("zunit", unit)))
+        for axis, name in (("Y", "YResolution"), ("X", "XResolution")):
+            tag = series.keyframe.tags.get(name)
+            above, below = tag.value if tag is not None else (0, 0)
+            per_pixel = below / above if above else None
+            sizes[axis] = micrometres(per_pixel, str(header.get(f"{axis.lower()}unit", unit)))
+    return {axis: size for axis, size in sizes.items() if size is not None and axis in series.axes}
+
+
+def _ome_images(tif: tifffile.TiffFile) -> Iterator[dict[str, Any]]:
+    """Yield what the OME header says of each image, as nested dictionaries."""
+    xml = tif.ome_metadata
+    if xml:
+        images = tifffile.xml2dict(xml).get("OME", {}).get("Image", {})
+        yield from images if isinstance(images, list) else [images]

@@ -1,0 +1,9 @@
+"""What the output of a network means: encode labels, loss, activate, decode, score."""
+
+from unet_napari.tasks.base import Target, Task
+from unet_napari.tasks.build import TASKS, make_task
+from unet_napari.tasks.cells import CellsTask
+from unet_napari.tasks.losses import Criterion
+from unet_napari.tasks.semantic import SemanticTask
+
+__all__ = ["TASKS", "CellsTask", "Criterion", "SemanticTask", "Target", "Task", "make_task"]

@@ -1,0 +1,199 @@
+"""Every cell is an object of its own: foreground and boundary, decoded by a watershed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+
+from unet_napari.errors import SettingsError
+from unet_napari.metrics import as_list, evaluate
+from unet_napari.tasks.base import Target, Task
+from unet_napari.tasks.boundary import border_weights, boundary_target
+from unet_napari.tasks.checks import check_number, check_numbers
+from unet_napari.tasks.decode import decode_cells
+from unet_napari.tasks.losses import Criterion, multi_label_loss
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from unet_napari.metrics import Labels
+
+__all__ = ["CellsTask"]
+
+LOSSES = ("bce", "dice", "focal", "bce+dice")
+_CRITERION = Criterion("bce+dice")
+# One cell more or less moves the AP of fewer by more than a tenth.
+_JUDGED_CELLS = 5
+# What tuning looks at: enough pixels for some hundred cells, decoded a dozen times in seconds.
+_TUNING_PIXELS = 4_000_000
+_GRIDS = {
+    "seed_threshold": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+    "foreground_threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
+}
+_TUNING_IOUS = (0.5, 0.7)  # 0.5 counts cells, 0.7 also sees their outlines
+_WORTHWHILE = 0.005  # gain in AP for which a default is given up
+
+
+@dataclass(frozen=True)
+class CellsTask(Task):
+    """Two maps, foreground and boundary, from which a seeded watershed makes objects.
+
+    Parameters
+    ----------
+    boundary_width
+        Thickness of the boundary inside each cell, in pixels of the finest axis.
+    anisotropy
+        Pixel size along each spatial axis, in any unit; empty: equal along all.
+    foreground_threshold, seed_threshold, min_size
+        Parameters of decoding, see `decode_cells`; `tuned` fits them.
+    criterion
+        ``bce``, ``dice``, ``focal`` or ``bce+dice`` (default) with its parameters.
+
+    Raises
+    ------
+    SettingsError
+        For a value outside its range.
+    """
+
+    name: ClassVar[str] = "cells"
+    score_name: ClassVar[str] = "AP50"
+    map_names: ClassVar[tuple[str, ...]] = ("foreground", "boundary")
+
+    boundary_width: float = 2.0
+    anisotropy: tuple[float, ...] = ()
+    foreground_threshold: float = 0.5
+    seed_threshold: float = 0.4
+    min_size: int = 10
+    criterion: Criterion = _CRITERION
+
+    def __post_init__(self) -> None:
+        check_number("boundary_width", self.boundary_width, 1, 5)
+        check_numbers("anisotropy", self.anisotropy, 1e-6, 1e6, most=3)
+        check_number("foreground_threshold", self.foreground_threshold, 0, 1)
+        check_number("seed_threshold", self.seed_threshold, 0, 1)
+        check_number("min_size", self.min_size, 0, 2**31 - 1)
+        if not isinstance(self.min_size, int):
+            raise SettingsError("min_size must be a whole number of pixels.")
+        if not isinstance(self.criterion, Criterion):
+            raise SettingsError("criterion must be a Criterion.")
+        self.criterion.check(LOSSES, 2)
+
+    def encode(self, labels: Tensor, annotated: Tensor) -> Target:
+        """Mark cells and their boundaries; see `boundary_target` for what is unlabelled."""
+        spacing = self._spacing(labels.ndim - 1)
+        boundary, known = boundary_target(labels, annotated, self.boundary_width, spacing)
+        values = torch.stack([(labels > 0).float(), boundary], dim=1)
+        weight = torch.stack([annotated, known], dim=1).float()
+        border, sigma = self.criterion.border_weight, self.criterion.border_sigma
+        if border > 0:
+            weight *= border_weights(labels, border, sigma, spacing).unsqueeze(1)
+        return Target(values, weight)
+
+    def loss(self, logits: Tensor, target: Target) -> Tensor:
+        """Compare with the criterion."""
+        return multi_label_loss(self.criterion, logits, target)
+
+    def activate(self, logits: Tensor) -> Tensor:
+        """Sigmoid of each map."""
+        return logits.sigmoid()
+
+    def decode(self, maps: NDArray[np.floating]) -> NDArray[np.uint32]:
+        """Separate the cells, see `decode_cells`."""
+        return decode_cells(
+            maps[0],
+            maps[1],
+            foreground_threshold=self.foreground_threshold,
+            seed_threshold=self.seed_threshold,
+            min_size=self.min_size,
+        )
+
+    def score(
+        self,
+        predicted: Labels,
+        true: Labels,
+        annotated: NDArray[np.bool_] | Sequence[NDArray[Any]],
+    ) -> float | None:
+        """AP at IoU 0.5 of the annotated cells; None with fewer than five."""
+        return self._average_precision(predicted, true, annotated, (0.5,))
+
+    def tuned(
+        self,
+        maps: NDArray[np.floating] | Sequence[NDArray[np.floating]],
+        labels: Labels,
+        annotated: NDArray[np.bool_] | Sequence[NDArray[Any]],
+    ) -> Self:
+        """Fit thresholds and `min_size` to validation maps.
+
+        One threshold after the other over a small grid, by AP at IoU 0.5 and 0.7, on the first
+        4 million pixels. `min_size` is half the size of the smallest cells. With too few
+        cells to judge, the task stays as it is.
+        """
+        count = _affordable(as_list(labels))
+        truth, where = as_list(labels)[:count], as_list(annotated)[:count]
+        images = ([maps] if isinstance(maps, np.ndarray) else list(maps))[:count]
+        sizes = np.concatenate([_sizes(t, a) for t, a in zip(truth, where, strict=True)])
+        if sizes.size < _JUDGED_CELLS:
+            return self
+        task = dataclasses.replace(self, min_size=int(np.quantile(sizes, 0.05) / 2))
+        for name, grid in _GRIDS.items():
+            task = task._best_of(name, grid, images, truth, where)
+        return task
+
+    def _best_of(
+        self,
+        name: str,
+        grid: Sequence[float],
+        maps: Sequence[NDArray[Any]],
+        true: Labels,
+        annotated: Sequence[NDArray[Any]],
+    ) -> Self:
+        """Try values of one threshold; the present one stays where none is clearly better."""
+        best, highest = self, self._quality(maps, true, annotated) + _WORTHWHILE
+        for value in grid:
+            setting: dict[str, Any] = {name: value}
+            trial = dataclasses.replace(self, **setting)
+            quality = trial._quality(maps, true, annotated)
+            if quality > highest:
+                best, highest = trial, quality
+        return best
+
+    def _quality(
+        self, maps: Sequence[NDArray[Any]], true: Labels, annotated: Sequence[NDArray[Any]]
+    ) -> float:
+        predicted = [self.decode(m) for m in maps]
+        return self._average_precision(predicted, true, annotated, _TUNING_IOUS) or 0.0
+
+    def _average_precision(
+        self,
+        predicted: Labels,
+        true: Labels,
+        annotated: NDArray[np.bool_] | Sequence[NDArray[Any]],
+        thresholds: Sequence[float],
+    ) -> float | None:
+        result = evaluate(true, predicted, annotated)
+        if result.true_count < _JUDGED_CELLS:
+            return None
+        return float(np.mean([result.average_precision(t) for t in thresholds]))
+
+    def _spacing(self, ndim: int) -> tuple[float, ...]:
+        sizes = self.anisotropy or (1.0,) * ndim
+        if len(sizes) != ndim:
+            raise SettingsError(f"anisotropy has {len(sizes)} values for {ndim} axes.")
+        return tuple(size / min(sizes) for size in sizes)
+
+
+def _affordable(labels: Sequence[NDArray[Any]]) -> int:
+    """Count the first images that tuning can afford; at least one."""
+    pixels = np.cumsum([image.size for image in labels])
+    return max(1, int(np.searchsorted(pixels, _TUNING_PIXELS, side="right")))
+
+
+def _sizes(labels: NDArray[Any], annotated: NDArray[Any]) -> NDArray[np.int64]:
+    ids = labels[np.asarray(annotated, bool)]
+    return np.unique(ids[ids > 0], return_counts=True)[1]

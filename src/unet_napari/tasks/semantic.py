@@ -1,0 +1,105 @@
+"""Each pixel belongs to one of the painted classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+
+from unet_napari.errors import SettingsError
+from unet_napari.metrics import as_list, class_dice
+from unet_napari.tasks.base import Target, Task
+from unet_napari.tasks.checks import check_number, check_numbers
+from unet_napari.tasks.losses import Criterion, multi_class_loss
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from unet_napari.metrics import Labels
+
+__all__ = ["SemanticTask"]
+
+LOSSES = ("ce", "dice", "focal", "ce+dice")
+_CRITERION = Criterion("ce+dice")
+_MOST_CLASSES = 1000
+# Dice of fewer true pixels moves by several percent with each of them.
+_JUDGED_PIXELS = 50
+
+
+@dataclass(frozen=True)
+class SemanticTask(Task):
+    """One map for each painted class; the output carries the painted ids.
+
+    Parameters
+    ----------
+    classes
+        The painted ids, ascending; 0 is among them only where unpainted pixels are background.
+    criterion
+        ``ce``, ``dice``, ``focal`` or ``ce+dice`` (default) with its parameters.
+
+    Raises
+    ------
+    SettingsError
+        For a value outside its range.
+    """
+
+    name: ClassVar[str] = "semantic"
+    score_name: ClassVar[str] = "Dice"
+
+    classes: tuple[int, ...] = (1, 2)
+    criterion: Criterion = _CRITERION
+
+    def __post_init__(self) -> None:
+        check_numbers("classes", self.classes, 0, 2**53, most=_MOST_CLASSES)
+        whole = all(isinstance(i, int) for i in self.classes)
+        if not whole or len(self.classes) < 2 or any(a >= b for a, b in pairwise(self.classes)):
+            raise SettingsError("classes must be at least two whole numbers, ascending.")
+        if not isinstance(self.criterion, Criterion):
+            raise SettingsError("criterion must be a Criterion.")
+        self.criterion.check(LOSSES, len(self.classes))
+        check_number("border_weight of a semantic loss", self.criterion.border_weight, 0, 0)
+
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """The id of each class."""
+        return tuple(f"class {i}" for i in self.classes)
+
+    def encode(self, labels: Tensor, annotated: Tensor) -> Target:
+        """Look up the position of each id; ids that are no class count as unlabelled."""
+        classes = torch.tensor(self.classes, dtype=torch.int64, device=labels.device)
+        index = torch.searchsorted(classes, labels.contiguous()).clamp_max(len(classes) - 1)
+        known = (classes[index] == labels) & annotated
+        return Target(index.where(known, 0).unsqueeze(1), known.unsqueeze(1).float())
+
+    def loss(self, logits: Tensor, target: Target) -> Tensor:
+        """Compare with the criterion."""
+        return multi_class_loss(self.criterion, logits, target)
+
+    def activate(self, logits: Tensor) -> Tensor:
+        """Softmax over the classes."""
+        return logits.softmax(dim=1)
+
+    def decode(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
+        """Take the most probable class; the smallest unsigned dtype that holds the ids."""
+        ids = np.array(self.classes, np.min_scalar_type(self.classes[-1]))
+        return np.asarray(ids[np.argmax(maps, axis=0)])
+
+    def score(
+        self,
+        predicted: Labels,
+        true: Labels,
+        annotated: NDArray[np.bool_] | Sequence[NDArray[Any]],
+    ) -> float | None:
+        """Mean Dice of the classes that have at least 50 true pixels; None with fewer than two."""
+        where = [np.asarray(a, bool) for a in as_list(annotated)]
+        truth = np.concatenate([t[w] for t, w in zip(as_list(true), where, strict=True)])
+        found = np.concatenate([p[w] for p, w in zip(as_list(predicted), where, strict=True)])
+        judged = [i for i in self.classes if np.count_nonzero(truth == i) >= _JUDGED_PIXELS]
+        if len(judged) < 2:
+            return None
+        return float(np.mean([class_dice(truth, found, i) for i in judged]))

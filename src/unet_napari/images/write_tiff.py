@@ -1,0 +1,125 @@
+"""Create TIFF files that are filled through memory maps, part by part."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["create_tiff"]
+
+_IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
+_OME_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
+_IMAGEJ_AXES = "TZCYX"
+# Classic TIFF has 32-bit offsets; the rest is for its headers.
+_LARGEST_CLASSIC = 2**32 - 2**25
+
+
+def create_tiff(
+    path: Path,
+    shape: Sequence[int],
+    dtype: np.dtype[Any],
+    axes: str,
+    pixel_size: Mapping[str, float],
+    *,
+    ome: bool = False,
+) -> np.memmap[Any, Any]:
+    """Create a TIFF file full of zeros and map its pixels for writing.
+
+    ImageJ's own flavour where it can hold the image, for it opens in Fiji with axes and
+    pixel size; else OME-TIFF (signed and 32-bit integers, float64, channels before Z, more
+    than 4 GiB).
+
+    Parameters
+    ----------
+    path
+        A file that does not exist yet.
+    shape, dtype
+        Of the image.
+    axes
+        One of ``TCZYX`` per axis of the image, in this order.
+    pixel_size
+        Micrometres per pixel for the axes where it is known.
+    ome
+        OME-TIFF in any case.
+
+    Returns
+    -------
+    numpy.memmap
+        Of the pixels; the disk space for them is reserved.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be created or does not fit on the disk.
+    ValueError
+        If TIFF has no such type of pixels.
+    """
+    if dtype.name not in _OME_DTYPES:
+        raise ValueError(f"TIFF programs cannot read {dtype.name} pixels; write to .zarr")
+    large = math.prod(shape) * dtype.itemsize > _LARGEST_CLASSIC
+    imagej = not (ome or large) and _fits_imagej(dtype, axes, pixel_size)
+    pixels = tifffile.memmap(
+        path,
+        shape=tuple(shape),
+        dtype=dtype,
+        photometric="minisblack",
+        imagej=imagej,
+        ome=not imagej,
+        bigtiff=large,
+        **(_imagej_metadata(axes, pixel_size) if imagej else _ome_metadata(axes, pixel_size)),
+    )
+    _reserve(path)
+    return pixels
+
+
+def _fits_imagej(dtype: np.dtype[Any], axes: str, pixel_size: Mapping[str, float]) -> bool:
+    in_order = axes == "".join(axis for axis in _IMAGEJ_AXES if axis in axes)
+    # ImageJ cannot say that the size of a pixel is known along some of its axes only.
+    complete = all(axis in pixel_size for axis in axes if axis in "ZYX")
+    return dtype.name in _IMAGEJ_DTYPES and in_order and (complete or not pixel_size)
+
+
+def _imagej_metadata(axes: str, pixel_size: Mapping[str, float]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": axes}
+    if not pixel_size:
+        return {"metadata": metadata}
+    metadata["unit"] = "um"
+    if "Z" in pixel_size:
+        metadata["spacing"] = pixel_size["Z"]
+    return {"metadata": metadata, "resolution": (1 / pixel_size["X"], 1 / pixel_size["Y"])}
+
+
+def _ome_metadata(axes: str, pixel_size: Mapping[str, float]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": axes}
+    for axis, size in pixel_size.items():
+        metadata[f"PhysicalSize{axis}"] = size
+        metadata[f"PhysicalSize{axis}Unit"] = "µm"
+    return {"metadata": metadata}
+
+
+def _reserve(path: Path) -> None:
+    """Claim the disk space of a file.
+
+    Writing through a memory map to a full disk does not raise: it kills the process.
+    """
+    size = path.stat().st_size
+    if not hasattr(os, "posix_fallocate"):
+        if shutil.disk_usage(path).free < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every disk can
+                raise

@@ -25,9 +25,7 @@ _RING_SHARE = 0.2
 _RING_PIXELS = 3.0
 
 
-def unpainted_rule(
-    task: TaskName, unpainted: Unpainted, *, has_region: bool
-) -> Rule:
+def unpainted_rule(task: TaskName, unpainted: Unpainted, *, has_region: bool) -> Rule:
     """Decide what 0 means.
 
     Raises

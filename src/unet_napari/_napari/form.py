@@ -7,8 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from magicgui.type_map import get_widget_class
 from magicgui.widgets import ComboBox, Container, Label, LineEdit, ProgressBar, PushButton
 from magicgui.widgets.bases import Widget
+from napari.layers import Layer
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
@@ -33,8 +35,10 @@ __all__ = [
     "button",
     "caption",
     "choice",
+    "layer_choice",
     "optional",
     "progress_bar",
+    "shrink",
     "sizes_of",
     "value_of",
 ]
@@ -64,8 +68,8 @@ class LayerCombo(ComboBox):
     def __init__(self, placeholder: str, **options: Any) -> None:  # noqa: ANN401
         self.null_string = placeholder
         self.untouched = True
-        super().__init__(nullable=True, **options)
-        _shrink(self.native)
+        super().__init__(**options)
+        shrink(self.native)
         self.changed.connect(self._touch)
 
     def reset_choices(self, *_: object) -> None:
@@ -140,6 +144,12 @@ class Rows:
         label.setFixedWidth(_LABEL_WIDTH)
         self._layout.addRow(label, area)
 
+    def add_beside(self, *fields: Widget) -> None:
+        """Add fields beside each other, without labels."""
+        for field in fields:
+            self._owner.append(field)
+        self._layout.addRow(_side_by_side(fields))
+
     def add_wide(self, field: Widget) -> None:
         """Add a field over the whole width, without a label."""
         self._owner.append(field)
@@ -170,6 +180,10 @@ class Form(Container[Widget]):
         scroll.setWidget(body)
         self.native.layout().addWidget(scroll)
 
+    def _insert_widget(self, index: int, widget: Widget) -> None:
+        # The container's own rows do not align; `Rows` places the field, here it is registered.
+        self._list.insert(index, widget)
+
     def add_rows(self) -> Rows:
         """Start a group of rows that is always shown."""
         area = QWidget()
@@ -194,6 +208,16 @@ class Form(Container[Widget]):
         self._body.addStretch(1)
 
 
+def layer_choice(
+    name: str, layer_type: type[Layer], placeholder: str, tooltip: str, *, label: str | None = None
+) -> LayerCombo:
+    """Return a choice among the viewer's layers of a type; napari fills it by the annotation."""
+    _, options = get_widget_class(annotation=layer_type | None)
+    return LayerCombo(
+        placeholder, name=name, annotation=layer_type, label=label, tooltip=tooltip, **options
+    )
+
+
 def choice(
     name: str, options: Sequence[tuple[str, object]], tooltip: str, *, label: str | None = None
 ) -> ComboBox:
@@ -201,7 +225,7 @@ def choice(
     field = ComboBox(
         name=name, label=label, choices=options, value=options[0][1], tooltip=tooltip
     )
-    _shrink(field.native)
+    shrink(field.native)
     return field
 
 
@@ -270,7 +294,7 @@ def progress_bar() -> ProgressBar:
     return bar
 
 
-def _shrink(combo: QComboBox) -> None:
+def shrink(combo: QComboBox) -> None:
     """Let a combo box be narrower than its longest text."""
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(5)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit
 from napari.layers import Shapes
 
-from unet_napari._napari.form import LayerCombo, Rows, choice, optional, sizes_of, value_of
+from unet_napari._napari.form import Rows, choice, layer_choice, optional, sizes_of, value_of
 from unet_napari.networks.catalogue import CATALOGUE
 from unet_napari.training.config import AugmentConfig, TrainConfig
 
@@ -48,13 +48,13 @@ class TrainSettings:
             "rest is ignored; for classes, all of them are ignored.\n"
             "Ignored: they say nothing. Background: there is nothing in them, all is painted.",
         )
-        self.annotated = LayerCombo(
+        self.annotated = layer_choice(
+            "annotated",
+            Shapes,
             "none",
-            name="annotated",
-            label="Complete in",
-            annotation=Shapes,
-            tooltip="A shapes layer that outlines where you have painted every cell.\n"
+            "A shapes layer that outlines where you have painted every cell.\n"
             "What is not painted inside the shapes is background.",
+            label="complete in",
         )
         self.axes = optional(
             "axes",

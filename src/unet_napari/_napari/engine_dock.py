@@ -79,6 +79,7 @@ class EngineDock(Form):
         self._text, self._tooltip = text, tooltip
         run = PushButton(name="run", text=text, tooltip=tooltip, enabled=False)
         run.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        run.native.setStyleSheet("QPushButton { font-weight: bold; padding: 7px; }")
         run.changed.connect(self._on_click)
         rows.add_wide(run)
         rows.add_wide(progress_bar())

@@ -11,7 +11,7 @@ from magicgui.type_map import get_widget_class
 from magicgui.widgets import ComboBox, Container, Label, LineEdit, ProgressBar, PushButton
 from magicgui.widgets.bases import Widget
 from napari.layers import Layer
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -20,6 +20,9 @@ from qtpy.QtWidgets import (
     QLabel,
     QScrollArea,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QVBoxLayout,
     QWidget,
 )
@@ -47,7 +50,6 @@ _Number = TypeVar("_Number", int, float)
 
 _MARGIN = 8  # pixels around the fields
 _SPACING = 6  # pixels between rows
-_LABEL_WIDTH = 82  # pixels; one width for all groups, so that the fields of all of them align
 
 
 class LayerCombo(ComboBox):
@@ -106,12 +108,14 @@ class Message(Label):
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        label.hide()
 
     def say(self, text: str, *, error: bool = False) -> None:
         """Show a text, as an error or as information."""
         # A red that can be read on the dark and on the light theme.
         self.native.setStyleSheet("color: #e5534b;" if error else "")
         self.value = text
+        self.native.setVisible(bool(text))
 
 
 class Rows:
@@ -119,13 +123,13 @@ class Rows:
 
     Parameters
     ----------
-    owner : Container
-        The container that the fields belong to, and that they are reached through by name.
+    owner : Form
+        The dock that the fields belong to, and that they are reached through by name.
     area : QWidget
         Where the rows are drawn; it gets its layout here.
     """
 
-    def __init__(self, owner: "Container[Widget]", area: QWidget) -> None:
+    def __init__(self, owner: "Form", area: QWidget) -> None:
         self._owner = owner
         self._layout = QFormLayout(area)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -141,7 +145,7 @@ class Rows:
         area = field.native if not beside else _side_by_side([field, *beside])
         label = QLabel(caption(field))
         label.setToolTip(field.tooltip)
-        label.setFixedWidth(_LABEL_WIDTH)
+        self._owner.captions.append(label)
         self._layout.addRow(label, area)
 
     def add_beside(self, *fields: Widget) -> None:
@@ -168,6 +172,7 @@ class Form(Container[Widget]):
 
     def __init__(self) -> None:
         super().__init__(labels=False)
+        self.captions: list[QLabel] = []
         self.margins = (0, 0, 0, 0)
         body = QWidget()
         self._body = QVBoxLayout(body)
@@ -197,14 +202,24 @@ class Form(Container[Widget]):
         fold = QCollapsible(title)
         fold.setToolTip(tooltip)
         fold.setDuration(0)
+        fold.setCollapsedIcon("▸")
+        fold.setExpandedIcon("▾")
+        # The theme paints an opened fold like a pressed button; it is a headline.
+        fold.toggleButton().setStyleSheet(
+            "QPushButton { background: transparent; border: none; text-align: left; padding: 2px; }"
+        )
         fold.layout().setContentsMargins(0, 0, 0, 0)
-        fold.content().layout().setContentsMargins(0, _SPACING, 0, 0)
+        fold.layout().setSpacing(0)
+        fold.content().layout().setContentsMargins(0, _SPACING, 0, _SPACING)
         fold.addWidget(area)
         self._body.addWidget(fold)
         return rows
 
     def finish(self) -> None:
-        """Push the rows to the top; called once, after the last group."""
+        """Align the fields of all groups and push them to the top; called once, at the end."""
+        width = max(label.sizeHint().width() for label in self.captions)
+        for label in self.captions:
+            label.setFixedWidth(width)
         self._body.addStretch(1)
 
 
@@ -299,6 +314,33 @@ def shrink(combo: QComboBox) -> None:
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(5)
     combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    combo.installEventFilter(_Elider(combo))
+
+
+class _Elider(QObject):
+    """Paints a combo box with dots where its text is too long; napari's style cuts letters."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  Qt's name
+        if event.type() != QEvent.Type.Paint or not isinstance(watched, QComboBox):
+            return False
+        option = QStyleOptionComboBox()
+        option.initFrom(watched)
+        option.frame = watched.hasFrame()
+        style = watched.style()
+        room = style.subControlRect(
+            QStyle.ComplexControl.CC_ComboBox,
+            option,
+            QStyle.SubControl.SC_ComboBoxEditField,
+            watched,
+        )
+        option.currentText = watched.fontMetrics().elidedText(
+            watched.currentText(), Qt.TextElideMode.ElideRight, room.width() - 4
+        )
+        painter = QStylePainter(watched)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
+        return True
 
 
 def _side_by_side(fields: Sequence[Widget]) -> QWidget:

@@ -7,8 +7,7 @@ from magicgui.widgets import ComboBox
 
 from unet_napari._napari.form import shrink
 from unet_napari.errors import ModelFileError
-from unet_napari.model_info import ModelInfo, read_info
-from unet_napari.model_library import find_model, list_models
+from unet_napari.model_info import ModelInfo, find_model, list_models, read_info
 
 __all__ = ["ModelCombo"]
 

@@ -77,12 +77,12 @@ class TrainDock(EngineDock):
         rows.add(
             choice(
                 "task",
-                [("cells, each its own number", "cells"), ("classes, one number each", "semantic")],
-                "Cells: every cell (or nucleus, or anything countable) is painted with a number\n"
-                "of its own, and the result tells them apart.\n"
-                "Classes: every number is a kind of thing, such as 1 for background and 2 for\n"
-                "membrane; paint the background like any other class.",
-                label="painted",
+                [("separate cells", "cells"), ("classes of pixels", "semantic")],
+                "Separate cells: paint every cell (or nucleus, or anything countable) with a\n"
+                "number of its own; the result tells them apart.\n"
+                "Classes of pixels: every number is a kind of thing, such as 1 for background and\n"
+                "2 for membrane; paint the background like any other class.",
+                label="find",
             )
         )
         rows.add_wide(Message("detected", "What was found in the labels."))
@@ -105,12 +105,12 @@ class TrainDock(EngineDock):
         rows.add_native(self.plot)
 
     def _add_folded_fields(self) -> None:
-        more = self.add_folded("More images", "Train on several images at once.")
-        self.pair_list = PairList(more, self._chosen, lambda: self.viewer.layers)
         self.settings = TrainSettings(
             self.add_folded("Data", "What unpainted pixels mean, axes, validation."),
             self.add_folded("Network", "Network, patches, device and the like."),
         )
+        more = self.add_folded("More images", "Train on several images at once.")
+        self.pair_list = PairList(more, self._chosen, lambda: self.viewer.layers)
         model = self.add_folded("Model", "What the model is called and what it starts from.")
         model.add(optional("model_name", "The name of the model; it appears in the Segment dock."))
         model.add(
@@ -152,16 +152,14 @@ class TrainDock(EngineDock):
     def _misfit(self, image: Image, labels: Labels) -> str:
         """Return why labels do not fit an image, naming both; "" if they do."""
         try:
-            wanted = output_shape(array_of(image).shape, axes_of(image, self.settings.axes.value))
-        except ImageError as error:
+            self._snapshot(image, labels, copy=False)
+        except UnetNapariError as error:
             return str(error)
-        shape = array_of(labels).shape
-        if shape == wanted:
-            return ""
-        return (
-            f"'{labels.name}' has the shape {_times(shape)}, but '{image.name}' needs labels of "
-            f"{_times(wanted)}. New adds a layer that fits."
-        )
+        return ""
+
+    def _snapshot(self, image: Image, labels: Labels, *, copy: bool) -> Snapshot:
+        axes, annotated = self.settings.axes.value, self.settings.annotated.value
+        return take_snapshot(image, labels, axes, annotated, copy=copy)
 
     def _add_labels(self) -> None:
         image = self.image.value
@@ -179,18 +177,81 @@ class TrainDock(EngineDock):
         if chosen is None or self.missing():
             self.detected.say("")
             return
-        image, labels = chosen
-        shape = output_shape(array_of(image).shape, axes_of(image, self.settings.axes.value))
-        data, task, unpainted = array_of(labels), self.task.value, self.settings.unpainted.value
+        snapshot = self._snapshot(*chosen, copy=False)
+        rules = self._rules()
         self.background.run(
-            lambda: check_labels(data, shape, task=task, unpainted=unpainted),
-            self._show_painting,
-            lambda error: self.detected.say(str(error), error=True),
+            lambda: detect(snapshot, **rules), self._show_painting, self._show_no_painting
         )
 
+    def _rules(self) -> dict[str, Any]:
+        return {
+            "task": self.task.value,
+            "unpainted": self.settings.unpainted.value,
+            "ndim": self.settings.dimensions.value,
+        }
+
     def _show_painting(self, painting: Painting) -> None:
-        self.detected.say(painting.describe())
+        self.detected.say("\n".join(filter(None, (painting.describe(), painting.problem))))
+        self.split.visible = painting.splittable
 
+    def _show_no_painting(self, error: Exception) -> None:
+        self.detected.say(str(error))
+        self.split.visible = False
 
-def _times(shape: tuple[int, ...]) -> str:
-    return " × ".join(str(n) for n in shape)
+    def _split(self) -> None:
+        """Turn a mask into cells: give each piece a number of its own."""
+        labels = self.labels.value
+        if labels is not None:
+            labels.data = split_components(labels.data)
+
+    # -- the training -------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Take the labels as they are, and start to train on them."""
+        self.settings.config(task=self.task.value, ndim=2, effort=self.effort.value)
+        snapshots = [self._snapshot(*pair, copy=True) for pair in self.pair_list.with_chosen()]
+        request = partial(
+            train_job,
+            self.job,
+            snapshots,
+            rules=self._rules(),
+            config=partial(self.settings.config, task=self.task.value, effort=self.effort.value),
+            output=model_path(self.model_name.value or self._default_name()),
+            start_from=self.start_from.value,
+        )
+        self.plot.clear()
+        self.segment.visible = False
+        self._image = self.image.value
+        self._line = {}
+        self.in_background(request, self._begun)
+
+    def _begun(self, request: TrainJob) -> None:
+        self.job.start(request)
+        self.show_progress(None, "Starting…")
+        self.preview = LivePreview(
+            self.viewer,
+            self.job,
+            self.background,
+            self._image,
+            axes=request.pairs[0].image.axes,
+            ndim=request.config["ndim"],
+        )
+
+    def on_event(self, event: Any) -> None:  # noqa: ANN401
+        """Show what the training reports."""
+        if isinstance(event, Preview):
+            self.preview.show(event)
+        elif isinstance(event, Started):
+            self.status.native.setToolTip("\n".join((*event.choices, event.validation)))
+            self._device = event.device
+        elif isinstance(event, Step):
+            self.plot.show()
+            self.plot.add_loss(event.step, event.loss)
+            self._step = event
+            self.show_progress(event.fraction, self._describe())
+        elif isinstance(event, Validated):
+            self._validated = event
+            if event.score is not None:
+                self.plot.add_score(event.step, event.score, event.score_name)
+        elif isinstance(event, JobWarning):
+            show_warning(event.message)

@@ -77,6 +77,8 @@ class TrainSettings:
             tooltip="Percentage of the painted pixels that is held out, to tell how well the\n"
             "network does on what it was not shown. With 0 the last network is kept.",
         )
+        self.validation.native.setDecimals(0)
+        self.validation.native.setSuffix(" %")
         for field in (self.unpainted, self.annotated, self.axes, self.dimensions, self.validation):
             rows.add(field)
 

@@ -268,23 +268,20 @@ def value_of(field: LineEdit, kind: type[_Number]) -> _Number | None:
         raise SettingsError(f"{caption(field)} is '{text}', but must be {what}.") from None
 
 
-def sizes_of(field: LineEdit, ndim: int) -> tuple[int, ...] | None:
-    """Return one size for each axis: a single number counts for all. None if it is empty.
+def sizes_of(field: LineEdit) -> tuple[int, ...] | None:
+    """Return the whole numbers in an optional field, such as 32, 96, 96; None if it is empty.
 
     Raises
     ------
     SettingsError
         If there is something else in it.
     """
-    parts = re.split(r"[\s,x×]+", str(field.value).strip())
-    if parts == [""]:
-        return None
-    if not all(part.isdecimal() for part in parts) or len(parts) not in (1, ndim):
+    parts = [part for part in re.split(r"[\s,x×]+", str(field.value).strip()) if part]
+    if not all(part.isdecimal() for part in parts):
         raise SettingsError(
-            f"{caption(field)} is '{field.value}', but must be one whole number, "
-            f"or {ndim} separated by commas."
+            f"{caption(field)} is '{field.value}', but must be whole numbers such as 256 or 32, 96, 96."
         )
-    return tuple(int(part) for part in parts) * (ndim // len(parts))
+    return tuple(int(part) for part in parts) or None
 
 
 def caption(field: Widget) -> str:

@@ -4,12 +4,23 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox
+from psygnal import Signal
 
 from unet_napari._napari.form import shrink
 from unet_napari.errors import ModelFileError
 from unet_napari.model_info import ModelInfo, find_model, list_models, read_info
 
-__all__ = ["ModelCombo"]
+__all__ = ["ModelCombo", "model_saved"]
+
+
+class _Library:
+    """The models folder, as far as this program has changed it."""
+
+    model_saved = Signal(str)
+
+
+model_saved = _Library().model_saved
+"""Emitted with a model's name when it was saved; every `ModelCombo` lists it then."""
 
 
 class ModelCombo(ComboBox):
@@ -32,6 +43,7 @@ class ModelCombo(ComboBox):
         super().__init__(nullable=True, choices=self._list, **options)
         shrink(self.native)
         self.changed.connect(self._describe)
+        model_saved.connect(self.reset_choices)
 
     @property
     def value(self) -> str | None:

@@ -1,9 +1,7 @@
 """The live prediction: what the network in training makes of the slice that the user sees."""
 
 import math
-from typing import Any
 
-import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 from qtpy.QtCore import QTimer
@@ -16,17 +14,15 @@ from unet_napari._napari.layers import (
     current_slice,
     current_view,
     image_of,
-    output_axes,
 )
-from unet_napari._napari.results import result_layer, write_result
+from unet_napari._napari.parts import DEPTH, cut_out, middle
+from unet_napari._napari.results import write_result
 from unet_napari.engine import Preview, PreviewRequest
-from unet_napari.images import Image as EngineImage
 
 __all__ = ["LivePreview"]
 
 _POLL = 400  # milliseconds between looks at where the user is; sliders and camera need no events
 _LARGEST = {2: 1024 * 1024, 3: 256 * 256}  # pixels of a slice, by axes of the network
-_DEPTH = 8  # slices above and below that a 3D network sees
 
 
 class LivePreview:
@@ -71,12 +67,10 @@ class LivePreview:
         """Write a prediction into the layer, unless the user has moved on."""
         if int(preview.key) != len(self._places) - 1 or self._image not in self._viewer.layers:
             return
-        labels = preview.labels
-        if labels.ndim == 3:  # of the slices that a 3D network was shown, the one in the middle
-            labels = labels[labels.shape[0] // 2]
-        axes = output_axes(self._axes)
-        layer = result_layer(self._viewer, self._image, self._axes, purpose="prediction")
-        write_result(layer, self._places[-1], axes, labels)
+        part = middle(preview.labels) if self._ndim == 3 else preview.labels
+        write_result(
+            self._viewer, self._image, self._axes, part, self._places[-1], purpose="prediction"
+        )
 
     def _look(self) -> None:
         """Ask for the part of the image that the user looks at, if it is another one now."""
@@ -89,7 +83,7 @@ class LivePreview:
         self._places.append(place)
         key = str(len(self._places) - 1)
         image = image_of(self._image, self._axes)
-        depth = _DEPTH if self._ndim == 3 else 0
+        depth = DEPTH if self._ndim == 3 else 0
 
         def prepare() -> PreviewRequest:
             part = cut_out(image, place, depth)
@@ -118,24 +112,3 @@ def visible_place(viewer: ViewerModel, layer: Image, axes: str, largest: int) ->
             stop = start + side
         region[letter] = slice(start, stop)
     return Place(place.index, region)
-
-
-def cut_out(image: EngineImage, place: Place, depth: int) -> EngineImage:
-    """Read a part of an image, with `depth` slices above and below where that is not 0.
-
-    At the ends of the stack the first or last slice is repeated, so that the wanted one stays
-    in the middle.
-    """
-    index: dict[str, Any] = {**place.region, **place.index}
-    axes = image.axes
-    if depth:
-        around = np.arange(place.index["Z"] - depth, place.index["Z"] + depth + 1)
-        around = np.clip(around, 0, image.data.shape[axes.index("Z")] - 1)
-        slices = [cut_out(image, Place({**place.index, "Z": int(z)}, place.region), 0) for z in around]
-        return EngineImage(
-            np.stack([part.data for part in slices]), "Z" + slices[0].axes, image.pixel_size
-        )
-    pixels = np.asarray(image.data[tuple(index.get(letter, slice(None)) for letter in axes)])
-    kept = "".join(letter for letter in axes if letter not in place.index)
-    size = {letter: image.pixel_size[letter] for letter in image.pixel_size if letter in kept}
-    return EngineImage(pixels, kept, size, image.name)

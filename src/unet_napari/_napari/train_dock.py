@@ -1,22 +1,32 @@
 """The Train dock: from painted labels to a model, with the viewer in use all the time."""
 
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import ComboBox, LineEdit
+from magicgui.widgets import ComboBox, LineEdit, PushButton
 from napari.layers import Image, Labels
+from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 
 from unet_napari._napari.engine_dock import EngineDock
 from unet_napari._napari.form import LayerCombo, Message, button, choice, layer_choice, optional
 from unet_napari._napari.job import Job
-from unet_napari._napari.layers import array_of, axes_of, new_labels, output_shape
-from unet_napari._napari.model_combo import ModelCombo
+from unet_napari._napari.layers import new_labels
+from unet_napari._napari.model_combo import ModelCombo, model_saved
+from unet_napari._napari.paint import Snapshot, detect, take_snapshot
 from unet_napari._napari.pairs import LayerPair, PairList
 from unet_napari._napari.plot import TrainingPlot
+from unet_napari._napari.preview import LivePreview
+from unet_napari._napari.status_line import StatusLine
+from unet_napari._napari.train_request import model_path, train_job, unused_name
 from unet_napari._napari.train_settings import TrainSettings
 from unet_napari._napari.watch import EditWatch
-from unet_napari.errors import ImageError, UnetNapariError
-from unet_napari.labels import Painting, check_labels
+from unet_napari.engine import JobWarning, Preview, TrainJob
+from unet_napari.errors import UnetNapariError
+from unet_napari.labels import Painting, split_components
+from unet_napari.training.events import Started, Step, Validated
 
 __all__ = ["TrainDock"]
 
@@ -35,11 +45,17 @@ class TrainDock(EngineDock):
     task: ComboBox
     effort: ComboBox
     detected: Message
+    new: PushButton
+    split: PushButton
+    segment: PushButton
     model_name: LineEdit
     start_from: ModelCombo
 
     def __init__(self, napari_viewer: Viewer, job: Job | None = None) -> None:
         super().__init__(napari_viewer, job or Job())
+        self.line = StatusLine()
+        self.preview: LivePreview | None = None
+        self._model = ""  # name of the one that was trained last
         self._add_shown_fields()
         self._add_folded_fields()
         self.finish()
@@ -49,7 +65,11 @@ class TrainDock(EngineDock):
             field.changed.connect(self.watch.touch)
         for field in (self.image, self.labels, self.settings.axes, self.model_name):
             field.changed.connect(self.refresh_run)
-        self["new"].changed.connect(self._add_labels)
+        self.new.changed.connect(self._add_labels)
+        self.split.changed.connect(self._split)
+        self.segment.changed.connect(self._open_segment)
+        for hidden in (self.split, self.segment):
+            hidden.visible = False
         self.refresh_run()
 
     @property
@@ -86,6 +106,9 @@ class TrainDock(EngineDock):
             )
         )
         rows.add_wide(Message("detected", "What was found in the labels."))
+        rows.add_wide(
+            button("split", "Split into cells", "Give each connected piece a number of its own.")
+        )
         rows.add(
             choice(
                 "effort",
@@ -103,6 +126,9 @@ class TrainDock(EngineDock):
         self.plot = TrainingPlot()
         self.plot.hide()
         rows.add_native(self.plot)
+        rows.add_wide(
+            button("segment", "Segment with this model", "Use the new model on this image.")
+        )
 
     def _add_folded_fields(self) -> None:
         self.settings = TrainSettings(
@@ -208,50 +234,78 @@ class TrainDock(EngineDock):
 
     def begin(self) -> None:
         """Take the labels as they are, and start to train on them."""
-        self.settings.config(task=self.task.value, ndim=2, effort=self.effort.value)
-        snapshots = [self._snapshot(*pair, copy=True) for pair in self.pair_list.with_chosen()]
         request = partial(
             train_job,
             self.job,
-            snapshots,
+            [self._snapshot(*pair, copy=True) for pair in self.pair_list.with_chosen()],
             rules=self._rules(),
-            config=partial(self.settings.config, task=self.task.value, effort=self.effort.value),
-            output=model_path(self.model_name.value or self._default_name()),
+            values=self.settings.values(task=self.task.value, effort=self.effort.value),
+            output=model_path(self.model_name.value or unused_name(self.image.value.name)),
             start_from=self.start_from.value,
         )
-        self.plot.clear()
+        image = self.image.value
         self.segment.visible = False
-        self._image = self.image.value
-        self._line = {}
-        self.in_background(request, self._begun)
+        self.plot.clear()
+        self.line = StatusLine()
+        self.in_background(request, lambda job: self._begun(job, image))
 
-    def _begun(self, request: TrainJob) -> None:
+    def _begun(self, request: TrainJob, image: Image) -> None:
         self.job.start(request)
-        self.show_progress(None, "Starting…")
+        axes, ndim = request.pairs[0].image.axes, request.config["ndim"]
         self.preview = LivePreview(
-            self.viewer,
-            self.job,
-            self.background,
-            self._image,
-            axes=request.pairs[0].image.axes,
-            ndim=request.config["ndim"],
+            self.viewer, self.job, self.background, image, axes=axes, ndim=ndim
         )
 
     def on_event(self, event: Any) -> None:  # noqa: ANN401
         """Show what the training reports."""
         if isinstance(event, Preview):
-            self.preview.show(event)
-        elif isinstance(event, Started):
+            if self.preview is not None:
+                self.preview.show(event)
+            return
+        self.line.add(event)
+        if isinstance(event, Started):
             self.status.native.setToolTip("\n".join((*event.choices, event.validation)))
-            self._device = event.device
         elif isinstance(event, Step):
             self.plot.show()
             self.plot.add_loss(event.step, event.loss)
-            self._step = event
-            self.show_progress(event.fraction, self._describe())
-        elif isinstance(event, Validated):
-            self._validated = event
-            if event.score is not None:
-                self.plot.add_score(event.step, event.score, event.score_name)
+            self.show_progress(event.fraction, self.line.text())
+        elif isinstance(event, Validated) and event.score is not None:
+            self.plot.add_score(event.step, event.score, event.score_name)
         elif isinstance(event, JobWarning):
             show_warning(event.message)
+
+    def on_result(self, result: Mapping[str, Any]) -> None:
+        """Say where the model is, and offer to use it."""
+        self._end_preview()
+        if "model" not in result:
+            self.status.say("Stopped before there was a model to keep.")
+            return
+        path = Path(result["model"])
+        score = self.line.score(result)
+        self.status.say(f"{result['reason']} Model '{path.stem}' saved{score}.")
+        self.status.native.setToolTip(str(path))
+        self.model_name.value = ""
+        self._model = path.stem
+        self.segment.visible = True
+        model_saved.emit(path.stem)
+
+    def fail(self, error: Exception) -> None:
+        """End the training with one readable message."""
+        self._end_preview()
+        super().fail(error)
+
+    def close(self) -> None:
+        """End the engine and follow nothing any more."""
+        self._end_preview()
+        self.watch.close()
+        super().close()
+
+    def _end_preview(self) -> None:
+        if self.preview is not None:
+            self.preview.stop()
+
+    def _open_segment(self) -> None:
+        """Open the other dock with this image and this model."""
+        _, dock = self.viewer.window.add_plugin_dock_widget("unet-napari", "Segment with U-Net")
+        dock.image.value = self.image.value
+        dock.model.value = self._model

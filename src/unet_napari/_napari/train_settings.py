@@ -1,13 +1,14 @@
 """The folded fields of the Train dock, and the settings they amount to."""
 
 from dataclasses import replace
+from typing import Any
 
 from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit
 from napari.layers import Shapes
 
 from unet_napari._napari.form import Rows, choice, layer_choice, optional, sizes_of, value_of
 from unet_napari.networks.catalogue import CATALOGUE
-from unet_napari.training.config import AugmentConfig, TrainConfig
+from unet_napari.training.config import AugmentConfig
 
 __all__ = ["EFFORTS", "TrainSettings"]
 
@@ -134,8 +135,8 @@ class TrainSettings:
         ):
             rows.add(field)
 
-    def config(self, *, task: str, ndim: int, effort: str) -> TrainConfig:
-        """Return the settings of a training.
+    def values(self, *, task: str, effort: str) -> dict[str, Any]:
+        """Return the fields of a `TrainConfig`, all but the number of axes.
 
         Raises
         ------
@@ -143,19 +144,16 @@ class TrainSettings:
             If a field does not hold what it should.
         """
         minutes = value_of(self.minutes, float)
-        return TrainConfig.from_dict(
-            {
-                "task": task,
-                "ndim": ndim,
-                "seconds": EFFORTS[effort] if minutes is None else 60 * minutes,
-                "network": self.network.value,
-                "patch": sizes_of(self.patch, ndim),
-                "batch": value_of(self.batch, int),
-                "learning_rate": value_of(self.learning_rate, float),
-                "unpainted": self.unpainted.value,
-                "validation": self.validation.value / 100,
-                "seed": value_of(self.seed, int) or 0,
-                "device": self.device.value,
-                "augment": _AUGMENTATIONS[self.augmentation.value],
-            }
-        )
+        return {
+            "task": task,
+            "seconds": EFFORTS[effort] if minutes is None else 60 * minutes,
+            "network": self.network.value,
+            "patch": sizes_of(self.patch),
+            "batch": value_of(self.batch, int),
+            "learning_rate": value_of(self.learning_rate, float),
+            "unpainted": self.unpainted.value,
+            "validation": self.validation.value / 100,
+            "seed": value_of(self.seed, int) or 0,
+            "device": self.device.value,
+            "augment": _AUGMENTATIONS[self.augmentation.value],
+        }

@@ -46,7 +46,7 @@ class Background(QObject):
     ) -> None:
         try:
             result = work()
-        except Exception as error:  # noqa: BLE001  whatever it is, the dock reports it
+        except Exception as error:  # whatever it is, the dock reports it
             deliver = _Call(failed, error)
         else:
             deliver = _Call(done, result)

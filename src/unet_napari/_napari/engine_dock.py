@@ -176,7 +176,6 @@ class EngineDock(Form):
         self.background.close()
         self.job.close()
 
-
     def _on_parent(self, parent: object) -> None:
         if parent is None:  # the dock was closed, the window lives on
             self.close()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from unet_napari.images import Image
+from unet_napari.images.axes import describe_shape
 from unet_napari.model_info import ModelInfo
 
 __all__ = ["describe", "micrometres", "misfit"]
@@ -27,8 +28,7 @@ def misfit(image: Image, info: ModelInfo) -> str:
 
 def describe(image: Image, info: ModelInfo) -> str:
     """Say what is going to happen: axes, slices, and pixel sizes that differ."""
-    sizes = " × ".join(str(n) for n in image.shape)
-    parts = [f"{image.axes}, {sizes}", f"{info.ndim}D model"]
+    parts = [f"{image.axes}, {describe_shape(image.shape)}", f"{info.ndim}D model"]
     if image.frames > 1:
         parts.append(f"{image.frames} time points")
     if info.ndim < image.ndim:

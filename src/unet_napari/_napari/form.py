@@ -237,9 +237,7 @@ def choice(
     name: str, options: Sequence[tuple[str, object]], tooltip: str, *, label: str | None = None
 ) -> ComboBox:
     """Return a combo box of ``(text, value)`` pairs; the first one is chosen."""
-    field = ComboBox(
-        name=name, label=label, choices=options, value=options[0][1], tooltip=tooltip
-    )
+    field = ComboBox(name=name, label=label, choices=options, value=options[0][1], tooltip=tooltip)
     shrink(field.native)
     return field
 
@@ -276,10 +274,11 @@ def sizes_of(field: LineEdit) -> tuple[int, ...] | None:
     SettingsError
         If there is something else in it.
     """
-    parts = [part for part in re.split(r"[\s,x×]+", str(field.value).strip()) if part]
+    parts = [part for part in re.split(r"[\s,x]+", str(field.value).strip()) if part]
     if not all(part.isdecimal() for part in parts):
         raise SettingsError(
-            f"{caption(field)} is '{field.value}', but must be whole numbers such as 256 or 32, 96, 96."
+            f"{caption(field)} is '{field.value}', but must be whole numbers "
+            "such as 256 or 32, 96, 96."
         )
     return tuple(int(part) for part in parts) or None
 

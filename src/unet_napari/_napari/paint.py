@@ -1,6 +1,5 @@
 """What is painted: snapshots of labels, what they amount to, and regions drawn as shapes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from unet_napari._napari.layers import array_of, image_of, output_axes, output_s
 from unet_napari.engine import PairRef
 from unet_napari.errors import LabelsError
 from unet_napari.images import Image, LazyArray
+from unet_napari.images.axes import describe_shape
 from unet_napari.labels import Painting, check_labels
 
 __all__ = ["Snapshot", "detect", "share_pair", "take_snapshot"]
@@ -75,8 +75,8 @@ def take_snapshot(
     wanted = output_shape(source.data.shape, source.axes)
     if tuple(data.shape) != wanted:
         raise LabelsError(
-            f"'{labels.name}' has the shape {_times(data.shape)}, but '{image.name}' needs labels "
-            f"of {_times(wanted)}. New adds a layer that fits."
+            f"'{labels.name}' has the shape {describe_shape(data.shape)}, but '{image.name}' needs "
+            f"labels of {describe_shape(wanted)}. New adds a layer that fits."
         )
     regions = () if annotated is None else _outlines(annotated, labels)
     if copy and isinstance(data, np.ndarray):
@@ -173,10 +173,8 @@ def _mask(snapshot: Snapshot) -> NDArray[np.bool_] | None:
     for outline in snapshot.regions:
         inside = polygon2mask(shape[-2:], outline[:, -2:])
         # A shape drawn on one slice counts there; the same for time points.
-        at = tuple(int(np.clip(round(v), 0, n - 1)) for v, n in zip(outline[0], shape[:-2]))
+        at = tuple(
+            int(np.clip(round(v), 0, n - 1)) for v, n in zip(outline[0], shape[:-2], strict=False)
+        )
         mask[at] |= inside
     return mask
-
-
-def _times(shape: Sequence[int]) -> str:
-    return " × ".join(str(n) for n in shape)

@@ -79,4 +79,6 @@ class PairList:
         self.list.reset_choices()
 
     def _choices(self, _: object) -> list[tuple[str, LayerPair]]:
-        return [(f"{image.name} + {labels.name}", (image, labels)) for image, labels in self.pairs()]
+        return [
+            (f"{image.name} + {labels.name}", (image, labels)) for image, labels in self.pairs()
+        ]

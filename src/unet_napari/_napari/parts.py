@@ -24,7 +24,9 @@ def cut_out(image: Image, place: Place, depth: int) -> Image:
     if depth:
         around = np.arange(place.index["Z"] - depth, place.index["Z"] + depth + 1)
         around = np.clip(around, 0, image.data.shape[axes.index("Z")] - 1)
-        slices = [cut_out(image, Place({**place.index, "Z": int(z)}, place.region), 0) for z in around]
+        slices = [
+            cut_out(image, Place({**place.index, "Z": int(z)}, place.region), 0) for z in around
+        ]
         return Image(
             np.stack([part.data for part in slices]), "Z" + slices[0].axes, image.pixel_size
         )

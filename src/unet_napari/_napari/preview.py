@@ -93,7 +93,7 @@ class LivePreview:
 
 
 def _ignore(_: Exception) -> None:
-    """A prediction that cannot be shown must not end the training."""
+    """Go on: a prediction that cannot be shown must not end the training."""
 
 
 def visible_place(viewer: ViewerModel, layer: Image, axes: str, largest: int) -> Place:

@@ -101,7 +101,7 @@ def write_result(
 def with_own_numbers(
     viewer: ViewerModel, image: Image, axes: str, part: NDArray[Any], place: Place, purpose: str
 ) -> NDArray[Any]:
-    """Number the cells of a part beyond those around it in the same slice."""
+    """Return a part whose cells have other numbers than those around it in the same slice."""
     layer = find_result(viewer, image, purpose)
     if layer is None or array_of(layer).shape != output_shape(array_of(image).shape, axes):
         return part

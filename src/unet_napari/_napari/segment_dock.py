@@ -117,8 +117,8 @@ class SegmentDock(EngineDock):
                     ("current slice", "slice"),
                     ("whole image", "whole"),
                 ],
-                "How much of the image to segment. Try the view or the slice first.\\n"
-                "With a 2D model, the whole of a stack is segmented slice by slice; a 3D model\\n"
+                "How much of the image to segment. Try the view or the slice first.\n"
+                "With a 2D model, the whole of a stack is segmented slice by slice; a 3D model\n"
                 "sees some slices above and below the current one.",
             )
         )
@@ -135,7 +135,7 @@ class SegmentDock(EngineDock):
         rows.add(
             optional(
                 "axes",
-                "The axes of the image, such as ZYX or TYX, where they are guessed wrong:\\n"
+                "The axes of the image, such as ZYX or TYX, where they are guessed wrong:\n"
                 "T time, C channel, Z depth, Y height, X width.",
             )
         )
@@ -143,7 +143,7 @@ class SegmentDock(EngineDock):
             CheckBox(
                 name="rescale",
                 text="Rescale to the model's pixel size",
-                tooltip="Bring the image to the pixel size that the model was trained at, and the\\n"
+                tooltip="Bring the image to the pixel size that the model was trained at, and the\n"
                 "labels back. Needed where cells are much larger or smaller than in training.",
             )
         )
@@ -151,7 +151,7 @@ class SegmentDock(EngineDock):
             CheckBox(
                 name="maps",
                 text="Also show probability maps",
-                tooltip="Add what the network says before it is cut into cells or classes,\\n"
+                tooltip="Add what the network says before it is cut into cells or classes,\n"
                 "as image layers from 0 to 1.",
             )
         )
@@ -159,15 +159,22 @@ class SegmentDock(EngineDock):
         rows.add(
             optional(
                 "tile",
-                "Size in pixels of the parts that are computed at once: 512, or one number for\\n"
+                "Size in pixels of the parts that are computed at once: 512, or one number for\n"
                 "each axis such as 32, 256, 256. The result does not depend on it.",
             )
         )
-        rows.add(optional("memory", "Gigabytes that may be used; half of what is free unless given."))
+        rows.add(
+            optional("memory", "Gigabytes that may be used; half of what is free unless given.")
+        )
         rows.add(
             choice(
                 "device",
-                [("automatic", "auto"), ("CPU", "cpu"), ("NVIDIA GPU", "cuda"), ("Apple GPU", "mps")],
+                [
+                    ("automatic", "auto"),
+                    ("CPU", "cpu"),
+                    ("NVIDIA GPU", "cuda"),
+                    ("Apple GPU", "mps"),
+                ],
                 "What computes. Automatic: a GPU if there is one.",
             )
         )
@@ -181,7 +188,12 @@ class SegmentDock(EngineDock):
         rows.add(
             choice(
                 "precision",
-                [("automatic", "auto"), ("32 bit", "fp32"), ("16 bit", "fp16"), ("bfloat16", "bf16")],
+                [
+                    ("automatic", "auto"),
+                    ("32 bit", "fp32"),
+                    ("16 bit", "fp16"),
+                    ("bfloat16", "bf16"),
+                ],
                 "Of the arithmetic. Fewer bits are faster on a GPU; automatic is right.",
             )
         )

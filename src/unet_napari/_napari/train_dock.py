@@ -113,7 +113,7 @@ class TrainDock(EngineDock):
             choice(
                 "effort",
                 [
-                    ("quick, 1–2 minutes", "quick"),
+                    ("quick, 1 to 2 minutes", "quick"),
                     ("standard, 5 minutes", "standard"),
                     ("long, 20 minutes", "long"),
                 ],

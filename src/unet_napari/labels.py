@@ -9,31 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
 from skimage.measure import label as label_components
 
+from unet_napari.annotated import annotated_mask, bounding_box, unpainted_rule
 from unet_napari.errors import LabelsError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from unet_napari.annotated import Rule, TaskName, Unpainted
     from unet_napari.images import LazyArray
-
-    TaskName = Literal["cells", "semantic"]
-    Unpainted = Literal["auto", "ignore", "background"]
 
 __all__ = ["Painting", "annotated_mask", "check_labels", "split_components"]
 
-_BLOCK_PIXELS = 2**24
-# Labels with more pixels are not searched for ids in several pieces: that needs all at once.
-_SEARCHED_PIXELS = 2**26
+_BLOCK_PIXELS = 2**22
+# Images with more painted pixels in their bounding box are not searched for ids in several
+# pieces: that needs all of them at once.
+_SEARCHED_PIXELS = 2**24
+_COUNTED_ID = 2**20  # ids up to this are counted in a table, others by sorting
 _MOST_CLASSES = 1000
-# The ring around painted cells that counts as background: of a cell's diameter, and in pixels.
-_RING_SHARE = 0.2
-_RING_PIXELS = 3.0
 # A piece this small beside the largest one of its id is a slip of the brush, not a cell.
 _SLIP_SHARE = 0.1
 
@@ -47,7 +44,7 @@ class Painting:
     task
         "cells" or "semantic".
     ndim
-        Axes of the labels.
+        Spatial axes of the network that learns from them.
     ids
         ``semantic``: the classes, ascending, with 0 only where it counts as background.
         ``cells``: the ids of the cells.
@@ -71,7 +68,7 @@ class Painting:
     counts: tuple[int, ...]
     painted_fraction: float
     sparse: bool
-    unpainted: Literal["ignore", "background", "nearby"]
+    unpainted: Rule
     problem: str | None = None
     splittable: bool = False
 
@@ -94,6 +91,7 @@ def check_labels(
     task: TaskName,
     unpainted: Unpainted = "auto",
     annotated: LazyArray | None = None,
+    ndim: int | None = None,
 ) -> Painting:
     """Look at painted labels and refuse those that nothing can be learned from.
 
@@ -109,6 +107,9 @@ def check_labels(
         What 0 means.
     annotated
         Nonzero inside regions that are annotated completely, of the labels' shape.
+    ndim
+        Spatial axes of the network; the axes in front are looped over, so that an id may
+        stand for another cell in each slice or frame. None: as many as the labels have.
 
     Raises
     ------
@@ -118,10 +119,11 @@ def check_labels(
     _check_shape("labels have", labels, image_shape)
     if annotated is not None:
         _check_shape("annotated region has", annotated, image_shape)
+    ndim = ndim or len(image_shape)
     tally = _tally(labels, annotated)
     size = math.prod(image_shape)
     background = size - sum(tally.painted.values())
-    rule = _rule(task, unpainted, has_region=annotated is not None)
+    rule = unpainted_rule(task, unpainted, has_region=annotated is not None)
     painted = dict(sorted(tally.painted.items()))
     if not painted:
         raise LabelsError(_NOTHING[task])
@@ -133,10 +135,10 @@ def check_labels(
         _check_classes(painted)
         problem, splittable = None, False
     else:
-        problem, splittable = _pieces(labels, painted)
+        problem, splittable = _pieces(labels, tuple(painted), ndim)
     return Painting(
         task=task,
-        ndim=len(image_shape),
+        ndim=ndim,
         ids=tuple(painted),
         counts=tuple(painted.values()),
         painted_fraction=fraction,
@@ -152,24 +154,6 @@ _NOTHING = {
     "semantic": "Nothing is painted yet: paint a few strokes of each class, each class with a "
     "label number of its own.",
 }
-
-
-def _rule(
-    task: TaskName, unpainted: Unpainted, *, has_region: bool
-) -> Literal["ignore", "background", "nearby"]:
-    """Decide what 0 means."""
-    if unpainted == "background":
-        return "background"
-    if task == "semantic":
-        return "ignore"
-    if unpainted == "auto":
-        return "nearby"
-    if not has_region:
-        raise LabelsError(
-            "With unpainted pixels ignored, nothing says where cells end: mark a fully annotated "
-            'region, or set unpainted pixels to "auto" or "background".'
-        )
-    return "ignore"
 
 
 def _check_shape(what: str, array: LazyArray, image_shape: Sequence[int]) -> None:
@@ -210,17 +194,28 @@ def _tally(labels: LazyArray, annotated: LazyArray | None) -> _Tally:
     zeros = 0
     for block in _blocks(labels.shape):
         ids = _whole_numbers(np.asarray(labels[block]))
-        values, counts = np.unique(ids, return_counts=True)
-        if values.size and values[0] < 0:
-            raise LabelsError(
-                f"The labels hold the negative number {values[0]}: paint with numbers from 1 up."
-            )
+        values, counts = _count(ids)
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             if value:
                 painted[value] = painted.get(value, 0) + count
         if annotated is not None:
             zeros += int(np.count_nonzero((np.asarray(annotated[block]) != 0) & (ids == 0)))
     return _Tally(painted, zeros)
+
+
+def _count(ids: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
+    """Return the ids of a block and how often each occurs."""
+    if ids.size == 0:
+        return ids.ravel(), np.zeros(0, np.int64)
+    if (lowest := ids.min()) < 0:
+        raise LabelsError(
+            f"The labels hold the negative number {lowest}: paint with numbers from 1 up."
+        )
+    if ids.max() > _COUNTED_ID:
+        return np.unique(ids, return_counts=True)
+    counts = np.bincount(ids.ravel())
+    values = np.flatnonzero(counts)
+    return values, counts[values]
 
 
 def _whole_numbers(block: NDArray[Any]) -> NDArray[np.integer]:
@@ -255,41 +250,44 @@ def _blocks(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
                 yield (slab, *rest)
 
 
-def _pieces(labels: LazyArray, painted: dict[int, int]) -> tuple[str | None, bool]:
+def _pieces(labels: LazyArray, ids: Sequence[int], ndim: int) -> tuple[str | None, bool]:
     """Say which cells are in several pieces, and whether it looks like a mask."""
-    if math.prod(labels.shape) > _SEARCHED_PIXELS:
-        return None, False
-    ids = _whole_numbers(np.asarray(labels[...]))
-    owners, areas = _components(ids)
-    largest: dict[int, int] = {}
-    for owner, area in zip(owners.tolist(), areas.tolist(), strict=True):
-        largest[owner] = max(area, largest.get(owner, 0))
-    count = dict.fromkeys(largest, 0)
-    for owner, area in zip(owners.tolist(), areas.tolist(), strict=True):
-        count[owner] += area >= _SLIP_SHARE * largest[owner]
-    several = {i: n for i, n in count.items() if n > 1}
+    most: dict[int, int] = {}
+    for index in np.ndindex(*labels.shape[:-ndim]):
+        for cell, number in _large_pieces(np.asarray(labels[index])).items():
+            most[cell] = max(number, most.get(cell, 0))
+    several = {cell: number for cell, number in sorted(most.items()) if number > 1}
     if not several:
         return None, False
     first, number = next(iter(several.items()))
-    if len(painted) == 1:
+    if len(ids) == 1:
         return (
-            f"All that is painted has the number {first}, in {number} pieces: as a mask has it, "
-            "where cells need a number each. Split it into one number for each piece.",
+            f"All that is painted has the number {first}, in {number} pieces, as in a mask; "
+            "cells need a number each. Split it into one number for each piece.",
             True,
         )
-    more = f" (and {len(several) - 1} more)" if len(several) > 1 else ""
+    more = f" (and {len(several) - 1:,} more)" if len(several) > 1 else ""
     return f"Cell {first}{more} is in {number} pieces; they are kept as one cell.", False
 
 
-def _components(
-    ids: NDArray[np.integer],
-) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
-    """Return the id and the area of each connected component of equal id."""
+def _large_pieces(labels: NDArray[Any]) -> dict[int, int]:
+    """Count the pieces of each id of one image, slips of the brush aside."""
+    painted = labels != 0
+    if not painted.any():
+        return {}
+    ids = _whole_numbers(labels[bounding_box(painted)])
+    if ids.size > _SEARCHED_PIXELS:
+        return {}
     pieces = label_components(ids, background=0)  # type: ignore[no-untyped-call]
     areas = np.bincount(pieces.ravel())
     owners = np.zeros(areas.size, ids.dtype)
     owners[pieces.ravel()] = ids.ravel()
-    return owners[1:], areas[1:]
+    cells, cell = np.unique(owners[1:], return_inverse=True)
+    largest = np.zeros(cells.size, np.int64)
+    np.maximum.at(largest, cell, areas[1:])
+    large = areas[1:] >= _SLIP_SHARE * largest[cell]
+    counts = np.bincount(cell, large).astype(int)
+    return dict(zip(cells.tolist(), counts.tolist(), strict=True))
 
 
 def split_components(labels: NDArray[Any]) -> NDArray[np.uint32]:
@@ -300,84 +298,3 @@ def split_components(labels: NDArray[Any]) -> NDArray[np.uint32]:
     ids = _whole_numbers(np.asarray(labels))
     pieces = label_components(ids, background=0)  # type: ignore[no-untyped-call]
     return np.asarray(pieces, np.uint32)
-
-
-def annotated_mask(
-    labels: NDArray[Any],
-    *,
-    task: TaskName,
-    unpainted: Unpainted = "auto",
-    annotated: NDArray[Any] | None = None,
-    spacing: Sequence[float] | None = None,
-) -> NDArray[np.bool_]:
-    """Mark the pixels that say something: painted ones, and 0 as far as it is background.
-
-    Parameters
-    ----------
-    labels
-        Painted labels ``(*S)`` in memory, with as many axes as the network: the slices of a
-        stack one by one for a 2D network.
-    task, unpainted
-        As in `check_labels`.
-    annotated
-        Nonzero inside regions that are annotated completely; always added.
-    spacing
-        Pixel size along each axis, in any unit; None: equal along all.
-
-    Raises
-    ------
-    LabelsError
-        For cells with ``unpainted="ignore"`` and no annotated region.
-    """
-    rule = _rule(task, unpainted, has_region=annotated is not None)
-    if rule == "background":
-        return np.ones(labels.shape, bool)
-    mask: NDArray[np.bool_] = np.asarray(labels != 0)
-    if rule == "nearby" and mask.any():
-        mask = _nearby(labels, spacing or (1.0,) * labels.ndim)
-    return mask if annotated is None else mask | (np.asarray(annotated) != 0)
-
-
-def _nearby(labels: NDArray[Any], spacing: Sequence[float]) -> NDArray[np.bool_]:
-    """Painted cells, the gaps between them too narrow for another cell, and a thin ring.
-
-    The gaps are those that a closing by half a cell's diameter fills: where a ball as large as
-    a cell does not fit, nobody forgot to paint one.
-    """
-    sizes = np.asarray(spacing, float) / min(spacing)
-    counts = np.unique(labels[labels != 0], return_counts=True)[1]
-    diameter = _diameter(float(np.median(counts)) * sizes.prod(), labels.ndim)
-    ring = max(_RING_PIXELS, _RING_SHARE * diameter)
-    # Nothing changes farther from the painted pixels than this.
-    box = _bounding_box(labels != 0, np.ceil((diameter + ring) / sizes).astype(int) + 1)
-    painted = labels[box] != 0
-    grown = _distance(painted, sizes) <= diameter / 2
-    closed = painted | (_distance(~grown, sizes) > diameter / 2)
-    near = _distance(closed, sizes) <= ring
-    # Of a stack of which single slices are painted, the slices between say nothing.
-    near &= painted.any(axis=tuple(range(1, labels.ndim)), keepdims=True)
-    result = np.zeros(labels.shape, bool)
-    result[box] = near
-    return result
-
-
-def _diameter(volume: float, ndim: int) -> float:
-    """Diameter of the ball (or disc) of this volume (or area)."""
-    unit_ball = math.pi ** (ndim / 2) / math.gamma(ndim / 2 + 1)
-    return 2 * float((volume / unit_ball) ** (1 / ndim))
-
-
-def _bounding_box(mask: NDArray[np.bool_], margin: NDArray[np.int64]) -> tuple[slice, ...]:
-    box = []
-    for axis, extra in enumerate(margin):
-        others = tuple(i for i in range(mask.ndim) if i != axis)
-        used = np.flatnonzero(mask.any(axis=others))
-        box.append(slice(max(0, int(used[0] - extra)), int(used[-1] + extra + 1)))
-    return tuple(box)
-
-
-def _distance(mask: NDArray[np.bool_], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance of each pixel to the mask; infinite where the mask is empty."""
-    if not mask.any():
-        return np.full(mask.shape, np.inf)
-    return np.asarray(ndimage.distance_transform_edt(~mask, sampling=sizes))

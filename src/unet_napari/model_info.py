@@ -123,11 +123,11 @@ def find_model(name_or_path: str | Path) -> Path:
     if text in models:
         return models[text]
     path = Path(name_or_path)
-    if "\0" not in text and path.is_file():
+    if _is_file(path):
         return path
     known = ", ".join(f"'{name}'" for name in sorted(models)) or "none yet"
     raise ModelFileError(
-        f"There is no model '{text}'. Models to choose from: {known}; or give the path of a "
+        f"There is no model '{text[:200]}'. Models to choose from: {known}; or give the path of a "
         f"{SUFFIX} file."
     )
 
@@ -173,6 +173,13 @@ def _is_usable(folder: Path) -> bool:
 def _is_own(folder: Path) -> bool:
     """Tell whether a folder below the shared /tmp was made by this user."""
     return not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a null character
+        return False
 
 
 def _model_paths() -> dict[str, Path]:

@@ -182,7 +182,7 @@ def _is_network(value: object) -> bool:
 
 def _is_pixel_size(value: object) -> bool:
     return isinstance(value, dict) and all(
-        axis in tuple(_SPATIAL) and isinstance(size, int | float) and 0 < size < 1e9
+        axis in tuple(_SPATIAL) and type(size) in (int, float) and 0 < size < 1e9
         for axis, size in value.items()
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -31,7 +32,7 @@ _CRITERION = Criterion("bce+dice")
 # One cell more or less moves the AP of fewer by more than a tenth.
 _JUDGED_CELLS = 5
 # What tuning looks at: enough pixels for some hundred cells, decoded a dozen times in seconds.
-_TUNING_PIXELS = 4_000_000
+_TUNING_PIXELS = 2**20
 _GRIDS = {
     "seed_threshold": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
     "foreground_threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
@@ -131,12 +132,14 @@ class CellsTask(Task):
         """Fit thresholds and `min_size` to validation maps.
 
         One threshold after the other over a small grid, by AP at IoU 0.5 and 0.7, on the first
-        4 million pixels. `min_size` is half the size of the smallest cells. With too few
+        million pixels. `min_size` is half the size of the smallest cells. With too few
         cells to judge, the task stays as it is.
         """
-        count = _affordable(as_list(labels))
-        truth, where = as_list(labels)[:count], as_list(annotated)[:count]
-        images = ([maps] if isinstance(maps, np.ndarray) else list(maps))[:count]
+        images = [maps] if isinstance(maps, np.ndarray) else list(maps)
+        parts = _affordable([np.asarray(t).shape for t in as_list(labels)])
+        images = [image[:, *part] for image, part in zip(images, parts, strict=False)]
+        truth = [t[part] for t, part in zip(as_list(labels), parts, strict=False)]
+        where = [a[part] for a, part in zip(as_list(annotated), parts, strict=False)]
         sizes = np.concatenate([_sizes(t, a) for t, a in zip(truth, where, strict=True)])
         if sizes.size < _JUDGED_CELLS:
             return self
@@ -188,10 +191,20 @@ class CellsTask(Task):
         return tuple(size / min(sizes) for size in sizes)
 
 
-def _affordable(labels: Sequence[NDArray[Any]]) -> int:
-    """Count the first images that tuning can afford; at least one."""
-    pixels = np.cumsum([image.size for image in labels])
-    return max(1, int(np.searchsorted(pixels, _TUNING_PIXELS, side="right")))
+def _affordable(shapes: Sequence[tuple[int, ...]]) -> list[tuple[slice, ...]]:
+    """Choose the first images that tuning can afford, or the middle part of the first."""
+    parts: list[tuple[slice, ...]] = []
+    left = _TUNING_PIXELS
+    for shape in shapes:
+        if math.prod(shape) > left:
+            break
+        left -= math.prod(shape)
+        parts.append((slice(None),) * len(shape))
+    if parts or not shapes:
+        return parts
+    share = (_TUNING_PIXELS / math.prod(shapes[0])) ** (1 / len(shapes[0]))
+    margins = [round(size * (1 - share) / 2) for size in shapes[0]]
+    return [tuple(slice(m, s - m) for m, s in zip(margins, shapes[0], strict=True))]
 
 
 def _sizes(labels: NDArray[Any], annotated: NDArray[Any]) -> NDArray[np.int64]:

@@ -1,0 +1,1 @@
+"""The docks: the only room that imports napari, Qt or magicgui, and it never imports torch."""

@@ -1,0 +1,197 @@
+"""What both docks share: a Run button that becomes Stop, a bar, and one line that says it all."""
+
+from collections.abc import Callable
+from typing import Any
+
+from magicgui.widgets import ProgressBar, PushButton
+from napari.components import ViewerModel
+from napari.layers import Image
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QSizePolicy
+
+from unet_napari._napari.background import Background
+from unet_napari._napari.form import Form, LayerCombo, Message, Rows, progress_bar
+from unet_napari._napari.job import Job
+from unet_napari.errors import UnetNapariError
+
+__all__ = ["EngineDock"]
+
+
+class EngineDock(Form):
+    """A dock that runs one job at a time in an engine process of its own.
+
+    The engine starts when the dock is opened, because importing torch takes seconds, and ends
+    when the dock or the window is closed.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    job : Job
+        The engine.
+    """
+
+    run: PushButton
+    progress: ProgressBar
+    status: Message
+    image: LayerCombo
+
+    def __init__(self, viewer: ViewerModel, job: Job) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.job = job
+        self.background = Background()
+        self.busy = False
+        self._reason = ""
+        # The second click of a double click must not stop what the first one started.
+        self._double_click = QTimer()
+        self._double_click.setSingleShot(True)
+        self._double_click.setInterval(QApplication.doubleClickInterval())
+        job.event.connect(self.on_event)
+        job.ended.connect(self._on_ended)
+        job.failed.connect(self.fail)
+        self.native_parent_changed.connect(self._on_parent)
+        # A closed window destroys its docks without taking them out first.
+        self.native.destroyed.connect(job.close)
+
+    # -- what a dock defines ------------------------------------------------------------------
+
+    def missing(self) -> str:
+        """Return what has to be done before the job can run, naming all of it; "" if nothing."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Start the job; a `UnetNapariError` raised here is shown."""
+        raise NotImplementedError
+
+    def on_event(self, event: Any) -> None:  # noqa: ANN401  every job has events of its own
+        """Show what the engine reports."""
+        raise NotImplementedError
+
+    def on_result(self, result: Any) -> None:  # noqa: ANN401
+        """Show what the engine has made; after a Stop too, if there is something."""
+        raise NotImplementedError
+
+    # -- the button, the bar and the line -----------------------------------------------------
+
+    def add_run(self, rows: Rows, text: str, tooltip: str) -> None:
+        """Add the Run button, and below it the bar and the status line."""
+        self._text, self._tooltip = text, tooltip
+        run = PushButton(name="run", text=text, tooltip=tooltip, enabled=False)
+        run.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        run.native.setStyleSheet("QPushButton { font-weight: bold; padding: 7px; }")
+        run.changed.connect(self._on_click)
+        rows.add_wide(run)
+        rows.add_wide(progress_bar())
+        rows.add_wide(Message("status", "What is missing, being done, or wrong."))
+
+    def refresh_run(self, *_: object) -> None:
+        """Say what is missing, or that there is nothing missing."""
+        if self.busy:
+            return
+        reason = self.missing()
+        self.run.enabled = not reason
+        if reason or self._reason:
+            self.status.say(reason)
+        self._reason = reason
+
+    def show_progress(self, fraction: float | None, text: str) -> None:
+        """Show how far the job is; None is a bar that runs to and fro."""
+        if self.busy:
+            self.progress.max = 0 if fraction is None else 100
+            if fraction is not None:
+                self.progress.value = round(100 * fraction)
+            if self.run.enabled:  # else it says "Stopping…"
+                self.status.say(text)
+
+    def fail(self, error: Exception) -> None:
+        """End the job with one readable message."""
+        if not isinstance(error, UnetNapariError):
+            error = UnetNapariError(f"Something unexpected went wrong: {error!r}")
+        self._idle()
+        self.status.say(str(error), error=True)
+        show_error(str(error))
+
+    def in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Do a part of the job beside the viewer; its errors end the job."""
+        self.background.run(work, lambda result: self.busy and done(result), self.fail)
+
+    def _on_click(self) -> None:
+        if not self.busy:
+            self._start()
+        elif not self._double_click.isActive():
+            self._stop()
+
+    def _start(self) -> None:
+        self.busy = True
+        self._double_click.start()
+        self.run.text = "Stop"
+        self.run.tooltip = "Stop, and keep what there is."
+        self.progress.max = 0
+        self.progress.visible = True
+        self.status.say("Starting…")
+        try:
+            self.begin()
+        except UnetNapariError as error:
+            self.fail(error)
+
+    def _stop(self) -> None:
+        self.run.text = "Stopping…"
+        self.run.enabled = False
+        self.status.say("Stopping…")
+        self.job.stop()
+
+    def _on_ended(self, result: object) -> None:
+        self._idle()
+        self.on_result(result)
+
+    def _idle(self) -> None:
+        self.busy = False
+        self._reason = ""
+        self._double_click.stop()
+        self.run.text, self.run.tooltip = self._text, self._tooltip
+        self.progress.visible = False
+        self.run.enabled = not self.missing()
+
+    # -- layers and the window ----------------------------------------------------------------
+
+    def reset_choices(self, *_: object) -> None:
+        """Follow the viewer's layers; called by napari whenever they change."""
+        super().reset_choices()
+        if self.get_widget("image") is not None:
+            self.suggest_layers()
+            self.refresh_run()
+
+    def suggest_layers(self) -> None:
+        """Choose the layers that the user most likely means, where nothing was chosen yet."""
+        images = [layer for layer in self.viewer.layers if isinstance(layer, Image)]
+        active = self.viewer.layers.selection.active
+        if isinstance(active, Image):
+            self.image.suggest(active)
+        elif len(images) == 1:
+            self.image.suggest(images[0])
+
+    def close(self) -> None:
+        """End the engine with whatever it does."""
+        self.background.close()
+        self.job.close()
+
+    def _on_parent(self, parent: object) -> None:
+        if parent is None:  # the dock was closed, the window lives on
+            self.close()
+            return
+        self.job.open()
+        QTimer.singleShot(0, self._share_place)
+
+    def _share_place(self) -> None:
+        """Put both docks into one place as tabs: below each other they would be too low."""
+        dock = self.native.parent()
+        window = dock.parent() if isinstance(dock, QDockWidget) else None
+        if not isinstance(window, QMainWindow):
+            return
+        for other in window.findChildren(QDockWidget):
+            content = getattr(other.widget(), "_magic_widget", None)
+            if other is not dock and isinstance(content, EngineDock):
+                window.tabifyDockWidget(other, dock)
+                dock.show()
+                dock.raise_()

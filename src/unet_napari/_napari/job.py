@@ -1,0 +1,127 @@
+"""The engine as the docks see it: its events arrive as Qt signals, in Qt's thread."""
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import QObject, Qt, Signal, Slot
+
+from unet_napari.engine import (
+    EngineClient,
+    ImageRef,
+    JobCancelled,
+    JobFailed,
+    JobFinished,
+    JobHandle,
+)
+from unet_napari.errors import EngineError
+from unet_napari.images import Image, LazyArray
+
+__all__ = ["Job"]
+
+
+class Job(QObject):
+    """One engine process, and the one job it does at a time.
+
+    Signals
+    -------
+    event(object)
+        What the engine reports while it works.
+    ended(object)
+        The job is over; the result as a mapping, empty if it was stopped without one.
+    failed(object)
+        The job is over; an exception whose message is for the user.
+    """
+
+    event = Signal(object)
+    ended = Signal(object)
+    failed = Signal(object)
+    _received = Signal(object)
+
+    def __init__(self, make_client: Callable[[], EngineClient] = EngineClient) -> None:
+        super().__init__()
+        self._make_client = make_client
+        self._client: EngineClient | None = None
+        self._handle: JobHandle | None = None
+        self._number = 0  # of the latest job; events of earlier ones are late
+        # The client calls from a thread of its own.
+        self._received.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the engine process; None if there is none at present."""
+        return None if self._client is None else self._client.pid
+
+    def open(self) -> None:
+        """Start the engine process, without waiting for it."""
+        if self._client is None:
+            self._client = self._make_client()
+            self._client.start()
+
+    def close(self, *_: object) -> None:
+        """End the engine process, with whatever it does, without waiting for it."""
+        client, self._client, self._handle = self._client, None, None
+        self._number += 1
+        if client is not None:
+            threading.Thread(target=client.close, name="unet-napari-farewell").start()
+
+    def share(self, image: Image, *, snapshot: bool = False) -> ImageRef:
+        """Make an image readable by the engine; may be called from any thread."""
+        return ImageRef(
+            data=self._open_client().folder.share(image.data, snapshot=snapshot),
+            axes=image.axes,
+            pixel_size=dict(image.pixel_size),
+            name=image.name,
+            fixed=dict(image.fixed),
+        )
+
+    def share_array(self, data: LazyArray) -> Any:  # noqa: ANN401  an ArrayRef
+        """Make a copy of an array readable by the engine; may be called from any thread."""
+        return self._open_client().folder.share(data, snapshot=True)
+
+    def start(self, job: object) -> None:
+        """Begin a job, one of `unet_napari.engine.requests`.
+
+        Raises
+        ------
+        EngineError
+            If the engine cannot be started.
+        """
+        self._number += 1
+        self._handle = self._open_client().submit(job, partial(self._receive, self._number))
+
+    def tell(self, command: object) -> None:
+        """Tell something to the running job; ignored if there is none."""
+        if self._client is not None and self._handle is not None:
+            self._client.command(self._handle, command)
+
+    def stop(self) -> None:
+        """Ask the job to end; it is ended if it does not within two seconds."""
+        if self._client is not None and self._handle is not None:
+            self._client.cancel(self._handle)
+
+    def _open_client(self) -> EngineClient:
+        if self._client is None:
+            raise EngineError("The dock was closed.")
+        return self._client
+
+    def _receive(self, number: int, event: object) -> None:
+        self._received.emit((number, event))
+
+    @Slot(object)
+    def _deliver(self, message: tuple[int, Any]) -> None:
+        number, event = message
+        if number != self._number:
+            return
+        if isinstance(event, JobFinished):
+            self._handle = None
+            self.ended.emit(event.result)
+        elif isinstance(event, JobCancelled):
+            self._handle = None
+            self.ended.emit({})
+        elif isinstance(event, JobFailed):
+            self._handle = None
+            self.failed.emit(EngineError(event.message))
+        else:
+            self.event.emit(event)

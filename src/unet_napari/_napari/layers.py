@@ -1,0 +1,283 @@
+"""Layers and images: what a layer's axes are, and layers of the same geometry as another.
+
+Works on layers and a `ViewerModel`; knows no Qt.
+"""
+
+import math
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image as ImageLayer
+from napari.layers import Labels, Layer
+from napari.utils.transforms import CompositeAffine
+from numpy.typing import DTypeLike, NDArray
+
+from unet_napari.errors import ImageError
+from unet_napari.images import AXES, Image, LazyArray, guess_axes, parse_axes, read_image
+
+__all__ = [
+    "Place",
+    "apply_pixel_size",
+    "array_of",
+    "axes_of",
+    "current_slice",
+    "current_view",
+    "empty_array",
+    "geometry",
+    "image_of",
+    "new_labels",
+    "output_axes",
+    "output_shape",
+    "pixel_size_in_file",
+]
+
+_AXIS_NAMES = {"TIME": "T", "CHANNEL": "C", "CHANNELS": "C", "RGB": "C"}
+_IN_MEMORY = 1 << 30  # bytes; a larger empty array lives in a sparse file
+
+
+def array_of(layer: Layer) -> LazyArray:
+    """Return a layer's pixels without loading them; of a pyramid, the full resolution."""
+    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+
+
+def axes_of(layer: ImageLayer, axes: str | None = None) -> str:
+    """Tell the axes of a layer's array, such as ``ZYX`` or ``YXC``.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+    axes : str, optional
+        What the user says; otherwise the layer's axis labels where they are axis letters, and
+        otherwise what the shape suggests.
+
+    Raises
+    ------
+    ImageError
+        If they do not fit the layer, or nothing tells what they are.
+    """
+    shape = array_of(layer).shape
+    if axes:
+        return parse_axes(axes, shape)
+    names = [_AXIS_NAMES.get(name.upper(), name.upper()) for name in layer.axis_labels]
+    if layer.rgb:
+        names.append("C")
+    if all(name in AXES for name in names) and len(set(names)) == len(names):
+        return parse_axes("".join(names), shape)
+    return guess_axes(shape, array_of(layer).dtype, rgb=layer.rgb)
+
+
+def image_of(layer: ImageLayer, axes: str | None = None) -> Image:
+    """Return the image of a layer, by reference: no pixel is read.
+
+    Raises
+    ------
+    ImageError
+        If its axes cannot be told.
+    """
+    letters = axes_of(layer, axes)
+    path = layer.source.path
+    return Image(
+        data=array_of(layer),
+        axes=letters,
+        pixel_size=_pixel_size(layer, letters),
+        name=layer.name,
+        source=Path(path) if path else None,
+    )
+
+
+def output_axes(axes: str) -> str:
+    """Return the axes of the labels of an image: all but the channels."""
+    return axes.replace("C", "")
+
+
+def output_shape(shape: Sequence[int], axes: str) -> tuple[int, ...]:
+    """Return the shape of the labels of an image of a shape and axes."""
+    return tuple(n for n, letter in zip(shape, axes, strict=True) if letter != "C")
+
+
+def geometry(layer: Layer, axes: str) -> dict[str, Any]:
+    """Return where a layer without the channel axis of `layer` lies in the world.
+
+    Parameters
+    ----------
+    layer : Layer
+    axes : str
+        Axes of its array, as told by `axes_of`.
+
+    Returns
+    -------
+    dict
+        Arguments for a new layer: scale, translate, rotate, shear, affine, units, axis_labels.
+    """
+    layer_axes = axes[: layer.ndim]  # the colours of an RGB layer are not one of its axes
+    kept = [i for i, letter in enumerate(layer_axes) if letter != "C"]
+    place = CompositeAffine(
+        scale=layer.scale,
+        translate=layer.translate,
+        rotate=layer.rotate,
+        shear=layer.shear,
+        ndim=layer.ndim,
+        units=layer.units,
+        axis_labels=layer.axis_labels,
+    ).set_slice(kept)
+    return {
+        "scale": place.scale,
+        "translate": place.translate,
+        "rotate": place.rotate,
+        "shear": place.shear,
+        "affine": layer.affine.set_slice(kept).affine_matrix,
+        "units": place.units,
+        "axis_labels": place.axis_labels,
+    }
+
+
+def new_labels(viewer: ViewerModel, layer: ImageLayer, axes: str | None = None) -> Labels:
+    """Add an empty labels layer to paint on, which lies on an image layer.
+
+    Its ids go beyond the 255 of napari's own new labels layers.
+
+    Raises
+    ------
+    ImageError
+        If the axes of the image cannot be told.
+    """
+    letters = axes_of(layer, axes)
+    shape = output_shape(array_of(layer).shape, letters)
+    labels = Labels(
+        empty_array(shape, np.uint16), name=f"{layer.name} labels", **geometry(layer, letters)
+    )
+    viewer.add_layer(labels)
+    return labels
+
+
+def empty_array(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """Return zeros that take memory only where something is written.
+
+    Above a gigabyte they are a sparse temporary file, which goes when the array does.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size <= _IN_MEMORY:
+        return np.zeros(shape, dtype)
+    with tempfile.NamedTemporaryFile(prefix="unet-napari-", suffix=".npy", delete=False) as file:
+        path = Path(file.name)
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=tuple(shape))
+    weakref.finalize(array, path.unlink, missing_ok=True)
+    return array
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of an image: a point on some axes, a range on others, all of the rest.
+
+    Attributes
+    ----------
+    index : mapping of str to int
+        Position by axis letter; these axes are not in the part.
+    region : mapping of str to slice
+        Range by axis letter.
+    """
+
+    index: Mapping[str, int] = field(default_factory=dict)
+    region: Mapping[str, slice] = field(default_factory=dict)
+
+    def indexer(self, axes: str) -> tuple[int | slice, ...]:
+        """Return what picks the part out of an array of the given axes."""
+        everything = slice(None)
+        return tuple(self.index.get(a, self.region.get(a, everything)) for a in axes)
+
+
+def current_slice(viewer: ViewerModel, layer: Layer, axes: str) -> Place:
+    """Return the YX plane at the position of the sliders, whichever axes are shown."""
+    point = layer.world_to_data(viewer.dims.point)
+    sizes = array_of(layer).shape
+    index = {
+        letter: int(np.clip(round(position), 0, size - 1))
+        for letter, position, size in zip(axes[: layer.ndim], point, sizes, strict=False)
+        if letter in "TZ"
+    }
+    return Place(index)
+
+
+def current_view(viewer: ViewerModel, layer: Layer, axes: str) -> Place:
+    """Return the part of the current slice that the canvas shows.
+
+    An axis that the canvas does not show, and all of them in the 3D display, are whole.
+    """
+    place = current_slice(viewer, layer, axes)
+    if viewer.dims.ndisplay == 3:
+        return place
+    hidden = viewer.dims.ndim - layer.ndim
+    shown = {axis - hidden for axis in viewer.dims.displayed}
+    shape = array_of(layer).shape
+    level = layer.data_level if getattr(layer, "multiscale", False) else 0
+    factors = layer.downsample_factors[level] if level else np.ones(layer.ndim)
+    region = {}
+    for i, letter in enumerate(axes[: layer.ndim]):
+        if letter in "YX" and i in shown:
+            first, last = layer.corner_pixels[:, i]
+            start = int(np.clip(math.floor(first * factors[i]), 0, shape[i] - 1))
+            stop = int(np.clip(math.ceil((last + 1) * factors[i]), start + 1, shape[i]))
+            region[letter] = slice(start, stop)
+    return Place(place.index, region)
+
+
+def pixel_size_in_file(layer: ImageLayer) -> dict[str, float]:
+    """Return the pixel size, in micrometres by axis, that a layer's file knows but the layer lost.
+
+    napari's own TIFF reader drops it. Empty if the layer has a scale, or is not what the file
+    holds, or the file says nothing.
+    """
+    path = layer.source.path
+    if path is None or not Path(path).name.lower().endswith((".tif", ".tiff")):
+        return {}
+    if np.any(layer.scale != 1):
+        return {}
+    try:
+        image = read_image(path)
+        axes = axes_of(layer)
+    except (ImageError, OSError):
+        return {}  # a layer is usable without it
+    sizes = dict(zip(axes, array_of(layer).shape, strict=True))
+    fits = all(sizes.get(a) == n for a, n in zip(image.spatial_axes, image.shape, strict=True))
+    return dict(image.pixel_size) if fits else {}
+
+
+def apply_pixel_size(
+    viewer: ViewerModel, layer: ImageLayer, pixel_size: Mapping[str, float]
+) -> None:
+    """Give an image layer a pixel size, and every layer that lies on it pixel by pixel.
+
+    Labels painted before would no longer lie on the image, and mixed units make napari warn.
+    """
+    axes = output_axes(axes_of(layer))
+    shape = output_shape(array_of(layer).shape, axes_of(layer))
+    for other in viewer.layers:
+        extent = getattr(array_of(other), "shape", None) if isinstance(other, Labels) else None
+        if other == layer or (extent == shape and np.all(other.scale == 1)):
+            letters = axes_of(layer)[: layer.ndim] if other == layer else axes
+            other.scale = [pixel_size.get(letter, 1.0) for letter in letters]
+            other.units = ["um" if letter in pixel_size else "pixel" for letter in letters]
+
+
+def _pixel_size(layer: Layer, axes: str) -> dict[str, float]:
+    """Return micrometres by axis letter; what the layer does not know is left out."""
+    spatial = [
+        (letter, float(scale), unit)
+        for letter, scale, unit in zip(axes, layer.scale, layer.units, strict=False)
+        if letter in "ZYX"
+    ]
+    sizes = {
+        letter: scale * float((1 * unit).to("micrometer").magnitude)
+        for letter, scale, unit in spatial
+        if unit.is_compatible_with("micrometer")
+    }
+    if not sizes and any(scale != 1 for _, scale, _ in spatial):
+        # A scale without a unit: in microscopy that is micrometres.
+        sizes = {letter: scale for letter, scale, _ in spatial}
+    return sizes

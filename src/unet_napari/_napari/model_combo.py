@@ -1,0 +1,102 @@
+"""The choice of a trained model: the ones in the models folder, and files from anywhere."""
+
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import ComboBox
+from psygnal import Signal
+
+from unet_napari._napari.form import shrink
+from unet_napari.errors import ModelFileError
+from unet_napari.model_info import ModelInfo, find_model, list_models, read_info
+
+__all__ = ["ModelCombo", "model_saved"]
+
+
+class _Library:
+    """The models folder, as far as this program has changed it."""
+
+    model_saved = Signal(str)
+
+
+model_saved = _Library().model_saved
+"""Emitted with a model's name when it was saved; every `ModelCombo` lists it then."""
+
+
+class ModelCombo(ComboBox):
+    """A choice among models by name; its value is what ``Model.load`` takes, or None.
+
+    A value that is not in the list may be set as well, if it is the path of a model file.
+
+    Parameters
+    ----------
+    placeholder : str
+        What is shown while no model is chosen.
+    **options
+        Those of `magicgui.widgets.ComboBox`.
+    """
+
+    def __init__(self, placeholder: str, **options: Any) -> None:  # noqa: ANN401
+        self.null_string = placeholder
+        self._files: list[str] = []
+        self._plain_tooltip = options.get("tooltip", "")
+        super().__init__(nullable=True, choices=self._list, **options)
+        shrink(self.native)
+        self.changed.connect(self._describe)
+        model_saved.connect(self.reset_choices)
+
+    @property
+    def value(self) -> str | None:
+        """Name or path of the model."""
+        return ComboBox.value.fget(self)  # type: ignore[no-any-return, attr-defined]
+
+    @value.setter
+    def value(self, model: str | Path | None) -> None:
+        if model is not None and str(model) not in self.choices:
+            find_model(model)  # raises the error that says which models there are
+            self._files.append(str(model))
+            self.reset_choices()
+        ComboBox.value.fset(self, None if model is None else str(model))  # type: ignore[attr-defined]
+
+    def reset_choices(self, *_: object) -> None:
+        """List the models again and keep the one that is chosen, or none if it is gone."""
+        chosen = self.value
+        with self.changed.blocked():
+            self.native.clear()
+            super().reset_choices()
+            ComboBox.value.fset(self, chosen if chosen in self.choices else None)  # type: ignore[attr-defined]
+        if self.value != chosen:
+            self.changed.emit(self.value)
+
+    def choose_newest(self) -> None:
+        """Choose the model that was trained last, unless one is chosen."""
+        usable = [model for model in list_models() if model.problem is None]
+        if self.value is None and usable:
+            self.value = max(usable, key=lambda model: model.path.stat().st_mtime).name
+
+    def info(self) -> ModelInfo | None:
+        """Return what the chosen model says about itself; None if none is chosen.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is missing or damaged.
+        """
+        return None if self.value is None else read_info(find_model(self.value))
+
+    def _list(self, _: object) -> list[tuple[str, str]]:
+        own = [(_label(m.name, m.problem), m.name) for m in list_models()]
+        return own + [(Path(file).name, file) for file in self._files]
+
+    def _describe(self, _: object) -> None:
+        try:
+            info = self.info()
+        except ModelFileError as error:
+            text = str(error)
+        else:
+            text = "" if info is None else info.describe()
+        self.native.setToolTip(f"{self._plain_tooltip}\n\n{text}".strip())
+
+
+def _label(name: str, problem: str | None) -> str:
+    return name if problem is None else f"{name} (damaged)"

@@ -1,0 +1,114 @@
+"""The live prediction: what the network in training makes of the slice that the user sees."""
+
+import math
+
+from napari.components import ViewerModel
+from napari.layers import Image
+from qtpy.QtCore import QTimer
+
+from unet_napari._napari.background import Background
+from unet_napari._napari.job import Job
+from unet_napari._napari.layers import (
+    Place,
+    array_of,
+    current_slice,
+    current_view,
+    image_of,
+)
+from unet_napari._napari.parts import DEPTH, cut_out, middle
+from unet_napari._napari.results import write_result
+from unet_napari.engine import Preview, PreviewRequest
+
+__all__ = ["LivePreview"]
+
+_POLL = 400  # milliseconds between looks at where the user is; sliders and camera need no events
+_LARGEST = {2: 1024 * 1024, 3: 256 * 256}  # pixels of a slice, by axes of the network
+
+
+class LivePreview:
+    """Keeps a labels layer up to date with the training, where the user looks.
+
+    Parameters
+    ----------
+    viewer, job, background
+        Those of the dock.
+    image : napari.layers.Image
+        What to predict.
+    axes : str
+        Of the image's array.
+    ndim : int
+        Spatial axes of the network.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        job: Job,
+        background: Background,
+        image: Image,
+        *,
+        axes: str,
+        ndim: int,
+    ) -> None:
+        self._viewer, self._job, self._background = viewer, job, background
+        self._image, self._axes, self._ndim = image, axes, ndim
+        self._places: list[Place] = []  # the key of a request is its index here
+        self._timer = QTimer()
+        self._timer.setInterval(_POLL)
+        self._timer.timeout.connect(self._look)
+        self._timer.start()
+        self._look()
+
+    def stop(self) -> None:
+        """Ask for nothing any more; the layer stays as it is."""
+        self._timer.stop()
+
+    def show(self, preview: Preview) -> None:
+        """Write a prediction into the layer, unless the user has moved on."""
+        if int(preview.key) != len(self._places) - 1 or self._image not in self._viewer.layers:
+            return
+        part = middle(preview.labels) if self._ndim == 3 else preview.labels
+        write_result(
+            self._viewer, self._image, self._axes, part, self._places[-1], purpose="prediction"
+        )
+
+    def _look(self) -> None:
+        """Ask for the part of the image that the user looks at, if it is another one now."""
+        if self._image not in self._viewer.layers:
+            self.stop()
+            return
+        place = visible_place(self._viewer, self._image, self._axes, _LARGEST[self._ndim])
+        if self._places and place == self._places[-1]:
+            return
+        self._places.append(place)
+        key = str(len(self._places) - 1)
+        image = image_of(self._image, self._axes)
+        depth = DEPTH if self._ndim == 3 else 0
+
+        def prepare() -> PreviewRequest:
+            part = cut_out(image, place, depth)
+            return PreviewRequest(self._job.share(part, snapshot=True), key)
+
+        self._background.run(prepare, self._job.tell, _ignore)
+
+
+def _ignore(_: Exception) -> None:
+    """Go on: a prediction that cannot be shown must not end the training."""
+
+
+def visible_place(viewer: ViewerModel, layer: Image, axes: str, largest: int) -> Place:
+    """Return the current slice, or the middle of what the canvas shows of a large one."""
+    place = current_slice(viewer, layer, axes)
+    shape = dict(zip(axes, array_of(layer).shape, strict=True))
+    if shape["Y"] * shape["X"] <= largest:
+        return place
+    view = current_view(viewer, layer, axes)
+    side = math.isqrt(largest)
+    region = {}
+    for letter in "YX":
+        start, stop, _ = view.region.get(letter, slice(None)).indices(shape[letter])
+        if stop - start > side:
+            start = (start + stop - side) // 2
+            stop = start + side
+        region[letter] = slice(start, stop)
+    return Place(place.index, region)

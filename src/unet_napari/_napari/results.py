@@ -1,0 +1,115 @@
+"""Results as layers: each lies on its image, and a rerun updates it instead of adding another."""
+
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from unet_napari._napari.layers import Place, array_of, empty_array, geometry, output_shape
+
+__all__ = ["find_result", "show_result", "write_result"]
+
+_KEY = "unet-napari"  # in a layer's metadata: whose result it is
+
+
+def find_result(viewer: ViewerModel, image: Layer, purpose: str) -> Layer | None:
+    """Return the layer that an earlier run made for an image, or None if it is gone.
+
+    Found by what the layer remembers of its making, so that renaming either layer does no harm.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    image : Layer
+    purpose : str
+        Tells the results of one image apart, such as the model's name.
+    """
+    made_for = _made_for(image, purpose)
+    return next((layer for layer in viewer.layers if layer.metadata.get(_KEY) == made_for), None)
+
+
+def show_result(
+    viewer: ViewerModel,
+    image: Image,
+    axes: str,
+    data: NDArray[Any],
+    purpose: str,
+    layer_type: type[Layer] = Labels,
+) -> Layer:
+    """Show the result of a whole image: in the layer of an earlier run, or in a new one.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    image : napari.layers.Image
+    axes : str
+        Of the image's array.
+    data : ndarray
+        Of all axes but the channels.
+    purpose : str
+        Such as the model's name; with the image's it names the layer.
+    layer_type : type
+        Labels, or Image for probability maps.
+    """
+    layer = find_result(viewer, image, purpose)
+    if layer is not None and array_of(layer).shape == data.shape:
+        layer.data = data
+        return layer
+    if layer is not None:  # of an image that has got another shape since
+        viewer.layers.remove(layer)
+    layer = layer_type(
+        data,
+        name=f"{image.name} · {purpose}",
+        metadata={_KEY: _made_for(image, purpose)},
+        **geometry(image, axes),
+    )
+    active = viewer.layers.selection.active
+    viewer.add_layer(layer)
+    # A new layer becomes the active one, and the next stroke of the brush would go there.
+    if isinstance(active, Labels):
+        viewer.layers.selection.active = active
+    return layer
+
+
+def write_result(
+    viewer: ViewerModel,
+    image: Image,
+    axes: str,
+    part: NDArray[Any],
+    place: Place,
+    purpose: str,
+    layer_type: type[Layer] = Labels,
+) -> Layer:
+    """Show the result of a part of an image in its place; the other places stay as they are.
+
+    Written in place and with one refresh, which is several times as fast as new data, so that a
+    live prediction does not disturb the painting.
+    """
+    shape = output_shape(array_of(image).shape, axes)
+    layer = find_result(viewer, image, purpose)
+    if layer is None or array_of(layer).shape != shape:
+        layer = show_result(
+            viewer, image, axes, empty_array(shape, part.dtype), purpose, layer_type
+        )
+    array_of(layer)[place.indexer(axes.replace("C", ""))] = part  # type: ignore[index]
+    layer.refresh(extent=False)
+    return layer
+
+
+def with_own_numbers(
+    viewer: ViewerModel, image: Image, axes: str, part: NDArray[Any], place: Place, purpose: str
+) -> NDArray[Any]:
+    """Return a part whose cells have other numbers than those around it in the same slice."""
+    layer = find_result(viewer, image, purpose)
+    if layer is None or array_of(layer).shape != output_shape(array_of(image).shape, axes):
+        return part
+    letters = axes.replace("C", "")
+    around = np.array(array_of(layer)[Place(place.index).indexer(letters)])
+    around[Place({}, place.region).indexer("".join(a for a in letters if a not in place.index))] = 0
+    return np.where(part > 0, part + around.max(initial=0), 0).astype(part.dtype)
+
+
+def _made_for(image: Layer, purpose: str) -> dict[str, str]:
+    return {"image": str(image.unique_id), "purpose": purpose}

@@ -1,0 +1,44 @@
+"""Sample data in napari's File menu: synthetic nuclei, in 2D and 3D."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unet_napari.images.synthetic import nuclei
+
+__all__ = ["nuclei_2d", "nuclei_2d_painted", "nuclei_3d"]
+
+LayerTuple = tuple[NDArray[Any], dict[str, Any], str]
+
+
+def nuclei_2d() -> list[LayerTuple]:
+    """Return an image of fluorescent nuclei, 512 x 512 pixels."""
+    image, _ = nuclei((512, 512), count=90, seed=1)
+    return [(image, {"name": "nuclei", **_place("YX", (0.25, 0.25))}, "image")]
+
+
+def nuclei_2d_painted() -> list[LayerTuple]:
+    """Return the same image with a quarter of its nuclei painted, ready to train on."""
+    image, labels = nuclei((512, 512), count=90, seed=1)
+    painted = np.zeros(labels.shape, np.uint16)
+    painted[:256, :256] = labels[:256, :256]
+    place = _place("YX", (0.25, 0.25))
+    return [
+        (image, {"name": "nuclei", **place}, "image"),
+        (painted, {"name": "nuclei labels", **place}, "labels"),
+    ]
+
+
+def nuclei_3d() -> list[LayerTuple]:
+    """Return a stack of fluorescent nuclei, 40 x 192 x 192 voxels, thicker than wide."""
+    image, _ = nuclei((40, 192, 192), count=60, seed=2)
+    return [(image, {"name": "nuclei stack", **_place("ZYX", (0.5, 0.25, 0.25))}, "image")]
+
+
+def _place(axes: str, pixel_size: tuple[float, ...]) -> dict[str, Any]:
+    return {
+        "scale": pixel_size,
+        "units": ("um",) * len(axes),
+        "axis_labels": tuple(axes.lower()),
+    }

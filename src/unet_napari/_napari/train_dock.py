@@ -1,0 +1,311 @@
+"""The Train dock: from painted labels to a model, with the viewer in use all the time."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import ComboBox, LineEdit, PushButton
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_warning
+from napari.viewer import Viewer
+
+from unet_napari._napari.engine_dock import EngineDock
+from unet_napari._napari.form import LayerCombo, Message, button, choice, layer_choice, optional
+from unet_napari._napari.job import Job
+from unet_napari._napari.layers import new_labels
+from unet_napari._napari.model_combo import ModelCombo, model_saved
+from unet_napari._napari.paint import Snapshot, detect, take_snapshot
+from unet_napari._napari.pairs import LayerPair, PairList
+from unet_napari._napari.plot import TrainingPlot
+from unet_napari._napari.preview import LivePreview
+from unet_napari._napari.status_line import StatusLine
+from unet_napari._napari.train_request import model_path, train_job, unused_name
+from unet_napari._napari.train_settings import TrainSettings
+from unet_napari._napari.watch import EditWatch
+from unet_napari.engine import JobWarning, Preview, TrainJob
+from unet_napari.errors import UnetNapariError
+from unet_napari.labels import Painting, split_components
+from unet_napari.training.events import Started, Step, Validated
+
+__all__ = ["TrainDock"]
+
+
+class TrainDock(EngineDock):
+    """Train a U-Net on what is painted in a labels layer.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The name tells napari to pass the viewer.
+    job : Job, optional
+        What runs the training; an engine process by default.
+    """
+
+    task: ComboBox
+    effort: ComboBox
+    detected: Message
+    new: PushButton
+    split: PushButton
+    segment: PushButton
+    model_name: LineEdit
+    start_from: ModelCombo
+
+    def __init__(self, napari_viewer: Viewer, job: Job | None = None) -> None:
+        super().__init__(napari_viewer, job or Job())
+        self.line = StatusLine()
+        self.preview: LivePreview | None = None
+        self._model = ""  # name of the one that was trained last
+        self._add_shown_fields()
+        self._add_folded_fields()
+        self.finish()
+        self.watch = EditWatch(self._inspect)
+        self.labels.changed.connect(self.watch.follow)
+        for field in (self.image, self.task, self.settings.unpainted, self.settings.axes):
+            field.changed.connect(self.watch.touch)
+        for field in (self.image, self.labels, self.settings.axes, self.model_name):
+            field.changed.connect(self.refresh_run)
+        self.new.changed.connect(self._add_labels)
+        self.split.changed.connect(self._split)
+        self.segment.changed.connect(self._open_segment)
+        for hidden in (self.split, self.segment):
+            hidden.visible = False
+        self.refresh_run()
+
+    @property
+    def labels(self) -> LayerCombo:  # type: ignore[override]
+        """The choice of a labels layer; it hides the container's own, unused `labels`."""
+        return self.get_widget("labels")  # type: ignore[return-value]
+
+    def _add_shown_fields(self) -> None:
+        rows = self.add_rows()
+        image = layer_choice(
+            "image", Image, "choose an image", "The image that you have painted labels for."
+        )
+        labels = layer_choice(
+            "labels",
+            Labels,
+            "choose labels",
+            "The labels layer that you paint in. A training uses the labels as they are when you\n"
+            "press Train; go on painting for the next one.",
+        )
+        rows.add(image)
+        rows.add(
+            labels,
+            button("new", "New", "Add an empty labels layer to paint on, right over the image."),
+        )
+        rows.add(
+            choice(
+                "task",
+                [("separate cells", "cells"), ("classes of pixels", "semantic")],
+                "Separate cells: paint every cell (or nucleus, or anything countable) with a\n"
+                "number of its own; the result tells them apart.\n"
+                "Classes of pixels: every number is a kind of thing, such as 1 for background and\n"
+                "2 for membrane; paint the background like any other class.",
+                label="find",
+            )
+        )
+        rows.add_wide(Message("detected", "What was found in the labels."))
+        rows.add_wide(
+            button("split", "Split into cells", "Give each connected piece a number of its own.")
+        )
+        rows.add(
+            choice(
+                "effort",
+                [
+                    ("quick, 1 to 2 minutes", "quick"),
+                    ("standard, 5 minutes", "standard"),
+                    ("long, 20 minutes", "long"),
+                ],
+                "How long to train. Quick shows whether your labels go the right way, standard is\n"
+                "good enough for most images, long is for the final model.\n"
+                "Stop at any time: the best model so far is kept.",
+            )
+        )
+        self.add_run(rows, "Train", "Train on the labels as they are now.")
+        self.plot = TrainingPlot()
+        self.plot.hide()
+        rows.add_native(self.plot)
+        rows.add_wide(
+            button("segment", "Segment with this model", "Use the new model on this image.")
+        )
+
+    def _add_folded_fields(self) -> None:
+        self.settings = TrainSettings(
+            self.add_folded("Data", "What unpainted pixels mean, axes, validation."),
+            self.add_folded("Network", "Network, patches, device and the like."),
+        )
+        more = self.add_folded("More images", "Train on several images at once.")
+        self.pair_list = PairList(more, self._chosen, lambda: self.viewer.layers)
+        model = self.add_folded("Model", "What the model is called and what it starts from.")
+        model.add(optional("model_name", "The name of the model; it appears in the Segment dock."))
+        model.add(
+            ModelCombo(
+                "nothing",
+                name="start_from",
+                tooltip="Refine a model that was trained on similar images, instead of starting\n"
+                "from nothing: it takes fewer labels and less time.",
+            )
+        )
+
+    # -- what is chosen -----------------------------------------------------------------------
+
+    def _chosen(self) -> LayerPair | None:
+        image, labels = self.image.value, self.labels.value
+        return None if image is None or labels is None else (image, labels)
+
+    def suggest_layers(self) -> None:
+        """Choose the active or only image, and the only labels layer that fits it."""
+        super().suggest_layers()
+        image = self.image.value
+        if image is not None:
+            labels = [layer for layer in self.viewer.layers if isinstance(layer, Labels)]
+            fitting = [layer for layer in labels if not self._misfit(image, layer)]
+            if len(fitting) == 1:
+                self.labels.suggest(fitting[0])
+
+    def missing(self) -> str:
+        """Return what is missing for a training, all of it."""
+        wanted = []
+        if self.image.value is None:
+            wanted.append("an image")
+        if self.labels.value is None:
+            wanted.append("a labels layer (New adds an empty one)")
+        if wanted:
+            return f"To train, choose {' and '.join(wanted)}."
+        return self._misfit(self.image.value, self.labels.value)
+
+    def _misfit(self, image: Image, labels: Labels) -> str:
+        """Return why labels do not fit an image, naming both; "" if they do."""
+        try:
+            self._snapshot(image, labels, copy=False)
+        except UnetNapariError as error:
+            return str(error)
+        return ""
+
+    def _snapshot(self, image: Image, labels: Labels, *, copy: bool) -> Snapshot:
+        axes, annotated = self.settings.axes.value, self.settings.annotated.value
+        return take_snapshot(image, labels, axes, annotated, copy=copy)
+
+    def _add_labels(self) -> None:
+        image = self.image.value
+        if image is None:
+            self.status.say("To add labels, choose an image first.")
+            return
+        try:
+            self.labels.value = new_labels(self.viewer, image, self.settings.axes.value)
+        except UnetNapariError as error:
+            self.status.say(str(error), error=True)
+
+    def _inspect(self) -> None:
+        """Look at what is painted, beside the viewer."""
+        chosen = self._chosen()
+        if chosen is None or self.missing():
+            self.detected.say("")
+            return
+        snapshot = self._snapshot(*chosen, copy=False)
+        rules = self._rules()
+        self.background.run(
+            lambda: detect(snapshot, **rules), self._show_painting, self._show_no_painting
+        )
+
+    def _rules(self) -> dict[str, Any]:
+        return {
+            "task": self.task.value,
+            "unpainted": self.settings.unpainted.value,
+            "ndim": self.settings.dimensions.value,
+        }
+
+    def _show_painting(self, painting: Painting) -> None:
+        self.detected.say("\n".join(filter(None, (painting.describe(), painting.problem))))
+        self.split.visible = painting.splittable
+
+    def _show_no_painting(self, error: Exception) -> None:
+        self.detected.say(str(error))
+        self.split.visible = False
+
+    def _split(self) -> None:
+        """Turn a mask into cells: give each piece a number of its own."""
+        labels = self.labels.value
+        if labels is not None:
+            labels.data = split_components(labels.data)
+
+    # -- the training -------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Take the labels as they are, and start to train on them."""
+        request = partial(
+            train_job,
+            self.job,
+            [self._snapshot(*pair, copy=True) for pair in self.pair_list.with_chosen()],
+            rules=self._rules(),
+            values=self.settings.values(task=self.task.value, effort=self.effort.value),
+            output=model_path(self.model_name.value or unused_name(self.image.value.name)),
+            start_from=self.start_from.value,
+        )
+        image = self.image.value
+        self.segment.visible = False
+        self.plot.clear()
+        self.line = StatusLine()
+        self.in_background(request, lambda job: self._begun(job, image))
+
+    def _begun(self, request: TrainJob, image: Image) -> None:
+        self.job.start(request)
+        axes, ndim = request.pairs[0].image.axes, request.config["ndim"]
+        self.preview = LivePreview(
+            self.viewer, self.job, self.background, image, axes=axes, ndim=ndim
+        )
+
+    def on_event(self, event: Any) -> None:  # noqa: ANN401
+        """Show what the training reports."""
+        if isinstance(event, Preview):
+            if self.preview is not None:
+                self.preview.show(event)
+            return
+        self.line.add(event)
+        if isinstance(event, Started):
+            self.status.native.setToolTip("\n".join((*event.choices, event.validation)))
+        elif isinstance(event, Step):
+            self.plot.show()
+            self.plot.add_loss(event.step, event.loss)
+            self.show_progress(event.fraction, self.line.text())
+        elif isinstance(event, Validated) and event.score is not None:
+            self.plot.add_score(event.step, event.score, event.score_name)
+        elif isinstance(event, JobWarning):
+            show_warning(event.message)
+
+    def on_result(self, result: Mapping[str, Any]) -> None:
+        """Say where the model is, and offer to use it."""
+        self._end_preview()
+        if "model" not in result:
+            self.status.say("Stopped before there was a model to keep.")
+            return
+        path = Path(result["model"])
+        score = self.line.score(result)
+        self.status.say(f"{result['reason']} Model '{path.stem}' saved{score}.")
+        self.status.native.setToolTip(str(path))
+        self.model_name.value = ""
+        self._model = path.stem
+        self.segment.visible = True
+        model_saved.emit(path.stem)
+
+    def fail(self, error: Exception) -> None:
+        """End the training with one readable message."""
+        self._end_preview()
+        super().fail(error)
+
+    def close(self) -> None:
+        """End the engine and follow nothing any more."""
+        self._end_preview()
+        self.watch.close()
+        super().close()
+
+    def _end_preview(self) -> None:
+        if self.preview is not None:
+            self.preview.stop()
+
+    def _open_segment(self) -> None:
+        """Open the other dock with this image and this model."""
+        _, dock = self.viewer.window.add_plugin_dock_widget("unet-napari", "Segment with U-Net")
+        dock.image.value = self.image.value
+        dock.model.value = self._model

@@ -1,0 +1,132 @@
+"""Which pixels say something: the painted ones, and what 0 means where nothing is painted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from scipy import ndimage
+
+from unet_napari.errors import LabelsError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Rule", "TaskName", "Unpainted", "annotated_mask", "bounding_box", "unpainted_rule"]
+
+TaskName: TypeAlias = Literal["cells", "semantic"]
+Unpainted: TypeAlias = Literal["auto", "ignore", "background"]
+Rule: TypeAlias = Literal["ignore", "background", "nearby"]
+
+# The ring around painted cells that counts as background: of a cell's diameter, and in pixels.
+_RING_SHARE = 0.2
+_RING_PIXELS = 3.0
+
+
+def unpainted_rule(task: TaskName, unpainted: Unpainted, *, has_region: bool) -> Rule:
+    """Decide what 0 means.
+
+    Raises
+    ------
+    LabelsError
+        For cells with ``unpainted="ignore"`` and no annotated region.
+    """
+    if unpainted == "background":
+        return "background"
+    if task == "semantic":
+        return "ignore"
+    if unpainted == "auto":
+        return "nearby"
+    if not has_region:
+        raise LabelsError(
+            "With unpainted pixels ignored, nothing says where cells end: mark a fully annotated "
+            'region, or set unpainted pixels to "auto" or "background".'
+        )
+    return "ignore"
+
+
+def annotated_mask(
+    labels: NDArray[Any],
+    *,
+    task: TaskName,
+    unpainted: Unpainted = "auto",
+    annotated: NDArray[Any] | None = None,
+    spacing: Sequence[float] | None = None,
+) -> NDArray[np.bool_]:
+    """Mark the pixels that say something: painted ones, and 0 as far as it is background.
+
+    Parameters
+    ----------
+    labels
+        Painted labels ``(*S)`` in memory, with as many axes as the network: the slices of a
+        stack one by one for a 2D network.
+    task, unpainted
+        As in `check_labels`.
+    annotated
+        Nonzero inside regions that are annotated completely; always added.
+    spacing
+        Pixel size along each axis, in any unit; None: equal along all.
+
+    Raises
+    ------
+    LabelsError
+        For cells with ``unpainted="ignore"`` and no annotated region.
+    """
+    rule = unpainted_rule(task, unpainted, has_region=annotated is not None)
+    if rule == "background":
+        return np.ones(labels.shape, bool)
+    mask: NDArray[np.bool_] = np.asarray(labels != 0)
+    if rule == "nearby" and mask.any():
+        mask = _nearby(labels, spacing or (1.0,) * labels.ndim)
+    return mask if annotated is None else mask | (np.asarray(annotated) != 0)
+
+
+def _nearby(labels: NDArray[Any], spacing: Sequence[float]) -> NDArray[np.bool_]:
+    """Painted cells, the gaps between them too narrow for another cell, and a thin ring.
+
+    The gaps are those that a closing by half a cell's diameter fills: where a ball as large as
+    a cell does not fit, nobody forgot to paint one.
+    """
+    sizes = np.asarray(spacing, float) / min(spacing)
+    counts = np.unique(labels[labels != 0], return_counts=True)[1]
+    diameter = _diameter(float(np.median(counts)) * sizes.prod(), labels.ndim)
+    ring = max(_RING_PIXELS, _RING_SHARE * diameter)
+    # Nothing changes farther from the painted pixels than this.
+    box = bounding_box(labels != 0, np.ceil((diameter + ring) / sizes).astype(int) + 1)
+    painted = labels[box] != 0
+    grown = _distance(painted, sizes) <= diameter / 2
+    closed = painted | (_distance(~grown, sizes) > diameter / 2)
+    near = _distance(closed, sizes) <= ring
+    # Of a stack of which single slices are painted, the slices between say nothing.
+    near &= painted.any(axis=(-2, -1), keepdims=True)
+    result = np.zeros(labels.shape, bool)
+    result[box] = near
+    return result
+
+
+def _diameter(volume: float, ndim: int) -> float:
+    """Diameter of the ball (or disc) of this volume (or area)."""
+    unit_ball = math.pi ** (ndim / 2) / math.gamma(ndim / 2 + 1)
+    return 2 * float((volume / unit_ball) ** (1 / ndim))
+
+
+def bounding_box(
+    mask: NDArray[np.bool_], margin: NDArray[np.int64] | None = None
+) -> tuple[slice, ...]:
+    """Return the smallest box around a mask that is not empty, and `margin` pixels on each side."""
+    box = []
+    for axis in range(mask.ndim):
+        others = tuple(i for i in range(mask.ndim) if i != axis)
+        used = np.flatnonzero(mask.any(axis=others))
+        extra = 0 if margin is None else int(margin[axis])
+        box.append(slice(max(0, int(used[0]) - extra), int(used[-1]) + extra + 1))
+    return tuple(box)
+
+
+def _distance(mask: NDArray[np.bool_], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance of each pixel to the mask; infinite where the mask is empty."""
+    if not mask.any():
+        return np.full(mask.shape, np.inf)
+    return np.asarray(ndimage.distance_transform_edt(~mask, sampling=sizes))

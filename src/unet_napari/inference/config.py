@@ -1,0 +1,105 @@
+"""The settings of an inference. Free of torch, for the napari side."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self, get_args
+
+from unet_napari.errors import SettingsError
+
+__all__ = ["BACKENDS", "DEVICES", "HALOS", "PRECISIONS", "InferenceConfig"]
+
+Backend = Literal["auto", "torch", "openvino"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Halo = Literal["exact", "measured"]
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+
+BACKENDS: tuple[str, ...] = get_args(Backend)
+DEVICES: tuple[str, ...] = get_args(Device)
+HALOS: tuple[str, ...] = get_args(Halo)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    """How a model is run over an image; the defaults are right for nearly everybody.
+
+    Attributes
+    ----------
+    tile : tuple of int, optional
+        Largest part of the image shown to the network at once, in pixels per spatial axis of the
+        model. By default as large as `memory` and a responsive Stop allow.
+    halo : {"exact", "measured"} or int
+        Pixels around each tile that the network sees besides. ``"exact"`` follows from the
+        architecture and makes the result that of the whole image at once (to 1e-5);
+        ``"measured"`` is the smaller distance that was found to matter when the model was
+        trained; a number is taken as it is.
+    memory : int, optional
+        Bytes that the prediction may use beyond the model. By default half of what is free.
+    device : {"auto", "cpu", "cuda", "mps"}
+        ``"auto"`` takes the first there is of cuda, mps, cpu. A device that is not there is
+        replaced by the CPU with a warning.
+    backend : {"auto", "torch", "openvino"}
+        ``"auto"`` takes OpenVINO on the CPU where it is installed and the image is large enough
+        to repay its start, else torch.
+    precision : {"auto", "fp32", "fp16", "bf16"}
+        Of the network's arithmetic. ``"auto"`` is fp16 on CUDA, fp32 elsewhere, where the short
+        formats are slower or wrong.
+    slicewise : bool
+        Let a 2D model segment a stack slice by slice.
+    rescale : bool
+        Bring the image to the pixel size the model was trained at, and the labels back.
+    """
+
+    tile: tuple[int, ...] | None = None
+    halo: Halo | int = "exact"
+    memory: int | None = None
+    device: Device = "auto"
+    backend: Backend = "auto"
+    precision: Precision = "auto"
+    slicewise: bool = False
+    rescale: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("device", DEVICES),
+            ("backend", BACKENDS),
+            ("precision", PRECISIONS),
+        ):
+            value = getattr(self, name)
+            if value not in choices:
+                raise SettingsError(
+                    f"{name} is {value!r}, but must be one of {', '.join(choices)}."
+                )
+        if self.tile is not None and (not self.tile or any(not _above_zero(n) for n in self.tile)):
+            raise SettingsError(
+                f"tile is {self.tile!r}, but must be one number of pixels above 0 per axis."
+            )
+        if self.halo not in HALOS and self.halo != 0 and not _above_zero(self.halo):
+            raise SettingsError(
+                f"halo is {self.halo!r}, but must be {', '.join(HALOS)} or a number of pixels."
+            )
+        if self.memory is not None and not _above_zero(self.memory):
+            raise SettingsError(
+                f"memory is {self.memory!r}, but must be a number of bytes above 0."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON-able values."""
+        values = asdict(self)
+        if self.tile is not None:
+            values["tile"] = list(self.tile)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Make the settings again from `to_dict`; raises SettingsError for unknown names."""
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if unknown:
+            raise SettingsError(f"There is no setting called {', '.join(unknown)}.")
+        tile = values.get("tile")
+        return cls(**{**values, "tile": None if tile is None else tuple(tile)})
+
+
+def _above_zero(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

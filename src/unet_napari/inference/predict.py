@@ -1,0 +1,159 @@
+"""From an image to maps: the network over every tile, written where the tile belongs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+
+from unet_napari.errors import SettingsError
+from unet_napari.inference.backends import make_backend
+from unet_napari.inference.config import InferenceConfig
+from unet_napari.inference.device import is_out_of_memory, release_memory
+from unet_napari.inference.plan import make_plan, smaller_plan
+from unet_napari.inference.progress import Progress
+from unet_napari.inference.tiles import read_continued
+from unet_napari.inference.views import check_image, split_views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from unet_napari.images import Image, Statistics
+    from unet_napari.inference.plan import Plan
+    from unet_napari.inference.tiles import Tile
+    from unet_napari.model import Model
+
+__all__ = ["Predictor", "Writable", "predict_steps"]
+
+
+class Writable(Protocol):
+    """What a result is written into: a NumPy array, memory map or zarr array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size of every axis."""
+
+    def __setitem__(self, key: Any, value: Any, /) -> None:  # noqa: ANN401  as NumPy has it
+        """Write a part, selected by integers and slices."""
+
+
+def predict_steps(
+    image: Image, model: Model, out: Writable, config: InferenceConfig | None = None
+) -> Iterator[Progress]:
+    """Predict the maps of an image, step by step; stop by no longer asking.
+
+    Parameters
+    ----------
+    image : Image
+        Of any size; only what a tile needs is read at a time.
+    model : Model
+        Left as it is.
+    out : array-like
+        float32, (K, *S), written tile by tile; with a time axis in the image (K, T, *S). K and
+        the names of the maps are the task's.
+    config : InferenceConfig, optional
+        The settings.
+
+    Yields
+    ------
+    Progress
+        After each tile.
+
+    Raises
+    ------
+    ImageError
+        If the image does not suit the model or holds no number.
+    ResourceError
+        If memory does not suffice for the smallest tiles.
+    SettingsError
+        If settings contradict each other or the model.
+
+    Warns
+    -----
+    UnetNapariWarning
+        See `check_image` and `make_plan`.
+    """
+    config = config or InferenceConfig()
+    if config.rescale:
+        raise SettingsError("Maps are not rescaled, only labels: leave rescale off.")
+    check_image(image, model, config)
+    views = split_views(image, model.ndim)
+    statistics = model.normalisation.measure(image)
+    predictor = Predictor(model, views[0].image.shape, config)
+    for position, view in enumerate(views):
+        target = _Part(out, (slice(None), *view.index))
+        for done, count in predictor.tiles(view.image, statistics, target):
+            yield Progress(position * count + done, len(views) * count, predictor.stage)
+
+
+class Predictor:
+    """A model made ready for images of one shape.
+
+    Parameters
+    ----------
+    model : Model
+        Left as it is.
+    shape : tuple of int
+        Of the images, along the axes of the network.
+    config : InferenceConfig
+        The settings.
+    """
+
+    def __init__(self, model: Model, shape: tuple[int, ...], config: InferenceConfig) -> None:
+        self._model = model
+        self._config = config
+        self._adopt(make_plan(model, shape, config))
+
+    @property
+    def stage(self) -> str:
+        """What is being done, in words for the user."""
+        return f"predicting ({self.plan.describe()})"
+
+    def tiles(
+        self, image: Image, statistics: Statistics, out: Writable
+    ) -> Iterator[tuple[int, int]]:
+        """Predict one image into `out` (K, *S); yield (tiles done, tiles in all) after each tile.
+
+        Where memory runs out, the image is started again with smaller tiles, then on the CPU.
+        """
+        while True:
+            try:
+                tiles = self.plan.tiles
+                for done, tile in enumerate(tiles, start=1):
+                    out[(slice(None), *tile.core.slices)] = self._predict(image, statistics, tile)
+                    yield done, len(tiles)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                return
+            # After the except clause: the traceback of the error keeps the tensors alive.
+            release_memory(self.plan.device)
+            self._adopt(smaller_plan(self.plan, self._model, self._config))
+
+    def _adopt(self, plan: Plan) -> None:
+        self.plan = plan
+        self._backend = make_backend(self._model.network, plan.backend, plan.device, plan.precision)
+
+    @torch.inference_mode()
+    def _predict(self, image: Image, statistics: Statistics, tile: Tile) -> NDArray[np.float32]:
+        pixels = read_continued(image, tile.outer, tile.margin)
+        batch = self._model.normalisation.apply(pixels, statistics)[np.newaxis]
+        maps = self._model.task.activate(self._backend.logits(batch))
+        core: NDArray[np.float32] = maps[0][:, *tile.crop].cpu().numpy()
+        return core
+
+
+class _Part:
+    """The part of a result that one view is written into."""
+
+    def __init__(self, out: Writable, index: tuple[Any, ...]) -> None:
+        self._out, self._index = out, index
+        self.shape = out.shape[:1] + out.shape[len(index) :]
+
+    def __setitem__(self, key: Any, value: Any, /) -> None:  # noqa: ANN401  as NumPy has it
+        first, *rest = key
+        self._out[(first, *self._index[1:], *rest)] = value

@@ -1,0 +1,121 @@
+"""An image as the model wants it: a list of views with the spatial axes of the network."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from unet_napari.errors import ImageError, UnetNapariWarning
+
+if TYPE_CHECKING:
+    from unet_napari.images import Image
+    from unet_napari.inference.config import InferenceConfig
+    from unet_napari.model import Model
+
+__all__ = ["View", "check_image", "rescale_factors", "result_shape", "split_views"]
+
+# A pixel size that differs by more than this share is told to the user.
+_TOLERANCE = 0.25
+
+
+@dataclass(frozen=True)
+class View:
+    """A part of an image with exactly the spatial axes of the network.
+
+    Attributes
+    ----------
+    image : Image
+        The view, nothing read yet.
+    index : tuple of int
+        Where it lies along the leading axes of the result (T, then Z for a 2D model on a stack).
+    """
+
+    image: Image
+    index: tuple[int, ...]
+
+
+def result_shape(image: Image) -> tuple[int, ...]:
+    """Return the shape of the labels of an image: its spatial axes, after T if there is a T."""
+    return (image.frames, *image.shape) if image.frames > 1 else image.shape
+
+
+def split_views(image: Image, ndim: int) -> list[View]:
+    """Return the views of an image for a network with `ndim` spatial axes, in order.
+
+    Parameters
+    ----------
+    image : Image
+        2D or 3D, with or without time.
+    ndim : int
+        As `check_image` has found possible.
+    """
+    axes = {}
+    if image.frames > 1:
+        axes["T"] = image.frames
+    if image.ndim > ndim:
+        axes["Z"] = image.shape[0]
+    return [
+        View(image.select(**dict(zip(axes, index, strict=True))), index)
+        for index in product(*(range(size) for size in axes.values()))
+    ]
+
+
+def check_image(image: Image, model: Model, config: InferenceConfig) -> None:
+    """Refuse an image that the model cannot segment.
+
+    Raises
+    ------
+    ImageError
+        Naming what the image has and what the model needs.
+
+    Warns
+    -----
+    UnetNapariWarning
+        If the pixel size differs much from that of the training images.
+    """
+    if image.channels != model.channels:
+        raise ImageError(
+            f"The image {image.name!r} has {_count(image.channels, 'channel')}, but the model "
+            f"{model.name!r} was trained on {_count(model.channels, 'channel')}. Choose "
+            f"{_count(model.channels, 'channel')} of the image, or another model."
+        )
+    if image.ndim < model.ndim:
+        raise ImageError(
+            f"The image {image.name!r} is 2D, but the model {model.name!r} is 3D and needs a "
+            "stack with a Z axis. Choose a 2D model."
+        )
+    if image.ndim > model.ndim and not config.slicewise:
+        raise ImageError(
+            f"The model {model.name!r} is 2D, but the image {image.name!r} has a Z axis of "
+            f"{image.shape[0]} slices. Ask for slice by slice, or choose a 3D model."
+        )
+    factors = rescale_factors(image, model)
+    furthest = max(factors, key=lambda factor: abs(math.log(factor)))
+    if not config.rescale and abs(math.log(furthest)) > math.log1p(_TOLERANCE):
+        warnings.warn(
+            f"The pixels of {image.name!r} are {furthest:.3g} times as large as those the model "
+            f"{model.name!r} was trained on. If the result is poor, let the image be rescaled.",
+            UnetNapariWarning,
+            stacklevel=3,
+        )
+
+
+def rescale_factors(image: Image, model: Model) -> tuple[float, ...]:
+    """Return by what the image is to be enlarged, per axis of the network.
+
+    It is the image's pixel size over the model's, 1 where either is unknown.
+    """
+    axes = image.spatial_axes[-model.ndim :]
+    return tuple(
+        image.pixel_size[axis] / model.pixel_size[axis]
+        if axis in image.pixel_size and axis in model.pixel_size
+        else 1.0
+        for axis in axes
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,34 @@
+"""The rehearsal counts what a real run would take."""
+
+import pytest
+import torch
+from torch import nn
+
+from unet_napari.inference.cost import rehearse
+
+
+def test_memory_is_that_of_the_tensors_alive_together():
+    network = nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    cost = rehearse(network, (1, 1, 10, 10))
+    # input 1, first convolution 4, its ReLU 4: the caller holds the input throughout
+    assert cost.memory == 4 * 100 * (1 + 4 + 4)
+
+
+def test_operations_are_multiplications_and_additions():
+    cost = rehearse(nn.Conv2d(3, 5, 3, padding=1), (1, 3, 10, 20))
+    assert cost.operations == 2 * 3 * 5 * 9 * 200
+
+
+def test_the_network_is_left_where_it_is(make_model):
+    network = make_model().network
+    rehearse(network, (1, 1, 64, 64))
+    assert {p.device for p in network.parameters()} == {torch.device("cpu")}
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_cost_grows_with_the_image(make_model, ndim):
+    network = make_model(ndim=ndim).network
+    small = rehearse(network, (1, 1, *(32,) * ndim))
+    large = rehearse(network, (1, 1, *(64,) * ndim))
+    assert large.operations == 2**ndim * small.operations
+    assert large.memory == pytest.approx(2**ndim * small.memory, rel=0.05)

@@ -1,0 +1,190 @@
+"""Labels: the decoded maps of the whole image, every view in its place."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from unet_napari.errors import ImageError, ResourceError, UnetNapariWarning
+from unet_napari.images import Image, nuclei
+from unet_napari.inference import InferenceConfig, result_shape, segment_steps
+from unet_napari.model import Model
+from unet_napari.networks import Network
+from unet_napari.tasks import CellsTask, SemanticTask
+
+ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
+
+
+class Brightness(Network):
+    """A network that needs no training: bright is foreground, and there is no boundary."""
+
+    name = "brightness"
+
+    def __init__(self, ndim=2):
+        super().__init__({}, ndim=ndim, in_channels=1, out_channels=2, stride=(1,) * ndim)
+        self.scale = torch.nn.Parameter(torch.tensor(20.0))
+
+    def logits(self, x):
+        bright = self.scale * (x - 0.4)
+        return torch.cat([bright, torch.full_like(x, -20.0)], dim=1)
+
+
+class BrightAndDark(Brightness):
+    """Two classes: bright and dark."""
+
+    name = "bright_and_dark"
+
+    def logits(self, x):
+        bright = self.scale * (x - 0.4)
+        return torch.cat([bright, -bright], dim=1)
+
+
+@pytest.fixture
+def bright():
+    """Return a function that makes a model of `Brightness`."""
+
+    def make(ndim=2, **changes):
+        from unet_napari.images import Normalisation
+
+        task = CellsTask(min_size=4, **changes)
+        return Model(Brightness(ndim), task, Normalisation(low=0, high=100, noise=0))
+
+    return make
+
+
+def segmented(image, model, **config):
+    out = np.full(result_shape(image), 2**32 - 1, np.uint32)
+    steps = list(segment_steps(image, model, out, InferenceConfig(**ON_CPU, **config)))
+    assert steps[-1].done == steps[-1].total
+    return out
+
+
+def squares(*corners, shape=(40, 40), side=8):
+    """Return an image with bright squares at these corners."""
+    pixels = np.zeros(shape, np.uint8)
+    for corner in corners:
+        pixels[tuple(slice(c, c + side) for c in corner)] = 200
+    return pixels
+
+
+def same_objects(a, b):
+    """Tell whether two label images differ at most in their numbers."""
+    pairs = {(int(x), int(y)) for x, y in zip(a.flat, b.flat, strict=True)}
+    return len(pairs) == len({x for x, _ in pairs}) == len({y for _, y in pairs})
+
+
+def test_every_object_gets_its_id(bright):
+    pixels = squares((4, 4), (4, 24), (24, 10))
+    labels = segmented(Image(pixels, "YX"), bright())
+    assert sorted(np.unique(labels)) == [0, 1, 2, 3]
+    np.testing.assert_array_equal(labels > 0, pixels > 0)
+
+
+def test_labels_do_not_depend_on_the_tiles(bright):
+    pixels, _ = nuclei((150, 130), count=25, seed=1)
+    image, model = Image(pixels, "YX"), bright()
+    assert same_objects(segmented(image, model), segmented(image, model, tile=(37, 50)))
+
+
+def test_a_stack_is_segmented_slice_by_slice_on_request_with_unique_ids(bright):
+    stack = np.stack([squares((4, 4)), squares((4, 4), (24, 24)), squares(), squares((8, 8))])
+    image = Image(stack, "ZYX")
+    with pytest.raises(ImageError, match="slice by slice"):
+        segmented(image, bright())
+    labels = segmented(image, bright(), slicewise=True)
+    np.testing.assert_array_equal(labels > 0, stack > 0)
+    ids = [set(np.unique(plane)) - {0} for plane in labels]
+    assert ids == [{1}, {2, 3}, set(), {4}]
+
+
+def test_every_frame_of_a_time_series_has_its_own_ids(bright):
+    series = np.stack([squares((4, 4)), squares((4, 4), (24, 24))])
+    labels = segmented(Image(series, "TYX"), bright())
+    np.testing.assert_array_equal(labels > 0, series > 0)
+    assert [set(np.unique(frame)) for frame in labels] == [{0, 1}, {0, 1, 2}]
+
+
+def test_time_series_of_stacks_slice_by_slice(bright):
+    plane = squares((4, 4), (24, 24))
+    series = np.stack([[plane, plane], [plane, plane], [plane, plane]])
+    labels = segmented(Image(series, "TZYX"), bright(), slicewise=True)
+    assert labels.shape == (3, 2, 40, 40)
+    for frame in labels:
+        assert [set(np.unique(z)) - {0} for z in frame] == [{1, 2}, {3, 4}]
+
+
+def test_a_volume_is_segmented_as_a_whole(bright):
+    pixels = squares((2, 4, 4), (2, 4, 24), shape=(12, 40, 40))
+    labels = segmented(Image(pixels, "ZYX"), bright(ndim=3))
+    assert sorted(np.unique(labels)) == [0, 1, 2]
+    np.testing.assert_array_equal(labels > 0, pixels > 0)
+
+
+def test_classes_keep_their_ids_in_every_slice(bright):
+    model = dataclasses.replace(
+        bright(), network=BrightAndDark(), task=SemanticTask(classes=(3, 7))
+    )
+    stack = np.stack([squares((4, 4)), squares((8, 8))])
+    labels = segmented(Image(stack, "ZYX"), model, slicewise=True)
+    np.testing.assert_array_equal(labels, np.where(stack > 0, 3, 7))
+
+
+def test_a_constant_image_has_no_objects(bright):
+    assert not segmented(Image(np.full((30, 30), 77, np.uint8), "YX"), bright()).any()
+
+
+def test_nan_alone_is_refused(bright):
+    with pytest.raises(ImageError, match="NaN"):
+        segmented(Image(np.full((30, 30), np.nan), "YX"), bright())
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 37), (2, 3), (53, 1)])
+def test_tiny_images_keep_their_shape(make_model, shape):
+    pixels = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    assert segmented(Image(pixels, "YX"), make_model()).shape == shape
+
+
+def test_rescaling_segments_at_the_pixel_size_of_the_model(bright):
+    model = bright()
+    model.pixel_size = {"Y": 0.5, "X": 0.5}
+    pixels = squares((4, 4), (4, 24), (24, 10))
+    fine = np.kron(pixels, np.ones((2, 2), np.uint8))
+    image = Image(fine, "YX", {"Y": 0.25, "X": 0.25})
+    with pytest.warns(UnetNapariWarning, match=r"0\.5 times as large"):
+        segmented(image, model)
+    labels = segmented(image, model, rescale=True)
+    assert sorted(np.unique(labels)) == [0, 1, 2, 3]
+    wrong = (labels > 0) != (fine > 0)
+    assert wrong.mean() < 0.02  # the outline may move by a pixel
+    # Every 2 x 2 block carries one label: the work was done at the size of the model.
+    np.testing.assert_array_equal(labels, np.kron(labels[::2, ::2], np.ones((2, 2), np.uint32)))
+
+
+def test_maps_beyond_the_memory_lie_on_disk(bright, monkeypatch):
+    made = []
+    memmap = np.memmap
+    monkeypatch.setattr(np, "memmap", lambda *a, **k: made.append(1) or memmap(*a, **k))
+    image = Image(squares((4, 4), (24, 24)), "YX")
+    expected = segmented(image, bright())
+    assert not made
+    np.testing.assert_array_equal(segmented(image, bright(), memory=20_000), expected)
+    assert made
+
+
+def test_too_little_disk_is_said_before_the_run(bright, monkeypatch):
+    from unet_napari.inference import segment
+
+    free = type("Usage", (), {"free": 100})
+    monkeypatch.setattr(segment.shutil, "disk_usage", lambda _: free)
+    with pytest.raises(ResourceError, match="disk"):
+        segmented(Image(squares((4, 4)), "YX"), bright(), memory=20_000)
+
+
+def test_running_out_of_memory_in_decoding_is_said(bright, monkeypatch):
+    def fail(task, maps):
+        raise MemoryError
+
+    monkeypatch.setattr(CellsTask, "decode", fail)
+    with pytest.raises(ResourceError, match="objects"):
+        segmented(Image(squares((4, 4)), "YX"), bright())

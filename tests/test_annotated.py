@@ -1,0 +1,95 @@
+"""What unpainted pixels mean."""
+
+import numpy as np
+import pytest
+
+from unet_napari.annotated import annotated_mask
+from unet_napari.errors import LabelsError
+
+
+def disc(shape, centre, radius):
+    offsets = np.meshgrid(
+        *(np.arange(n) - c for n, c in zip(shape, centre, strict=True)), indexing="ij"
+    )
+    return sum(o**2 for o in offsets) <= radius**2
+
+
+def distance_to(mask):
+    """Distance of each pixel to the nearest of the mask, by brute force."""
+    points = np.argwhere(mask)
+    grid = np.argwhere(np.ones(mask.shape, bool))
+    return np.sqrt(((grid[:, None] - points) ** 2).sum(-1).min(1)).reshape(mask.shape)
+
+
+def test_classes_say_something_only_where_they_are_painted():
+    labels = np.array([[0, 1, 0, 2]])
+    assert annotated_mask(labels, task="semantic").tolist() == [[False, True, False, True]]
+    everywhere = annotated_mask(labels, task="semantic", unpainted="background")
+    assert everywhere.all()
+
+
+def test_a_region_is_always_added():
+    labels = np.array([[0, 1, 0, 2]])
+    region = np.array([[0, 0, 255, 0]], np.uint8)
+    for task in ("semantic", "cells"):
+        mask = annotated_mask(labels, task=task, unpainted="ignore", annotated=region)
+        assert mask.tolist() == [[False, True, True, True]]
+
+
+def test_cells_without_any_background_are_refused():
+    with pytest.raises(LabelsError, match="nothing says where cells end"):
+        annotated_mask(np.ones((4, 4), int), task="cells", unpainted="ignore")
+
+
+@pytest.mark.parametrize(("radius", "ring"), [(6, 3.0), (15, 0.2 * 30)])
+def test_a_ring_around_one_cell_is_background(radius, ring):
+    labels = disc((61, 61), (30, 30), radius).astype(int)
+    mask = annotated_mask(labels, task="cells")
+    distance = distance_to(labels > 0)
+    assert mask[distance <= ring - 0.2].all()
+    assert not mask[distance > ring + 0.2].any()
+
+
+def test_a_gap_too_narrow_for_a_cell_is_background_and_a_wide_one_says_nothing():
+    labels = np.zeros((40, 120), int)
+    for number, column in enumerate((20, 44, 95), start=1):  # radius 8: gaps of 7 and 34 pixels
+        labels[disc(labels.shape, (20, column), 8)] = number
+    mask = annotated_mask(labels, task="cells")
+    assert mask[20, 20:45].all()
+    assert not mask[20, 60:80].any()
+
+
+def test_cells_at_the_border_are_ringed_as_others():
+    labels = np.zeros((30, 30), int)
+    labels[disc(labels.shape, (0, 15), 8)] = 1
+    mask = annotated_mask(labels, task="cells")
+    assert mask[0:9, 15].all()
+    assert mask[0, 4:27].all()
+    assert not mask[20:].any()
+
+
+def test_the_ring_has_one_physical_width():
+    labels = np.zeros((21, 61, 61), int)
+    labels[6:15, 22:39, 22:39] = 1  # 27 x 17 x 17 in units of the finest axis
+    mask = annotated_mask(labels, task="cells", spacing=(3, 1, 1))
+    profile_y = mask[10, :, 30]
+    assert profile_y[18:43].all()
+    assert not profile_y[:16].any()
+
+
+def test_slices_that_nobody_painted_say_nothing():
+    labels = np.zeros((9, 40, 40), int)
+    labels[4][disc((40, 40), (20, 20), 8)] = 1
+    mask = annotated_mask(labels, task="cells")
+    assert mask[4].any()
+    assert not np.delete(mask, 4, axis=0).any()
+
+
+def test_nothing_painted_says_nothing():
+    assert not annotated_mask(np.zeros((5, 5), int), task="cells").any()
+
+
+def test_labels_are_not_changed():
+    labels = np.eye(9, dtype=np.uint8)
+    labels.flags.writeable = False
+    assert annotated_mask(labels, task="cells").dtype == bool

@@ -1,0 +1,290 @@
+"""What a model says about itself, checked; and finding models by name."""
+
+import dataclasses
+import json
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from unet_napari import model_info
+from unet_napari.errors import ModelFileError, OutputError, UnetNapariWarning
+from unet_napari.model_file import INFO, THUMBNAIL, WEIGHTS, write_container
+from unet_napari.model_info import (
+    ModelInfo,
+    find_model,
+    list_models,
+    models_folder,
+    read_info,
+    read_thumbnail,
+)
+from unet_napari.model_schema import FORMAT, parse_info
+
+GOOD = ModelInfo(
+    name="nuclei <b>β</b>",
+    task={"name": "cells", "seed_threshold": 0.5},
+    network={"name": "unet", "options": {"features": [8, 16], "norm": "batch"}},
+    normalisation={"low": 1.0, "high": 99.8},
+    channels=1,
+    ndim=2,
+    parameters=12_345,
+    pixel_size={"Y": 0.25, "X": 0.5},
+    halo=(12, 14),
+    provenance={"score": 0.8125, "score_name": "AP50", "data": [{"name": "a.tif"}]},
+)
+
+
+def text_of(**changes):
+    return json.dumps(GOOD.to_dict() | changes).encode()
+
+
+def save(path, info=GOOD, **members):
+    content = {INFO: json.dumps(info.to_dict()).encode(), WEIGHTS: b"never read"}
+    write_container(path, content | members)
+    return path
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Return the bundled and the user's folder of models, both empty."""
+    bundled, own = tmp_path / "bundled", tmp_path / "own"
+    bundled.mkdir()
+    monkeypatch.setattr(model_info, "_BUNDLED", bundled)
+    monkeypatch.setenv("UNET_NAPARI_MODELS", str(own))
+    monkeypatch.setattr(model_info.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    return bundled, own
+
+
+def test_a_description_survives_json():
+    assert parse_info(text_of()) == GOOD
+
+
+def test_a_description_in_words():
+    assert GOOD.describe().splitlines() == [
+        "nuclei <b>β</b>",
+        "  Task:         cells, seed threshold 0.5",
+        "  Network:      unet, 2D, 12,345 parameters",
+        "  Channels:     1",
+        "  Pixel size:   Y 0.25, X 0.5 µm",
+        "  Halo:         12 x 14 px",
+        "  Score:        0.812 (AP50)",
+        "  Data:         a.tif",
+    ]
+
+
+def test_what_is_unknown_is_said_in_words():
+    info = dataclasses.replace(GOOD, pixel_size={}, halo=None, provenance={"score": None})
+    assert "Pixel size:   unknown" in info.describe()
+    assert "Halo:         not measured" in info.describe()
+    assert "Score:        none: too few labels to judge" in info.describe()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": ""},
+        {"name": "two\nlines"},
+        {"name": "n" * 201},
+        {"name": 5},
+        {"task": {}},
+        {"task": "cells"},
+        {"task": {"name": ["cells"]}},
+        {"network": {"name": "unet"}},
+        {"network": {"name": "unet", "options": [], "code": "import os"}},
+        {"network": {"name": "unet", "options": []}},
+        {"normalisation": None},
+        {"channels": 0},
+        {"channels": 10**9},
+        {"channels": True},
+        {"channels": 1.0},
+        {"ndim": 4},
+        {"parameters": -1},
+        {"parameters": 1 << 60},
+        {"pixel_size": {"Q": 1.0}},
+        {"pixel_size": {"Y": 0.0}},
+        {"pixel_size": {"Y": "0.25"}},
+        {"pixel_size": {"Y": True}},
+        {"halo": [1]},
+        {"halo": [1, -1]},
+        {"halo": [1, 10**9]},
+        {"halo": "12"},
+        {"provenance": []},
+        {"provenance": {"text": "x" * 10_001}},
+        {"provenance": {"text": "\ud800"}},
+        {"provenance": {"many": [0] * 20_001}},
+        {"format": "1"},
+        {"format": 0},
+        {"surplus": 1},
+    ],
+)
+def test_impossible_values_are_refused(changes):
+    with pytest.raises(ModelFileError):
+        parse_info(text_of(**changes))
+
+
+@pytest.mark.parametrize("key", sorted(GOOD.to_dict()))
+def test_a_missing_value_is_refused(key):
+    content = GOOD.to_dict()
+    del content[key]
+    with pytest.raises(ModelFileError, match=key):
+        parse_info(json.dumps(content).encode())
+
+
+def test_a_newer_format_is_named_together_with_the_remedy():
+    text = json.dumps({"format": FORMAT + 1, "all": "different"}).encode()
+    with pytest.raises(ModelFileError, match=rf"format {FORMAT + 1}.*update unet-napari"):
+        parse_info(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"null",
+        b"[1]",
+        b"\xff\xfe",
+        b"{'format': 1}",
+        b"[" * 500_000,
+        b'{"a":' * 100_000,
+        b'{"format": ' + b"1" * 10_000 + b"}",
+        text_of(provenance={"score": float("nan")}),
+        text_of(provenance={"score": float("-inf")}),
+        text_of().replace(b"0.8125", b"1e999"),
+        text_of().replace(b'"ndim": 2', b'"ndim": 2, "ndim": 3'),
+        text_of(provenance={"a": {"b": {"c": {"d": {"e": [[[[[[[[1]]]]]]]]}}}}}),
+    ],
+    ids=range(13),
+)
+def test_what_is_no_sound_json_is_refused(text):
+    with pytest.raises(ModelFileError):
+        parse_info(text)
+
+
+def test_a_thumbnail_comes_back(tmp_path):
+    picture = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    path = save(tmp_path / "a.unet", **{THUMBNAIL: bytes(imagecodecs.png_encode(picture))})
+    assert np.array_equal(read_thumbnail(path), picture)
+    assert read_thumbnail(save(tmp_path / "b.unet")) is None
+
+
+def png(width, height, depth=8, colour=2):
+    """Return a PNG that claims this size and holds next to nothing."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    data = zlib.compress(b"\0")
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        b"",
+        b"GIF89a" + bytes(100),
+        png(1 << 30, 1 << 30),
+        png(1025, 1),
+        png(0, 5),
+        png(4, 4, depth=16),
+        png(4, 4, colour=6),
+        png(64, 64)[:40],
+    ],
+)
+def test_an_impossible_thumbnail_is_refused(tmp_path, picture):
+    path = save(tmp_path / "a.unet", **{THUMBNAIL: picture})
+    assert read_info(path) == GOOD  # which needs no picture
+    with pytest.raises(ModelFileError, match="thumbnail"):
+        read_thumbnail(path)
+
+
+def test_models_are_found_by_name_and_own_ones_first(folders):
+    bundled, own = folders
+    own.mkdir()
+    assert find_model(save(bundled / "nuclei.unet")) == bundled / "nuclei.unet"
+    assert find_model("nuclei") == bundled / "nuclei.unet"
+    save(own / "nuclei.unet")
+    save(own / "my cells.v2.unet")
+    assert find_model("nuclei") == own / "nuclei.unet"
+    assert find_model("my cells.v2") == own / "my cells.v2.unet"
+
+
+@pytest.mark.usefixtures("folders")
+def test_models_are_found_by_path(tmp_path, monkeypatch):
+    path = save(tmp_path / "elsewhere.unet")
+    assert find_model(str(path)) == path
+    monkeypatch.chdir(tmp_path)
+    assert find_model("elsewhere.unet").samefile(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["absent", "../own/a", "", ".", "<img src=x>", "a\0b", "*", "~", "x" * 5000]
+)
+def test_a_name_is_only_text_and_an_unknown_one_lists_the_known(folders, name):
+    bundled, own = folders
+    own.mkdir()
+    save(own / "a.unet")
+    save(bundled / "b.unet")
+    with pytest.raises(ModelFileError, match="'a', 'b'"):
+        find_model(name)
+
+
+def test_listing_shows_damaged_models_as_such(folders):
+    bundled, own = folders
+    own.mkdir()
+    save(bundled / "b.unet")
+    (own / "a.unet").write_bytes(b"no model")
+    (own / "notes.txt").write_bytes(b"no model either")
+    (own / "folder.unet").mkdir()
+    damaged, good = list_models()
+    assert (damaged.name, damaged.info) == ("a", None)
+    assert "a.unet" in damaged.problem
+    assert (good.name, good.info, good.problem) == ("b", GOOD, None)
+
+
+def test_listing_without_any_folder_is_empty(folders):
+    folders[0].rmdir()
+    assert list_models() == []
+
+
+def test_the_models_folder_is_made_when_it_is_needed(folders):
+    _, own = folders
+    assert models_folder() == own
+    assert own.is_dir()
+
+
+def test_an_unwritable_home_means_another_place_and_is_said(folders, tmp_path, monkeypatch):
+    (tmp_path / "blocked").write_text("a file where a folder should be")
+    monkeypatch.setenv("UNET_NAPARI_MODELS", str(tmp_path / "blocked" / "models"))
+    with pytest.warns(UnetNapariWarning, match="blocked"):
+        folder = models_folder()
+    assert folder.parent == tmp_path / "temporary"
+    save(folder / "kept.unet")
+    assert find_model("kept") == folder / "kept.unet"
+    monkeypatch.setattr(model_info, "_is_own", lambda _: False)
+    with pytest.raises(OutputError, match="neither"):
+        models_folder()
+
+
+def test_the_default_folder_is_the_systems(monkeypatch):
+    monkeypatch.delenv("UNET_NAPARI_MODELS", raising=False)
+    preferred, _ = model_info._user_folders()
+    assert preferred.is_absolute()
+    assert "unet-napari" in preferred.parts
+
+
+def test_describing_a_model_needs_no_torch(tmp_path):
+    path = save(tmp_path / "a.unet")
+    program = (
+        "import sys; from unet_napari.model_info import read_info;"
+        f"read_info({str(path)!r}); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    assert Path(path).exists()

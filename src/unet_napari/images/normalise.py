@@ -172,7 +172,7 @@ class Normalisation:
                 values /= high - low
             np.clip(values, self.floor, self.ceiling, out=values)
             if array.dtype.kind == "f":
-                values[~np.isfinite(array[channel])] = 0
+                values[~np.isfinite(array[channel]) | np.isnan(values)] = 0
             result[channel] = values
         return result
 
@@ -214,10 +214,9 @@ def _noise(blocks: Sequence[NDArray[Any]]) -> float:
         differences = np.concatenate(
             [np.abs(np.diff(np.asarray(block, np.float64), axis=-1)).ravel() for block in blocks]
         )
-    differences = differences[np.isfinite(differences)]
-    if differences.size == 0:
-        return 0.0
-    return float(np.median(differences)) / _MEDIAN_DIFFERENCE
+        differences = differences[np.isfinite(differences)]
+        noise = float(np.median(differences)) if differences.size else 0.0
+    return noise / _MEDIAN_DIFFERENCE if math.isfinite(noise) else 0.0
 
 
 def _warn_if_whole(image: Image) -> None:

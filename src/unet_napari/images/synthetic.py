@@ -124,8 +124,9 @@ def _noise(
     rng: np.random.Generator, shape: Sequence[int], sigma: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return smooth noise with mean 0 and standard deviation 1."""
+    sigma = np.minimum(sigma, np.asarray(shape) / 4)
     field = ndimage.gaussian_filter(rng.normal(size=tuple(shape)), sigma, mode="wrap")
-    return np.asarray(field / max(float(field.std()), 1e-9))
+    return np.asarray((field - field.mean()) / max(float(field.std()), 1e-9))
 
 
 def _draw(

@@ -1,0 +1,44 @@
+"""Long work in a process of its own, so that the viewer never freezes.
+
+`EngineClient` lives in the viewer's process and needs neither torch nor Qt; ``worker`` and
+``jobs`` live in the engine process. See ``docs/engine.md``.
+"""
+
+from unet_napari.engine.arrays import ArrayRef
+from unet_napari.engine.client import EngineClient, JobHandle
+from unet_napari.engine.protocol import (
+    Event,
+    JobCancelled,
+    JobFailed,
+    JobFinished,
+    JobWarning,
+    Preview,
+    Progress,
+    Saved,
+    Started,
+    Step,
+    Validated,
+)
+from unet_napari.engine.requests import ImageRef, PairRef, PreviewRequest, SegmentJob, TrainJob
+
+__all__ = [
+    "ArrayRef",
+    "EngineClient",
+    "Event",
+    "ImageRef",
+    "JobCancelled",
+    "JobFailed",
+    "JobFinished",
+    "JobHandle",
+    "JobWarning",
+    "PairRef",
+    "Preview",
+    "PreviewRequest",
+    "Progress",
+    "Saved",
+    "SegmentJob",
+    "Started",
+    "Step",
+    "TrainJob",
+    "Validated",
+]

@@ -1,0 +1,247 @@
+"""The engine as the viewer sees it: submit a job, hear its events, cancel it. No Qt, no torch."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from unet_napari.engine.arrays import SharedFolder, map_arrays, take
+from unet_napari.engine.process import WorkerProcess
+from unet_napari.engine.protocol import (
+    TERMINAL,
+    Cancel,
+    Command,
+    Event,
+    JobCancelled,
+    JobEvent,
+    JobFailed,
+    Start,
+    encode,
+)
+from unet_napari.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["EngineClient", "JobHandle"]
+
+_LOG = logging.getLogger(__name__)
+
+PATIENCE = 1.5  # seconds between asking a job to end and ending its process
+
+
+class JobHandle:
+    """A job that was submitted to an engine."""
+
+    def __init__(
+        self,
+        job_id: int,
+        job: object,
+        on_event: Callable[[Event], None],
+        worker: WorkerProcess,
+    ) -> None:
+        self.job_id = job_id
+        self.job = job
+        self._worker = worker
+        self._on_event = on_event
+        self._is_cancelled = False
+        self._timer: threading.Timer | None = None
+        self._done = threading.Event()
+
+    @property
+    def done(self) -> bool:
+        """Whether the job has ended and its last event was delivered."""
+        return self._done.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the job's end, at most `timeout` seconds; return whether it has ended."""
+        return self._done.wait(timeout)
+
+
+class EngineClient:
+    """Runs jobs in an engine process, one at a time.
+
+    The process is started by `start`, or by the first job, and anew after it has died. It ends
+    with `close`, with this object, or with this program, whichever comes first.
+
+    Parameters
+    ----------
+    jobs
+        Module of the jobs that the engine can do.
+
+    Attributes
+    ----------
+    folder
+        For sharing arrays with the engine. Arrays shared for a job are removed when it ends.
+    """
+
+    def __init__(self, jobs: str = "unet_napari.engine.jobs") -> None:
+        self.folder = SharedFolder()
+        self._jobs = jobs
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._active: JobHandle | None = None
+        self._workers: list[WorkerProcess] = []  # none or one
+        self._finalizer = weakref.finalize(self, _end, self._workers, self.folder)
+
+    def start(self) -> None:
+        """Start the process, which then imports torch, without waiting for it.
+
+        Raises
+        ------
+        EngineError
+            If the client is closed or the process cannot be started.
+        """
+        with self._lock:
+            self._running_worker()
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the engine process; None if there is none at present."""
+        with self._lock:
+            return self._workers[0].pid if self._workers else None
+
+    def submit(self, job: object, on_event: Callable[[Event], None]) -> JobHandle:
+        """Begin a job.
+
+        Parameters
+        ----------
+        job
+            One of `unet_napari.engine.requests`.
+        on_event
+            Called with each of the job's events, from a thread of the client's. The last one,
+            and only that, is a `JobFinished`, `JobFailed` or `JobCancelled`. Arrays in events
+            are NumPy arrays of the receiver's own.
+
+        Raises
+        ------
+        EngineError
+            If a job is running, the client is closed or the process cannot be started.
+        """
+        description = encode(job)
+        with self._lock:
+            if self._active is not None:
+                raise EngineError("The engine is busy with another job; stop that one first.")
+            worker = self._running_worker()
+            handle = JobHandle(next(self._ids), job, on_event, worker)
+            self._active = handle
+        worker.send(Start(handle.job_id, description))
+        return handle
+
+    def command(self, handle: JobHandle, command: object) -> None:
+        """Tell something to a running job, such as a `PreviewRequest`; ignored after its end."""
+        with self._lock:
+            running = handle is self._active
+        if running:
+            handle._worker.send(Command(handle.job_id, command))
+        else:
+            map_arrays(command, self.folder.release)
+
+    def cancel(self, handle: JobHandle) -> None:
+        """Ask a job to end; where it does not within 1.5 s, its process is ended.
+
+        Returns at once. The job's terminal event follows within 2 s: `JobCancelled`, or
+        `JobFinished` if it had something to finish or was faster.
+        """
+        with self._lock:
+            if handle is not self._active or handle._is_cancelled:
+                return
+            handle._is_cancelled = True
+            handle._timer = threading.Timer(PATIENCE, self._end_by_force, [handle])
+            handle._timer.daemon = True
+            handle._timer.start()
+        handle._worker.send(Cancel(handle.job_id))
+
+    def close(self) -> None:
+        """End the engine process and remove the shared arrays; a running job is cancelled."""
+        with self._lock:
+            self._closed = True
+            if self._active is not None:
+                self._active._is_cancelled = True
+        self._finalizer()
+
+    def __enter__(self) -> EngineClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _running_worker(self) -> WorkerProcess:
+        """Return the worker, started if there is none. The lock is held."""
+        if self._closed:
+            raise EngineError("The engine was closed.")
+        if not self._workers:
+            # Weak, so that the worker's threads do not keep an abandoned client alive.
+            received, exited = weakref.WeakMethod(self._received), weakref.WeakMethod(self._exited)
+            worker = WorkerProcess(
+                jobs=self._jobs,
+                folders=self.folder.folders,
+                on_message=lambda *arguments: _call(received, *arguments),
+                on_exit=lambda *arguments: _call(exited, *arguments),
+            )
+            self._workers.append(worker)
+        return self._workers[0]
+
+    def _end_by_force(self, handle: JobHandle) -> None:
+        with self._lock:
+            if handle is self._active:
+                handle._worker.kill()
+
+    def _received(self, _worker: WorkerProcess, message: JobEvent) -> None:
+        with self._lock:
+            handle = self._active
+        event = map_arrays(message.event, take)
+        if handle is not None and handle.job_id == message.job_id:
+            self._deliver(handle, event)
+
+    def _exited(self, worker: WorkerProcess) -> None:
+        with self._lock:
+            if worker in self._workers:
+                self._workers.remove(worker)
+            handle = self._active
+            if handle is None or handle._worker is not worker:
+                return
+            if handle._is_cancelled and not self._closed:
+                with suppress(EngineError):  # the next job says why
+                    self._running_worker()
+        if handle._is_cancelled:
+            self._deliver(handle, JobCancelled())
+        else:
+            text = (
+                f"The engine process {worker.how_it_ended()}. Your layers are unharmed, and the "
+                "next run starts a new engine."
+            )
+            self._deliver(handle, JobFailed(text, user_error=True, details=worker.last_words))
+
+    def _deliver(self, handle: JobHandle, event: Any) -> None:  # noqa: ANN401
+        """Pass an event on. The first terminal one frees the engine before that."""
+        ended = isinstance(event, TERMINAL)
+        if ended:
+            with self._lock:
+                self._active = None
+            if handle._timer is not None:
+                handle._timer.cancel()
+            map_arrays(handle.job, self.folder.release)
+        try:
+            handle._on_event(event)
+        except Exception:
+            _LOG.exception("the receiver of %s failed", type(event).__name__)
+        if ended:
+            handle._done.set()
+
+
+def _call(method: weakref.WeakMethod[Any], *arguments: object) -> None:
+    alive = method()
+    if alive is not None:
+        alive(*arguments)
+
+
+def _end(workers: list[WorkerProcess], folder: SharedFolder) -> None:
+    for worker in list(workers):
+        worker.stop()
+    folder.close()

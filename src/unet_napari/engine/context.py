@@ -1,0 +1,67 @@
+"""What a running job may use of the engine process that it runs in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unet_napari.engine.protocol import Cancel, Command, JobEvent, JobWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from unet_napari.engine.arrays import SharedFolder
+
+__all__ = ["Cancelled", "JobContext"]
+
+
+class Cancelled(Exception):  # noqa: N818  not an error: what was asked for
+    """The job was asked to end, and has nothing to finish."""
+
+
+class JobContext:
+    """What a job may use of the worker.
+
+    Attributes
+    ----------
+    folder
+        For allocating arrays of the result.
+    cancelled
+        Whether the job was asked to end.
+    job_id
+        The client's number for the job.
+    """
+
+    def __init__(self, job_id: int, send: Callable[[JobEvent], None], folder: SharedFolder) -> None:
+        self.folder = folder
+        self.cancelled = False
+        self.job_id = job_id
+        self._send = send
+        self._command: object = None
+        self._warned: set[str] = set()
+
+    def send(self, event: object) -> None:
+        """Send an event to the client."""
+        self._send(JobEvent(self.job_id, event))
+
+    def warn(self, message: str) -> None:
+        """Send a warning, unless this job has sent the same one before."""
+        if message not in self._warned:
+            self._warned.add(message)
+            self.send(JobWarning(message))
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the job was asked to end."""
+        if self.cancelled:
+            raise Cancelled
+
+    def take_command(self) -> object:
+        """Return the latest command since the last call; None if there was none."""
+        command, self._command = self._command, None
+        return command
+
+    def receive(self, message: Cancel | Command) -> None:
+        """Take note of a message; called from the listening thread."""
+        if isinstance(message, Cancel):
+            self.cancelled = True
+        else:
+            self._command = message.command

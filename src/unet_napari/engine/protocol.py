@@ -1,0 +1,225 @@
+"""What client and worker say to each other: one dataclass per line of JSON. Free of torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from unet_napari.inference.progress import Progress
+from unet_napari.training.events import Started, Step, Validated
+
+__all__ = [
+    "TERMINAL",
+    "Cancel",
+    "Command",
+    "Event",
+    "JobCancelled",
+    "JobEvent",
+    "JobFailed",
+    "JobFinished",
+    "JobWarning",
+    "Preview",
+    "Progress",
+    "Saved",
+    "Start",
+    "Started",
+    "Step",
+    "Validated",
+    "decode",
+    "encode",
+    "message",
+]
+
+C = TypeVar("C")
+
+_CLASS = "$class"  # the key that says which dataclass an object is
+_VOCABULARY: dict[str, type[Any]] = {
+    cls.__name__: cls for cls in (Started, Step, Validated, Progress)
+}
+
+
+def message(cls: type[C]) -> type[C]:
+    """Let a frozen dataclass travel between client and worker; use as a decorator."""
+    _VOCABULARY[cls.__name__] = cls
+    return cls
+
+
+def encode(value: object) -> str:
+    """Return a message as one line of JSON, without the line's end.
+
+    Raises
+    ------
+    TypeError
+        If it holds anything but JSON values and dataclasses marked with `message`.
+    """
+    return json.dumps(value, default=_tagged, separators=(",", ":"))
+
+
+def decode(line: str | bytes) -> Any:  # noqa: ANN401  any class of the vocabulary
+    """Return the message of a line; sequences come back as tuples.
+
+    Raises
+    ------
+    ValueError
+        If the line is not a message of this protocol.
+    """
+    try:
+        return _tuples(json.loads(line, object_hook=_untagged))
+    except (TypeError, RecursionError) as error:  # a field is missing or in excess
+        raise ValueError(f"not a message: {error}") from error
+
+
+def _tagged(value: Any) -> dict[str, Any]:  # noqa: ANN401  whatever JSON does not know
+    name = type(value).__name__
+    if _VOCABULARY.get(name) is not type(value):
+        raise TypeError(f"a {name} cannot be sent to or from the engine")
+    items = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    return {_CLASS: name, **items}
+
+
+def _untagged(content: dict[str, Any]) -> Any:  # noqa: ANN401
+    if _CLASS not in content:
+        return {key: _tuples(value) for key, value in content.items()}
+    name = content.pop(_CLASS)
+    if name not in _VOCABULARY:
+        raise ValueError(f"unknown message {name!r}")
+    return _VOCABULARY[name](**{key: _tuples(value) for key, value in content.items()})
+
+
+def _tuples(value: Any) -> Any:  # noqa: ANN401
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+# From client to worker.
+
+
+@message
+@dataclass(frozen=True)
+class Start:
+    """Begin a job; ``job`` is itself encoded, as the worker may still be importing its class."""
+
+    job_id: int
+    job: str
+
+
+@message
+@dataclass(frozen=True)
+class Command:
+    """Tell something to a running job; arrays in it belong to the worker from now on."""
+
+    job_id: int
+    command: Any
+
+
+@message
+@dataclass(frozen=True)
+class Cancel:
+    """Ask a job to end."""
+
+    job_id: int
+
+
+# From worker to client.
+
+
+@message
+@dataclass(frozen=True)
+class JobEvent:
+    """An event of a job; arrays in it belong to the client from now on."""
+
+    job_id: int
+    event: Any
+
+
+# Events of a job, besides those of training and inference.
+
+
+@message
+@dataclass(frozen=True)
+class JobWarning:
+    """The result will be valid, but the user should know this; each text is sent once a job."""
+
+    message: str
+
+
+@message
+@dataclass(frozen=True)
+class Preview:
+    """The present network's labels of the region that the viewer shows.
+
+    Attributes
+    ----------
+    step
+        The training step after which it was made.
+    key
+        The ``key`` of the `PreviewRequest` that it answers.
+    labels
+        Integer labels, of the request's spatial shape.
+    """
+
+    step: int
+    key: str
+    labels: Any
+
+
+@message
+@dataclass(frozen=True)
+class Saved:
+    """The best model so far is in its file; a job that is killed later leaves it there."""
+
+    path: str
+    score: float | None
+
+
+@message
+@dataclass(frozen=True)
+class JobFinished:
+    """The job is done; what it returned."""
+
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+@message
+@dataclass(frozen=True)
+class JobFailed:
+    """The job ended with an error.
+
+    Attributes
+    ----------
+    message
+        For the user.
+    user_error
+        Whether the user can put it right; otherwise it is a defect of ours.
+    details
+        The traceback or the engine's last words, for a bug report.
+    """
+
+    message: str
+    user_error: bool
+    details: str = ""
+
+
+@message
+@dataclass(frozen=True)
+class JobCancelled:
+    """The job ended because it was asked to."""
+
+
+TERMINAL = (JobFinished, JobFailed, JobCancelled)
+"""Exactly one of these ends every job."""
+
+Event = (
+    Started
+    | Step
+    | Validated
+    | Progress
+    | Preview
+    | Saved
+    | JobWarning
+    | JobFinished
+    | JobFailed
+    | JobCancelled
+)

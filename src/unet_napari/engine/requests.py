@@ -1,0 +1,123 @@
+"""The jobs that the engine does, as the docks describe them. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from unet_napari.engine.arrays import ArrayRef
+from unet_napari.engine.protocol import message
+
+__all__ = ["ImageRef", "PairRef", "PreviewRequest", "SegmentJob", "TrainJob"]
+
+
+@message
+@dataclass(frozen=True)
+class ImageRef:
+    """An `unet_napari.images.Image` whose data the engine opens by reference.
+
+    Attributes
+    ----------
+    data
+        Where the array is.
+    axes
+        One letter per axis of the array.
+    pixel_size
+        Micrometres per axis letter; unknown axes are absent.
+    name
+        What messages call it.
+    fixed
+        Axes held at one index, as by ``Image.select``.
+    """
+
+    data: ArrayRef
+    axes: str
+    pixel_size: Mapping[str, float] = field(default_factory=dict)
+    name: str = "image"
+    fixed: Mapping[str, int] = field(default_factory=dict)
+
+
+@message
+@dataclass(frozen=True)
+class PairRef:
+    """An image with its labels, and optionally where the labels are complete."""
+
+    image: ImageRef
+    labels: ArrayRef
+    annotated: ArrayRef | None = None
+
+
+@message
+@dataclass(frozen=True)
+class TrainJob:
+    """Train a model and save the best one.
+
+    Its events are ``Started``, ``Step`` and ``Validated`` of `unet_napari.training`, `Saved`
+    whenever the best model was saved, and `Preview` if asked for with a `PreviewRequest`.
+    Cancelling it ends it with `JobFinished`, the best model so far being saved.
+    Its result has ``model`` (the path), ``stopped``, ``reason``, ``score``, ``score_name``.
+
+    Attributes
+    ----------
+    pairs
+        What to train on.
+    config
+        ``TrainConfig.to_dict()``.
+    output
+        The model file to write.
+    name
+        What the user calls the model.
+    start_from
+        Name or path of a model to refine.
+    """
+
+    pairs: tuple[PairRef, ...]
+    config: Mapping[str, Any]
+    output: str
+    name: str
+    start_from: str | None = None
+
+
+@message
+@dataclass(frozen=True)
+class PreviewRequest:
+    """Show the training network's labels of this image again and again, as it learns.
+
+    Attributes
+    ----------
+    image
+        A small image, such as the slice that the viewer shows; None: no previews any more.
+    key
+        Comes back in each `Preview`, to tell which view it belongs to.
+    """
+
+    image: ImageRef | None
+    key: str = ""
+
+
+@message
+@dataclass(frozen=True)
+class SegmentJob:
+    """Segment an image.
+
+    Its events are ``Progress`` of `unet_napari.inference`. Its result has ``labels`` (an
+    array of the image's free axes without C) and, where asked for, ``maps`` (float32,
+    ``(K, *S)``) with ``map_names``.
+
+    Attributes
+    ----------
+    image
+        What to segment.
+    model
+        Name or path of the model.
+    config
+        ``InferenceConfig.to_dict()``.
+    maps
+        Whether to return the probability maps.
+    """
+
+    image: ImageRef
+    model: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    maps: bool = False

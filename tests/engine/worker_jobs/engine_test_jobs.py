@@ -1,0 +1,154 @@
+"""Small jobs without torch, run by a real engine process."""
+
+import os
+import subprocess
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from unet_napari.engine.arrays import ArrayRef, open_ref
+from unet_napari.engine.protocol import Preview, Progress, message
+from unet_napari.engine.requests import PreviewRequest
+from unet_napari.errors import ImageError, UnetNapariWarning
+
+
+@message
+@dataclass(frozen=True)
+class Count:
+    """Report `total` steps of `pause` seconds, and look in between whether to stop."""
+
+    total: int
+    pause: float = 0.0
+
+
+@message
+@dataclass(frozen=True)
+class Sleep:
+    """Report one step, then sleep without ever looking."""
+
+    seconds: float
+
+
+@message
+@dataclass(frozen=True)
+class Fail:
+    kind: str
+
+
+@message
+@dataclass(frozen=True)
+class Print:
+    """Print in every way a library may."""
+
+
+@message
+@dataclass(frozen=True)
+class Warn:
+    texts: tuple[str, ...]
+
+
+@message
+@dataclass(frozen=True)
+class Double:
+    """Return an array times two."""
+
+    data: ArrayRef
+
+
+@message
+@dataclass(frozen=True)
+class AwaitCommand:
+    """Wait for a `PreviewRequest` and answer with its data plus one."""
+
+
+@message
+@dataclass(frozen=True)
+class Environment:
+    """Return what the process was started with."""
+
+
+def count(job, context):
+    for done in range(1, job.total + 1):
+        context.check()
+        time.sleep(job.pause)
+        context.send(Progress(done, job.total, "counting"))
+    return {"counted": job.total}
+
+
+def sleep(job, context):
+    context.send(Progress(0, 1, "sleeping"))
+    time.sleep(job.seconds)
+    return {}
+
+
+def fail(job, context):
+    if job.kind == "user":
+        raise ImageError("The image is empty.")
+    if job.kind == "memory":
+        raise MemoryError
+    if job.kind == "abort":
+        print("about to abort", file=sys.stderr, flush=True)
+        os.abort()
+    if job.kind == "exit":
+        os._exit(3)
+    raise RuntimeError("a defect")
+
+
+def print_everything(job, context):
+    print("a stray print")
+    print('{"$class":"JobEvent","job_id":1,"event":null}', flush=True)
+    os.write(1, b"a stray write\n")
+    subprocess.run([sys.executable, "-c", "print('a child')"], check=True)
+    return {"stdin": sys.stdin.read()}
+
+
+def warn(job, context):
+    for text in job.texts:
+        warnings.warn(text, UnetNapariWarning, stacklevel=1)
+    warnings.warn("of no interest to the user", RuntimeWarning, stacklevel=1)
+    return {}
+
+
+def double(job, context):
+    data = open_ref(job.data, folders=context.folder.folders)
+    reference, out = context.folder.allocate(data.shape, data.dtype)
+    out[...] = np.asarray(data) * 2
+    return {"doubled": reference}
+
+
+def await_command(job, context):
+    context.send(Progress(0, 1, "waiting"))
+    while True:
+        context.check()
+        command = context.take_command()
+        if isinstance(command, PreviewRequest):
+            data = command.image.data
+            reference, out = context.folder.allocate(data.shape, data.dtype)
+            out[...] = data + 1
+            context.send(Preview(step=7, key=command.key, labels=reference))
+            return {}
+        time.sleep(0.005)
+
+
+def environment(job, context):
+    return {
+        "path": sys.path[0],
+        "trim": os.environ.get("MALLOC_TRIM_THRESHOLD_"),
+        "session": os.getsid(0) if hasattr(os, "getsid") else 0,
+        "pid": os.getpid(),
+    }
+
+
+RUNNERS = {
+    AwaitCommand: await_command,
+    Count: count,
+    Double: double,
+    Environment: environment,
+    Fail: fail,
+    Print: print_everything,
+    Sleep: sleep,
+    Warn: warn,
+}

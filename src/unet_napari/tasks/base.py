@@ -52,7 +52,11 @@ class Task(ABC):
 
     name: ClassVar[str]
     score_name: ClassVar[str]
-    criterion: Criterion
+
+    @property
+    @abstractmethod
+    def criterion(self) -> Criterion:
+        """Which loss, and its parameters."""
 
     @property
     @abstractmethod

@@ -98,7 +98,8 @@ def border_weights(labels: Tensor, weight: float, sigma: float, spacing: Sequenc
 
     ``1 + weight * exp(-(d1 + d2)**2 / (2 * sigma**2))``, with the distances d1 and d2 to the
     nearest and the second nearest cell. Distances are octagonal (a diamond and a square in
-    turn), within 8 % of Euclidean ones, and end at 3 sigma.
+    turn), within a tenth of Euclidean ones (a fifth along the diagonals of a volume), and end at
+    3 sigma.
 
     Parameters
     ----------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Real
 
 from unet_napari.errors import SettingsError
@@ -13,7 +12,7 @@ __all__ = ["check_number", "check_numbers"]
 def check_number(name: str, value: object, low: float, high: float) -> None:
     """Raise `SettingsError` unless `value` is a finite number between `low` and `high`."""
     number = isinstance(value, Real) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and low <= value <= high):  # type: ignore[arg-type,operator]
+    if not (number and low <= value <= high):  # type: ignore[operator]
         raise SettingsError(
             f"{name} must be a number between {low:g} and {high:g}, not {str(value)[:40]}."
         )

@@ -1,0 +1,104 @@
+"""Seeds, watershed and clean-up."""
+
+import numpy as np
+import pytest
+
+from unet_napari.tasks.decode import decode_cells
+
+DEFAULTS = {"foreground_threshold": 0.5, "seed_threshold": 0.4, "min_size": 0}
+
+
+def decode(foreground, boundary=None, **options):
+    foreground = np.asarray(foreground, np.float32)
+    boundary = np.zeros_like(foreground) if boundary is None else np.asarray(boundary, np.float32)
+    return decode_cells(foreground, boundary, **(DEFAULTS | options))
+
+
+def test_a_boundary_separates_and_every_pixel_goes_to_its_side():
+    labels = decode([[0, 1, 1, 1, 1, 1, 1, 0]], [[0, 0, 0.5, 1, 1, 0.5, 0, 0]])
+    assert labels.tolist() == [[0, 1, 1, 1, 2, 2, 2, 0]]
+    assert labels.dtype == np.uint32
+
+
+@pytest.mark.parametrize("shape", [(31, 33), (9, 11, 13)])
+@pytest.mark.parametrize("value", [0.0, 0.5, np.nan])
+def test_constant_maps_hold_no_object(shape, value):
+    assert decode(np.full(shape, value), np.full(shape, value)).max() == 0
+
+
+@pytest.mark.parametrize("shape", [(200, 200), (20, 60, 60)])
+def test_an_undecided_network_finds_no_object(shape):
+    noise = np.random.default_rng(0).normal(0.5, 0.02, (2, *shape))
+    assert decode(*noise).max() == 0
+
+
+def test_noise_in_the_background_is_no_object():
+    noise = np.random.default_rng(0).uniform(0, 0.3, (2, 100, 100))
+    noise[0, 40:60, 40:60] = 0.9
+    labels = decode(*noise)
+    assert labels.max() == 1
+    assert labels.sum() == 400
+
+
+def test_small_objects_are_left_out_and_numbers_stay_consecutive():
+    foreground = np.zeros((9, 30))
+    foreground[1:8, 1:8] = foreground[3, 12] = foreground[1:8, 20:27] = 1
+    labels = decode(foreground, min_size=5)
+    assert np.unique(labels).tolist() == [0, 1, 2]
+    assert labels[3, 12] == 0
+
+
+def test_an_object_without_a_seed_is_none():
+    foreground, boundary = np.zeros((2, 9, 9))
+    foreground[3:6, 3:6] = boundary[3:6, 3:6] = 1
+    assert decode(foreground, boundary).max() == 0
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_holes_of_one_object_are_filled_and_gaps_between_objects_are_not(ndim):
+    foreground = np.zeros((9,) * ndim)
+    foreground[(slice(1, 8),) * ndim] = 1
+    foreground[(4,) * ndim] = 0
+    assert decode(foreground).sum() == 7**ndim
+    halves = np.zeros((9,) * ndim)
+    halves[(slice(1, 8),) * (ndim - 1) + (4,)] = 1  # cells 1 and 2 meet in this plane
+    labels = decode(foreground, halves)
+    assert labels.max() == 2
+    assert labels[(4,) * ndim] == 0
+
+
+def test_a_bay_at_the_image_border_is_no_hole():
+    foreground = np.ones((7, 7))
+    foreground[0:3, 3] = 0
+    assert np.count_nonzero(decode(foreground) == 0) == 3
+
+
+def test_more_objects_than_16_bits_are_numbered_one_by_one():
+    foreground = np.zeros((600, 600), np.float32)
+    foreground[::2, ::2] = 1
+    labels = decode(foreground)
+    assert labels.max() == 90_000
+    assert np.unique(labels).size == 90_001
+
+
+@pytest.mark.parametrize("axes", [(0, 2, 1), (2, 0, 1), (2, 1, 0)])
+def test_axes_may_be_permuted(axes):
+    rng = np.random.default_rng(3)
+    centres = rng.uniform(4, 20, (12, 3))
+    grid = np.stack(np.meshgrid(*(np.arange(24),) * 3, indexing="ij"), -1)
+    distance = np.sqrt(((grid[..., None, :] - centres) ** 2).sum(-1))
+    first, second = np.sort(distance, axis=-1)[..., :2].transpose(3, 0, 1, 2)
+    foreground = 1 / (1 + np.exp(first - 4.2))
+    boundary = np.exp(-((second - first) ** 2))
+    labels = decode(foreground, boundary)
+    permuted = decode(foreground.transpose(axes), boundary.transpose(axes)).transpose(
+        np.argsort(axes)
+    )
+    # The same objects up to their numbers.
+    pairs = np.unique(np.stack([labels.ravel(), permuted.ravel()]), axis=1)
+    agreeing = sum(
+        np.count_nonzero(labels == i) == np.count_nonzero((labels == i) & (permuted == j))
+        for i, j in pairs.T
+    )
+    assert labels.max() == permuted.max() > 3
+    assert agreeing == labels.max() + 1

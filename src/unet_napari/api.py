@@ -1,0 +1,204 @@
+"""Train, predict and segment from Python: the engine's generators, drained.
+
+The docks and the command line run the same code; with the same arguments and seed the
+results are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.errors import LabelsError
+from unet_napari.inputs import image_for, inference_config, output_shape, pair_up
+
+if TYPE_CHECKING:
+    from unet_napari.images import LazyArray
+    from unet_napari.inference.progress import Progress
+    from unet_napari.inputs import ImageSource, Scale
+    from unet_napari.model import Model
+    from unet_napari.training.events import TrainEvent
+
+__all__ = ["predict", "segment", "train"]
+
+
+def train(
+    images: ImageSource | Sequence[ImageSource],
+    labels: LazyArray | Sequence[LazyArray],
+    *,
+    task: str = "cells",
+    ndim: int = 2,
+    axes: str | None = None,
+    scale: Scale | None = None,
+    annotated: LazyArray | Sequence[LazyArray] | None = None,
+    start_from: Model | str | Path | None = None,
+    on_event: Callable[[TrainEvent], None] | None = None,
+    **settings: Any,  # noqa: ANN401  the fields of TrainConfig, each with its own type
+) -> Model:
+    """Train a U-Net on painted labels.
+
+    Parameters
+    ----------
+    images : array, path, Image, or a list of them
+        Any real dtype; (Y, X) or (Z, Y, X), with a channel axis before or behind.
+    labels : array of int, or a list of them
+        One for each image, of its spatial shape. For ``cells`` each id is one cell, for
+        ``semantic`` each id is a class; 0 is unpainted (see `unpainted`).
+    task : {"cells", "semantic"}
+    ndim : {2, 3}
+        Axes of the network. With 2, a stack is trained on slice by slice.
+    axes : str, optional
+        Of the images, letters of ``TCZYX``. Without it they are read from the shapes of
+        image and labels.
+    scale : mapping or sequence of float, optional
+        Pixel size in micrometres, by axis letter (``{"Z": 1, "Y": 0.25, "X": 0.25}``) or one
+        number for each spatial axis.
+    annotated : array of bool, or a list of them, optional
+        True where every cell is painted, so that an unpainted pixel is background.
+    start_from : Model or str, optional
+        A model, or the name or path of one, whose weights training starts from.
+    on_event : callable, optional
+        Called with each `TrainEvent`; an exception it raises stops the training.
+    **settings
+        Fields of `unet_napari.training.config.TrainConfig`, such as ``seconds=120``,
+        ``epochs=50``, ``seed=0``, ``unpainted="auto"``, ``device="cpu"``.
+
+    Returns
+    -------
+    Model
+        With the weights that had the best validation score.
+
+    Raises
+    ------
+    ImageError, LabelsError, SettingsError
+        Before the training starts, naming what is wrong and the remedy.
+    """
+    from unet_napari.training.config import TrainConfig
+    from unet_napari.training.trainer import Trainer
+
+    image_list = _as_list(images)
+    label_list = _as_list(labels)
+    annotated_list = [None] * len(image_list) if annotated is None else _as_list(annotated)
+    if not len(image_list) == len(label_list) == len(annotated_list):
+        raise LabelsError(
+            f"{len(image_list)} images, but {len(label_list)} labels "
+            f"and {len(annotated_list)} annotated regions: give one of each for every image."
+        )
+    pairs = [
+        pair_up(image, label, axes=axes, scale=scale, annotated=region)
+        for image, label, region in zip(image_list, label_list, annotated_list, strict=True)
+    ]
+    config = TrainConfig.from_dict({"task": task, "ndim": ndim, **settings})
+    trainer = Trainer(pairs, config, start_from=None if start_from is None else _load(start_from))
+    for event in trainer.run():
+        if on_event is not None:
+            on_event(event)
+    return trainer.best_model()
+
+
+def predict(
+    image: ImageSource,
+    model: Model | str | Path,
+    *,
+    axes: str | None = None,
+    scale: Scale | None = None,
+    out: Any = None,  # noqa: ANN401  anything that can be assigned to by regions
+    on_progress: Callable[[Progress], None] | None = None,
+    **settings: Any,  # noqa: ANN401  the fields of InferenceConfig
+) -> Any:  # noqa: ANN401  `out` as it was given
+    """Compute the probability maps of an image.
+
+    Parameters
+    ----------
+    image : array, path or Image
+    model : Model or str
+        A model, or the name or path of one.
+    axes, scale
+        As for `train`.
+    out : array-like of float32, shape (K, *spatial), optional
+        Numpy, memory-mapped or zarr array to write into; made where not given.
+    on_progress : callable, optional
+        Called with each `Progress`; an exception it raises stops the prediction.
+    **settings
+        Fields of `unet_napari.inference.config.InferenceConfig`.
+
+    Returns
+    -------
+    array of float32, shape (K, *spatial)
+        `out`; K is 2 (foreground, boundary) for ``cells``, the number of classes for
+        ``semantic``.
+    """
+    from unet_napari.inference.predict import predict_steps
+
+    loaded = _load(model)
+    source = image_for(loaded, image, axes=axes, scale=scale)
+    if out is None:
+        out = np.zeros((loaded.task.out_channels, *source.shape), np.float32)
+    for step in predict_steps(source, loaded, out, inference_config(loaded, axes, settings)):
+        if on_progress is not None:
+            on_progress(step)
+    return out
+
+
+def segment(
+    image: ImageSource,
+    model: Model | str | Path,
+    *,
+    axes: str | None = None,
+    scale: Scale | None = None,
+    out: Any = None,  # noqa: ANN401  anything that can be assigned to by regions
+    on_progress: Callable[[Progress], None] | None = None,
+    **settings: Any,  # noqa: ANN401  the fields of InferenceConfig
+) -> Any:  # noqa: ANN401  `out` as it was given
+    """Segment an image.
+
+    Parameters
+    ----------
+    image : array, path or Image
+        A time axis is looped over. A stack goes through a 2D model slice by slice if the
+        model was trained on slices of stacks, or if that is asked for by naming the axes
+        (``axes="ZYX"``) or by ``slicewise=True``.
+    model : Model or str
+        A model, or the name or path of one.
+    axes, scale
+        As for `train`.
+    out : array-like of uint32, shape ([T,] *spatial), optional
+        Numpy, memory-mapped or zarr array to write into; made where not given.
+    on_progress : callable, optional
+        Called with each `Progress`; an exception it raises stops the segmentation.
+    **settings
+        Fields of `unet_napari.inference.config.InferenceConfig`.
+
+    Returns
+    -------
+    array of uint32, shape ([T,] *spatial)
+        ``cells``: one id for each cell, 0 is background. ``semantic``: the painted ids.
+
+    Raises
+    ------
+    ImageError
+        If the image does not fit the model, naming both.
+    """
+    from unet_napari.inference.segment import segment_steps
+
+    loaded = _load(model)
+    source = image_for(loaded, image, axes=axes, scale=scale)
+    if out is None:
+        out = np.zeros(output_shape(source), np.uint32)
+    for step in segment_steps(source, loaded, out, inference_config(loaded, axes, settings)):
+        if on_progress is not None:
+            on_progress(step)
+    return out
+
+
+def _load(model: Model | str | Path) -> Model:
+    from unet_napari.model import Model
+
+    return model if isinstance(model, Model) else Model.load(model)
+
+
+def _as_list(value: Any) -> list[Any]:  # noqa: ANN401
+    return list(value) if isinstance(value, list | tuple) else [value]

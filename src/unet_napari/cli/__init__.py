@@ -1,0 +1,71 @@
+"""The command line: ``unet-napari segment | train | evaluate | info | demo``.
+
+Progress and messages go to stderr, results to files and stdout. Exit status 0 means that
+every output is whole, 2 an error that the user can put right, told in one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+
+from unet_napari.cli import demo, evaluate, info, segment, train
+from unet_napari.errors import UnetNapariError, UnetNapariWarning
+
+__all__ = ["main"]
+
+_COMMANDS = (segment, train, evaluate, info, demo)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; those of the process where not given.
+
+    Returns
+    -------
+    int
+        0: every output is whole. 2: an error the user can put right. 130: interrupted.
+    """
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UnetNapariWarning)
+        warnings.showwarning = _show_warning
+        try:
+            parsed.command(parsed)
+        except UnetNapariError as error:
+            print(f"\nunet-napari: error: {_one_line(error)}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("\nunet-napari: interrupted; no unfinished output is left.", file=sys.stderr)
+            return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from unet_napari import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="unet-napari",
+        description="Train 2D and 3D U-Nets on painted labels and segment stacks of any size.",
+    )
+    parser.add_argument("--version", action="version", version=f"unet-napari {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for module in _COMMANDS:
+        module.add_parser(commands)
+    return parser
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"\nunet-napari: warning: {_one_line(message)}", file=sys.stderr)
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())

@@ -1,0 +1,139 @@
+"""``unet-napari segment``: images in, labels out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unet_napari.cli.progress import ProgressLine
+from unet_napari.cli.values import image_files, integers, memory, stem
+from unet_napari.errors import OutputError, SettingsError
+
+if TYPE_CHECKING:
+    from unet_napari.images import Image
+    from unet_napari.inference.config import InferenceConfig
+    from unet_napari.model import Model
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+__all__ = ["add_parser"]
+
+_FILE_SUFFIXES = (".tif", ".tiff", ".zarr")
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser("segment", help="segment images with a model")
+    add = parser.add_argument
+    add("images", nargs="+", type=Path, metavar="IMAGE", help="TIFF or zarr, or folders of them")
+    add("--model", required=True, help="name of a model, or its file")
+    add("--output", required=True, type=Path, metavar="FILE|DIR",
+        help="a .tif or .zarr for one image, a folder for several")  # fmt: skip
+    add("--axes", help="of the images, such as ZYX or TCZYX; naming Z lets a 2D model loop over it")
+    add("--channel", type=int, metavar="N", help="use this channel alone, counted from 0")
+    add("--backend", choices=("auto", "torch", "openvino"), default="auto")
+    add("--precision", choices=("auto", "fp32", "bf16", "int8"), default="auto")
+    add("--tile", type=integers, metavar="auto|N,N,N", help="pixels along each axis")
+    add("--halo", type=_halo, default=None, metavar="measured|exact|N",
+        help="context read around each tile")  # fmt: skip
+    add("--memory", type=memory, metavar="2GiB", help="budget for the computation")
+    add("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    add(
+        "--rescale", action="store_true", help="resample to the pixel size the model was trained on"
+    )
+    add(
+        "--table", type=Path, metavar="FILE.csv", help="also write size, centre, intensity of cells"
+    )
+    add("--overwrite", action="store_true", help="replace outputs that exist")
+    parser.set_defaults(command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from unet_napari.inputs import image_for, inference_config
+    from unet_napari.model import Model
+
+    paths = [path for given in arguments.images for path in image_files(given)]
+    outputs = _outputs(paths, arguments.output)
+    _refuse_to_replace([*outputs, *([arguments.table] if arguments.table else [])], arguments)
+    model = Model.load(arguments.model)
+    config = inference_config(model, arguments.axes, _settings(arguments))
+    for path, output in zip(paths, outputs, strict=True):
+        image = image_for(model, str(path), axes=arguments.axes, channel=arguments.channel)
+        _segment_one(image, model, output, config, arguments)
+
+
+def _segment_one(
+    image: Image,
+    model: Model,
+    output: Path,
+    config: InferenceConfig,
+    arguments: argparse.Namespace,
+) -> None:
+    from unet_napari.images import open_output
+    from unet_napari.inference.segment import segment_steps
+    from unet_napari.inputs import output_axes, output_shape
+
+    line = ProgressLine(image.name)
+    with open_output(
+        output,
+        shape=output_shape(image),
+        dtype="uint32",
+        axes=output_axes(image),
+        pixel_size=image.pixel_size,
+        overwrite=arguments.overwrite,
+    ) as labels:
+        for step in segment_steps(image, model, labels, config):
+            line.show(f"{step.stage} {step.done}/{step.total}")
+        if arguments.table:
+            _tabulate(image, labels, arguments.table)
+    line.show(f"written to {output}", last=True)
+
+
+def _tabulate(image: Image, labels: Any, path: Path) -> None:  # noqa: ANN401
+    from unet_napari.measure import measure, write_table
+
+    if image.frames > 1:
+        raise SettingsError("A table is made of one time point; this image has several.")
+    write_table(path, measure(image, labels))
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = ("backend", "precision", "tile", "halo", "memory", "device", "rescale")
+    given = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _outputs(paths: list[Path], output: Path) -> list[Path]:
+    if output.suffix.lower() in _FILE_SUFFIXES:
+        if len(paths) > 1:
+            raise OutputError(
+                f"{len(paths)} images cannot go into one file: name a folder with --output, "
+                f"not {output}."
+            )
+        return [output]
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {output} cannot be made: {error.strerror}.") from error
+    outputs = [output / f"{stem(path)}.tif" for path in paths]
+    twice = {path.name for path in outputs if outputs.count(path) > 1}
+    if twice:
+        raise OutputError(f"Several images would be written to {', '.join(sorted(twice))}.")
+    return outputs
+
+
+def _refuse_to_replace(outputs: list[Path], arguments: argparse.Namespace) -> None:
+    if arguments.overwrite:
+        return
+    for path in outputs:
+        if path.exists():
+            raise OutputError(f"{path} exists; give --overwrite to replace it.")
+
+
+def _halo(text: str) -> str | int:
+    if text in ("measured", "exact"):
+        return text
+    if text.isdecimal():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not measured, exact or a number of pixels")

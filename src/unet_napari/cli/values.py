@@ -1,0 +1,94 @@
+"""What a person types, turned into values: durations, sizes, lists, folders of files."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from unet_napari.errors import ImageError
+
+__all__ = ["duration", "image_files", "integers", "matching_files", "memory", "stem"]
+
+_SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
+_BYTES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_SUFFIXES = (".ome.tiff", ".ome.tif", ".ome.zarr", ".tiff", ".tif", ".zarr")
+
+
+def duration(text: str) -> float:
+    """Turn ``90``, ``90s``, ``3min`` or ``1.5h`` into seconds."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*", text.lower())
+    if match is None or match[2] not in _SECONDS or float(match[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 90s, 3min or 1h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def memory(text: str) -> int:
+    """Turn ``2GiB``, ``500MB`` or ``1073741824`` into bytes (binary units)."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kmgt]?)(?:i?b)?\s*", text.lower())
+    if match is None or float(match[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory; write 2GiB or 500MiB")
+    return int(float(match[1]) * _BYTES[match[2]])
+
+
+def integers(text: str) -> tuple[int, ...] | None:
+    """Turn ``64,256,256`` into a tuple and ``auto`` into None."""
+    if text.strip().lower() == "auto":
+        return None
+    try:
+        values = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if not values or min(values) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not auto and not a list like 64,256,256")
+    return values
+
+
+def stem(path: Path) -> str:
+    """Return the file's name without an image suffix, double suffixes included."""
+    lower = path.name.lower()
+    for suffix in _SUFFIXES:
+        if lower.endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.stem
+
+
+def image_files(where: Path) -> list[Path]:
+    """List the images of a folder in the order of their names; a file stands for itself.
+
+    Raises
+    ------
+    ImageError
+        If there is nothing at that path, or no image in the folder.
+    """
+    if not where.exists():
+        raise ImageError(f"There is no file or folder {where}.")
+    if where.is_file() or where.suffix.lower() == ".zarr":
+        return [where]
+    found = sorted(p for p in where.iterdir() if p.name.lower().endswith(_SUFFIXES))
+    if not found:
+        raise ImageError(f"The folder {where} contains no TIFF or zarr image.")
+    return found
+
+
+def matching_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
+    """Pair images with labels: two files, or two folders with the same names in them.
+
+    Raises
+    ------
+    ImageError
+        If an image or a label has no partner, naming the first ones.
+    """
+    image_list, label_list = image_files(images), image_files(labels)
+    if len(image_list) == len(label_list) == 1:
+        return [(image_list[0], label_list[0])]
+    image_of = {stem(path): path for path in image_list}
+    label_of = {stem(path): path for path in label_list}
+    for side, lonely in (
+        (labels, sorted(image_of.keys() - label_of.keys())),
+        (images, sorted(label_of.keys() - image_of.keys())),
+    ):
+        if lonely:
+            names = ", ".join(lonely[:3]) + (" ..." if len(lonely) > 3 else "")
+            raise ImageError(f"{side} has no file of the same name for {len(lonely)}: {names}.")
+    return [(image_of[name], label_of[name]) for name in sorted(image_of)]

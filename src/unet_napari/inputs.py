@@ -1,0 +1,143 @@
+"""What a user hands over, understood in the light of its labels or of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.errors import ImageError, LabelsError, SettingsError
+from unet_napari.images import Image, as_image
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from unet_napari.images import LazyArray
+    from unet_napari.inference.config import InferenceConfig
+    from unet_napari.model import Model
+    from unet_napari.training.pairs import Pair
+
+    ImageSource = Image | LazyArray | ArrayLike | str | Path
+    Scale = Mapping[str, float] | Sequence[float]
+
+__all__ = ["image_for", "inference_config", "output_axes", "output_shape", "pair_up"]
+
+
+def pair_up(
+    image: ImageSource,
+    labels: LazyArray,
+    *,
+    axes: str | None = None,
+    scale: Scale | None = None,
+    annotated: LazyArray | None = None,
+) -> Pair:
+    """Put an image and its labels together; the labels tell where the channel axis is.
+
+    Raises
+    ------
+    LabelsError
+        If the shapes do not fit, naming both.
+    """
+    from unet_napari.training.pairs import Pair
+
+    if axes is None and not isinstance(image, Image | str | Path):
+        image = np.asarray(image) if isinstance(image, list | tuple) else image
+        axes = _axes_from_labels(tuple(image.shape), tuple(labels.shape))  # type: ignore[union-attr]
+    source = as_image(image, axes=axes, pixel_size=_pixel_size(scale, axes))  # type: ignore[arg-type]
+    return Pair(source, labels, annotated)
+
+
+def image_for(
+    model: Model,
+    image: ImageSource,
+    *,
+    axes: str | None = None,
+    scale: Scale | None = None,
+    channel: int | None = None,
+) -> Image:
+    """Understand an image in the light of the model it is meant for.
+
+    An array says nothing about its axes; the model's channels and dimensions often do.
+    """
+    if axes is None and not isinstance(image, Image | str | Path):
+        image = np.asarray(image) if isinstance(image, list | tuple) else image
+        axes = _axes_from_model(tuple(image.shape), model)  # type: ignore[union-attr]
+    return as_image(image, axes=axes, pixel_size=_pixel_size(scale, axes), channel=channel)  # type: ignore[arg-type]
+
+
+def output_shape(image: Image) -> tuple[int, ...]:
+    """Return the shape of the labels of an image: its spatial axes, time in front."""
+    return (image.frames, *image.shape) if "T" in image.free_axes else image.shape
+
+
+def output_axes(image: Image) -> str:
+    """Return the axes of the labels of an image, such as ``TZYX``."""
+    return ("T" if "T" in image.free_axes else "") + image.spatial_axes
+
+
+def inference_config(
+    model: Model, axes: str | None, settings: Mapping[str, Any]
+) -> InferenceConfig:
+    """Complete the settings of an inference with what the model and the axes say.
+
+    Parameters
+    ----------
+    model : Model
+    axes : str or None
+        As the user gave them.
+    settings : mapping
+        Fields of `InferenceConfig`.
+    """
+    from unet_napari.inference.config import InferenceConfig
+
+    # Who names a Z axis for a 2D model asks for its slices; who trained on slices did so then.
+    asked = (axes is not None and "Z" in axes) or bool(model.provenance.get("slicewise"))
+    return InferenceConfig.from_dict({"slicewise": asked, **settings})
+
+
+def _pixel_size(scale: Scale | None, axes: str | None) -> dict[str, float] | None:
+    if scale is None:
+        return None
+    if isinstance(scale, Mapping):
+        return dict(scale)
+    spatial = [axis for axis in axes or {2: "YX", 3: "ZYX"}.get(len(scale), "") if axis in "ZYX"]
+    if len(scale) != len(spatial):
+        raise SettingsError(
+            f"scale has {len(scale)} numbers, but the image the spatial axes {''.join(spatial)}: "
+            'give one for each, or name them, such as scale={"Y": 0.25, "X": 0.25}.'
+        )
+    return {axis: float(size) for axis, size in zip(spatial, scale, strict=True)}
+
+
+def _axes_from_labels(image: tuple[int, ...], labels: tuple[int, ...]) -> str:
+    spatial = {2: "YX", 3: "ZYX", 4: "TZYX"}.get(len(labels))
+    if spatial is not None:
+        if image == labels:
+            return spatial
+        if image[:-1] == labels:
+            return spatial + "C"
+        if image[1:] == labels:
+            return "C" + spatial
+    raise LabelsError(
+        f"The labels have the shape {labels}, the image {image}: "
+        "they must agree in every axis but the channels."
+    )
+
+
+def _axes_from_model(shape: tuple[int, ...], model: Model) -> str | None:
+    spatial = {2: "YX", 3: "ZYX"}[model.ndim]
+    if len(shape) == model.ndim:
+        return spatial
+    if len(shape) == model.ndim + 1:
+        if model.channels > 1 and shape[-1] == model.channels:
+            return spatial + "C"
+        if model.channels > 1 and shape[0] == model.channels:
+            return "C" + spatial
+        if model.ndim == 2 and model.channels == 1:
+            return "ZYX"
+    raise ImageError(
+        f"An image of shape {shape} can be meant in several ways for a {model.ndim}D model with "
+        f'{model.channels} channel(s): name its axes, such as axes="TZYX" or axes="CYX".'
+    )

@@ -1,0 +1,74 @@
+import argparse
+from pathlib import Path
+
+import pytest
+
+from unet_napari.cli.progress import human_time
+from unet_napari.cli.values import duration, integers, matching_files, memory, stem
+from unet_napari.errors import ImageError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("3min", 180), ("3 min", 180), ("1.5h", 5400)]
+)
+def test_duration(text, seconds):
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2GiB", 2**31), ("500MB", 500 * 2**20), ("1024", 1024), ("1.5k", 1536)]
+)
+def test_memory(text, size):
+    assert memory(text) == size
+
+
+def test_integers():
+    assert integers("auto") is None
+    assert integers("64,256,256") == (64, 256, 256)
+
+
+@pytest.mark.parametrize(
+    ("convert", "text"),
+    [(duration, "soon"), (duration, "0"), (duration, "3 parsecs"), (memory, "much"),
+     (memory, "0"), (integers, "a,b"), (integers, "0,5"), (integers, "")],
+)  # fmt: skip
+def test_what_is_no_value_is_refused(convert, text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        convert(text)
+
+
+@pytest.mark.parametrize("name", ["cells.tif", "cells.TIFF", "cells.ome.tif", "cells.zarr"])
+def test_stem_takes_double_suffixes_off(name):
+    assert stem(Path(name)) == "cells"
+
+
+def test_stem_keeps_dots_that_belong_to_the_name():
+    assert stem(Path("t0.5 µm.tif")) == "t0.5 µm"
+
+
+def test_files_are_paired_by_name(tmp_path):
+    for folder, names in {"i": ["b.tif", "a.tiff"], "l": ["a.tif", "b.ome.tif"]}.items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).touch()
+    pairs = matching_files(tmp_path / "i", tmp_path / "l")
+    assert [(a.name, b.name) for a, b in pairs] == [("a.tiff", "a.tif"), ("b.tif", "b.ome.tif")]
+    (tmp_path / "i" / "c.tif").touch()
+    with pytest.raises(ImageError, match="no file of the same name for 1: c"):
+        matching_files(tmp_path / "i", tmp_path / "l")
+
+
+def test_two_files_are_a_pair_whatever_their_names(tmp_path):
+    image, labels = tmp_path / "x.tif", tmp_path / "y.tif"
+    image.touch()
+    labels.touch()
+    assert matching_files(image, labels) == [(image, labels)]
+    with pytest.raises(ImageError, match="no file or folder"):
+        matching_files(tmp_path / "missing", labels)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(45, "45 s"), (180, "3 min"), (4800, "1 h 20 min"), (5400, "1 h 30 min")]
+)
+def test_time_as_a_person_says_it(seconds, text):
+    assert human_time(seconds) == text

@@ -16,9 +16,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from unet_napari.metrics import average_precision, dice
-from unet_napari.training.events import Finished, TrainEvent, Validated
 
 from unet_napari import Model, read_image, segment, train
+from unet_napari.training.events import Finished, TrainEvent, Validated
 
 
 def log(event: TrainEvent) -> None:

@@ -69,12 +69,13 @@ def image_for(
 
 def output_shape(image: Image) -> tuple[int, ...]:
     """Return the shape of the labels of an image: its spatial axes, time in front."""
-    return (image.frames, *image.shape) if "T" in image.free_axes else image.shape
+    return (image.frames, *image.shape) if "T" in output_axes(image) else image.shape
 
 
 def output_axes(image: Image) -> str:
     """Return the axes of the labels of an image, such as ``TZYX``."""
-    return ("T" if "T" in image.free_axes else "") + image.spatial_axes
+    free_time = "T" in image.axes and "T" not in image.fixed
+    return ("T" if free_time else "") + image.spatial_axes
 
 
 def inference_config(

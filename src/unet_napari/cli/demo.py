@@ -51,10 +51,12 @@ def _has_display() -> bool:
 
 def _in_the_terminal(folder: Path, seconds: float) -> None:
     from unet_napari.api import segment
-    from unet_napari.images.synthetic import example
+    from unet_napari.images import nuclei
     from unet_napari.metrics import average_precision
 
-    image, truth, painted = example()
+    image, truth = nuclei((512, 512), count=120, seed=1)
+    painted = truth.copy()
+    painted[:, painted.shape[1] // 2 :] = 0
     print(f"An image of {truth.max()} synthetic nuclei; those of the left half are painted.")
     model = _train(image, painted, seconds)
     labels = segment(image, model)

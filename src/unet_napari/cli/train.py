@@ -49,6 +49,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from unet_napari.model import Model
+    from unet_napari.model_file import check_output
     from unet_napari.training.config import TrainConfig
     from unet_napari.training.trainer import Trainer
 
@@ -57,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> None:
     config = TrainConfig.from_dict(_settings(arguments))
     pairs = _pairs(arguments)
     start_from = Model.load(arguments.start_from) if arguments.start_from else None
-    Model.check_writable(arguments.output)
+    check_output(arguments.output, overwrite=arguments.overwrite)
     trainer = Trainer(pairs, config, start_from=start_from)
     line = ProgressLine("training")
     try:

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from unet_napari.metrics import average_precision, dice
 
 from unet_napari import Model, read_image, segment, train
+from unet_napari.metrics import average_precision, class_dice
 from unet_napari.training.events import Finished, TrainEvent, Validated
 
 
@@ -58,7 +58,7 @@ def isbi(data: Path, seconds: float) -> None:
     model = train(image, painted, task="semantic", ndim=2, seconds=seconds, seed=0, on_event=log)
     unseen = [2, 5, 8, 11, 13, 17, 19, 22, 25, 27]
     found = segment(image[unseen], model)
-    membrane = dice(truth[unseen] == 1, found == 1)
+    membrane = class_dice(truth[unseen], found, 1)
     report("isbi2012", model, started, {"Dice membrane": membrane})
 
 

@@ -11,13 +11,17 @@ __all__ = ["Finished", "Started", "Step", "TrainEvent", "Validated"]
 class Started:
     """Training begins; everything left to choose has been chosen."""
 
-    choices: tuple[str, ...]  # one line each: what was chosen, and why
+    chosen: tuple[str, ...]  # one line each: what was chosen, and why
     device: str  # "cpu", "cuda" or "mps"
     patch: tuple[int, ...]
     batch: int
     samples: int  # images or slices that hold annotated pixels
     parameters: int  # trainable numbers in the network
     validation: str  # what is held out, or "too few labels to judge"
+
+    def describe(self) -> str:
+        """Return the choices, one line each."""
+        return "\n".join(self.chosen)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,11 @@ class Step:
     fraction: float  # of the budget used, 0 to 1
     seconds_left: float  # estimated where the budget is not in seconds
 
+    def describe(self) -> str:
+        """Return such as "epoch 12/60 · loss 0.213"."""
+        epochs = "" if self.epochs is None else f"/{self.epochs}"
+        return f"epoch {self.epoch}{epochs} · loss {self.loss:.3f}"
+
 
 @dataclass(frozen=True)
 class Validated:
@@ -43,6 +52,13 @@ class Validated:
     best: bool  # the weights of this moment are now the ones that best_model() returns
     message: str  # "" or what the user should know
 
+    def describe(self) -> str:
+        """Return such as "AP50 0.740 (best so far)"."""
+        if self.score is None:
+            return self.message
+        best = " (best so far)" if self.best else ""
+        return f"{self.score_name} {self.score:.3f}{best}"
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -53,6 +69,11 @@ class Finished:
     seconds: float
     score: float | None  # of the model that best_model() returns
     score_name: str
+
+    def describe(self) -> str:
+        """Return the reason and the score reached."""
+        score = "" if self.score is None else f" {self.score_name} {self.score:.3f}."
+        return f"{self.reason}{score}"
 
 
 TrainEvent = Started | Step | Validated | Finished

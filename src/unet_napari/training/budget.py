@@ -1,0 +1,77 @@
+"""How long a training goes on, in seconds or in steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from unet_napari.training.config import TrainConfig
+
+__all__ = ["Budget"]
+
+_VALIDATIONS = 20  # in the whole of a budget
+_DEAREST = 0.1  # share of the time that validation may take
+
+
+@dataclass
+class Budget:
+    """Tells how much is used, how much is left, and when to validate.
+
+    A budget in steps decides by the number of the step alone, so that the same seed gives the
+    same weights on a fast and on a slow day.
+
+    Parameters
+    ----------
+    seconds
+        None: the budget is in steps.
+    steps
+        None: the budget is in seconds.
+    """
+
+    seconds: float | None
+    steps: int | None
+    _started: float = field(default_factory=lambda: perf_counter(), init=False)
+    _validated_at: float = field(default=0.0, init=False)
+    _validation: float = field(default=0.0, init=False)
+
+    @classmethod
+    def of(cls, config: TrainConfig, steps_per_epoch: int) -> Budget:
+        """Start the budget of a configuration; the clock runs from here."""
+        steps = config.steps
+        if config.epochs is not None:
+            steps = config.epochs * steps_per_epoch
+        return cls(config.seconds, steps)
+
+    def elapsed(self) -> float:
+        """Return the seconds since the start."""
+        return perf_counter() - self._started
+
+    def fraction(self, step: int) -> float:
+        """Return the share used after `step` steps, 0 to 1; the last validation is set aside."""
+        if self.seconds is None:
+            return min(1.0, step / (self.steps or 1))
+        return min(1.0, self.elapsed() / max(1e-3, self.seconds - self._reserve))
+
+    def seconds_left(self, step: int) -> float:
+        """Return the seconds until the end, estimated from the steps so far."""
+        if self.seconds is not None:
+            return max(0.0, self.seconds - self.elapsed())
+        used = self.fraction(step)
+        return self.elapsed() * (1 - used) / used if used else math.inf
+
+    def validation_due(self, step: int) -> bool:
+        """Tell whether enough happened since the last validation to afford another."""
+        if self.seconds is None:
+            return step % max(1, (self.steps or 1) // _VALIDATIONS) == 0
+        wait = max(self.seconds / _VALIDATIONS, self._validation / _DEAREST)
+        return self.elapsed() - self._validated_at >= wait
+
+    def validated(self, seconds: float) -> None:
+        """Take note that a validation was made, and what it took."""
+        self._validated_at = self.elapsed()
+        self._validation = seconds
+
+    @property
+    def _reserve(self) -> float:
+        return min(self._validation, 0.2 * (self.seconds or 0))

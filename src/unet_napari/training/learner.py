@@ -1,0 +1,185 @@
+"""One step of gradient descent, with everything that can go wrong in it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from unet_napari.networks.base import Network, crop_centre
+from unet_napari.tasks import Target, Task
+from unet_napari.training.augment import Patch
+from unet_napari.training.schedule import Schedule, make_optimiser
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from unet_napari.training.config import TrainConfig
+
+__all__ = ["Learner", "Randomness", "State"]
+
+State = dict[str, Tensor]
+
+
+class Randomness:
+    """Torch's global generators as a training run sees them: its own, the caller's untouched.
+
+    Fresh weights and dropout draw from the global generators; inside ``with randomness():``
+    these continue where this object's last use ended, and afterwards are as they were.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._cuda = [device] if device.type == "cuda" else []
+        self._seed: int | None = seed
+        self._states: list[Tensor] = []
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Use this object's random numbers."""
+        with torch.random.fork_rng(self._cuda):
+            if self._seed is not None:
+                torch.manual_seed(self._seed)
+                self._seed = None
+            else:
+                torch.set_rng_state(self._states[0])
+                for device, state in zip(self._cuda, self._states[1:], strict=True):
+                    torch.cuda.set_rng_state(state, device)
+            yield
+            cuda = [torch.cuda.get_rng_state(device) for device in self._cuda]
+            self._states = [torch.get_rng_state(), *cuda]
+
+
+class Learner:
+    """A network that learns.
+
+    Parameters
+    ----------
+    network
+        Is moved to the device and trained in place.
+    task
+        Encodes the labels and computes the loss.
+    config
+        Optimiser, schedule, clipping, averaging, precision.
+    learning_rate
+        The largest of the schedule.
+    device
+        Where the network learns.
+    randomness
+        Where dropout draws from.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        config: TrainConfig,
+        learning_rate: float,
+        device: torch.device,
+        randomness: Randomness,
+    ) -> None:
+        self.network = network.to(device)
+        # Several times faster convolutions in 2D; in 3D they would be slower on CPUs.
+        self._format = {2: torch.channels_last, 3: torch.contiguous_format}[network.ndim]
+        self.network.to(memory_format=self._format)
+        self.schedule = Schedule(config.schedule, config.warmup)
+        self._task = task
+        self._config = config
+        self._rate = learning_rate
+        self._device = device
+        self._randomness = randomness
+        self._optimiser = make_optimiser(
+            network, config.optimiser, learning_rate, config.weight_decay
+        )
+        self._average = copy.deepcopy(network) if config.ema is not None else None
+        self._steps = 0
+
+    @property
+    def judged(self) -> Network:
+        """The network whose score counts: the average of the weights, or the weights."""
+        return (self._average or self.network).eval()
+
+    def state(self) -> State:
+        """Return a copy of the weights of `judged`, on the CPU."""
+        state = self.judged.state_dict()
+        return {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+
+    def step(self, batch: Patch, fraction: float) -> float:
+        """Make one update.
+
+        Parameters
+        ----------
+        batch
+            Images, labels and what is annotated, on any device.
+        fraction
+            Share of the budget used, for the schedule.
+
+        Returns
+        -------
+        float
+            The loss. Where it, or the gradient, is not finite, NaN, and nothing was updated.
+        """
+        rate = self._rate * self.schedule.factor(fraction)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        self._optimiser.zero_grad(set_to_none=True)
+        self.network.train()
+        with self._randomness():
+            loss = self._loss(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+        self.network.eval()  # previews between two steps use the running statistics
+        clip = self._config.clip or math.inf
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+        value = loss.item()
+        if not (math.isfinite(value) and math.isfinite(norm.item())):
+            return math.nan
+        self._optimiser.step()
+        self._update_average()
+        return value
+
+    def rate(self, fraction: float) -> float:
+        """Return the learning rate at a share of the budget."""
+        return self._rate * self.schedule.factor(fraction)
+
+    def _loss(self, batch: Patch) -> Tensor:
+        image = batch.image.to(self._device, memory_format=self._format)
+        labels, annotated = batch.labels.to(self._device), batch.annotated.to(self._device)
+        target = self._task.encode(labels, annotated)
+        with self._precision():
+            outputs = self.network(image)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        # Deep supervision: each coarser output counts half as much as the one before.
+        weights = [0.5**level for level in range(len(outputs))]
+        losses = [
+            weight * self._task.loss(logits.float(), _fitted(target, logits))
+            for weight, logits in zip(weights, outputs, strict=True)
+        ]
+        return torch.stack(losses).sum() / sum(weights)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        native = self._device.type == "cuda" and torch.cuda.get_device_capability()[0] >= 8
+        if native and self._config.mixed_precision:
+            return torch.autocast("cuda", torch.bfloat16)
+        return nullcontext()
+
+    def _update_average(self) -> None:
+        self._steps += 1
+        if self._average is None or self._config.ema is None:
+            return
+        # The first weights are random and must not linger.
+        keep = min(self._config.ema, self._steps / (self._steps + 10))
+        state = self.network.state_dict()
+        for name, value in self._average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(state[name], 1 - keep)
+            else:
+                value.copy_(state[name])
+
+
+def _fitted(target: Target, logits: Tensor) -> Target:
+    """Cut a target to the logits of a network that pads nothing."""
+    return Target(crop_centre(target.values, logits), crop_centre(target.weight, logits))

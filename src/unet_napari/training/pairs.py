@@ -1,0 +1,282 @@
+"""From image-label pairs to samples: the annotated parts, read and normalised."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
+from unet_napari.labels import annotated_mask, check_labels
+from unet_napari.training.sample import Region, Sample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from unet_napari.images import Image, LazyArray, Normalisation, Statistics
+    from unet_napari.training.config import TrainConfig
+
+__all__ = ["Pair", "check_pairs", "load_samples", "spacing_of"]
+
+# Image around the annotated pixels that patches may show, in pixels per axis.
+_CONTEXT = {2: 128, 3: 32}
+_LARGEST = 2**26  # pixels of one sample; larger painted areas are cut into blocks
+_SLAB = 2**24  # pixels of the labels looked through at a time
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and what was painted on it.
+
+    Parameters
+    ----------
+    image
+        May have channels and time.
+    labels
+        Integers, of the image's shape without channels (time first). 0 is unpainted.
+    annotated
+        Of the same shape, true where everything is painted, so that a 0 is background.
+    """
+
+    image: Image
+    labels: LazyArray
+    annotated: LazyArray | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that the labels must have."""
+        return (*((self.image.frames,) if self.timed else ()), *self.image.shape)
+
+    @property
+    def timed(self) -> bool:
+        """Whether image and labels have a time axis."""
+        return "T" in self.image.axes and "T" not in self.image.fixed
+
+
+class _Place(NamedTuple):
+    """Where something was painted; nothing of the image has been read yet."""
+
+    pair: Pair
+    group: int
+    image: Image  # one frame, or one slice of it
+    key: tuple[int, ...]  # of the frame and slice, in labels and annotated
+    region: Region
+
+    @property
+    def pixels(self) -> int:
+        return math.prod(part.stop - part.start for part in self.region)
+
+
+def check_pairs(pairs: Sequence[Pair], config: TrainConfig) -> None:
+    """Check everything that can be told before an image is read.
+
+    Raises
+    ------
+    ImageError, LabelsError
+        If images and labels do not fit each other, the network's axes or the task, or the images
+        differ in their number of channels.
+    """
+    if not pairs:
+        raise LabelsError("There is nothing to train on: give at least one image with its labels.")
+    first = pairs[0].image
+    for pair in pairs:
+        if pair.image.ndim < config.ndim:
+            raise ImageError(
+                f"{pair.image.name} is a {pair.image.ndim}D image, but the network is "
+                f"{config.ndim}D: choose a {pair.image.ndim}D network, or open a stack."
+            )
+        if pair.image.channels != first.channels:
+            raise ImageError(
+                f"{first.name} has {first.channels} channel(s), but {pair.image.name} has "
+                f"{pair.image.channels}: train on images of one kind."
+            )
+    _check_paint(pairs, config)
+
+
+def _check_paint(pairs: Sequence[Pair], config: TrainConfig) -> None:
+    """Check what was painted; an image may lack what others have."""
+    ids: set[int] = set()
+    lacking: LabelsError | None = None
+    for pair in pairs:
+        try:
+            painting = check_labels(
+                pair.labels,
+                pair.shape,
+                task=config.task,
+                unpainted=config.unpainted,
+                annotated=pair.annotated,
+            )
+        except LabelsError as error:
+            found = _plain_ids(pair)
+            if len(pairs) == 1 or found is None:
+                raise
+            lacking = error
+            ids.update(found)
+            continue
+        ids.update(painting.ids)
+        # A cell painted in some slices of a stack is rightly in several pieces.
+        if painting.problem and pair.image.ndim == config.ndim:
+            warnings.warn(f"{pair.image.name}: {painting.problem}", UnetNapariWarning, stacklevel=4)
+    if lacking is not None and len(ids) < {"cells": 1, "semantic": 2}[config.task]:
+        raise lacking
+
+
+def _plain_ids(pair: Pair) -> set[int] | None:
+    """Return the painted ids if the labels have the right shape and hold nothing but ids."""
+    if tuple(pair.labels.shape) != pair.shape or np.dtype(pair.labels.dtype).kind not in "biu":
+        return None
+    ids = np.unique(np.asarray(pair.labels[...]))
+    return None if ids[0] < 0 else {int(number) for number in ids if number}
+
+
+def load_samples(
+    pairs: Sequence[Pair], config: TrainConfig, normalisation: Normalisation, memory: int
+) -> list[Sample]:
+    """Read what training needs: the painted areas and some image around them.
+
+    With ``config.ndim == 2`` each painted slice of a stack is a sample of its own. Where all
+    of it would not fit into `memory` bytes, a random part (drawn from the seed) is read.
+
+    Raises
+    ------
+    ImageError, LabelsError
+        If images and labels do not fit each other or the network's axes, or nothing is painted.
+    """
+    places = [place for group, pair in enumerate(pairs) for place in _places(pair, group, config)]
+    places = _affordable(places, memory, config.seed)
+    # Of the whole stack or series, as in inference: a slice alone may hold nothing at all.
+    statistics = {
+        group: normalisation.measure(pairs[group].image) for group in {p.group for p in places}
+    }
+    loaded = (_load(p, config, normalisation, statistics[p.group]) for p in places)
+    samples = [sample for sample in loaded if sample is not None]
+    if not samples:
+        raise LabelsError("Nothing is painted: paint a few cells or classes, then train.")
+    return samples
+
+
+def spacing_of(image: Image, ndim: int) -> tuple[float, ...]:
+    """Return the pixel size per axis of the network, relative to the smallest; 1 if unknown."""
+    sizes = [image.pixel_size.get(axis) for axis in image.spatial_axes[-ndim:]]
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes):
+        return (1.0,) * ndim
+    return tuple(size / min(known) for size in known)
+
+
+def _places(pair: Pair, group: int, config: TrainConfig) -> Iterator[_Place]:
+    whole = config.unpainted == "background"
+    for image, index in _frames(pair, config.ndim):
+        region = _painted(pair, index, image.shape, whole=whole)
+        if region is not None:
+            for block in _blocks(region):
+                yield _Place(pair, group, image, index, block)
+
+
+def _frames(pair: Pair, ndim: int) -> Iterator[tuple[Image, tuple[int, ...]]]:
+    """Yield every frame, and for a network with fewer axes than the image every slice of it."""
+    image = pair.image
+    for frame in range(image.frames):
+        still = image.select(T=frame) if pair.timed else image
+        index = (frame,) if pair.timed else ()
+        if image.ndim == ndim:
+            yield still, index
+        else:
+            for z in range(image.shape[0]):
+                yield still.select(Z=z), (*index, z)
+
+
+def _painted(
+    pair: Pair, index: tuple[int, ...], shape: tuple[int, ...], *, whole: bool
+) -> Region | None:
+    """Return the box around what was painted, with context; None where nothing was."""
+    low, high = list(shape), [0] * len(shape)
+    rows = max(1, _SLAB // max(1, math.prod(shape[1:])))
+    for start in range(0, shape[0], rows):
+        slab = (*index, slice(start, min(shape[0], start + rows)))
+        said = np.asarray(pair.labels[slab]) != 0
+        if pair.annotated is not None:
+            said |= np.asarray(pair.annotated[slab]) != 0
+        for axis in range(len(shape)):
+            others = tuple(other for other in range(len(shape)) if other != axis)
+            found = np.flatnonzero(said.any(axis=others)) + (start if axis == 0 else 0)
+            if len(found):
+                low[axis] = min(low[axis], int(found[0]))
+                high[axis] = max(high[axis], int(found[-1]) + 1)
+    if not all(high):
+        return None
+    if whole:
+        return tuple(slice(0, size) for size in shape)
+    context = _CONTEXT[len(shape)]
+    return tuple(
+        slice(max(0, a - context), min(size, b + context))
+        for a, b, size in zip(low, high, shape, strict=True)
+    )
+
+
+def _blocks(region: Region) -> list[Region]:
+    """Halve a region along its longest axis until every part is small enough."""
+    sizes = [part.stop - part.start for part in region]
+    if math.prod(sizes) <= _LARGEST:
+        return [region]
+    axis = int(np.argmax(sizes))
+    middle = region[axis].start + sizes[axis] // 2
+    halves = (slice(region[axis].start, middle), slice(middle, region[axis].stop))
+    parts = ((*region[:axis], half, *region[axis + 1 :]) for half in halves)
+    return list(itertools.chain.from_iterable(_blocks(part) for part in parts))
+
+
+def _affordable(places: list[_Place], memory: int, seed: int) -> list[_Place]:
+    """Keep a random part of the places where all would not fit; always one."""
+    needed = [place.pixels * (4 * place.image.channels + 5) for place in places]
+    if sum(needed) <= memory:
+        return places
+    kept: list[int] = []
+    used = 0
+    for number in np.random.default_rng(seed).permutation(len(places)):
+        if not kept or used + needed[number] <= memory:
+            kept.append(int(number))
+            used += needed[number]
+    return [places[number] for number in sorted(kept)]
+
+
+def _load(
+    place: _Place, config: TrainConfig, normalisation: Normalisation, statistics: Statistics
+) -> Sample | None:
+    index = (*place.key, *place.region)
+    labels = np.asarray(place.pair.labels[index])
+    region = place.pair.annotated
+    annotated = annotated_mask(
+        labels,
+        task=config.task,
+        unpainted=config.unpainted,
+        annotated=None if region is None else np.asarray(region[index]) != 0,
+        spacing=spacing_of(place.image, config.ndim),
+    )
+    if not annotated.any():
+        return None
+    image = normalisation.apply(place.image.read(place.region), statistics)
+    return Sample(
+        image,
+        _as_ids(labels, config.task),
+        annotated,
+        place.group,
+        tuple(part.start for part in place.region),
+    )
+
+
+def _as_ids(labels: NDArray[np.generic], task: str) -> NDArray[np.integer]:
+    """Hold ids in the fewest bytes; ids of cells beyond int32 are numbered anew."""
+    if labels.dtype == bool or int(labels.max()) < 2**31:
+        return labels.astype(np.int32)
+    if task == "cells":
+        ids, inverse = np.unique(labels, return_inverse=True)
+        first = 0 if ids[0] == 0 else 1
+        numbers: NDArray[np.integer] = inverse.reshape(labels.shape) + first
+        return numbers.astype(np.int32)
+    return labels.astype(np.int64)

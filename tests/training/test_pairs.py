@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
+from unet_napari.images import Image, Normalisation
+from unet_napari.training import Pair, TrainConfig
+from unet_napari.training.pairs import check_pairs, load_samples, spacing_of
+from unet_napari.training.sample import focus
+
+GIB = 2**30
+
+
+class Watched:
+    """An array that remembers which parts of it were read."""
+
+    def __init__(self, array):
+        self.array = array
+        self.shape, self.dtype = array.shape, array.dtype
+        self.read = np.zeros(array.shape, bool)
+
+    def __getitem__(self, key):
+        self.read[key] = True
+        return self.array[key]
+
+
+def ramp(shape):
+    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+
+
+def painted(shape, *regions):
+    labels = np.zeros(shape, np.uint16)
+    for number, region in enumerate(regions, start=1):
+        labels[region] = number
+    return labels
+
+
+def load(pair, memory=GIB, **settings):
+    config = TrainConfig(**{"task": "semantic", **settings})
+    return load_samples([pair], config, Normalisation(), memory)
+
+
+def test_painted_slices_become_samples_and_others_are_dropped():
+    shape = (9, 40, 50)
+    labels = painted(shape, np.s_[2, 5:9, 5:9], np.s_[7, 5:9, 20:30])
+    samples = load(Pair(Image(ramp(shape), "ZYX"), labels))
+    assert len(samples) == 2
+    assert [set(np.unique(s.labels)) for s in samples] == [{0, 1}, {0, 2}]
+    assert samples[0].image.shape == (1, 40, 50)
+    assert [int(s.annotated.sum()) for s in samples] == [16, 40]
+
+
+def test_a_stack_is_one_sample_of_a_3d_network():
+    shape = (9, 40, 50)
+    labels = painted(shape, np.s_[2, 5:9, 5:9], np.s_[7, 5:9, 20:30])
+    (sample,) = load(Pair(Image(ramp(shape), "ZYX"), labels), ndim=3)
+    assert sample.image.shape == (1, *shape)
+    assert int(sample.annotated.sum()) == 56
+
+
+def test_channels_come_first_and_time_is_looped():
+    shape = (3, 2, 40, 50)
+    labels = painted((3, 40, 50), np.s_[0, 5:9, 5:9], np.s_[2, 5:9, 20:30])
+    samples = load(Pair(Image(ramp(shape), "TCYX"), labels))
+    assert [s.image.shape for s in samples] == [(2, 40, 50)] * 2
+    assert samples[0].image.mean() < samples[1].image.mean()  # one scale for all of the series
+
+
+def test_only_what_is_painted_and_around_it_is_read():
+    data = Watched(ramp((600, 700)))
+    labels = painted((600, 700), np.s_[300:310, 400:420])
+    (sample,) = load(Pair(Image(data, "YX"), labels))
+    assert sample.origin == (172, 272)
+    assert sample.labels.shape == (266, 276)
+    assert sample.labels[128, 128] == 1
+
+
+def test_where_memory_is_short_a_random_part_is_read():
+    shape = (20, 64, 64)
+    labels = painted(shape, *[np.s_[z, 10:20, 10:20] for z in range(20)])
+    samples = load(Pair(Image(ramp(shape), "ZYX"), labels), memory=5 * 64 * 64 * 9)
+    assert len(samples) == 5
+
+
+@pytest.mark.parametrize("ids", [(2**31 - 1, 5), (2**40, 2**40 + 1)])
+def test_large_ids_stay_apart(ids):
+    labels = np.zeros((20, 20), np.uint64)
+    labels[2:5], labels[8:12] = ids
+    (sample,) = load(Pair(Image(ramp((20, 20)), "YX"), labels), task="cells")
+    assert len(np.unique(sample.labels)) == 3
+    assert sample.labels.dtype == np.int32
+
+
+def test_shapes_that_differ_are_both_named():
+    pair = Pair(Image(ramp((5, 7)), "YX"), np.ones((5, 6), int))
+    with pytest.raises(LabelsError, match=r"5 . 6 .* 5 . 7"):
+        check_pairs([pair], TrainConfig())
+
+
+def test_a_3d_network_needs_a_stack():
+    pair = Pair(Image(ramp((50, 70)), "YX"), np.ones((50, 70), int))
+    with pytest.raises(ImageError, match="2D image, but the network is 3D"):
+        check_pairs([pair], TrainConfig(ndim=3))
+
+
+def semantic_pairs(*classes):
+    image = Image(ramp((9, 9)), "YX")
+    return [Pair(image, painted((9, 9), np.s_[2:4, 2:4]) * number) for number in classes]
+
+
+def test_an_image_may_lack_a_class_that_another_has():
+    check_pairs(semantic_pairs(1, 2, 0), TrainConfig(task="semantic"))
+    for lacking in ([1, 1], [1, 0]):
+        with pytest.raises(LabelsError, match=r"Only class 1|Nothing is painted"):
+            check_pairs(semantic_pairs(*lacking), TrainConfig(task="semantic"))
+
+
+def test_negative_and_fractional_labels_are_refused_among_others():
+    for bad in (np.full((9, 9), -1), np.full((9, 9), 0.5)):
+        pairs = [*semantic_pairs(1, 2), Pair(Image(ramp((9, 9)), "YX"), bad)]
+        with pytest.raises(LabelsError, match=r"negative|0\.5"):
+            check_pairs(pairs, TrainConfig(task="semantic"))
+
+
+def test_a_cell_in_several_pieces_is_warned_of():
+    labels = painted((20, 20), np.s_[2:6, 2:6]) + painted((20, 20), np.s_[12:16, 12:16])
+    pair = Pair(Image(ramp((20, 20)), "YX", name="embryo"), labels)
+    with pytest.warns(UnetNapariWarning, match="embryo: .* pieces"):
+        check_pairs([pair], TrainConfig())
+
+
+def test_images_must_agree_in_channels():
+    pairs = [
+        Pair(Image(ramp((2, 9, 9)), "CYX"), np.ones((9, 9), int)),
+        Pair(Image(ramp((9, 9)), "YX", name="other"), np.ones((9, 9), int)),
+    ]
+    with pytest.raises(ImageError, match=r"2 channel.*other has 1"):
+        check_pairs(pairs, TrainConfig())
+
+
+def test_no_pairs_and_no_paint_are_named():
+    with pytest.raises(LabelsError, match="nothing to train on"):
+        check_pairs([], TrainConfig())
+    with pytest.raises(LabelsError, match="Nothing is painted"):
+        check_pairs([Pair(Image(ramp((9, 9)), "YX"), np.zeros((9, 9), int))], TrainConfig())
+
+
+def test_spacing_is_relative_to_the_smallest():
+    image = Image(ramp((4, 5, 6)), "ZYX", {"Z": 1.75, "Y": 0.5, "X": 0.5})
+    assert spacing_of(image, 3) == (3.5, 1, 1)
+    assert spacing_of(image, 2) == (1, 1)
+    assert spacing_of(Image(ramp((4, 5, 6)), "ZYX", {"Z": 2}), 3) == (1, 1, 1)
+
+
+def test_focus_leaves_cut_cells_out(make_sample):
+    labels = painted((20, 20), np.s_[2:6, 2:6], np.s_[8:14, 8:14])
+    part = focus(make_sample(labels), (slice(0, 10), slice(0, 10)), (3, 3), cells=True)
+    assert part.labels.shape == (13, 13)
+    assert part.annotated[part.labels == 1].all()
+    assert not part.annotated[part.labels == 2].any()
+    assert not part.annotated[10:].any()
+    assert part.annotated[:8, :8].all()

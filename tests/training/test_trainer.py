@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from unet_napari.errors import LabelsError, ResourceError, SettingsError, UnetNapariWarning
+from unet_napari.images import Image, nuclei
+from unet_napari.model import Model
+from unet_napari.training import (
+    AugmentConfig,
+    Finished,
+    Pair,
+    Started,
+    Step,
+    TrainConfig,
+    Trainer,
+    Validated,
+)
+
+SMALL = {
+    "device": "cpu",
+    "patch": (32, 32),
+    "batch": 2,
+    "network_options": {"features": [4, 8]},
+}
+
+
+@pytest.fixture(scope="module")
+def cells_pair():
+    image, labels = nuclei((128, 160), count=60, seed=1)
+    return Pair(Image(image, "YX", {"Y": 0.5, "X": 0.5}, name="nuclei"), labels)
+
+
+@pytest.fixture(scope="module")
+def classes_pair(cells_pair):
+    return Pair(cells_pair.image, 1 + (np.asarray(cells_pair.labels) > 0))
+
+
+def run(pairs, start_from=None, **settings):
+    trainer = Trainer(pairs, TrainConfig(**{**SMALL, **settings}), start_from)
+    return trainer, list(trainer.run())
+
+
+def weights(model):
+    return torch.cat([p.flatten().double() for p in model.network.state_dict().values()])
+
+
+def of(kind, events):
+    return [event for event in events if isinstance(event, kind)]
+
+
+def test_the_events_tell_the_whole_story(cells_pair):
+    _, events = run([cells_pair], steps=6)
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Finished)
+    steps = of(Step, events)
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert steps[-1].fraction == 1
+    assert all(math.isfinite(step.loss) for step in steps)
+    assert of(Validated, events)[-1].score_name == "AP50"
+    assert events[-1].reason == "All 6 steps are done."
+    for event in events:
+        json.dumps(vars(event), allow_nan=False)
+        assert isinstance(event.describe(), str)
+
+
+def test_started_says_what_was_chosen(cells_pair):
+    _, events = run([cells_pair], steps=1)
+    text = events[0].describe()
+    for word in ("Network: unet", "Patch: 32 x 32", "Batch: 2", "Learning rate", "Validation"):
+        assert word in text
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd"])
+def test_the_loss_falls(classes_pair, optimiser):
+    _, events = run(
+        [classes_pair],
+        task="semantic",
+        steps=60,
+        optimiser=optimiser,
+        schedule="poly",
+        learning_rate=0.05 if optimiser == "sgd" else 0.01,
+        augment=AugmentConfig.none(),
+    )
+    losses = [step.loss for step in of(Step, events)]
+    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
+    assert events[-1].score > 0.8
+
+
+def test_a_3d_network_trains_on_a_stack():
+    image, labels = nuclei((16, 48, 48), count=12, seed=1)
+    pair = Pair(Image(image, "ZYX", {"Z": 2.0, "Y": 1.0, "X": 1.0}), labels)
+    trainer, events = run(
+        [pair], ndim=3, steps=3, patch=(8, 32, 32), network_options={"features": [4, 8]}
+    )
+    assert events[-1].step == 3
+    model = trainer.best_model()
+    assert (model.ndim, model.channels) == (3, 1)
+    assert model.pixel_size == {"Z": 2.0, "Y": 1.0, "X": 1.0}
+
+
+@pytest.mark.parametrize("budget", [{"steps": 8}, {"epochs": 1}])
+def test_the_same_seed_gives_identical_weights(cells_pair, budget):
+    options = {"features": [4, 8], "dropout": 0.2}
+    first, second, other = (
+        run([cells_pair], seed=seed, network_options=options, **budget)[0].best_model()
+        for seed in (3, 3, 4)
+    )
+    assert torch.equal(weights(first), weights(second))
+    assert not torch.equal(weights(first), weights(other))
+
+
+def test_the_callers_random_numbers_are_untouched(cells_pair):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    trainer, _ = run([cells_pair], steps=2, network_options={"features": [4, 8], "dropout": 0.5})
+    trainer.best_model()
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_stopping_early_leaves_a_usable_model(cells_pair):
+    trainer = Trainer([cells_pair], TrainConfig(**SMALL, steps=1000))
+    events = trainer.run()
+    for _ in range(5):
+        next(events)
+    events.close()
+    model = trainer.best_model()
+    assert model.provenance["steps"] == 4
+    assert model.provenance["finished"] == "Stopped."
+
+
+def test_the_best_weights_are_kept_not_the_last(cells_pair, monkeypatch):
+    scores = iter([0.2, 0.7, 0.5, 0.6])
+    monkeypatch.setattr("unet_napari.training.validate.Judge.score", lambda *_: next(scores))
+    monkeypatch.setattr("unet_napari.training.budget._VALIDATIONS", 4)
+    trainer = Trainer([cells_pair], TrainConfig(**SMALL, steps=4))
+    seen = []
+    for event in trainer.run():
+        if isinstance(event, Validated):
+            seen.append((event.best, weights(trainer.model)))
+    assert [best for best, _ in seen] == [True, True, False, False]
+    model = trainer.best_model()
+    assert torch.equal(weights(model), seen[1][1])
+    assert model.provenance["score"] == 0.7
+
+
+def test_patience_ends_a_training_that_gets_no_better(cells_pair, monkeypatch):
+    scores = iter([0.5, 0.4, 0.4, 0.4, 0.4])
+    monkeypatch.setattr("unet_napari.training.validate.Judge.score", lambda *_: next(scores))
+    _, events = run([cells_pair], steps=20, patience=2)
+    assert events[-1].step == 3
+    assert events[-1].reason == "No better score in 2 validations."
+
+
+def test_too_few_labels_are_said_once_and_the_last_weights_kept(cells_pair):
+    labels = np.asarray(cells_pair.labels) * (np.asarray(cells_pair.labels) < 4)
+    trainer, events = run([Pair(cells_pair.image, labels)], steps=40)
+    assert events[0].validation == "too few labels to judge"
+    (said,) = of(Validated, events)
+    assert (said.score, said.message) == (None, "too few labels to judge")
+    assert events[-1].score is None
+    assert torch.equal(weights(trainer.best_model()), weights(trainer.model))
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_the_last_good_weights(cells_pair):
+    trainer = Trainer([cells_pair], TrainConfig(**SMALL, steps=50, validation=0))
+    events = trainer.run()
+    seen = []
+    for event in events:
+        seen.append(event)
+        if isinstance(event, Step) and event.step == 5:
+            with torch.no_grad():
+                next(trainer.model.network.parameters()).fill_(math.nan)
+    assert seen[-1].reason.startswith("The loss was no longer a number at step 6")
+    assert torch.isfinite(weights(trainer.best_model())).all()
+
+
+def test_a_time_budget_is_kept(cells_pair, monkeypatch):
+    clock = iter(range(10_000))
+    monkeypatch.setattr("unet_napari.training.budget.perf_counter", lambda: float(next(clock)))
+    _, events = run([cells_pair], seconds=60.0)
+    assert events[-1].reason == "The time is used up."
+    assert 40 <= events[-1].seconds <= 75
+    fractions = [step.fraction for step in of(Step, events)]
+    assert fractions == sorted(fractions)
+
+
+@pytest.mark.parametrize("task", ["cells", "semantic"])
+def test_unlabelled_pixels_get_no_gradient(cells_pair, task, monkeypatch):
+    """Through sampling, augmentation, encoding and loss, at the edge of the image too."""
+    labels = np.asarray(cells_pair.labels)
+    labels = labels if task == "cells" else np.where(labels % 3, labels % 3, 0)
+    trainer = Trainer(
+        [Pair(cells_pair.image, labels)],
+        TrainConfig(**SMALL, task=task, steps=4, augment=AugmentConfig(resampled=1.0)),
+    )
+    logits, masks = [], []
+    learn = trainer._learner.step
+
+    def keep(_network, _inputs, output):
+        if output.requires_grad:
+            output.retain_grad()
+            logits.append(output)
+
+    def step(batch, fraction):
+        masks.append(batch.annotated)
+        return learn(batch, fraction)
+
+    trainer._learner.network.register_forward_hook(keep)
+    monkeypatch.setattr(trainer._learner, "step", step)
+    list(trainer.run())
+    assert len(logits) == len(masks) == 4
+    for output, annotated in zip(logits, masks, strict=True):
+        unlabelled = ~annotated[:, None].expand_as(output)
+        assert unlabelled.any()
+        assert output.grad[unlabelled].abs().max() == 0
+        assert output.grad[~unlabelled].abs().max() > 0
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(cells_pair, monkeypatch):
+    trainer = Trainer([cells_pair], TrainConfig(**{**SMALL, "batch": 4}, steps=2))
+    learn = trainer._learner.step
+    sizes = []
+
+    def step(batch, fraction):
+        sizes.append(len(batch.image))
+        if len(batch.image) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return learn(batch, fraction)
+
+    monkeypatch.setattr(trainer._learner, "step", step)
+    with pytest.warns(UnetNapariWarning, match="goes on with"):
+        events = list(trainer.run())
+    assert sizes == [4, 2, 1, 1]
+    assert events[-1].step == 2
+
+
+def test_out_of_memory_with_a_single_patch_is_an_error(cells_pair, monkeypatch):
+    trainer = Trainer([cells_pair], TrainConfig(**{**SMALL, "batch": 1}, steps=2))
+
+    def step(_batch, _fraction):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(trainer._learner, "step", step)
+    with pytest.raises(ResourceError, match="smaller patch"):
+        list(trainer.run())
+
+
+def test_another_runtime_error_is_not_taken_for_out_of_memory(cells_pair, monkeypatch):
+    trainer = Trainer([cells_pair], TrainConfig(**SMALL, steps=2))
+
+    def step(_batch, _fraction):
+        raise RuntimeError("shape mismatch")
+
+    monkeypatch.setattr(trainer._learner, "step", step)
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        list(trainer.run())
+
+
+def test_the_model_knows_where_it_comes_from(cells_pair):
+    model = run([cells_pair], steps=2, seed=9)[0].best_model()
+    provenance = model.provenance
+    json.dumps(provenance, allow_nan=False)
+    assert provenance["seed"] == 9
+    assert provenance["steps"] == 2
+    assert provenance["device"] == "cpu"
+    assert provenance["finished"] == "All 2 steps are done."
+    assert TrainConfig.from_dict(provenance["settings"]).steps == 2
+    (data,) = provenance["data"]
+    assert (data["name"], data["shape"]) == ("nuclei", [128, 160])
+    assert len(data["sha256"]) == 64
+    assert set(provenance["versions"]) >= {"unet-napari", "torch", "numpy"}
+    assert model.thumbnail.dtype == np.uint8
+    assert model.thumbnail.shape[2] == 3
+    assert max(model.thumbnail.shape) <= 256
+
+
+def test_a_model_can_be_saved_loaded_and_trained_further(cells_pair, tmp_path):
+    model = run([cells_pair], steps=2)[0].best_model()
+    loaded = Model.load(model.save(tmp_path / "cells.unet"))
+    trainer = Trainer([cells_pair], TrainConfig(**SMALL, steps=1), loaded)
+    assert torch.equal(weights(trainer.model), weights(model))
+    list(trainer.run())
+    assert not torch.equal(weights(trainer.model), weights(model))
+
+
+def test_training_further_with_other_classes_keeps_all_but_the_last_layer(cells_pair, classes_pair):
+    model = run([cells_pair], steps=1)[0].best_model()
+    labels = np.asarray(classes_pair.labels).copy()
+    labels[:20] = 3
+    trainer = Trainer(
+        [Pair(cells_pair.image, labels)],
+        TrainConfig(**SMALL, steps=1, task="semantic"),
+        start_from=model,
+    )
+    assert trainer.model.network.out_channels == 3
+    old, new = model.network.state_dict(), trainer.model.network.state_dict()
+    same = [name for name in old if torch.equal(old[name], new[name].cpu())]
+    assert len(same) >= len(old) - 2
+
+
+def test_a_model_of_other_axes_or_channels_is_refused(cells_pair):
+    model = run([cells_pair], steps=1)[0].best_model()
+    rgb = Pair(Image(np.zeros((3, 128, 160)) + np.arange(160), "CYX"), cells_pair.labels)
+    with pytest.raises(SettingsError, match=r"1 channel.* 3"):
+        Trainer([rgb], TrainConfig(**SMALL), model)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"network_options": {"features": [4, 8], "deep_supervision": True}},
+        {"network_options": {"features": [4, 8], "padding": "valid"}, "patch": (48, 48)},
+        {"ema": 0.9},
+        {"schedule": "plateau"},
+        {"clip": None},
+    ],
+)
+def test_options_train_too(cells_pair, options):
+    trainer, events = run([cells_pair], **{"steps": 3, **options})
+    assert events[-1].step == 3
+    assert torch.isfinite(weights(trainer.best_model())).all()
+
+
+def test_one_class_is_refused_before_the_start(cells_pair):
+    with pytest.raises(LabelsError, match="class"):
+        Trainer([Pair(cells_pair.image, np.ones((128, 160), int))], TrainConfig(task="semantic"))
+
+
+def test_class_weights_can_follow_the_frequencies(classes_pair):
+    trainer = Trainer(
+        [classes_pair],
+        TrainConfig(
+            **SMALL,
+            task="semantic",
+            steps=1,
+            task_options={"criterion": {"name": "ce", "class_weights": "frequency"}},
+        ),
+    )
+    frequent, rare = trainer.model.task.criterion.class_weights
+    assert frequent < 1 < rare
+
+
+def test_rgb_trains(cells_pair):
+    image = np.repeat(np.asarray(cells_pair.image.data)[..., None], 3, axis=-1)
+    trainer, _ = run([Pair(Image(image, "YXC"), cells_pair.labels)], steps=1)
+    assert trainer.best_model().channels == 3

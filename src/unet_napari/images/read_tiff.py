@@ -68,6 +68,7 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
             _check_planes(tif)
             series = tif.series[0]
             _check_plausible(series)
+            _check_complete(tif, series)
             pixel_size = _pixel_size(tif, series)
             data = _open_pixels(tif, series, stack)
         except ImageError as error:
@@ -78,6 +79,13 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
         if len(tif.series) > 1:
             warnings.warn(
                 f"{path} holds {len(tif.series)} images of different shape; the first is used",
+                UnetNapariWarning,
+                stacklevel=4,
+            )
+        missing = sum(page is None for page in series) if series.kind == "ome" else 0
+        if missing:
+            warnings.warn(
+                f"{path}: {missing} of {len(series)} planes are missing; they are read as 0",
                 UnetNapariWarning,
                 stacklevel=4,
             )
@@ -131,6 +139,25 @@ def _check_plausible(series: tifffile.TiffPageSeries) -> None:
     for one in pages:
         if one is not None:
             _check_chunks(one, page)
+
+
+def _check_complete(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    """Refuse a file whose end is missing, of which tifffile opens the pages before it."""
+    if tif.is_imagej and series.kind != "imagej":
+        planes = (tif.imagej_metadata or {}).get("images", 1)
+        if planes > len(series):
+            raise ImageError(
+                f"is truncated: it announces {planes} planes, but not all of them are there"
+            )
+    if series.kind not in ("generic", "shaped", "uniform"):
+        return
+    file, place = tif.filehandle, tif.pages.next_page_offset
+    if place is None:
+        return
+    file.seek(place)
+    pointer = file.read(tif.tiff.offsetsize)
+    if any(pointer):  # the last page points to nothing
+        raise ImageError("is truncated or damaged: there should be pages after the last one")
 
 
 def _check_chunks(page: Any, keyframe: tifffile.TiffPage) -> None:  # noqa: ANN401 (page or frame)

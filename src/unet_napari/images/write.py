@@ -158,7 +158,12 @@ def open_output(
                 create_zarr(partial, shape, np.dtype(dtype), axes, sizes)
                 if path.suffix.lower() == ".zarr"
                 else create_tiff(
-                    partial, shape, np.dtype(dtype), axes, sizes, ome=path.stem.endswith(".ome")
+                    partial,
+                    shape,
+                    np.dtype(dtype),
+                    axes,
+                    sizes,
+                    ome=path.stem.lower().endswith(".ome"),
                 )
             )
         output = Output(array, path)

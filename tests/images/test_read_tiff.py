@@ -1,0 +1,430 @@
+"""TIFF files of all kinds: what they say of themselves, and what is read of them."""
+
+import gc
+import logging
+import re
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.images import as_image, read_image
+
+RNG = np.random.default_rng(0)
+STACK = RNG.integers(0, 4000, (6, 40, 50), dtype=np.uint16)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write an array with tifffile and return the path."""
+
+    def write(array, name="image.tif", **options):
+        path = tmp_path / name
+        tifffile.imwrite(path, array, **{"photometric": "minisblack", **options})
+        return path
+
+    return write
+
+
+def test_imagej_axes_and_pixel_size(write):
+    path = write(
+        STACK.reshape(3, 2, 40, 50),
+        imagej=True,
+        resolution=(4, 5),
+        metadata={"axes": "ZCYX", "unit": "um", "spacing": 1.5},
+    )
+    image = read_image(path)
+    assert image.axes == "ZCYX"
+    assert image.pixel_size == pytest.approx({"Z": 1.5, "Y": 0.2, "X": 0.25})
+    assert (image.name, image.source) == ("image", path)
+    np.testing.assert_array_equal(image.read()[1], STACK[1::2])
+
+
+def test_an_imagej_file_in_pixels_has_no_size(write):
+    path = write(STACK, imagej=True, resolution=(1, 1), metadata={"axes": "ZYX", "unit": "pixel"})
+    assert read_image(path).pixel_size == {}
+
+
+def test_ome_axes_and_pixel_size(write):
+    path = write(
+        STACK.reshape(3, 2, 40, 50),
+        name="image.ome.tif",
+        metadata={
+            "axes": "TZYX",
+            "PhysicalSizeX": 250,
+            "PhysicalSizeXUnit": "nm",
+            "PhysicalSizeZ": 2,
+        },
+    )
+    image = read_image(path)
+    assert image.axes == "TZYX"
+    assert image.pixel_size == pytest.approx({"Z": 2, "X": 0.25})
+    assert image.name == "image"
+    np.testing.assert_array_equal(image.select(T=2).read()[0], STACK[4:])
+
+
+def test_the_resolution_of_a_printer_is_no_pixel_size(write):
+    path = write(STACK[0], resolution=(72, 72), resolutionunit="INCH")
+    assert read_image(path).pixel_size == {}
+
+
+def test_what_the_user_says_wins(write):
+    path = write(STACK, imagej=True, metadata={"axes": "TYX", "unit": "um"}, resolution=(4, 4))
+    assert read_image(path).frames == 6
+    image = read_image(path, axes="zyx", pixel_size={"Z": 2})
+    assert (image.axes, image.pixel_size) == ("ZYX", {"Z": 2, "Y": 0.25, "X": 0.25})
+
+
+def test_pages_of_a_plain_file_are_planes(write):
+    assert read_image(write(STACK[:2], metadata=None)).axes == "ZYX"
+
+
+def test_more_axes_of_a_plain_file_are_asked_for(write):
+    path = write(STACK.reshape(3, 2, 40, 50))
+    with pytest.raises(ImageError, match=r"image\.tif: .* 3 x 2 x 40 x 50 .*--axes"):
+        read_image(path)
+    assert read_image(path, axes="ZCYX").channels == 2
+
+
+@pytest.mark.parametrize(("planar", "axes"), [("contig", "YXC"), ("separate", "CYX")])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_rgb_is_three_channels(write, planar, axes, compression):
+    colours = RNG.integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    stored = colours if planar == "contig" else colours.transpose(2, 0, 1)
+    path = write(stored, photometric="rgb", planarconfig=planar, compression=compression)
+    image = read_image(path)
+    assert image.axes == axes
+    np.testing.assert_array_equal(image.read(), colours.transpose(2, 0, 1))
+    np.testing.assert_array_equal(read_image(path, channel=1).read()[0], colours[..., 1])
+
+
+def test_a_missing_channel_is_named(write):
+    with pytest.raises(ImageError, match=r"image\.tif: .*1 channel.*no channel 3"):
+        read_image(write(STACK), channel=3)
+
+
+def test_palette_and_inverted_images_keep_their_values(write):
+    values = STACK[0].astype(np.uint8)
+    colours = RNG.integers(0, 2**16, (3, 256), dtype=np.uint16)
+    palette = write(values, photometric="palette", colormap=colours)
+    np.testing.assert_array_equal(read_image(palette).read()[0], values)
+    inverted = write(values, photometric="miniswhite")
+    np.testing.assert_array_equal(read_image(inverted).read()[0], values)
+
+
+def test_uncompressed_pixels_are_mapped(write):
+    assert isinstance(read_image(write(STACK)).data, np.memmap)
+
+
+@pytest.mark.parametrize("options", [{"compression": "lzw"}, {"tile": (16, 32)}], ids=str)
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_only_the_chunks_of_a_region_are_decoded(write, options, byteorder, bigtiff, monkeypatch):
+    path = write(STACK, **options, byteorder=byteorder, bigtiff=bigtiff, rowsperstrip=8)
+    image = read_image(path)
+    seen = []
+    original = tifffile.FileHandle.read
+    monkeypatch.setattr(
+        tifffile.FileHandle, "read", lambda self, n=-1: seen.append(n) or original(self, n)
+    )
+    region = (slice(2, 4), slice(9, 15), slice(3, 30))
+    np.testing.assert_array_equal(image.read(region)[0], STACK[region])
+    assert 0 < len(seen) <= 2
+    assert sum(seen) < STACK.nbytes / 6
+
+
+def test_a_pyramid_is_read_at_full_resolution(tmp_path):
+    path = tmp_path / "pyramid.tif"
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(STACK[0], subifds=1, tile=(16, 16), photometric="minisblack")
+        tif.write(STACK[0, ::2, ::2], subfiletype=1, tile=(16, 16), photometric="minisblack")
+    np.testing.assert_array_equal(read_image(path).read()[0], STACK[0])
+
+
+def test_an_image_in_several_ome_files_is_whole(tmp_path):
+    names = ["t0.ome.tif", "t1.ome.tif"]
+    data = "".join(
+        f'<TiffData FirstT="{t}" IFD="0" PlaneCount="1">'
+        f'<UUID FileName="{name}">urn:uuid:{t}</UUID></TiffData>'
+        for t, name in enumerate(names)
+    )
+    for t, name in enumerate(names):
+        xml = (
+            '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:{t}"><Image ID="Image:0"><Pixels ID="Pixels:0" Type="uint16" '
+            'DimensionOrder="XYCZT" SizeX="50" SizeY="40" SizeZ="1" SizeC="1" SizeT="2" '
+            f'PhysicalSizeX="0.5">{data}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(
+            tmp_path / name, STACK[t], photometric="minisblack", metadata=None, description=xml
+        )
+    image = read_image(tmp_path / names[0])
+    assert (image.axes, image.pixel_size) == ("TYX", {"X": 0.5})
+    for t in range(2):
+        np.testing.assert_array_equal(image.select(T=t).read()[0], STACK[t])
+
+    (tmp_path / names[1]).unlink()
+    with pytest.warns(UnetNapariWarning, match="1 of 2 planes are missing"):
+        image = read_image(tmp_path / names[0])
+    assert not image.select(T=1).read().any()
+
+
+def test_images_of_different_shape_in_one_file(tmp_path):
+    path = tmp_path / "two.tif"
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(STACK[0], photometric="minisblack")
+        tif.write(STACK[0, :20], photometric="minisblack")
+    with pytest.warns(UnetNapariWarning, match=r"two\.tif holds 2 images"):
+        image = read_image(path)
+    np.testing.assert_array_equal(image.read()[0], STACK[0])
+
+
+OPEN_FILES = Path("/proc/self/fd")
+
+
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="counts open files through /proc")
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_the_file_is_closed_with_the_last_reader(write, compression):
+    path = write(STACK, compression=compression)
+    read_image(path).read()  # whatever the libraries open once
+    gc.collect()
+    before = len(list(OPEN_FILES.iterdir()))
+    image = read_image(path).select(Z=1)
+    image.read()
+    del image
+    gc.collect()
+    assert len(list(OPEN_FILES.iterdir())) == before
+
+
+@pytest.mark.parametrize("dtype", ["c8", "c16"])
+def test_complex_pixels_are_refused(write, dtype):
+    with pytest.raises(ImageError, match=r"image\.tif does not hold plain numbers"):
+        read_image(write(STACK[0].astype(dtype)))
+
+
+def test_unicode_spaces_and_long_names(write):
+    path = write(STACK, name="Zellkerne für Jürgen 核 " + "x" * 180 + ".tif")
+    np.testing.assert_array_equal(as_image(str(path)).read()[0], STACK)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "an empty file"),
+        (b"not a picture", "not a TIFF file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(90), "not a TIFF file"),
+        (b"II*\0", "damaged"),
+        (b"II*\0" + b"\xff" * 60, "damaged"),
+        (b"II*\0\x08\0\0\0\0\0" + bytes(20), "a type of pixels that no program knows"),
+    ],
+)
+def test_what_is_no_tiff(tmp_path, content, message):
+    path = tmp_path / "renamed.tif"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=rf"renamed\.tif (is|has) .*{message}"):
+        read_image(path)
+
+
+def test_a_missing_file_and_a_folder(tmp_path):
+    with pytest.raises(ImageError, match=r"none\.tif does not exist"):
+        read_image(tmp_path / "none.tif")
+    with pytest.raises(ImageError, match="is a folder"):
+        read_image(tmp_path)
+    with pytest.raises(ImageError, match="cannot be opened"):
+        read_image(tmp_path / ("x" * 5000))
+
+
+def test_a_file_that_must_not_be_read(write, monkeypatch):
+    path = write(STACK)
+
+    def deny(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", deny)
+    with pytest.raises(ImageError, match=r"image\.tif cannot be opened: Permission denied"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_truncated_file_is_refused_when_it_is_opened(write, compression):
+    path = write(STACK, compression=compression, imagej=True, metadata={"axes": "ZYX"})
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
+    with pytest.raises(ImageError, match=r"image\.tif is (truncated|damaged)"):
+        read_image(path)
+
+
+def test_an_imagej_stack_with_one_header_is_truncated(raw_tiff):
+    header = b"ImageJ=1.53\nimages=3\nslices=3\n\0"
+    path = raw_tiff(8, 8, pixels=bytes(100), description=header)
+    with pytest.raises(ImageError, match="truncated: it announces 3 planes"):
+        read_image(path)
+
+
+def test_pages_that_point_in_a_circle(write):
+    path = write(STACK[:2], metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        place, first = tif.pages.next_page_offset, tif.pages[0].offset
+    content[place : place + 4] = first.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"image\.tif is (truncated or )?damaged"):
+        read_image(path)
+
+
+def test_a_damaged_chunk_is_an_error_when_it_is_read(write):
+    path = write(STACK, compression="zlib")
+    with tifffile.TiffFile(path) as tif:
+        start = tif.pages[3].dataoffsets[0]
+    content = bytearray(path.read_bytes())
+    content[start : start + 40] = b"\xff" * 40
+    path.write_bytes(content)
+    image = read_image(path)
+    np.testing.assert_array_equal(image.select(Z=2).read()[0], STACK[2])
+    with pytest.raises(ImageError, match=r"image\.tif cannot be read"):
+        image.select(Z=3).read()
+
+
+@pytest.fixture
+def little_memory():
+    """Let the process have 1 GiB more than it has, so that a bomb would be a MemoryError."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("measures memory through /proc")
+    now = int(statm.read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + 2**30, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+OME = (
+    b'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+    b'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="8" '
+    b'SizeY="8" SizeZ="1" SizeC="1" SizeT="2147483647"><TiffData/></Pixels></Image></OME>\0'
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "message"),
+    [
+        (2**31 - 1, {"pixels": b"\0" * 64}, "truncated"),
+        (60_000, {"pixels": zlib.compress(bytes(999)), "compression": 8}, "more than its"),
+        (60_000, {"pixels": b"\0" * 64, "compression": 5}, "more than its"),
+        (60_000, {"pixels": b"\0" * 64, "compression": 50000}, "more than its"),
+        (8, {"pixels": bytes(64), "compression": 51234}, "unknown compression .number 51234"),
+        (8, {"pixels": bytes(64), "compression": 8, "tags": {279: (4, 2**32 - 1)}}, "truncated"),
+        (8, {"pixels": bytes(64), "tags": {273: (4, 2**32 - 1, 8)}}, "damaged"),
+        (8, {"pixels": bytes(64), "tags": {277: (3, 65535)}}, "truncated|damaged|plain|axes"),
+        (8, {"pixels": bytes(64), "description": OME}, "announces 2147483647 planes"),
+        (8, {"pixels": bytes(64), "description": b'{"shape": [2147483647, 8, 8]}\0'}, "truncated"),
+        (0, {"pixels": bytes(64)}, "empty"),
+    ],
+)
+def test_a_bomb_is_refused_before_memory_is_set_aside(
+    raw_tiff, little_memory, size, options, message
+):
+    path = raw_tiff(size, size, **options)
+    with pytest.raises(ImageError, match=rf"raw\.tif.*({message})"):
+        read_image(path)
+
+
+def test_a_harmless_raw_file_is_read(raw_tiff):
+    path = raw_tiff(8, 4, pixels=bytes(range(32)))
+    np.testing.assert_array_equal(read_image(path).read().ravel(), range(32))
+
+
+def test_an_empty_looking_but_well_compressed_image_is_no_bomb(write):
+    black = np.zeros((3000, 4000), np.uint8)
+    path = write(black, compression="zlib", rowsperstrip=3000)
+    assert path.stat().st_size < 20_000
+    assert read_image(path).read().shape == (1, 3000, 4000)
+
+
+REFUSED = {
+    "crash-0c7e0e8e11ce787078f00b5b0ca409a167f070e0.tif": "truncated",
+    "crash-338516dbd2f0e83caddb8ce256c22db3bd6dc40f.tif": "truncated",
+    "garbage_after_header.tif": "damaged",
+    "rgb_3D.tif": "75 x 2 x 75 x 75 .*--axes",
+    "seek_too_large.tif": "damaged",
+    "text_renamed.tif": "not a TIFF file",
+    "truncated_60pct.tif": "truncated",
+    "zero_bytes.tif": "an empty file",
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* holds 2 images:unet_napari.errors.UnetNapariWarning")
+def test_every_odd_file_is_an_image_or_one_error(shared_data):
+    lines = (shared_data / "oddtiff" / "INDEX.tsv").read_text().splitlines()
+    assert len(lines) > 50
+    for line in lines:
+        path, _, verdict = line.split("\t")
+        name = path.split("/")[-1]
+        if name in REFUSED:
+            with pytest.raises(ImageError, match=f"{re.escape(name)}.*{REFUSED[name]}"):
+                read_image(shared_data / path)
+        else:
+            shape = tuple(map(int, verdict.split()[1].split("x")))
+            image = read_image(shared_data / path)
+            assert image.data.shape == shape, name
+            assert np.asarray(image.data[...]).shape == shape, name
+    gc.collect()  # an unclosed file would warn
+
+
+@pytest.mark.parametrize(
+    ("name", "axes", "pixel_size"),
+    [
+        ("NEUBIAS/xyzc_8bit_spheres.tif", "ZCYX", None),
+        ("NEUBIAS/xyt_8bit_polyp.tif", "TYX", None),
+        ("NEUBIAS/xy_rgb__cells.tif", "YXC", None),
+        (
+            "NEUBIAS/xyz_8bit__mitotic_plate_calibrated.tif",
+            "ZYX",
+            {"Z": 3, "Y": 0.0852, "X": 0.0852},
+        ),
+        ("derived/tczyx.ome.tif", "TCZYX", {"Z": 1.75, "Y": 0.8, "X": 0.8}),
+        ("derived/tzcyx_imagej.tif", "TZCYX", {"Z": 1.75, "Y": 0.8, "X": 0.8}),
+        ("image-rs/planar-rgb-u8.tif", "CYX", {}),
+        ("AdaptiveMotorControlLab/c5image.tif", "ZYX", {}),
+    ],
+)
+def test_real_files_say_what_they_are(shared_data, name, axes, pixel_size):
+    image = read_image(shared_data / "oddtiff" / name)
+    assert image.axes == axes
+    if pixel_size is not None:
+        assert image.pixel_size == pytest.approx(pixel_size, rel=1e-3)
+
+
+def test_damage_anywhere_is_an_image_error(tmp_path, write, caplog):
+    """Flip bytes all over a file: right or wrong pixels, or an ImageError; nothing else."""
+    caplog.set_level(logging.CRITICAL)
+    path = write(
+        STACK[:3, :16, :16],
+        name="image.ome.tif",
+        compression="zlib",
+        metadata={"axes": "ZYX", "PhysicalSizeX": 0.5},
+    )
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(150):
+        damaged = bytearray(content)
+        for place in rng.integers(0, rng.choice([300, len(content)]), 2):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UnetNapariWarning)
+                image = read_image(path)
+            if np.prod(image.data.shape, dtype=float) < 2**24:
+                image.select(T=0).read()
+            outcomes["read"] += 1
+        except ImageError:
+            outcomes["refused"] += 1
+    gc.collect()
+    assert min(outcomes.values()) > 10

@@ -1,0 +1,258 @@
+"""Zarr arrays and OME-Zarr images, friendly and hostile."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import zarr
+
+from unet_napari.errors import ImageError
+from unet_napari.images import read_image
+
+STACK = np.random.default_rng(0).integers(0, 4000, (2, 5, 20, 30), dtype=np.uint16)
+
+
+def axis(name, unit=None):
+    kind = {"t": "time", "c": "channel"}.get(name, "space")
+    return {"name": name, "type": kind} | ({"unit": unit} if unit else {})
+
+
+CZYX = [axis("c"), *(axis(name, "nanometer") for name in "zyx")]
+
+
+@pytest.fixture
+def ome_zarr(tmp_path):
+    """Write an OME-Zarr image of two levels and return its folder."""
+
+    def write(array=STACK, axes=CZYX, scale=(1, 2000, 500, 250), zarr_format=3, **more):
+        path = tmp_path / "image.zarr"
+        levels = [
+            {"path": name, "coordinateTransformations": [{"type": "scale", "scale": list(scale)}]}
+            for name in ("full", "half")
+        ]
+        image = {"axes": axes, "datasets": levels, **more}
+        if zarr_format == 3:
+            attributes = {"ome": {"version": "0.5", "multiscales": [image]}}
+        else:
+            attributes = {"multiscales": [{"version": "0.4", **image}]}
+        group = zarr.create_group(str(path), zarr_format=zarr_format, attributes=attributes)
+        group.create_array("full", data=array, chunks=(1,) * (array.ndim - 2) + (10, 10))
+        group.create_array("half", data=array[..., ::2, ::2])
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_ome_zarr_axes_and_pixel_size(ome_zarr, zarr_format):
+    image = read_image(ome_zarr(zarr_format=zarr_format))
+    assert image.axes == "CZYX"
+    assert image.pixel_size == pytest.approx({"Z": 2, "Y": 0.5, "X": 0.25})
+    assert image.name == "image"
+    region = (slice(1, 3), slice(5, 9), slice(8, 30))
+    np.testing.assert_array_equal(image.read(region), STACK[(slice(None), *region)])
+
+
+def test_scales_of_level_and_image_multiply(ome_zarr):
+    whole = [{"type": "scale", "scale": [1, 2, 3, 4]}]
+    image = read_image(ome_zarr(coordinateTransformations=whole))
+    assert image.pixel_size == pytest.approx({"Z": 4, "Y": 1.5, "X": 1})
+
+
+def test_without_a_unit_the_pixel_size_is_unknown(ome_zarr):
+    image = read_image(ome_zarr(axes=[axis("c"), axis("z"), axis("y"), axis("x", "micrometer")]))
+    assert image.pixel_size == {"X": 250}
+
+
+def test_old_axes_are_bare_names(ome_zarr):
+    image = read_image(ome_zarr(axes=list("czyx"), zarr_format=2))
+    assert (image.axes, image.pixel_size) == ("CZYX", {})
+
+
+def test_a_single_plane_of_five_axes_is_two_dimensional(ome_zarr):
+    axes = [axis(name) for name in "tczyx"]
+    image = read_image(ome_zarr(STACK[None, :, :1], axes=axes, scale=[1] * 5))
+    assert (image.spatial_axes, image.channels, image.frames) == ("YX", 2, 1)
+    np.testing.assert_array_equal(image.read(), STACK[:, 0])
+
+
+def test_what_bioformats_writes(ome_zarr, tmp_path):
+    outer = tmp_path / "outer.zarr"
+    zarr.create_group(str(outer), zarr_format=2, attributes={"bioformats2raw.layout": 3})
+    shutil.move(ome_zarr(zarr_format=2), outer / "0")
+    assert read_image(outer).axes == "CZYX"
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_bare_array(tmp_path, zarr_format):
+    path = tmp_path / "bare.zarr"
+    zarr.save_array(str(path), STACK[0], zarr_format=zarr_format)
+    image = read_image(path)
+    assert (image.axes, image.pixel_size) == ("ZYX", {})
+    np.testing.assert_array_equal(image.read()[0], STACK[0])
+    assert read_image(path, axes="TYX").frames == 5
+
+
+def test_named_dimensions_are_axes(tmp_path):
+    path = tmp_path / "named.zarr"
+    zarr.create_array(str(path), data=STACK, dimension_names=["t", "z", "y", "x"])
+    assert read_image(path).axes == "TZYX"
+
+
+def test_dimensions_that_xarray_named(tmp_path):
+    path = tmp_path / "named.zarr"
+    names = {"_ARRAY_DIMENSIONS": ["c", "z", "y", "x"]}
+    zarr.create_array(str(path), data=STACK, zarr_format=2, attributes=names)
+    assert read_image(path).axes == "CZYX"
+
+
+def test_the_only_array_of_a_group(tmp_path):
+    group = zarr.create_group(str(tmp_path / "group.zarr"))
+    group.create_array("raw", data=STACK[0])
+    np.testing.assert_array_equal(read_image(tmp_path / "group.zarr").read()[0], STACK[0])
+    group.create_array("labels", data=STACK[0])
+    with pytest.raises(ImageError, match="it holds labels, raw: give the path"):
+        read_image(tmp_path / "group.zarr")
+    assert read_image(tmp_path / "group.zarr" / "raw").shape == (5, 20, 30)
+
+
+def test_an_empty_group(tmp_path):
+    zarr.create_group(str(tmp_path / "group.zarr"))
+    with pytest.raises(ImageError, match="it holds nothing"):
+        read_image(tmp_path / "group.zarr")
+
+
+@pytest.fixture
+def unopened(monkeypatch):
+    """Fail if zarr is asked to open an array."""
+
+    def opened(*args, **kwargs):
+        pytest.fail("zarr opened the array")
+
+    monkeypatch.setattr(zarr, "open_array", opened)
+
+
+def spoil(path, **changes):
+    """Change entries of a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dtype": "|O", "filters": [{"id": "pickle"}]},
+        {"dtype": "|O"},
+        {"dtype": [["a", "<i4"]]},
+        {"dtype": "<U4"},
+        {"dtype": "<c8"},
+        {"dtype": None},
+    ],
+)
+def test_what_is_not_numbers_is_refused_before_zarr_opens_it(tmp_path, unopened, changes):
+    path = tmp_path / "array.zarr"
+    zarr.save_array(str(path), STACK[0], zarr_format=2)
+    spoil(path / ".zarray", **changes)
+    with pytest.raises(ImageError, match=r"array\.zarr does not hold plain numbers"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"filters": [{"id": "pickle"}]}, {"compressor": {"id": "Pickle", "protocol": 5}}],
+)
+def test_pickles_are_refused_before_zarr_opens_them(tmp_path, unopened, changes):
+    path = tmp_path / "array.zarr"
+    zarr.save_array(str(path), STACK[0], zarr_format=2)
+    spoil(path / ".zarray", **changes)
+    with pytest.raises(ImageError, match="Python pickles"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"codecs": [{"name": "numcodecs.pickle"}]},
+        {"data_type": "string"},
+        {"data_type": {"name": "struct"}},
+        {"data_type": "complex64"},
+    ],
+)
+def test_zarr_3_is_looked_at_too(tmp_path, unopened, changes):
+    path = tmp_path / "array.zarr"
+    zarr.save_array(str(path), STACK[0], zarr_format=3)
+    spoil(path / "zarr.json", **changes)
+    with pytest.raises(ImageError, match=r"Python pickles|plain numbers"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "7", "null", "[" * 100_000, '{"node_type": "array", "data_type": "uint8"}'],
+    ids=["nothing", "open", "list", "number", "null", "deep", "incomplete"],
+)
+def test_damaged_metadata(tmp_path, text):
+    path = tmp_path / "array.zarr"
+    path.mkdir()
+    (path / "zarr.json").write_text(text)
+    with pytest.raises(ImageError, match=r"array\.zarr"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    "multiscales",
+    [
+        7,
+        [7],
+        [{}],
+        [{"datasets": []}],
+        [{"datasets": [{"path": "full"}], "axes": [{}]}],
+        [{"datasets": [{"path": "full"}], "axes": [7]}],
+        [{"datasets": [{"path": "missing"}], "axes": ["y", "x"]}],
+        [{"datasets": [{"path": "full", "coordinateTransformations": [{}]}]}],
+        [
+            {
+                "datasets": [
+                    {
+                        "path": "full",
+                        "coordinateTransformations": [{"type": "scale", "scale": [1]}],
+                    }
+                ]
+            }
+        ],
+    ],
+)
+def test_damaged_ome_metadata(ome_zarr, multiscales):
+    path = ome_zarr()
+    spoil(path / "zarr.json", attributes={"ome": {"multiscales": multiscales}})
+    with pytest.raises(ImageError, match=r"image\.zarr"):
+        read_image(path)
+
+
+def test_axes_that_do_not_fit_the_array(ome_zarr):
+    with pytest.raises(ImageError, match=r"image\.zarr.*name 3 axes, but the image has 4"):
+        read_image(ome_zarr(axes=CZYX[1:], scale=(1, 1, 1)))
+
+
+def test_chunks_too_large_to_decode(tmp_path):
+    path = tmp_path / "array.zarr"
+    zarr.create_array(str(path), shape=(100, 2**20, 2**20), chunks=(1, 2**16, 2**16), dtype="u1")
+    with pytest.raises(ImageError, match="chunks of more than 2 GiB"):
+        read_image(path)
+
+
+def test_a_damaged_chunk_is_an_error_when_it_is_read(tmp_path):
+    path = tmp_path / "array.zarr"
+    zarr.create_array(str(path), data=STACK[0], chunks=(1, 20, 30))
+    (path / "c" / "2" / "0" / "0").write_bytes(b"nonsense")
+    image = read_image(path)
+    np.testing.assert_array_equal(image.select(Z=1).read()[0], STACK[0, 1])
+    with pytest.raises(ImageError, match=r"array\.zarr cannot be read"):
+        image.read()
+
+
+def test_a_file_is_no_zarr(tmp_path):
+    path = tmp_path / "array.zarr"
+    path.write_text("hello")
+    with pytest.raises(ImageError, match="not a TIFF file"):
+        read_image(path)

@@ -1,0 +1,352 @@
+"""Results appear whole or not at all, and read back as they were meant."""
+
+import contextlib
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from unet_napari.errors import OutputError
+from unet_napari.images import Output, check_output, open_output, read_image, write_tiff
+
+SUFFIXES = [".tif", ".ome.tif", ".zarr"]
+ARRAY = np.random.default_rng(0).integers(1, 200, (3, 20, 30)).astype(np.uint16)
+
+
+def write(path, array=ARRAY, axes="ZYX", pixel_size=None, **options):
+    with open_output(
+        path,
+        shape=array.shape,
+        dtype=array.dtype,
+        axes=axes,
+        pixel_size=pixel_size or {},
+        **options,
+    ) as out:
+        out[...] = array
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
+@given(
+    suffix=st.sampled_from(SUFFIXES),
+    dtype=st.sampled_from(["i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"]),
+    axes=st.sampled_from(["YX", "ZYX", "TYX", "CYX", "TCYX", "TZYX", "CZYX", "TCZYX"]),
+    sizes=st.dictionaries(st.sampled_from("ZYX"), st.floats(1e-3, 1e3)),
+    data=st.data(),
+)
+def test_what_is_written_reads_back(tmp_path, suffix, dtype, axes, sizes, data):
+    """Except that TIFF readers drop axes of length 1, so there are none here."""
+    shape = tuple(data.draw(st.integers(2, 7), label=axis) for axis in axes)
+    array = np.random.default_rng(0).integers(0, 120, shape).astype(dtype)
+    path = tmp_path / f"{uuid.uuid4()}{suffix}"
+    write(path, array, axes, sizes)
+    image = read_image(path)
+    assert image.axes == axes
+    assert image.pixel_size == pytest.approx(
+        {axis: size for axis, size in sizes.items() if axis in axes}, rel=1e-5
+    )
+    assert image.data.dtype == dtype
+    np.testing.assert_array_equal(np.asarray(image.data[...]), array)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_parts_are_written_and_the_rest_is_0(tmp_path, suffix):
+    path = tmp_path / f"Zellkerne für Jürgen 核{suffix}"
+    expected = np.zeros((3, 20, 30), np.uint32)
+    with open_output(path, shape=(3, 20, 30), dtype="u4", axes="ZYX", pixel_size={"Z": 2.0}) as out:
+        assert (out.shape, out.dtype) == ((3, 20, 30), np.uint32)
+        out[1:3, 5:9, :10] = 2**31
+        expected[1:3, 5:9, :10] = 2**31
+        part = out[1:, 4:6]
+        np.testing.assert_array_equal(part, expected[1:, 4:6])
+        part[:] = 7  # a copy
+    np.testing.assert_array_equal(read_image(path).read()[0], expected)
+    assert [child.name for child in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "flavour"),
+    [
+        ("a.tif", "u2", "imagej"),
+        ("a.tiff", "f4", "imagej"),
+        ("a.tif", "u4", "ome"),
+        ("a.ome.tif", "u2", "ome"),
+        ("A.OME.TIF", "u2", "ome"),
+    ],
+)
+def test_fiji_can_open_a_tiff(tmp_path, name, dtype, flavour):
+    write(tmp_path / name, ARRAY.astype(dtype), pixel_size={"Z": 2.0, "Y": 0.5, "X": 0.25})
+    with tifffile.TiffFile(tmp_path / name) as tif:
+        assert tif.series[0].kind == flavour
+        assert tif.series[0].axes == "ZYX"
+        if flavour == "imagej":
+            assert (tif.imagej_metadata["unit"], tif.imagej_metadata["spacing"]) == ("um", 2.0)
+            assert tif.pages[0].tags["XResolution"].value == (4, 1)
+
+
+def test_ome_zarr_has_axes_and_scale(tmp_path):
+    write(tmp_path / "a.zarr", pixel_size={"Z": 2.0, "Y": 0.5, "X": 0.25})
+    ome = zarr.open_group(str(tmp_path / "a.zarr"), mode="r").attrs["ome"]
+    image = ome["multiscales"][0]
+    assert ome["version"] == "0.5"
+    assert image["axes"] == [
+        {"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"
+    ]
+    assert image["datasets"][0]["coordinateTransformations"] == [
+        {"type": "scale", "scale": [2.0, 0.5, 0.25]}
+    ]
+
+
+def test_zarr_holds_types_that_tiff_cannot(tmp_path):
+    array = ARRAY.astype(np.int64) << 40
+    write(tmp_path / "a.zarr", array)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.zarr").read()[0], array)
+    with pytest.raises(ValueError, match=r"cannot read int64 pixels; write to \.zarr"):
+        write(tmp_path / "a.tif", array)
+    assert [child.name for child in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_large_files_are_bigtiff(tmp_path, monkeypatch):
+    monkeypatch.setattr(write_tiff, "_LARGEST_CLASSIC", 1000)
+    write(tmp_path / "a.tif")
+    with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+        assert tif.is_bigtiff
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").read()[0], ARRAY)
+
+
+def test_memory_does_not_grow_with_the_result(tmp_path):
+    """A result of 1 GiB, of which only what is written takes memory."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    path = tmp_path / "long.zarr"
+    with open_output(path, shape=(1024, 1024, 1024), dtype="u1", axes="ZYX", pixel_size={}) as out:
+        out[512, 100:200, 100:200] = 3
+    assert read_image(path).read((slice(512, 513), slice(99, 101), slice(100, 101))).tolist() == [
+        [[[0], [3]]]
+    ]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 256 * 1024
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("existing", [False, True])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, GeneratorExit])
+def test_an_interrupted_result_leaves_no_trace(tmp_path, suffix, existing, error):
+    path = tmp_path / f"a{suffix}"
+    if existing:
+        write(path)
+    before = sorted(tmp_path.rglob("*"))
+
+    def fail():
+        with open_output(
+            path, shape=(9, 9), dtype="u1", axes="YX", pixel_size={}, overwrite=True
+        ) as out:
+            out[:5] = 1
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert sorted(tmp_path.rglob("*")) == before
+    if existing:
+        np.testing.assert_array_equal(read_image(path).read()[0], ARRAY)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_existing_result_is_replaced_only_when_asked(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    write(path)
+    with pytest.raises(OutputError, match=rf"a{suffix} exists already; use --overwrite"):
+        write(path, ARRAY + 1)
+    np.testing.assert_array_equal(read_image(path).read()[0], ARRAY)
+    write(path, ARRAY[:2] + 1, overwrite=True)
+    np.testing.assert_array_equal(read_image(path).read()[0], ARRAY[:2] + 1)
+    assert [child.name for child in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_two_saves_at_once_never_mix(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    options = {"shape": (9, 9), "dtype": "u1", "axes": "YX", "pixel_size": {}}
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(open_output(path, overwrite=True, **options))
+        second = stack.enter_context(open_output(path, overwrite=True, **options))
+        first[:5] = 1
+        second[...] = 2
+        first[5:] = 1
+    assert read_image(path).read().tolist() in ([[[1] * 9] * 9], [[[2] * 9] * 9])
+    assert [child.name for child in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_result_that_appeared_meanwhile_is_not_replaced(tmp_path):
+    path = tmp_path / "a.tif"
+
+    def race():
+        with open_output(path, shape=(9, 9), dtype="u1", axes="YX", pixel_size={}):
+            write(path)
+
+    with pytest.raises(OutputError, match="exists already"):
+        race()
+    np.testing.assert_array_equal(read_image(path).read()[0], ARRAY)
+
+
+def test_only_a_zarr_image_makes_way_for_one(tmp_path):
+    precious = tmp_path / "a.zarr"
+    precious.mkdir()
+    (precious / "thesis.doc").write_text("years of work")
+    with pytest.raises(OutputError, match=r"is no \.zarr image; it is left alone"):
+        write(precious, overwrite=True)
+    (tmp_path / "b.tif").mkdir()
+    with pytest.raises(OutputError, match=r"is no \.tif image"):
+        write(tmp_path / "b.tif", overwrite=True)
+    assert (precious / "thesis.doc").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["a.png", "a", "a.npy", "a.tif.gz"])
+def test_an_unknown_ending(tmp_path, name):
+    with pytest.raises(OutputError, match=r"written as \.tif, \.ome\.tif or \.zarr"):
+        check_output(tmp_path / name)
+
+
+def test_a_missing_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in ("missing", "file"):
+        with pytest.raises(OutputError, match=rf"{folder} is not a folder; create it first"):
+            check_output(tmp_path / folder / "a.tif")
+
+
+def test_a_read_only_folder_is_noticed_before_the_work(tmp_path, monkeypatch):
+    def deny(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", deny)
+    with pytest.raises(OutputError, match=r"a\.tif cannot be written: Permission denied"):
+        check_output(tmp_path / "a.tif")
+
+
+def test_a_name_too_long(tmp_path):
+    with pytest.raises(OutputError, match="cannot be written: File name too long"):
+        check_output(tmp_path / ("x" * 300 + ".tif"))
+    longest = tmp_path / ("x" * 251 + ".tif")
+    write(longest)
+    assert longest.exists()
+
+
+def full(*args, **kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".ome.tif"])
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="needs posix_fallocate")
+def test_a_full_disk_is_noticed_when_space_is_reserved(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"a{suffix}"
+    write(path)
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OutputError, match="cannot be written: No space left"):
+        write(path, ARRAY + 1, overwrite=True)
+    np.testing.assert_array_equal(read_image(path).read()[0], ARRAY)
+    assert [child.name for child in tmp_path.iterdir()] == [path.name]
+
+
+def test_without_fallocate_the_free_space_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    write(tmp_path / "a.tif")
+    usage = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OutputError, match=r"b\.tif cannot be written: No space left"):
+        write(tmp_path / "b.tif")
+    assert [child.name for child in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_a_disk_that_cannot_reserve_space_is_written_all_the_same(tmp_path, monkeypatch):
+    def cannot(*args):
+        raise OSError(errno.EOPNOTSUPP, "not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", cannot, raising=False)
+    write(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").read()[0], ARRAY)
+
+
+def test_a_disk_that_fills_up_while_zarr_writes(tmp_path, monkeypatch):
+    path = tmp_path / "a.zarr"
+    write(path)
+    monkeypatch.setattr(zarr.Array, "__setitem__", full)
+    with pytest.raises(OutputError, match=r"a\.zarr cannot be written: No space left"):
+        write(path, ARRAY + 1, overwrite=True)
+    np.testing.assert_array_equal(read_image(path).read()[0], ARRAY)
+    assert [child.name for child in tmp_path.iterdir()] == [path.name]
+
+
+def test_an_error_of_the_block_is_not_blamed_on_the_output(tmp_path):
+    def fail():
+        with open_output(tmp_path / "a.tif", shape=(9, 9), dtype="u1", axes="YX", pixel_size={}):
+            raise OSError("the input's drive is gone")
+
+    with pytest.raises(OSError, match="the input's drive") as caught:
+        fail()
+    assert not isinstance(caught.value, OutputError)
+
+
+def test_a_zarr_that_cannot_be_put_in_place_gives_way_to_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "a.zarr"
+    write(path)
+    rename = type(path).rename
+
+    def fail_once(self, target):
+        if self.suffix == ".part":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(path), "rename", fail_once)
+    with pytest.raises(OutputError, match=r"a\.zarr cannot be written: Permission denied"):
+        write(path, ARRAY + 1, overwrite=True)
+    np.testing.assert_array_equal(read_image(path).read()[0], ARRAY)
+    assert [child.name for child in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("XY", (9, 9)), ("ZYX", (9, 9)), ("ZCYX", (2, 2, 9, 9)), ("YY", (9, 9))]
+)
+def test_axes_have_one_order(tmp_path, axes, shape):
+    with (
+        pytest.raises(ValueError, match="do not fit a result"),
+        open_output(tmp_path / "a.tif", shape=shape, dtype="u1", axes=axes, pixel_size={}),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from unet_napari.images import open_output
+options = {"shape": (99, 99), "dtype": "u1", "axes": "YX", "pixel_size": {}}
+with open_output(sys.argv[1], overwrite=True, **options) as out:
+    out[:50] = 1
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+@pytest.mark.parametrize("suffix", [".tif", ".zarr"])
+def test_a_killed_process_leaves_the_old_result(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    write(path)
+    done = subprocess.run([sys.executable, "-c", KILLED, path], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    np.testing.assert_array_equal(read_image(path).read()[0], ARRAY)
+
+
+def test_nothing_is_written_after_the_end(tmp_path):
+    with open_output(tmp_path / "a.tif", shape=(9, 9), dtype="u1", axes="YX", pixel_size={}) as out:
+        assert isinstance(out, Output)
+    with pytest.raises(TypeError):
+        out[0, 0] = 1

@@ -3,6 +3,8 @@
 import gc
 import logging
 import re
+import subprocess
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -256,6 +258,27 @@ def test_a_truncated_file_is_refused_when_it_is_opened(write, compression):
     path.write_bytes(content[: len(content) * 6 // 10])
     with pytest.raises(ImageError, match=r"image\.tif is (truncated|damaged)"):
         read_image(path)
+
+
+READ = """
+import sys
+from unet_napari.errors import ImageError
+from unet_napari.images import read_image
+try:
+    read_image(sys.argv[1])
+except ImageError as error:
+    print(error)
+"""
+
+
+def test_a_damaged_file_prints_nothing_besides_our_message(write):
+    path = write(STACK, metadata=None)
+    path.write_bytes(path.read_bytes()[:-1000])
+    command = [sys.executable, "-c", READ, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr == ""
+    assert "truncated" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
 
 
 def test_an_imagej_stack_with_one_header_is_truncated(raw_tiff):

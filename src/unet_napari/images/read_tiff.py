@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import warnings
 import weakref
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from unet_napari.images.image import LazyArray
 
 __all__ = ["open_tiff"]
+
+# What tifffile has to say about a damaged file is in our one message already; without a
+# handler of its own it would be printed as well.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # How many times smaller than its pixels a chunk can be, by TIFF compression number. LZW and

@@ -16,7 +16,7 @@ __all__ = ["sample_blocks"]
 
 # Pixels per channel in a sample: enough for the 99.8th percentile to be steady to a few
 # per mille, little enough to sort in a tenth of a second.
-SAMPLE_SIZE = 4 * 2**20
+SAMPLE_SIZE = 2 * 2**20
 # Pixels that may be decoded to get the sample out of large compressed chunks.
 DECODED_SIZE = 64 * 2**20
 MOST_BLOCKS = 64

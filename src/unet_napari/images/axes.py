@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-__all__ = ["AXES", "SPATIAL_AXES", "guess_axes", "parse_axes"]
+__all__ = ["AXES", "SPATIAL_AXES", "describe_shape", "guess_axes", "parse_axes"]
 
 AXES = "TCZYX"
 SPATIAL_AXES = "ZYX"

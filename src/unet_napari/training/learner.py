@@ -83,8 +83,8 @@ class Learner:
         randomness: Randomness,
     ) -> None:
         self.network = network.to(device)
-        # Several times faster convolutions in 2D; in 3D they would be slower on CPUs.
-        self._format = {2: torch.channels_last, 3: torch.contiguous_format}[network.ndim]
+        # 1.3 times faster in 2D and 1.15 times in 3D, on CPUs.
+        self._format = {2: torch.channels_last, 3: torch.channels_last_3d}[network.ndim]
         self.network.to(memory_format=self._format)
         self.schedule = Schedule(config.schedule, config.warmup)
         self._task = task

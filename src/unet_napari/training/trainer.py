@@ -23,7 +23,8 @@ from unet_napari.tasks.losses import frequency_weights
 from unet_napari.training.augment import Augmenter
 from unet_napari.training.budget import Budget
 from unet_napari.training.configure import Data, Setup, choose_setup
-from unet_napari.training.devices import (
+from unet_napari.inference.device import (
+    available_memory,
     choose_device,
     free_memory,
     is_out_of_memory,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from unet_napari.device import available_memory, choose_device
 from unet_napari.errors import ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.inference.backends import has_openvino
 from unet_napari.inference.cost import Cost, rehearse
-from unet_napari.inference.device import available_memory, choose_device
 from unet_napari.inference.tiles import Grid, Tile
 from unet_napari.networks.halo import exact_halo
 

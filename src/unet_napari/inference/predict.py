@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
+from unet_napari.device import is_out_of_memory, release_memory
 from unet_napari.errors import SettingsError
 from unet_napari.inference.backends import make_backend
 from unet_napari.inference.config import InferenceConfig
-from unet_napari.inference.device import is_out_of_memory, release_memory
 from unet_napari.inference.plan import make_plan, smaller_plan
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.tiles import read_continued

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from unet_napari.device import available_memory, is_out_of_memory
 from unet_napari.errors import ResourceError
 from unet_napari.inference.config import InferenceConfig
-from unet_napari.inference.device import available_memory, is_out_of_memory
 from unet_napari.inference.predict import Predictor
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.rescale import rescale_image, rescale_labels

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from unet_napari.device import available_memory
 from unet_napari.images import Normalisation
 from unet_napari.images.picture import overlay
 from unet_napari.training.augment import Augmenter
-from unet_napari.training.devices import free_memory
 from unet_napari.training.pairs import load_samples, spacing_of
 from unet_napari.training.patches import PatchSampler
 
@@ -49,7 +49,8 @@ def augmented_examples(
         The patches side by side, of stacks their middle slices. Pixels that say nothing are
         darkened.
     """
-    samples = load_samples(pairs, config, Normalisation(), free_memory(torch.device("cpu")) // 4)
+    cpu = torch.device("cpu")
+    samples = load_samples(pairs, config, Normalisation(), available_memory(cpu) // 4)
     rng = np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     patch = config.patch or tuple(
@@ -58,7 +59,7 @@ def augmented_examples(
     )
     spacing = spacing_of(pairs[0].image, config.ndim)
     augmenter = Augmenter(config.augment, patch, spacing, rng, generator)
-    sampler = PatchSampler(samples, config.task, augmenter, rng, torch.device("cpu"))
+    sampler = PatchSampler(samples, config.task, augmenter, rng, cpu)
     image, labels, annotated = (part.numpy() for part in sampler.draw(count))
     return sheet([picture_of(*parts) for parts in zip(image, labels, annotated, strict=True)])
 

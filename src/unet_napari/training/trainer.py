@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from unet_napari.device import (
+    available_memory,
+    choose_device,
+    is_out_of_memory,
+    release_memory,
+)
 from unet_napari.errors import ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.images import Normalisation
 from unet_napari.model import Model
@@ -23,13 +29,6 @@ from unet_napari.tasks.losses import frequency_weights
 from unet_napari.training.augment import Augmenter
 from unet_napari.training.budget import Budget
 from unet_napari.training.configure import Data, Setup, choose_setup
-from unet_napari.inference.device import (
-    available_memory,
-    choose_device,
-    free_memory,
-    is_out_of_memory,
-    release_memory,
-)
 from unet_napari.training.events import Finished, Started, Step, TrainEvent, Validated
 from unet_napari.training.learner import Learner, Randomness, State
 from unet_napari.training.pairs import check_pairs, load_samples, spacing_of
@@ -104,7 +103,7 @@ class Trainer:
         self._device = choose_device(config.device)
         self._rng = np.random.default_rng(config.seed)
         self._randomness = Randomness(config.seed, self._device)
-        memory = config.memory or free_memory(torch.device("cpu")) // 2
+        memory = config.memory or available_memory(torch.device("cpu")) // 2
         self._normalisation = Normalisation() if start_from is None else start_from.normalisation
         samples = load_samples(pairs, config, self._normalisation, memory // 4)
         self._spacing = spacing_of(pairs[0].image, config.ndim)
@@ -118,7 +117,7 @@ class Trainer:
             seed=config.seed,
         )
         if self._device.type != "cpu" and config.memory is None:
-            memory = free_memory(self._device) // 2
+            memory = available_memory(self._device) // 2
         old = None if start_from is None else start_from.network
         data = _describe(samples, task, self._spacing, config)
         with Randomness(config.seed, self._device)():  # it builds networks to look at them
@@ -141,6 +140,7 @@ class Trainer:
         self._kept: _Kept | None = None
         self._step = 0
         self._seconds = 0.0
+        self._waited = 0  # validations since the score was last improved
         self._diverged = False
         self._reason = "Stopped."
 
@@ -179,7 +179,7 @@ class Trainer:
         """
         yield self._started()
         budget = Budget.of(self.config, self._steps_per_epoch)
-        looked_at = waited = 0
+        looked_at = 0
         while budget.fraction(self._step) < 1:
             loss = self._learn(budget)
             self._diverged = math.isnan(loss)
@@ -193,9 +193,8 @@ class Trainer:
                 if event.score is not None or looked_at == 0:
                     yield event
                 looked_at = self._step
-                waited = 0 if event.best or event.score is None else waited + 1
-                if waited == self.config.patience:
-                    self._reason = f"No better score in {waited} validations."
+                if self._waited == self.config.patience:
+                    self._reason = f"No better score in {self._waited} validations."
                     break
         else:
             self._reason = _complete(self.config)
@@ -268,7 +267,9 @@ class Trainer:
                 self._kept = _Kept(self._learner.state(), self._judge.task, self._step, None)
             self._learner.schedule.judged(-loss)
             return Validated(self._step, None, name, best=False, message=self._split.message)
-        best = highest is None or score > highest
+        # Among equals the later weights, which a lower learning rate has refined.
+        best = highest is None or score >= highest
+        self._waited = 0 if highest is None or score > highest else self._waited + 1
         if best:
             self._kept = _Kept(self._learner.state(), self._judge.task, self._step, score)
         self._learner.schedule.judged(score)

@@ -50,7 +50,7 @@ class Judge:
         """
         maps = [predict_sample(network, self.task, s, self._device) for s in self.samples]
         score = self._score(self.task, maps)
-        if score is None or (best is not None and score <= best):
+        if score is None or (best is not None and score < best):
             return score
         tuned = self.task.tuned(maps, *self._truth())
         if tuned != self.task:

@@ -15,17 +15,21 @@ from unet_napari.images.picture import overlay
 from unet_napari.training.augment import Augmenter
 from unet_napari.training.pairs import load_samples, spacing_of
 from unet_napari.training.patches import PatchSampler
+from unet_napari.training.validate import predict_sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from unet_napari.model import Model
     from unet_napari.training.config import TrainConfig
     from unet_napari.training.pairs import Pair
+    from unet_napari.training.sample import Sample
 
-__all__ = ["augmented_examples", "picture_of", "sheet"]
+__all__ = ["augmented_examples", "picture_of", "sheet", "thumbnail"]
 
 _PATCH = {2: (192, 192), 3: (16, 128, 128)}
 _LARGEST = 256  # pixels of a thumbnail's longer side
+_THUMBNAIL = {2: (256, 256), 3: (8, 192, 192)}  # pixels that are predicted for one
 _RIM = 2  # pixels between the pictures of a sheet
 
 
@@ -90,6 +94,17 @@ def picture_of(
     place = (*middle, slice(None, None, step), slice(None, None, step))
     picture = overlay(image[0][place], labels[place])
     return np.where(said[place][..., None], picture, picture // 2)
+
+
+def thumbnail(model: Model, sample: Sample) -> NDArray[np.uint8]:
+    """Return a small picture of what a model on the CPU predicts in the middle of a sample."""
+    middle = tuple(
+        slice((size - min(size, side)) // 2, (size + min(size, side)) // 2)
+        for size, side in zip(sample.labels.shape, _THUMBNAIL[model.ndim], strict=True)
+    )
+    part = sample.crop(middle)
+    maps = predict_sample(model.network, model.task, part, torch.device("cpu"))
+    return picture_of(part.image, model.task.decode(maps))
 
 
 def sheet(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -1,0 +1,203 @@
+"""Everything before the first step: read, check, split, choose, build."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from unet_napari.device import available_memory, choose_device
+from unet_napari.errors import SettingsError
+from unet_napari.images import Normalisation
+from unet_napari.networks import build_network
+from unet_napari.tasks import Task, make_task
+from unet_napari.tasks.losses import frequency_weights
+from unet_napari.training.augment import Augmenter
+from unet_napari.training.configure import Data, Setup, choose_setup
+from unet_napari.training.learner import Randomness
+from unet_napari.training.pairs import check_pairs, load_samples, spacing_of
+from unet_napari.training.patches import PatchSampler
+from unet_napari.training.split import Split, split_samples
+from unet_napari.training.validate import choose_crops
+
+if TYPE_CHECKING:
+    from unet_napari.model import Model
+    from unet_napari.networks.base import Network
+    from unet_napari.training.config import TrainConfig
+    from unet_napari.training.pairs import Pair
+    from unet_napari.training.sample import Sample
+
+__all__ = ["Prepared", "prepare"]
+
+_CONTEXT = 64  # pixels of image around what is validated; changes beyond move little
+_SHORTEST_EPOCH = 10  # steps; the few pixels of a scribble alone would make an epoch of one
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training run starts with.
+
+    Attributes
+    ----------
+    device
+        Where the network learns.
+    randomness
+        Of the network: fresh weights were drawn from it, dropout will be.
+    normalisation, spacing
+        Of the images; pixel size per axis, relative to the smallest.
+    task
+        With the classes that were found in the labels.
+    split
+        What is trained on and what is held out.
+    crops
+        Parts of what is held out, as many as can be judged each time.
+    samples
+        Number of images or slices that hold annotated pixels.
+    setup
+        What was chosen.
+    network
+        Fresh, or with the weights of the model that training starts from.
+    """
+
+    device: torch.device
+    randomness: Randomness
+    normalisation: Normalisation
+    spacing: tuple[float, ...]
+    task: Task
+    split: Split
+    crops: list[Sample]
+    samples: int
+    setup: Setup
+    network: Network
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that draw as many pixels as are annotated."""
+        annotated = sum(int(sample.annotated.sum()) for sample in self.split.training)
+        drawn = self.setup.batch * math.prod(self.setup.patch)
+        return max(_SHORTEST_EPOCH, math.ceil(annotated / drawn))
+
+    def make_sampler(self, config: TrainConfig) -> PatchSampler:
+        """Make the source of the batches, on the GPU where the samples fit there."""
+        training = self.split.training
+        place = _CPU
+        # A fast GPU would wait for a CPU to make its patches.
+        if self.device.type == "cuda":
+            size = sum(s.image.nbytes + s.labels.nbytes + s.annotated.nbytes for s in training)
+            place = self.device if size < available_memory(self.device) // 4 else _CPU
+        rng = np.random.default_rng(config.seed)
+        generator = torch.Generator(place).manual_seed(config.seed)
+        augmenter = Augmenter(config.augment, self.setup.patch, self.spacing, rng, generator)
+        return PatchSampler(training, config.task, augmenter, rng, place)
+
+
+def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None) -> Prepared:
+    """Read the pairs and choose all that the configuration leaves open.
+
+    Raises
+    ------
+    ImageError, LabelsError, SettingsError, ResourceError
+        Naming what is wrong and the remedy.
+    """
+    check_pairs(pairs, config)
+    _check_start(start_from, pairs[0], config)
+    device = choose_device(config.device)
+    memory = config.memory or available_memory(_CPU) // 2
+    normalisation = Normalisation() if start_from is None else start_from.normalisation
+    samples = load_samples(pairs, config, normalisation, memory // 4)
+    spacing = spacing_of(pairs[0].image, config.ndim)
+    split = split_samples(
+        samples,
+        task=config.task,
+        fraction=config.validation,
+        spacing=spacing,
+        context=_CONTEXT,
+        seed=config.seed,
+    )
+    task = _make_task(config, samples, spacing)
+    if device.type != "cpu" and config.memory is None:
+        memory = available_memory(device) // 2
+    old = None if start_from is None else start_from.network
+    data = _describe(samples, task, spacing, config)
+    with Randomness(config.seed, device)():  # it builds networks to look at them
+        setup = choose_setup(config, data, device.type, memory // 2, old)
+    randomness = Randomness(config.seed, device)
+    with randomness():
+        network = build_network(old.name if old else config.network, setup.network_options)
+    if old is not None:
+        _take_weights(network, old)
+    cells = config.task == "cells"
+    crops = choose_crops(split.validation, spacing, _CONTEXT, config.seed, cells=cells)
+    return Prepared(
+        device=device,
+        randomness=randomness,
+        normalisation=normalisation,
+        spacing=spacing,
+        task=task,
+        split=split,
+        crops=crops,
+        samples=len(samples),
+        setup=setup,
+        network=network,
+    )
+
+
+def _check_start(model: Model | None, pair: Pair, config: TrainConfig) -> None:
+    if model is None:
+        return
+    if model.ndim != config.ndim or model.channels != pair.image.channels:
+        raise SettingsError(
+            f"{model.name} is a {model.ndim}D model of {model.channels} channel(s), but training "
+            f"is {config.ndim}D with {pair.image.channels}: start from another model, or from none."
+        )
+
+
+def _take_weights(network: Network, old: Network) -> None:
+    """Copy the weights that fit; with other classes, all but the last layer."""
+    fresh = network.state_dict()
+    kept = {k: v for k, v in old.state_dict().items() if v.shape == fresh[k].shape}
+    network.load_state_dict({**fresh, **kept})
+
+
+def _make_task(config: TrainConfig, samples: Sequence[Sample], spacing: Sequence[float]) -> Task:
+    settings: dict[str, Any] = {"name": config.task, **config.task_options}
+    if config.task == "cells":
+        return make_task({"anisotropy": list(spacing), **settings})
+    counts: Counter[int] = Counter()
+    for sample in samples:
+        ids, pixels = np.unique(sample.labels[sample.annotated], return_counts=True)
+        counts.update(dict(zip(ids.tolist(), pixels.tolist(), strict=True)))
+    settings = {"classes": sorted(counts), **settings}
+    criterion = settings.get("criterion")
+    if isinstance(criterion, Mapping) and criterion.get("class_weights") == "frequency":
+        weights = frequency_weights([counts[number] for number in settings["classes"]])
+        settings["criterion"] = {**criterion, "class_weights": list(weights)}
+    return make_task(settings)
+
+
+def _describe(
+    samples: Sequence[Sample], task: Task, spacing: tuple[float, ...], config: TrainConfig
+) -> Data:
+    shapes = np.median([sample.labels.shape for sample in samples], axis=0)
+    diameter = None
+    if config.task == "cells":
+        volumes = [
+            np.unique(s.labels[s.annotated & (s.labels > 0)], return_counts=True)[1]
+            for s in samples
+        ]
+        # Of a cube of the same volume, counted in the smallest pixels.
+        cubes = np.concatenate(volumes) * np.prod(spacing)
+        diameter = float(np.median(cubes) ** (1 / len(spacing))) if len(cubes) else None
+    return Data(
+        channels=samples[0].image.shape[0],
+        out_channels=task.out_channels,
+        shape=tuple(int(size) for size in shapes),
+        spacing=spacing,
+        diameter=diameter,
+    )

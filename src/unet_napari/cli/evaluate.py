@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from unet_napari.cli.progress import ProgressLine
 from unet_napari.cli.values import matching_files
+from unet_napari.inference.config import DEVICES
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -25,7 +26,7 @@ def add_parser(commands: Subparsers) -> None:
     add("--labels", required=True, type=Path, metavar="DIR", help="with the same file names")
     add("--model", required=True, help="name of a model, or its file")
     add("--axes", help="of the images, such as ZYX or CYX")
-    add("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    add("--device", choices=DEVICES, default="auto")
     parser.set_defaults(command=_run)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unet_napari.cli.progress import ProgressLine
 from unet_napari.cli.values import image_files, integers, memory, stem
 from unet_napari.errors import OutputError, SettingsError
+from unet_napari.inference.config import BACKENDS, DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
     from unet_napari.images import Image
@@ -32,13 +33,13 @@ def add_parser(commands: Subparsers) -> None:
         help="a .tif or .zarr for one image, a folder for several")  # fmt: skip
     add("--axes", help="of the images, such as ZYX or TCZYX; naming Z lets a 2D model loop over it")
     add("--channel", type=int, metavar="N", help="use this channel alone, counted from 0")
-    add("--backend", choices=("auto", "torch", "openvino"), default="auto")
-    add("--precision", choices=("auto", "fp32", "bf16", "int8"), default="auto")
+    add("--backend", choices=BACKENDS, default="auto")
+    add("--precision", choices=PRECISIONS, default="auto")
     add("--tile", type=integers, metavar="auto|N,N,N", help="pixels along each axis")
     add("--halo", type=_halo, default=None, metavar="measured|exact|N",
         help="context read around each tile")  # fmt: skip
     add("--memory", type=memory, metavar="2GiB", help="budget for the computation")
-    add("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    add("--device", choices=DEVICES, default="auto")
     add(
         "--rescale", action="store_true", help="resample to the pixel size the model was trained on"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unet_napari.cli.progress import ProgressLine, human_time
 from unet_napari.cli.values import duration, integers, matching_files
 from unet_napari.errors import OutputError
+from unet_napari.inference.config import DEVICES
 
 if TYPE_CHECKING:
     from unet_napari.training.events import TrainEvent
@@ -42,7 +43,7 @@ def add_parser(commands: Subparsers) -> None:
     add("--learning-rate", type=float)
     add("--from", dest="start_from", metavar="NAME|FILE", help="start from this model's weights")
     add("--seed", type=int, default=0)
-    add("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    add("--device", choices=DEVICES, default="auto")
     add("--overwrite", action="store_true", help="replace the output if it exists")
     parser.set_defaults(command=_run)
 

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+import zarr
+
+from unet_napari import Model, predict, segment, train
+from unet_napari.errors import ImageError, LabelsError, SettingsError
+from unet_napari.images import Image
+from unet_napari.metrics import average_precision
+
+TINY = {
+    "steps": 2,
+    "validation": 0,
+    "patch": (16, 16),
+    "batch": 1,
+    "network_options": {"features": [4, 8]},
+    "device": "cpu",
+}
+
+
+def test_what_was_painted_is_found_again(trained_model, painted_nuclei):
+    image, truth = painted_nuclei
+    labels = segment(image, trained_model)
+    assert labels.dtype == np.uint32
+    assert average_precision(truth, labels, 0.5) > 0.8
+
+
+def test_maps_are_probabilities_of_the_whole_image(trained_model, painted_nuclei):
+    image, truth = painted_nuclei
+    maps = predict(image, trained_model)
+    assert maps.dtype == np.float32
+    assert maps.shape == (2, *image.shape)
+    assert maps.min() >= 0
+    assert maps.max() <= 1
+    assert maps[0][truth > 0].mean() > 0.8
+    assert maps[0][truth == 0].mean() < 0.2
+
+
+def test_results_go_where_the_caller_wants_them(trained_model, painted_nuclei, tmp_path):
+    image, _ = painted_nuclei
+    source = zarr.create_array(tmp_path / "in.zarr", shape=image.shape, dtype=image.dtype)
+    source[...] = image
+    out = zarr.create_array(tmp_path / "out.zarr", shape=image.shape, dtype="uint32")
+    assert segment(source, trained_model, out=out) is out
+    np.testing.assert_array_equal(out[...], segment(image, trained_model))
+
+
+def test_a_saved_model_gives_the_same_labels(trained_model, painted_nuclei, tmp_path):
+    path = trained_model.save(tmp_path / "mine.unet")
+    again = segment(painted_nuclei[0], path)
+    np.testing.assert_array_equal(again, segment(painted_nuclei[0], trained_model))
+    assert Model.load(path).provenance["seed"] == 0
+
+
+def test_events_are_told_and_their_listener_can_stop_the_training(painted_nuclei):
+    told = []
+
+    def stop_after_three(event):
+        told.append(type(event).__name__)
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(*painted_nuclei, **{**TINY, "steps": 1000}, on_event=stop_after_three)
+    assert told == ["Started", "Step", "Step"]
+
+
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_the_labels_tell_where_the_channels_are(where):
+    rng = np.random.default_rng(0)
+    image = rng.random((20, 24, 3))
+    labels = np.zeros((20, 24), int)
+    labels[4:9, 4:9] = 1
+    labels[12:18, 10:20] = 2
+    data = image if where == "last" else np.moveaxis(image, -1, 0)
+    model = train(data, labels, **TINY, unpainted="background")
+    assert model.channels == 3
+    assert segment(data, model).shape == (20, 24)
+    with pytest.raises(ImageError, match="1 channel"):
+        segment(image[..., 0], model)
+
+
+def test_a_stack_goes_through_a_2d_model_only_when_that_is_asked_for(trained_model):
+    stack = np.random.default_rng(0).integers(0, 255, (3, 20, 30)).astype(np.uint8)
+    with pytest.raises(ImageError, match="slice"):
+        segment(stack, trained_model)
+    by_axes = segment(stack, trained_model, axes="ZYX")
+    np.testing.assert_array_equal(by_axes, segment(stack, trained_model, slicewise=True))
+    assert by_axes.shape == stack.shape
+
+
+def test_a_model_trained_on_slices_of_a_stack_segments_stacks():
+    rng = np.random.default_rng(0)
+    stack = rng.random((3, 24, 24))
+    labels = np.zeros(stack.shape, int)
+    labels[1, 2:10, 2:20] = 1
+    labels[1, 12:22, 2:20] = 2
+    model = train(stack, labels, task="semantic", **TINY)
+    assert segment(stack, model).shape == stack.shape
+
+
+def test_time_points_are_segmented_one_by_one(trained_model, painted_nuclei):
+    image, _ = painted_nuclei
+    series = np.stack([image, image[::-1]])
+    labels = segment(Image(series, "TYX"), trained_model)
+    assert labels.shape == series.shape
+    assert labels[0].any()
+    assert labels[1].any()
+
+
+def test_pixel_sizes_are_a_mapping_or_a_number_for_each_axis(painted_nuclei):
+    image, labels = painted_nuclei
+    by_name = train(image, labels, **TINY, scale={"Y": 0.5, "X": 0.25})
+    by_order = train(image, labels, **TINY, scale=(0.5, 0.25))
+    assert by_name.pixel_size == by_order.pixel_size == {"Y": 0.5, "X": 0.25}
+    with pytest.raises(SettingsError, match="scale has 3 numbers"):
+        train(image, labels, axes="YX", **TINY, scale=(1, 1, 1))
+
+
+def test_shapes_that_differ_are_both_named(painted_nuclei):
+    image, labels = painted_nuclei
+    with pytest.raises(LabelsError, match=r"95, 128.*96, 128"):
+        train(image, labels[1:], **TINY)
+    with pytest.raises(LabelsError, match="2 images, but 1 labels"):
+        train([image, image], [labels], **TINY)
+
+
+def test_an_array_that_can_be_meant_in_several_ways_is_not_guessed_at(trained_model):
+    with pytest.raises(ImageError, match="name its axes"):
+        segment(np.zeros((2, 3, 20, 20)), trained_model)

@@ -1,6 +1,7 @@
 import csv
 import re
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -99,10 +100,39 @@ def test_train_writes_a_model_that_info_describes(folder, capsys):
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_the_network_and_its_training_can_be_chosen(folder):
+    output = folder / "chosen.unet"
+    assert run("train", "--images", folder / "image.tif", "--labels", folder / "truth.tif",
+               "--task", "cells", "--ndim", 2, "--output", output, "--epochs", 1,
+               "--network", "attention_unet", "--network-option", "features=[4,8]",
+               "--network-option", "norm=group", "--loss", "focal", "--optimiser", "sgd",
+               "--schedule", "plateau", "--augment", "elastic=0", "--patch", "32,32",
+               "--device", "cpu", "--unpainted", "background") == 0  # fmt: skip
+    info = Model.load(output).info
+    assert info.network["name"] == "attention_unet"
+    assert info.network["options"]["features"] == [4, 8]
+    assert info.network["options"]["norm"] == "group"
+    assert info.task["criterion"]["name"] == "focal"
+    assert info.provenance["settings"]["schedule"] == "plateau"
+    assert info.provenance["settings"]["augment"]["elastic"] == 0
+
+
+def test_augmentation_can_be_looked_at(folder):
+    picture = folder / "augmented.png"
+    assert run("train", "--images", folder / "image.tif", "--labels", folder / "truth.tif",
+               "--task", "cells", "--ndim", 2, "--output", folder / "unused.unet",
+               "--unpainted", "background", "--show-augmentation", picture) == 0  # fmt: skip
+    pixels = imagecodecs.png_decode(picture.read_bytes())
+    assert pixels.ndim == 3
+    assert pixels.std() > 10
+    assert not (folder / "unused.unet").exists()
+
+
 def test_training_that_cannot_be_saved_does_not_start(folder, capsys):
     (folder / "file").touch()
+    output = folder / "file" / "m.unet"
     assert run("train", "--images", folder / "image.tif", "--labels", folder / "truth.tif",
-               "--task", "cells", "--ndim", 2, "--output", folder / "file" / "m.unet") == 2  # fmt: skip
+               "--task", "cells", "--ndim", 2, "--output", output) == 2  # fmt: skip
     err = capsys.readouterr().err
     assert "m.unet" in err
     assert "step" not in err

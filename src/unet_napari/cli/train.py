@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from unet_napari.cli.progress import ProgressLine, human_time
-from unet_napari.cli.values import duration, integers, matching_files
+from unet_napari.cli.values import duration, integers, matching_files, setting
 from unet_napari.errors import OutputError
-from unet_napari.inference.config import DEVICES
+from unet_napari.training.config import (
+    DeviceName,
+    OptimiserName,
+    ScheduleName,
+    TrainConfig,
+    UnpaintedRule,
+)
 
 if TYPE_CHECKING:
     from unet_napari.training.events import TrainEvent
@@ -22,8 +29,6 @@ __all__ = ["add_parser"]
 
 def add_parser(commands: Subparsers) -> None:
     """Add this command to the parser."""
-    from unet_napari.networks.catalogue import CATALOGUE
-
     parser = commands.add_parser("train", help="train a model on images and painted labels")
     add = parser.add_argument
     add("--images", required=True, type=Path, metavar="FILE|DIR")
@@ -34,29 +39,53 @@ def add_parser(commands: Subparsers) -> None:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--time", type=duration, dest="seconds", metavar="3min")
     budget.add_argument("--epochs", type=int, metavar="N")
-    add("--unpainted", choices=("auto", "ignore", "background"), default="auto",
-        help="what a 0 in the labels means")  # fmt: skip
+    add(
+        "--unpainted",
+        choices=get_args(UnpaintedRule),
+        default="auto",
+        help="what a 0 in the labels means",
+    )
     add("--axes", help="of the images, such as ZYX or CYX")
-    add("--network", choices=tuple(CATALOGUE), default="unet")
-    add("--patch", type=integers, metavar="auto|N,N", help="pixels along each axis")
-    add("--batch", type=int, metavar="N")
-    add("--learning-rate", type=float)
     add("--from", dest="start_from", metavar="NAME|FILE", help="start from this model's weights")
     add("--seed", type=int, default=0)
-    add("--device", choices=DEVICES, default="auto")
+    add("--device", choices=get_args(DeviceName), default="auto")
     add("--overwrite", action="store_true", help="replace the output if it exists")
+    add("--show-augmentation", type=Path, metavar="PICTURE.png",
+        help="write a sheet of augmented patches and stop")  # fmt: skip
+    _add_choices(parser.add_argument_group("network and optimisation", "chosen if not given"))
     parser.set_defaults(command=_run)
+
+
+def _add_choices(group: argparse._ArgumentGroup) -> None:
+    from unet_napari.networks.catalogue import CATALOGUE
+
+    add = group.add_argument
+    add("--network", choices=tuple(CATALOGUE), default="unet")
+    add("--network-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="such as features=small, norm=group, residual=true (docs/networks.md)")  # fmt: skip
+    add("--loss", help="bce, ce, dice, focal, bce+dice or ce+dice (docs/losses.md)")
+    add("--optimiser", choices=get_args(OptimiserName))
+    add("--learning-rate", type=float)
+    add("--weight-decay", type=float)
+    add("--schedule", choices=get_args(ScheduleName))
+    add("--patience", type=int, metavar="N", help="stop after N validations without a better score")
+    add("--patch", type=integers, metavar="auto|N,N", help="pixels along each axis")
+    add("--batch", type=int, metavar="N", help="patches per step")
+    add("--augment", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="such as rotation=30, elastic=0 (docs/training.md)")  # fmt: skip
 
 
 def _run(arguments: argparse.Namespace) -> None:
     from unet_napari.model import Model
     from unet_napari.model_file import check_output
-    from unet_napari.training.config import TrainConfig
     from unet_napari.training.trainer import Trainer
 
+    config = TrainConfig.from_dict(_settings(arguments))
+    if arguments.show_augmentation:
+        _show_augmentation(arguments.show_augmentation, _pairs(arguments), config)
+        return
     if arguments.output.exists() and not arguments.overwrite:
         raise OutputError(f"{arguments.output} exists; give --overwrite to replace it.")
-    config = TrainConfig.from_dict(_settings(arguments))
     pairs = _pairs(arguments)
     start_from = Model.load(arguments.start_from) if arguments.start_from else None
     check_output(arguments.output, overwrite=arguments.overwrite)
@@ -69,6 +98,14 @@ def _run(arguments: argparse.Namespace) -> None:
         line.show("stopped; keeping the best model so far", last=True)
     trainer.best_model().save(arguments.output, overwrite=True)
     line.show(f"model written to {arguments.output}", last=True)
+
+
+def _show_augmentation(path: Path, pairs: list[Pair], config: TrainConfig) -> None:
+    from unet_napari.images.picture import write_png
+    from unet_napari.training.picture import augmented_examples
+
+    write_png(path, augmented_examples(pairs, config))
+    print(f"augmented patches written to {path}", file=sys.stderr)
 
 
 def _pairs(arguments: argparse.Namespace) -> list[Pair]:
@@ -84,10 +121,13 @@ def _pairs(arguments: argparse.Namespace) -> list[Pair]:
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     names = (
-        "task", "ndim", "seconds", "epochs", "unpainted", "network", "patch", "batch",
-        "learning_rate", "seed", "device",
+        "task", "ndim", "seconds", "epochs", "unpainted", "network", "patch", "batch", "optimiser",
+        "learning_rate", "weight_decay", "schedule", "patience", "seed", "device",
     )  # fmt: skip
     given = {name: getattr(arguments, name) for name in names}
+    given["network_options"] = dict(arguments.network_option)
+    given["task_options"] = {"criterion": arguments.loss} if arguments.loss else {}
+    given["augment"] = dict(arguments.augment)
     return {name: value for name, value in given.items() if value is not None}
 
 

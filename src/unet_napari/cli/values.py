@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 from unet_napari.errors import ImageError
 
-__all__ = ["duration", "image_files", "integers", "matching_files", "memory", "stem"]
+__all__ = ["duration", "image_files", "integers", "matching_files", "memory", "setting", "stem"]
 
 _SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 _BYTES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -42,6 +44,17 @@ def integers(text: str) -> tuple[int, ...] | None:
     if not values or min(values) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not auto and not a list like 64,256,256")
     return values
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """Turn ``residual=true`` into a name and a value: JSON where it is, else the text itself."""
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def stem(path: Path) -> str:

@@ -35,7 +35,7 @@ def grey(image: ArrayLike, *, low: float = 1.0, high: float = 99.8) -> NDArray[n
     bottom, top = np.percentile(plane[finite], [low, high])
     plane = np.where(finite, plane, bottom)
     scaled = (plane - bottom) / max(float(top - bottom), 1e-12)
-    return (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.clip(scaled, 0, 1) * 255, np.uint8)
 
 
 def label_colours(labels: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -51,7 +51,7 @@ def label_colours(labels: NDArray[np.integer]) -> NDArray[np.float32]:
     """
     hue = (labels.astype(np.float64) * _GOLDEN_RATIO) % 1.0
     distance = np.abs((hue[..., None] * 6 - np.array([0, 2, 4]) + 3) % 6 - 3)
-    return np.clip(2 - distance, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(2 - distance, 0, 1), np.float32)
 
 
 def overlay(
@@ -76,9 +76,9 @@ def overlay(
     labels = np.asarray(labels)
     base = np.repeat(grey(image)[..., None], 3, axis=-1).astype(np.float32) / 255
     colour = label_colours(labels)
-    outline = find_boundaries(labels, mode="inner")
+    outline = find_boundaries(labels, mode="inner")  # type: ignore[no-untyped-call]
     strength = np.where(outline, 1.0, np.where(labels > 0, opacity, 0.0))[..., None]
-    return ((base * (1 - strength) + colour * strength) * 255).astype(np.uint8)
+    return np.asarray((base * (1 - strength) + colour * strength) * 255, np.uint8)
 
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> None:

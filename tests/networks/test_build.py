@@ -43,6 +43,7 @@ def test_menus_need_no_torch():
     [
         ("transformer", {}, "There is no network 'transformer'"),
         (["unet"], {}, "There is no network"),
+        ("unet", [["features", 8]], "must be names with values"),
         ("unet", {"code": "import os"}, "has no option 'code'"),
         ("unet", {"self": 1}, "has no option 'self'"),
         ("unet", {"in_channels": 10**9}, "in_channels must be .* from 1 to 1024"),

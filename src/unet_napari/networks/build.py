@@ -60,6 +60,8 @@ def build_network(
         )
     kind = NETWORKS[name]
     known = [option for option in inspect.signature(kind).parameters if option != "pretrained"]
+    if not isinstance(options, Mapping):
+        raise SettingsError(f"The options of {name} must be names with values.")
     unknown = [str(option)[:60] for option in options if option not in known]
     if unknown:
         raise SettingsError(

@@ -37,9 +37,9 @@ def exact_halo(network: Network) -> tuple[int, ...] | None:
     probe = copy.deepcopy(network).cpu().float().eval()
     if probe.normalises_by_tile():
         return None
-    for parameter in probe.parameters():
-        # Equal positive weights cannot cancel, and a network that has diverged is no NaN here.
-        torch.nn.init.constant_(parameter, 1e-3)
+    with torch.no_grad():
+        for tensor in (*probe.parameters(), *probe.buffers()):
+            tensor.fill_(1e-3)  # equal and positive, so that nothing cancels or overflows
     halo = [_halo_along(probe, axis) for axis in range(network.ndim)]
     return None if None in halo else tuple(pixels for pixels in halo if pixels is not None)
 

@@ -255,18 +255,21 @@ def _valid_sizes(plan: Plan) -> tuple[PerAxis, PerAxis]:
 
 
 def _valid_size(plan: Plan, axis: int) -> tuple[int, int]:
-    """Find the smallest bottom from which every level on the way up has a pixel left."""
+    """Return the margin and the smallest input along one axis, both in pixels."""
+    losses = [2 * (kernel[axis] - 1) for kernel in plan.kernels]  # of a block, both sides
     strides = [stride[axis] for stride in plan.strides]
-    losses = [2 * (kernel[axis] - 1) for kernel in plan.kernels]
-    bottom, size = 0, 0
-    while size < 1:
+    steps = list(zip(reversed(strides), reversed(losses[:-1]), strict=True))
+    bottom = 1
+    while not (output := _way_up(bottom, steps)):
         bottom += 1
-        size = bottom
-        for stride, loss in zip(reversed(strides), reversed(losses[:-1]), strict=True):
-            size = size * stride - loss
-            if size < 1:
-                break
     smallest = bottom + losses[-1]
-    for stride, loss in zip(reversed(strides), reversed(losses[:-1]), strict=True):
+    for stride, loss in steps:
         smallest = smallest * stride + loss
-    return (smallest - size) // 2, smallest
+    return (smallest - output) // 2, smallest
+
+
+def _way_up(size: int, steps: list[tuple[int, int]]) -> int:
+    """Return the output size above a bottom of `size` pixels; 0 if a level has none left."""
+    for stride, loss in steps:
+        size = max(0, size * stride - loss)
+    return size

@@ -1,0 +1,266 @@
+"""Measure every network and write the tables of docs/networks.md.
+
+    python benchmarks/networks.py              all of it, some minutes on a laptop
+    python benchmarks/networks.py --rounds 0   only what needs no quiet machine
+
+Parameters, operations and receptive fields are exact; ``--rounds 0`` writes just these. Memory is
+the peak of a process of its own that trains for a step; speed is the median over rounds in which
+the networks take turns, with the preparation that prediction uses (batch norm folded, channels
+last). Give every thread a core: ``OMP_NUM_THREADS`` is followed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from unet_napari.networks import CATALOGUE, Network, build_network, fold_batch_norm
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "networks.md"
+TRAINING = {2: (2, 1, 256, 256), 3: (1, 1, 32, 96, 96)}  # the patches that we train on
+PREDICTION = {2: (1, 1, 512, 512), 3: (1, 1, 32, 128, 128)}
+LAYOUT = {2: torch.channels_last, 3: torch.channels_last_3d}
+UNIT = {2: "megapixel", 3: "megavoxel"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: a network and what to call it."""
+
+    title: str
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def build(self, ndim: int, **more: object) -> Network:
+        """Make the network; `more` are options that this measurement wants."""
+        size = {} if self.name == "resnet_unet" else {"features": FEATURES[ndim]}
+        base = {"in_channels": 1, "out_channels": 2, "ndim": ndim}
+        return build_network(self.name, base | size | self.options | more)
+
+
+FEATURES: dict[int, Any] = {2: "small", 3: (32, 64, 128, 256)}
+
+ROWS = (
+    Row("U-Net", "unet"),
+    Row("U-Net, interpolated upsampling", "unet", {"upsampling": "interpolate"}),
+    Row("U-Net, residual blocks", "unet", {"residual": True}),
+    Row("U-Net, deep supervision", "unet", {"deep_supervision": True}),
+    Row("U-Net, instance norm", "unet", {"norm": "instance"}),
+    Row("Attention U-Net", "attention_unet"),
+    Row("U-Net++", "nested_unet"),
+    Row("Multi-scale fusion U-Net", "fusion_unet"),
+)
+ROWS_2D = (
+    Row("ResNet-18 U-Net", "resnet_unet", {"depth": 18}),
+    Row("ResNet-50 U-Net", "resnet_unet", {"depth": 50}),
+    Row("U-Net, `original`", "unet", {"features": "original"}),
+    Row("U-Net, `large`", "unet", {"features": "large"}),
+    Row("U-Net of the paper, `valid`", "unet", {"features": 64, "padding": "valid"}),
+)
+ROWS_3D = (
+    Row(
+        "U-Net, Z stride 1 at the top",
+        "unet",
+        {"strides": [(1, 2, 2), 2, 2], "kernels": [(1, 3, 3), 3, 3, 3]},
+    ),
+)
+TABLES = {2: ROWS + ROWS_2D, 3: ROWS + ROWS_3D}
+
+
+def gigaflop(network: Network) -> float:
+    """Return the operations (two for a multiply-add) per million input positions, in 1e9."""
+    meta = network.to("meta").eval()
+    size = [max(s, 8 * stride) for s, stride in zip(meta.smallest, meta.stride, strict=True)]
+    x = torch.empty(1, meta.in_channels, *size, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        output = meta(x)
+    positions = output[0, 0].numel()  # of the output, so that lost margins count as a cost
+    return counter.get_total_flops() / positions / 1000
+
+
+def receptive_field(row: Row, ndim: int) -> tuple[int, ...] | None:
+    """Return the input positions per axis that can change one output position, at most."""
+    network = row.build(ndim)
+    if row.name != "resnet_unet":  # the number of features does not matter, but takes time
+        network = row.build(ndim, features=[2] * len(network.options["features"]))
+    network.eval()
+    if network.normalises_by_tile():
+        return None
+    for parameter in network.parameters():
+        torch.nn.init.constant_(parameter, 1e-3)
+    return tuple(_field_along(network, axis) for axis in range(network.ndim))
+
+
+@torch.no_grad()
+def _field_along(network: Network, axis: int) -> int:
+    """Mark every phase of the stride grid with NaN in turn; see `exact_halo`."""
+    stride = network.stride[axis]
+    shape = list(network.smallest)
+    shape[axis] += 64 * stride
+    middle = shape[axis] // 2 // stride * stride
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for position in range(middle, middle + stride):
+        line = torch.zeros(1, network.in_channels, *shape)
+        line.select(axis + 2, position).fill_(torch.nan)
+        others = [other for other in range(line.ndim) if other != axis + 2]
+        touched = torch.nonzero(network(line).isnan().amax(dim=others)).flatten().tolist()
+        # The output moves along with the input by strides: fold all onto one cell.
+        for output in touched:
+            source = position - output // stride * stride
+            phase = output % stride
+            first[phase] = min(first.get(phase, source), source)
+            last[phase] = max(last.get(phase, source), source)
+    return max(last[phase] - first[phase] + 1 for phase in first)
+
+
+def training_memory(row: Row, ndim: int, *, checkpointing: bool) -> float:
+    """Return the peak memory of a training step in MiB, above that of an idle process."""
+    job = json.dumps([row.name, row.build(ndim, checkpointing=checkpointing).options, ndim])
+    answer = subprocess.run(
+        [sys.executable, __file__, "--train", job], capture_output=True, text=True, check=True
+    )
+    return float(answer.stdout)
+
+
+def train_one_step(name: str, options: dict[str, Any], ndim: int) -> float:
+    """Train with AdamW on patches of the size that we use; return the growth in MiB."""
+    torch.nn.Conv2d(1, 1, 3)(torch.zeros(1, 1, 8, 8)).sum().backward()  # load the libraries
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    network = build_network(name, options).to(memory_format=LAYOUT[ndim]).train()
+    shape = list(TRAINING[ndim])
+    shape[2:] = [s + 2 * m for s, m in zip(shape[2:], network.margin, strict=True)]
+    optimizer = torch.optim.AdamW(network.parameters())
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()  # makes the optimizer's own memory, there from the second step on
+    optimizer.zero_grad()
+    output = network(torch.randn(shape).contiguous(memory_format=LAYOUT[ndim]))
+    outputs = output if isinstance(output, list) else [output]
+    torch.stack([each.square().mean() for each in outputs]).sum().backward()
+    optimizer.step()
+    unit = 1 if platform.system() == "Darwin" else 1024  # bytes there, KiB elsewhere
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit / 2**20
+
+
+def throughputs(networks: Sequence[Network], ndim: int, rounds: int) -> list[float]:
+    """Return output positions per second of each network, the networks taking turns."""
+    jobs = [_prediction(network, ndim) for network in networks]  # each run once already
+    seconds: list[list[float]] = [[] for _ in jobs]
+    for _ in range(rounds):
+        for run, times in zip(jobs, seconds, strict=True):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+    positions = torch.Size(PREDICTION[ndim]).numel()
+    return [positions / statistics.median(times) for times in seconds]
+
+
+def _prediction(network: Network, ndim: int) -> Callable[[], Tensor]:
+    ready = fold_batch_norm(network).to(memory_format=LAYOUT[ndim])
+    shape = list(PREDICTION[ndim])
+    shape[2:] = [s + 2 * m for s, m in zip(shape[2:], ready.margin, strict=True)]
+    x = torch.randn(shape).contiguous(memory_format=LAYOUT[ndim])
+
+    @torch.inference_mode()
+    def run() -> Tensor:
+        output: Tensor = ready(x)
+        return output
+
+    run()  # the first call chooses the kernels
+    return run
+
+
+def table(ndim: int, rounds: int) -> Iterator[str]:
+    """Yield the lines of one table."""
+    rows = TABLES[ndim]
+    measured = [("-", "-", "-")] * len(rows)
+    note = "Memory and speed were not measured (`--rounds 0`)."
+    if rounds:
+        print(f"{ndim}D: speed", file=sys.stderr)
+        speeds = throughputs([row.build(ndim) for row in rows], ndim, rounds)
+        measured = [
+            (*_memories(row, ndim), f"{speed / speeds[0]:.2f}")
+            for row, speed in zip(rows, speeds, strict=True)
+        ]
+        note = _conditions(ndim, speeds[0])
+    yield (
+        f"| network | parameters | GFLOP per {UNIT[ndim]} | receptive field | training memory, MiB "
+        "| with checkpointing, MiB | speed | paper |"
+    )
+    yield "|---|--:|--:|--:|--:|--:|--:|---|"
+    for row, cells in zip(rows, measured, strict=True):
+        print(f"{ndim}D: size of {row.title}", file=sys.stderr)
+        network = row.build(ndim)
+        width = receptive_field(row, ndim)
+        reach = "the whole tile" if width is None else " x ".join(map(str, width))
+        exact = (f"{network.parameter_count:,}", f"{gigaflop(network):,.0f}", reach)
+        yield f"| {' | '.join((row.title, *exact, *cells, CATALOGUE[row.name].paper))} |"
+    yield ""
+    yield note
+
+
+def _memories(row: Row, ndim: int) -> tuple[str, str]:
+    print(f"{ndim}D: memory of {row.title}", file=sys.stderr)
+    plain = training_memory(row, ndim, checkpointing=False)
+    return f"{plain:,.0f}", f"{training_memory(row, ndim, checkpointing=True):,.0f}"
+
+
+def _conditions(ndim: int, speed: float) -> str:
+    patch = " x ".join(map(str, TRAINING[ndim][2:]))
+    return (
+        f"Measured on {_processor()}, {torch.get_num_threads()} threads, torch "
+        f"{torch.__version__}. Training memory: batch {TRAINING[ndim][0]} of {patch}, AdamW, fp32. "
+        f"Speed 1.00 is {speed / 1e6:.2f} {UNIT[ndim]}s per second."
+    )
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    text = information.read_text(encoding="utf-8") if information.exists() else ""
+    found = re.search(r"model name\s*:\s*(.+)", text)
+    return found.group(1) if found else platform.processor() or platform.machine()
+
+
+def write(ndim: int, lines: Sequence[str]) -> None:
+    """Replace the table between its two markers in the document."""
+    document = DOCUMENT.read_text(encoding="utf-8")
+    start, end = f"<!-- table {ndim}D -->", f"<!-- end {ndim}D -->"
+    before, rest = document.split(start)
+    _, after = rest.split(end)
+    text = "\n".join([start, "", *lines, "", end])
+    DOCUMENT.write_text(before + text + after, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, help="repeats of the speed measurement")
+    parser.add_argument("--train", help=argparse.SUPPRESS)  # the process of training_memory
+    arguments = parser.parse_args()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+    if arguments.train:
+        print(train_one_step(*json.loads(arguments.train)))
+        return
+    for ndim in TABLES:
+        write(ndim, list(table(ndim, arguments.rounds)))
+    print(f"wrote {DOCUMENT}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

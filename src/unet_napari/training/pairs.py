@@ -13,6 +13,7 @@ import numpy as np
 
 from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
 from unet_napari.labels import annotated_mask, check_labels
+from unet_napari.training.background import evident_background
 from unet_napari.training.sample import Region, Sample
 
 if TYPE_CHECKING:
@@ -251,16 +252,19 @@ def _load(
     index = (*place.key, *place.region)
     labels = np.asarray(place.pair.labels[index])
     region = place.pair.annotated
+    spacing = spacing_of(place.image, config.ndim)
     annotated = annotated_mask(
         labels,
         task=config.task,
         unpainted=config.unpainted,
         annotated=None if region is None else np.asarray(region[index]) != 0,
-        spacing=spacing_of(place.image, config.ndim),
+        spacing=spacing,
     )
     if not annotated.any():
         return None
     image = normalisation.apply(place.image.read(place.region), statistics)
+    if config.task == "cells" and config.unpainted == "auto":
+        annotated |= evident_background(image, labels, annotated, spacing)
     return Sample(
         image,
         _as_ids(labels, config.task),

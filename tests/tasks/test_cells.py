@@ -209,3 +209,13 @@ def test_anisotropy_must_fit_the_axes():
     labels = torch.zeros(1, 4, 4, dtype=torch.int64)
     with pytest.raises(SettingsError, match="3 values for 2 axes"):
         CellsTask(anisotropy=(2, 1, 1)).encode(labels, labels == 0)
+
+
+def test_few_cells_judge_coarsely():
+    labels = np.zeros((10, 40), int)
+    labels[2:8, :] = np.repeat(np.arange(1, 5), 10)
+    annotated = np.ones(labels.shape, bool)
+    assert CellsTask().uncertainty(0.5, labels, annotated) == pytest.approx(0.25)
+    assert CellsTask().uncertainty(1.0, labels, annotated) == 0
+    annotated[:, :20] = False
+    assert CellsTask().uncertainty(0.5, [labels], [annotated]) == pytest.approx(0.5 / 2**0.5)

@@ -134,8 +134,9 @@ def test_stopping_early_leaves_a_usable_model(cells_pair):
     assert model.provenance["finished"] == "Stopped."
 
 
-def test_the_best_weights_are_kept_not_the_last(cells_pair, monkeypatch):
-    scores = iter([0.2, 0.7, 0.5, 0.6])
+def test_the_best_weights_are_kept_and_among_equals_the_later(cells_pair, monkeypatch):
+    scores = iter([0.2, 0.7, 0.65, 0.5])
+    monkeypatch.setattr("unet_napari.training.validate.Judge.uncertainty", lambda *_: 0.1)
     monkeypatch.setattr("unet_napari.training.validate.Judge.score", lambda *_: next(scores))
     monkeypatch.setattr("unet_napari.training.budget._VALIDATIONS", 4)
     trainer = Trainer([cells_pair], TrainConfig(**SMALL, steps=4))
@@ -143,10 +144,10 @@ def test_the_best_weights_are_kept_not_the_last(cells_pair, monkeypatch):
     for event in trainer.run():
         if isinstance(event, Validated):
             seen.append((event.best, weights(trainer.model)))
-    assert [best for best, _ in seen] == [True, True, False, False]
+    assert [best for best, _ in seen] == [True, True, True, False]
     model = trainer.best_model()
-    assert torch.equal(weights(model), seen[1][1])
-    assert model.provenance["score"] == 0.7
+    assert torch.equal(weights(model), seen[2][1])
+    assert model.provenance["score"] == 0.65
 
 
 def test_patience_ends_a_training_that_gets_no_better(cells_pair, monkeypatch):

@@ -117,6 +117,15 @@ class Task(ABC):
             are too few labels to judge.
         """
 
+    @abstractmethod
+    def uncertainty(
+        self, score: float, true: Labels, annotated: NDArray[np.bool_] | Sequence[NDArray[Any]]
+    ) -> float:
+        """Return the standard error of a `score`: smaller differences mean nothing.
+
+        Few labels judge coarsely; `true` and `annotated` are those of `score`.
+        """
+
     def tuned(
         self, maps: Maps, labels: Labels, annotated: NDArray[np.bool_] | Sequence[NDArray[Any]]
     ) -> Self:

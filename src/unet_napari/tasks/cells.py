@@ -122,6 +122,18 @@ class CellsTask(Task):
         """AP at IoU 0.5 of the annotated cells; None with fewer than five."""
         return self._average_precision(predicted, true, annotated, (0.5,))
 
+    def uncertainty(
+        self,
+        score: float,
+        true: Labels,
+        annotated: NDArray[np.bool_] | Sequence[NDArray[Any]],
+    ) -> float:
+        """Return that of a share of so many cells, each found or not: sqrt(p (1 - p) / n)."""
+        cells = sum(
+            _sizes(t, a).size for t, a in zip(as_list(true), as_list(annotated), strict=True)
+        )
+        return math.sqrt(score * (1 - score) / max(cells, 1))
+
     def tuned(
         self,
         maps: NDArray[np.floating] | Sequence[NDArray[np.floating]],

@@ -92,6 +92,7 @@ class Trainer:
         self._data = describe_data(pairs)
         self._halo = exact_halo(prepared.network)
         self._kept: _Kept | None = None
+        self._highest: float | None = None  # score so far
         self._step = 0
         self._seconds = 0.0
         self._waited = 0  # validations since the score was last improved
@@ -214,10 +215,14 @@ class Trainer:
         """Validate, and keep the weights if they are the best so far."""
         started = time.perf_counter()
         name = self._judge.task.score_name
-        highest = None if self._kept is None else self._kept.score
+        highest = self._highest
+        # Among weights that the held-out labels cannot tell apart, the later ones, which a lower
+        # learning rate has refined: the best of many noisy scores is mostly a lucky one
+        # (the one-standard-error rule of Breiman et al. 1984).
+        enough = None if highest is None else highest - self._judge.uncertainty(highest)
         score = None
         if self._judge.samples:
-            score = self._judge.score(self._learner.judged, highest)
+            score = self._judge.score(self._learner.judged, enough)
         if score is None:
             if highest is None:  # what is returned should the loss become NaN later
                 self._kept = _Kept(self._learner.state(), self._judge.task, self._step, None)
@@ -225,8 +230,8 @@ class Trainer:
             return Validated(
                 self._step, None, name, best=False, message=self._prepared.split.message
             )
-        # Among equals the later weights, which a lower learning rate has refined.
-        best = highest is None or score >= highest
+        best = enough is None or score >= enough
+        self._highest = score if highest is None else max(score, highest)
         self._waited = 0 if highest is None or score > highest else self._waited + 1
         if best:
             self._kept = _Kept(self._learner.state(), self._judge.task, self._step, score)

@@ -42,15 +42,15 @@ class Judge:
         self.task = task
         self._device = device
 
-    def score(self, network: Network, best: float | None) -> float | None:
+    def score(self, network: Network, enough: float | None) -> float | None:
         """Return the score of a network; None if it cannot be judged.
 
-        One that is better than the `best` so far gets decoding thresholds of its own, which are
-        tuned on the very same crops: they are a few numbers, found on many cells.
+        One that is good `enough` to be kept gets decoding thresholds of its own, which are tuned
+        on the very same crops: they are a few numbers, found on many cells.
         """
         maps = [predict_sample(network, self.task, s, self._device) for s in self.samples]
         score = self._score(self.task, maps)
-        if score is None or (best is not None and score < best):
+        if score is None or (enough is not None and score < enough):
             return score
         tuned = self.task.tuned(maps, *self._truth())
         if tuned != self.task:
@@ -58,6 +58,10 @@ class Judge:
             if better is not None and better > score:
                 self.task, score = tuned, better
         return score
+
+    def uncertainty(self, score: float) -> float:
+        """Return how much of a score is chance; see `Task.uncertainty`."""
+        return self.task.uncertainty(score, *self._truth())
 
     def _score(self, task: Task, maps: Sequence[NDArray[np.float32]]) -> float | None:
         return task.score([task.decode(each) for each in maps], *self._truth())

@@ -163,6 +163,16 @@ def test_tuning_keeps_what_it_cannot_better():
     assert task.tuned(perfect_maps(few, task), few, np.ones(few.shape, bool)) is task
 
 
+def test_tuning_does_not_follow_a_single_cell():
+    true = squares(8)
+    everywhere = np.ones(true.shape, bool)
+    maps = perfect_maps(true, CellsTask())
+    maps[0][true == 8] *= 0.45
+    assert CellsTask().tuned(maps, true, everywhere).foreground_threshold == 0.5
+    maps[0][true == 7] *= 0.45
+    assert CellsTask().tuned(maps, true, everywhere).foreground_threshold == 0.35
+
+
 def test_tuning_a_large_image_looks_at_its_middle():
     true = np.tile(squares(8), (128, 16))  # 1536 x 1536
     true[true > 0] += 8 * (np.arange(1536)[:, None] // 12 * 16 + np.arange(1536) // 96)[true > 0]

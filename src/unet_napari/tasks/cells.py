@@ -37,7 +37,6 @@ _TUNING_PIXELS = 2**20
 _SEED_THRESHOLDS = (0.2, 0.35, 0.5, 0.65, 0.8)
 _FOREGROUND_THRESHOLDS = (0.35, 0.5, 0.65)
 _TUNING_IOUS = (0.5, 0.7)  # 0.5 counts cells, 0.7 also sees their outlines
-_WORTHWHILE = 0.005  # gain in AP for which a default is given up
 
 
 @dataclass(frozen=True)
@@ -143,8 +142,9 @@ class CellsTask(Task):
         """Fit thresholds and `min_size` to validation maps.
 
         Both thresholds over a small grid, by AP at IoU 0.5 and 0.7, on the first
-        million pixels. `min_size` is half the size of the smallest cells. With too few
-        cells to judge, the task stays as it is.
+        million pixels; they change only for a gain of more than a cell's worth. `min_size` is
+        half the size of the smallest cells. With too few cells to judge, the task stays as
+        it is.
         """
         images = [maps] if isinstance(maps, np.ndarray) else list(maps)
         parts = _affordable([np.asarray(t).shape for t in as_list(labels)])
@@ -154,14 +154,24 @@ class CellsTask(Task):
         sizes = np.concatenate([_sizes(t, a) for t, a in zip(truth, where, strict=True)])
         if sizes.size < _JUDGED_CELLS:
             return self
-        best = dataclasses.replace(self, min_size=int(np.quantile(sizes, 0.05) / 2))
-        highest = best._quality(images, truth, where) + _WORTHWHILE
-        for seed, foreground in itertools.product(_SEED_THRESHOLDS, _FOREGROUND_THRESHOLDS):
-            trial = dataclasses.replace(best, seed_threshold=seed, foreground_threshold=foreground)
+        start = dataclasses.replace(self, min_size=int(np.quantile(sizes, 0.05) / 2))
+        default = start._quality(images, truth, where)
+        best, highest = start, default
+        for trial in start._trials():
             quality = trial._quality(images, truth, where)
             if quality > highest:
                 best, highest = trial, quality
-        return best
+        # What a single cell decides may be chance, and other cells pay for it.
+        return best if highest - default > 1 / sizes.size else start
+
+    def _trials(self) -> list[Self]:
+        """Other thresholds, those nearest to the present ones first: they win a tie."""
+        grid = itertools.product(_SEED_THRESHOLDS, _FOREGROUND_THRESHOLDS)
+        s, f = self.seed_threshold, self.foreground_threshold
+        return [
+            dataclasses.replace(self, seed_threshold=seed, foreground_threshold=foreground)
+            for seed, foreground in sorted(grid, key=lambda t: abs(t[0] - s) + abs(t[1] - f))
+        ]
 
     def _quality(
         self, maps: Sequence[NDArray[Any]], true: Labels, annotated: Sequence[NDArray[Any]]

@@ -27,7 +27,7 @@ __all__ = ["Data", "Setup", "choose_setup", "step_memory"]
 
 # Pixels of a patch, patches of a batch, and features at full resolution.
 _SIZES = {
-    ("cpu", 2): (192**2, 4, 16),
+    ("cpu", 2): (128**2, 4, 16),
     ("cpu", 3): (2**17, 2, 16),
     ("gpu", 2): (320**2, 8, 32),
     ("gpu", 3): (2**19, 4, 32),
@@ -100,7 +100,7 @@ def choose_setup(
         raise SettingsError(
             f"There is no network {config.network!r}; there are {', '.join(NETWORKS)}."
         )
-    pixels, batch, features = _SIZES["cpu" if device == "cpu" else "gpu", config.ndim]
+    pixels, usual, features = _SIZES["cpu" if device == "cpu" else "gpu", config.ndim]
     wanted = config.patch or _box(data, pixels)
     levels = _levels(wanted, data)
     if start_from is None:
@@ -113,12 +113,14 @@ def choose_setup(
         options = dict(network.options, out_channels=data.out_channels)
         lines = [f"Network: {network.name}, the one that training starts from."]
     patch = config.patch or _fit(wanted, network)
-    batch = config.batch or batch
-    if config.batch is None or config.patch is None:
-        patch, batch = _shrink(patch, batch, network, memory, config)
+    batch = config.batch or usual
+    patch, batch = _shrink(patch, batch, network, memory, config)
     size = " x ".join(map(str, patch))
     lines.append(f"Patch: {size} pixels; {_why_patch(config, data)}.")
-    lines.append(f"Batch: {batch} patches; {'as asked' if config.batch else 'so many fit'}.")
+    why = "as asked" if config.batch else "many small steps learn fastest"
+    if batch < usual and config.batch is None:
+        why = "more would not fit into the memory"
+    lines.append(f"Batch: {batch} patches; {why}.")
     rate = config.learning_rate or _rate(config, start_from)
     lines.append(f"Learning rate: {rate:g}, {config.optimiser}, {config.schedule}.")
     return Setup(patch, batch, options, rate, tuple(lines))
@@ -139,9 +141,9 @@ def step_memory(network: Network, patch: Sequence[int], batch: int) -> int:
         shadow(torch.empty(batch, network.in_channels, *patch))
         for handle in handles:
             handle.remove()
-    # Values are kept for the backward pass, and about as many gradients exist at its height;
-    # each weight has a gradient and two moments.
-    return 4 * (2 * total + 4 * network.parameter_count)
+    # Nearly all are kept for the backward pass, and some gradients beside them: 1.0 to 1.1 times
+    # 4 bytes were measured. Each weight has a gradient and two moments.
+    return 5 * total + 16 * network.parameter_count
 
 
 def _box(data: Data, pixels: int) -> tuple[int, ...]:

@@ -126,7 +126,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
     old = None if start_from is None else start_from.network
     data = _describe(samples, task, spacing, config)
     with Randomness(config.seed, device)():  # it builds networks to look at them
-        setup = choose_setup(config, data, device.type, memory // 2, old)
+        setup = choose_setup(config, data, device.type, 3 * memory // 4, old)
     randomness = Randomness(config.seed, device)
     with randomness():
         network = build_network(old.name if old else config.network, setup.network_options)

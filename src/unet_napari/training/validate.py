@@ -39,32 +39,26 @@ class Judge:
 
     def __init__(self, samples: Sequence[Sample], task: Task, device: torch.device) -> None:
         self.samples = samples
-        self.task = task
+        self.task = self._untuned = task
         self._device = device
 
     def score(self, network: Network, enough: float | None) -> float | None:
         """Return the score of a network; None if it cannot be judged.
 
-        One that is good `enough` to be kept gets decoding thresholds of its own, which are tuned
-        on the very same crops: they are a few numbers, found on many cells.
+        All networks are compared with the same, untuned decoding thresholds. One that is good
+        `enough` to be kept gets thresholds of its own, tuned on the very same crops.
         """
-        maps = [predict_sample(network, self.task, s, self._device) for s in self.samples]
-        score = self._score(self.task, maps)
-        if score is None or (enough is not None and score < enough):
-            return score
-        tuned = self.task.tuned(maps, *self._truth())
-        if tuned != self.task:
-            better = self._score(tuned, maps)
-            if better is not None and better > score:
-                self.task, score = tuned, better
+        maps = [predict_sample(network, self._untuned, s, self._device) for s in self.samples]
+        labels, annotated = self._truth()
+        decoded = [self._untuned.decode(each) for each in maps]
+        score = self._untuned.score(decoded, labels, annotated)
+        if score is not None and (enough is None or score >= enough):
+            self.task = self._untuned.tuned(maps, labels, annotated)
         return score
 
     def uncertainty(self, score: float) -> float:
         """Return how much of a score is chance; see `Task.uncertainty`."""
         return self.task.uncertainty(score, *self._truth())
-
-    def _score(self, task: Task, maps: Sequence[NDArray[np.float32]]) -> float | None:
-        return task.score([task.decode(each) for each in maps], *self._truth())
 
     def _truth(self) -> tuple[list[NDArray[np.integer]], list[NDArray[np.bool_]]]:
         return [s.labels for s in self.samples], [s.annotated for s in self.samples]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import QObject, Qt, Signal, Slot
@@ -20,8 +21,7 @@ class Background(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="unet-napari")
-        self._closed = False
+        self._pool: ThreadPoolExecutor | None = None
         self._done.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
     def run(
@@ -31,15 +31,19 @@ class Background(QObject):
         failed: Callable[[Exception], None],
     ) -> None:
         """Call `work` in the thread, then `done` with its result, or `failed`, in Qt's thread."""
-        self._pool.submit(self._work, work, done, failed)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="unet-napari")
+        self._pool.submit(self._work, self._pool, work, done, failed)
 
     def close(self) -> None:
-        """Drop what waits and deliver nothing any more."""
-        self._closed = True
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Drop what waits and deliver nothing of it any more."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _work(
         self,
+        pool: ThreadPoolExecutor,
         work: Callable[[], Any],
         done: Callable[[Any], None],
         failed: Callable[[Exception], None],
@@ -47,21 +51,20 @@ class Background(QObject):
         try:
             result = work()
         except Exception as error:  # whatever it is, the dock reports it
-            deliver = _Call(failed, error)
+            self._done.emit(_Call(pool, failed, error))
         else:
-            deliver = _Call(done, result)
-        if not self._closed:
-            self._done.emit(deliver)
+            self._done.emit(_Call(pool, done, result))
 
     @Slot(object)
     def _deliver(self, call: "_Call") -> None:
-        if not self._closed:
+        if call.pool is self._pool:
             call.function(call.argument)
 
 
+@dataclass(frozen=True)
 class _Call:
     """A function with the argument that it will get in Qt's thread."""
 
-    def __init__(self, function: Callable[[Any], None], argument: object) -> None:
-        self.function = function
-        self.argument = argument
+    pool: ThreadPoolExecutor
+    function: Callable[[Any], None]
+    argument: Any

@@ -1,5 +1,6 @@
 """What both docks share: a Run button that becomes Stop, a bar, and one line that says it all."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -7,12 +8,13 @@ from magicgui.widgets import ProgressBar, PushButton
 from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QSizePolicy
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QSizePolicy, QWidget
 
 from unet_napari._napari.background import Background
 from unet_napari._napari.form import Form, LayerCombo, Message, Rows, progress_bar
 from unet_napari._napari.job import Job
+from unet_napari._napari.results import warm_up
 from unet_napari.errors import UnetNapariError
 
 __all__ = ["EngineDock"]
@@ -42,17 +44,19 @@ class EngineDock(Form):
         self.job = job
         self.background = Background()
         self.busy = False
+        self.docked = False
         self._reason = ""
         # The second click of a double click must not stop what the first one started.
-        self._double_click = QTimer()
+        self._double_click = QTimer(self.native)
         self._double_click.setSingleShot(True)
         self._double_click.setInterval(QApplication.doubleClickInterval())
-        job.event.connect(self.on_event)
+        job.reported.connect(self.on_event)
         job.ended.connect(self._on_ended)
         job.failed.connect(self.fail)
         self.native_parent_changed.connect(self._on_parent)
         # A closed window destroys its docks without taking them out first.
-        self.native.destroyed.connect(job.close)
+        self.native.destroyed.connect(self.close)
+        self._farewell = _Farewell(self.leave)
 
     # -- what a dock defines ------------------------------------------------------------------
 
@@ -129,7 +133,7 @@ class EngineDock(Form):
         self.run.tooltip = "Stop, and keep what there is."
         self.progress.max = 0
         self.progress.visible = True
-        self.status.say("Starting…")
+        self.status.say("Starting; the first time takes some seconds…")
         try:
             self.begin()
         except UnetNapariError as error:
@@ -157,8 +161,8 @@ class EngineDock(Form):
 
     def reset_choices(self, *_: object) -> None:
         """Follow the viewer's layers; called by napari whenever they change."""
-        super().reset_choices()
-        if self.get_widget("image") is not None:
+        if self.docked:
+            super().reset_choices()
             self.suggest_layers()
             self.refresh_run()
 
@@ -171,16 +175,26 @@ class EngineDock(Form):
         elif len(images) == 1:
             self.image.suggest(images[0])
 
-    def close(self) -> None:
-        """End the engine with whatever it does."""
+    def leave(self) -> None:
+        """End everything that goes on, as long as the widgets are there."""
+        self.close()
+
+    def close(self, *_: object) -> None:
+        """End the engine and the background work; the widgets may be gone already."""
+        self.docked = False  # napari goes on calling `reset_choices`
         self.background.close()
         self.job.close()
 
     def _on_parent(self, parent: object) -> None:
         if parent is None:  # the dock was closed, the window lives on
-            self.close()
+            self.leave()
+            self._idle()
             return
+        self.docked = True
         self.job.open()
+        self.reset_choices()
+        threading.Thread(target=warm_up, daemon=True).start()
+        self._farewell.watch(self.native.window())
         QTimer.singleShot(0, self._share_place)
 
     def _share_place(self) -> None:
@@ -195,3 +209,21 @@ class EngineDock(Form):
                 window.tabifyDockWidget(other, dock)
                 dock.show()
                 dock.raise_()
+
+
+class _Farewell(QObject):
+    """Calls back when a script closes a window, whose widgets may be destroyed much later."""
+
+    def __init__(self, closed: Callable[[], None]) -> None:
+        super().__init__()
+        self._closed = closed
+
+    def watch(self, window: QWidget) -> None:
+        """Wait for this window."""
+        window.installEventFilter(self)
+
+    def eventFilter(self, _: QObject, event: QEvent) -> bool:  # noqa: N802  Qt's name
+        # A person's click on the cross may still be refused; then Qt destroys the widgets soon.
+        if event.type() == QEvent.Type.Close and not event.spontaneous():
+            self._closed()
+        return False

@@ -39,7 +39,7 @@ def describe(image: Image, info: ModelInfo) -> str:
         return line
     return (
         f"{line}. Pixels of {micrometres(image.pixel_size)}, but the model was trained at "
-        f"{micrometres(info.pixel_size)} ({factor:.2g} times): rescale under Image and result."
+        f"{micrometres(info.pixel_size)} ({factor:.2g} times): tick Rescale, under Data."
     )
 
 

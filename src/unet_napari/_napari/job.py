@@ -26,7 +26,7 @@ class Job(QObject):
 
     Signals
     -------
-    event(object)
+    reported(object)
         What the engine reports while it works.
     ended(object)
         The job is over; the result as a mapping, empty if it was stopped without one.
@@ -34,7 +34,7 @@ class Job(QObject):
         The job is over; an exception whose message is for the user.
     """
 
-    event = Signal(object)
+    reported = Signal(object)
     ended = Signal(object)
     failed = Signal(object)
     _received = Signal(object)
@@ -63,8 +63,12 @@ class Job(QObject):
         """End the engine process, with whatever it does, without waiting for it."""
         client, self._client, self._handle = self._client, None, None
         self._number += 1
-        if client is not None:
+        if client is None:
+            return
+        try:
             threading.Thread(target=client.close, name="unet-napari-farewell").start()
+        except RuntimeError:  # Python is shutting down, and starts no threads any more
+            client.close()
 
     def share(self, image: Image, *, snapshot: bool = False) -> ImageRef:
         """Make an image readable by the engine; may be called from any thread."""
@@ -124,4 +128,4 @@ class Job(QObject):
             self._handle = None
             self.failed.emit(EngineError(event.message))
         else:
-            self.event.emit(event)
+            self.reported.emit(event)

@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from unet_napari.errors import ImageError
 from unet_napari.images import AXES, Image, LazyArray, guess_axes, parse_axes, read_image
+from unet_napari.images.axes import describe_shape
 
 __all__ = [
     "Place",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 _AXIS_NAMES = {"TIME": "T", "CHANNEL": "C", "CHANNELS": "C", "RGB": "C"}
+_EXAMPLES = {3: "CYX or ZYX", 4: "TZYX or CZYX", 5: "TCZYX or TZCYX"}
 _IN_MEMORY = 1 << 30  # bytes; a larger empty array lives in a sparse file
 
 
@@ -69,7 +71,14 @@ def axes_of(layer: ImageLayer, axes: str | None = None) -> str:
         names.append("C")
     if all(name in AXES for name in names) and len(set(names)) == len(names):
         return parse_axes("".join(names), shape)
-    return guess_axes(shape, array_of(layer).dtype, rgb=layer.rgb)
+    try:
+        return guess_axes(shape, array_of(layer).dtype, rgb=layer.rgb)
+    except ImageError as error:
+        raise ImageError(
+            f"It is not clear what the {len(shape)} axes of '{layer.name}' "
+            f"({describe_shape(shape)}) are: write them into Axes, under Data, "
+            f"for example {_EXAMPLES.get(len(shape), 'YX')}."
+        ) from error
 
 
 def image_of(layer: ImageLayer, axes: str | None = None) -> Image:

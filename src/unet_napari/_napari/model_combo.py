@@ -44,6 +44,8 @@ class ModelCombo(ComboBox):
         shrink(self.native)
         self.changed.connect(self._describe)
         model_saved.connect(self.reset_choices)
+        # The window may destroy the native widget long before Python forgets this one.
+        self.native.destroyed.connect(lambda: model_saved.disconnect(self.reset_choices))
 
     @property
     def value(self) -> str | None:

@@ -37,16 +37,30 @@ class Snapshot:
     axes : str
         Axes of the labels.
     regions : sequence of ndarray
-        Outlines of what is annotated completely, in the pixel coordinates of the labels.
-    name : str
-        Of the labels layer.
+        Outlines of what is annotated completely, in the pixel coordinates of the labels: shape
+        (points, axes), NaN along axes that the outline does not say anything about.
     """
 
     image: Image
     labels: LazyArray
     axes: str
     regions: tuple[NDArray[np.floating], ...]
-    name: str
+
+    def complete(self) -> NDArray[np.bool_] | None:
+        """Return where everything is painted; None if nobody said so."""
+        if not self.regions:
+            return None
+        shape = tuple(self.labels.shape)
+        mask = np.zeros(shape, bool)
+        for outline in self.regions:
+            inside = polygon2mask(shape[-2:], outline[:, -2:])
+            # A shape that was drawn on one slice counts there, a flat one on every slice.
+            at = tuple(
+                slice(None) if np.isnan(v) else int(np.clip(round(v), 0, n - 1))
+                for v, n in zip(outline[0], shape[:-2], strict=False)
+            )
+            mask[at] |= inside
+        return mask
 
 
 def take_snapshot(
@@ -81,7 +95,7 @@ def take_snapshot(
     regions = () if annotated is None else _outlines(annotated, labels)
     if copy and isinstance(data, np.ndarray):
         data = np.array(data)
-    return Snapshot(source, data, output_axes(source.axes), regions, labels.name)
+    return Snapshot(source, data, output_axes(source.axes), regions)
 
 
 def detect(
@@ -108,7 +122,7 @@ def detect(
         snapshot.labels.shape,
         task=task,
         unpainted=unpainted,
-        annotated=_mask(snapshot),
+        annotated=snapshot.complete(),
     )
     if "Z" not in snapshot.axes:
         ndim = 2
@@ -119,7 +133,7 @@ def detect(
 
 def share_pair(job: Job, snapshot: Snapshot) -> PairRef:
     """Make an image and its labels readable by the engine; takes as long as copying them."""
-    mask = _mask(snapshot)
+    mask = snapshot.complete()
     return PairRef(
         job.share(snapshot.image),
         job.share_array(_time_first(snapshot.labels, snapshot.axes)),
@@ -156,25 +170,9 @@ def _outlines(shapes: Shapes, labels: Labels) -> tuple[NDArray[np.floating], ...
             corners = centre + np.cos(angles) * across + np.sin(angles) * down
         elif kind in ("line", "path"):
             continue
-        world = [shapes.data_to_world(vertex) for vertex in corners]
-        missing = labels.ndim - shapes.ndim
-        outlines.append(
-            np.array([labels.world_to_data((*[0.0] * missing, *point)) for point in world])
-        )
+        missing = max(0, labels.ndim - shapes.ndim)
+        world = [(*[0.0] * missing, *shapes.data_to_world(vertex)) for vertex in corners]
+        outline = np.array([labels.world_to_data(point) for point in world])
+        outline[:, :missing] = np.nan
+        outlines.append(outline)
     return tuple(outlines)
-
-
-def _mask(snapshot: Snapshot) -> NDArray[np.bool_] | None:
-    """Return where the labels are complete, None if nobody said so."""
-    if not snapshot.regions:
-        return None
-    shape = tuple(snapshot.labels.shape)
-    mask = np.zeros(shape, bool)
-    for outline in snapshot.regions:
-        inside = polygon2mask(shape[-2:], outline[:, -2:])
-        # A shape drawn on one slice counts there; the same for time points.
-        at = tuple(
-            int(np.clip(round(v), 0, n - 1)) for v, n in zip(outline[0], shape[:-2], strict=False)
-        )
-        mask[at] |= inside
-    return mask

@@ -3,11 +3,10 @@
 import math
 
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import QTimer
 
-from unet_napari._napari.background import Background
-from unet_napari._napari.job import Job
+from unet_napari._napari.engine_dock import EngineDock
 from unet_napari._napari.layers import (
     Place,
     array_of,
@@ -19,7 +18,9 @@ from unet_napari._napari.parts import DEPTH, cut_out, middle
 from unet_napari._napari.results import write_result
 from unet_napari.engine import Preview, PreviewRequest
 
-__all__ = ["LivePreview"]
+__all__ = ["PURPOSE", "LivePreview", "visible_place"]
+
+PURPOSE = "prediction"  # names the layer, after the image
 
 _POLL = 400  # milliseconds between looks at where the user is; sliders and camera need no events
 _LARGEST = {2: 1024 * 1024, 3: 256 * 256}  # pixels of a slice, by axes of the network
@@ -30,10 +31,12 @@ class LivePreview:
 
     Parameters
     ----------
-    viewer, job, background
-        Those of the dock.
+    dock : EngineDock
+        Whose job is the training.
     image : napari.layers.Image
         What to predict.
+    labels : napari.layers.Labels
+        What is painted on; the prediction appears below it.
     axes : str
         Of the image's array.
     ndim : int
@@ -41,19 +44,13 @@ class LivePreview:
     """
 
     def __init__(
-        self,
-        viewer: ViewerModel,
-        job: Job,
-        background: Background,
-        image: Image,
-        *,
-        axes: str,
-        ndim: int,
+        self, dock: EngineDock, image: Image, labels: Labels, *, axes: str, ndim: int
     ) -> None:
-        self._viewer, self._job, self._background = viewer, job, background
-        self._image, self._axes, self._ndim = image, axes, ndim
+        self._viewer, self._job, self._background = dock.viewer, dock.job, dock.background
+        self._image, self._labels = image, labels
+        self._axes, self._ndim = axes, ndim
         self._places: list[Place] = []  # the key of a request is its index here
-        self._timer = QTimer()
+        self._timer = QTimer(dock.native)
         self._timer.setInterval(_POLL)
         self._timer.timeout.connect(self._look)
         self._timer.start()
@@ -69,7 +66,13 @@ class LivePreview:
             return
         part = middle(preview.labels) if self._ndim == 3 else preview.labels
         write_result(
-            self._viewer, self._image, self._axes, part, self._places[-1], purpose="prediction"
+            self._viewer,
+            self._image,
+            self._axes,
+            part,
+            self._places[-1],
+            purpose=PURPOSE,
+            below=self._labels,
         )
 
     def _look(self) -> None:

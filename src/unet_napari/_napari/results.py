@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from unet_napari._napari.layers import Place, array_of, empty_array, geometry, output_shape
 
-__all__ = ["find_result", "show_result", "write_result"]
+__all__ = ["find_result", "show_result", "warm_up", "with_own_numbers", "write_result"]
 
+_LOOKED_AT = 1 << 25  # labels that are looked through for the largest number
 _KEY = "unet-napari"  # in a layer's metadata: whose result it is
 
 
@@ -37,6 +38,8 @@ def show_result(
     data: NDArray[Any],
     purpose: str,
     layer_type: type[Layer] = Labels,
+    *,
+    below: Layer | None = None,
 ) -> Layer:
     """Show the result of a whole image: in the layer of an earlier run, or in a new one.
 
@@ -52,6 +55,8 @@ def show_result(
         Such as the model's name; with the image's it names the layer.
     layer_type : type
         Labels, or Image for probability maps.
+    below : Layer, optional
+        A new layer is put below this one; otherwise on top.
     """
     layer = find_result(viewer, image, purpose)
     if layer is not None and array_of(layer).shape == data.shape:
@@ -66,7 +71,8 @@ def show_result(
         **geometry(image, axes),
     )
     active = viewer.layers.selection.active
-    viewer.add_layer(layer)
+    where = len(viewer.layers) if below not in viewer.layers else viewer.layers.index(below)
+    viewer.layers.insert(where, layer)
     # A new layer becomes the active one, and the next stroke of the brush would go there.
     if isinstance(active, Labels):
         viewer.layers.selection.active = active
@@ -81,6 +87,8 @@ def write_result(
     place: Place,
     purpose: str,
     layer_type: type[Layer] = Labels,
+    *,
+    below: Layer | None = None,
 ) -> Layer:
     """Show the result of a part of an image in its place; the other places stay as they are.
 
@@ -91,7 +99,7 @@ def write_result(
     layer = find_result(viewer, image, purpose)
     if layer is None or array_of(layer).shape != shape:
         layer = show_result(
-            viewer, image, axes, empty_array(shape, part.dtype), purpose, layer_type
+            viewer, image, axes, empty_array(shape, part.dtype), purpose, layer_type, below=below
         )
     array_of(layer)[place.indexer(axes.replace("C", ""))] = part  # type: ignore[index]
     layer.refresh(extent=False)
@@ -101,14 +109,30 @@ def write_result(
 def with_own_numbers(
     viewer: ViewerModel, image: Image, axes: str, part: NDArray[Any], place: Place, purpose: str
 ) -> NDArray[Any]:
-    """Return a part whose cells have other numbers than those around it in the same slice."""
+    """Return a part whose cells have other numbers than those already shown around it.
+
+    In a large layer only the slice is looked at, so that the viewer is not held up.
+    """
     layer = find_result(viewer, image, purpose)
     if layer is None or array_of(layer).shape != output_shape(array_of(image).shape, axes):
         return part
     letters = axes.replace("C", "")
-    around = np.array(array_of(layer)[Place(place.index).indexer(letters)])
-    around[Place({}, place.region).indexer("".join(a for a in letters if a not in place.index))] = 0
+    if array_of(layer).size > _LOOKED_AT:
+        around = np.array(array_of(layer)[Place(place.index).indexer(letters)])
+        letters = "".join(letter for letter in letters if letter not in place.index)
+        around[Place({}, place.region).indexer(letters)] = 0
+    else:
+        around = np.array(array_of(layer))
+        around[place.indexer(letters)] = 0
     return np.where(part > 0, part + around.max(initial=0), 0).astype(part.dtype)
+
+
+def warm_up() -> None:
+    """Let napari import what its labels layers need; may be called from any thread.
+
+    With the first 32-bit labels that is numba, which would hold up the viewer for a second.
+    """
+    Labels(np.zeros((8, 8), np.uint32))
 
 
 def _made_for(image: Layer, purpose: str) -> dict[str, str]:

@@ -34,9 +34,11 @@ from unet_napari._napari.layers import (
 )
 from unet_napari._napari.model_combo import ModelCombo
 from unet_napari._napari.parts import DEPTH, cut_out, middle, time_in_place
-from unet_napari._napari.results import show_result, with_own_numbers, write_result
+from unet_napari._napari.preview import PURPOSE as PREVIEW
+from unet_napari._napari.results import find_result, show_result, with_own_numbers, write_result
 from unet_napari.engine import JobWarning, SegmentJob
 from unet_napari.errors import UnetNapariError
+from unet_napari.images import Normalisation
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.progress import Progress
 from unet_napari.model_info import ModelInfo
@@ -131,7 +133,7 @@ class SegmentDock(EngineDock):
         self.add_run(rows, "Segment", "Segment the image with this model.")
 
     def _add_folded_fields(self) -> None:
-        rows = self.add_folded("Image and result", "Axes, pixel size, probability maps.")
+        rows = self.add_folded("Data", "Axes, pixel size, probability maps.")
         rows.add(
             optional(
                 "axes",
@@ -264,11 +266,11 @@ class SegmentDock(EngineDock):
 
         def prepare() -> SegmentJob:
             if place == Place():
-                reference = job.share(image)
-            else:
-                part = cut_out(image, place, DEPTH if slab else 0)
-                reference = job.share(part, snapshot=True)
-            return SegmentJob(reference, str(model), config, maps=maps)
+                return SegmentJob(job.share(image), str(model), config, maps=maps)
+            part = job.share(cut_out(image, place, DEPTH if slab else 0), snapshot=True)
+            # The part must look to the network as it does within the whole image.
+            statistics = Normalisation.from_dict(info.normalisation).measure(image).to_dict()
+            return SegmentJob(part, str(model), config, maps=maps, statistics=statistics)
 
         self.in_background(prepare, self.job.start)
 
@@ -310,6 +312,9 @@ class SegmentDock(EngineDock):
             self.status.say("The image was removed meanwhile; the result is not shown.")
             return
         self._show(order, result["labels"], order.info.name, Labels)
+        preview = find_result(self.viewer, order.layer, PREVIEW)
+        if preview is not None:  # it would shine through the result
+            preview.visible = False
         for name, values in zip(result.get("map_names", ()), result.get("maps", ()), strict=False):
             self._show(order, values, f"{order.info.name} · {name}", Image)
         self.status.say(summary(result["labels"], order))

@@ -59,7 +59,7 @@ class TrainDock(EngineDock):
         self._add_shown_fields()
         self._add_folded_fields()
         self.finish()
-        self.watch = EditWatch(self._inspect)
+        self.watch = EditWatch(self.native, self._inspect)
         self.labels.changed.connect(self.watch.follow)
         for field in (self.image, self.task, self.settings.unpainted, self.settings.axes):
             field.changed.connect(self.watch.touch)
@@ -113,9 +113,9 @@ class TrainDock(EngineDock):
             choice(
                 "effort",
                 [
-                    ("quick, 1 to 2 minutes", "quick"),
-                    ("standard, 5 minutes", "standard"),
-                    ("long, 20 minutes", "long"),
+                    ("quick (1.5 min)", "quick"),
+                    ("standard (5 min)", "standard"),
+                    ("long (20 min)", "long"),
                 ],
                 "How long to train. Quick shows whether your labels go the right way, standard is\n"
                 "good enough for most images, long is for the final model.\n"
@@ -127,7 +127,7 @@ class TrainDock(EngineDock):
         self.plot.hide()
         rows.add_native(self.plot)
         rows.add_wide(
-            button("segment", "Segment with this model", "Use the new model on this image.")
+            button("segment", "Segment with this model…", "Use the new model on this image.")
         )
 
     def _add_folded_fields(self) -> None:
@@ -199,7 +199,7 @@ class TrainDock(EngineDock):
 
     def _inspect(self) -> None:
         """Look at what is painted, beside the viewer."""
-        chosen = self._chosen()
+        chosen = self._chosen() if self.docked else None
         if chosen is None or self.missing():
             self.detected.say("")
             return
@@ -240,21 +240,23 @@ class TrainDock(EngineDock):
             [self._snapshot(*pair, copy=True) for pair in self.pair_list.with_chosen()],
             rules=self._rules(),
             values=self.settings.values(task=self.task.value, effort=self.effort.value),
-            output=model_path(self.model_name.value or unused_name(self.image.value.name)),
+            output=model_path(self.model_name.value or self._usual_name()),
             start_from=self.start_from.value,
         )
-        image = self.image.value
+        image, labels = self.image.value, self.labels.value
         self.segment.visible = False
         self.plot.clear()
         self.line = StatusLine()
-        self.in_background(request, lambda job: self._begun(job, image))
+        self.in_background(request, lambda job: self._begun(job, image, labels))
 
-    def _begun(self, request: TrainJob, image: Image) -> None:
+    def _usual_name(self) -> str:
+        kind = "cells" if self.task.value == "cells" else "classes"
+        return unused_name(f"{self.image.value.name} {kind}")
+
+    def _begun(self, request: TrainJob, image: Image, labels: Labels) -> None:
         self.job.start(request)
         axes, ndim = request.pairs[0].image.axes, request.config["ndim"]
-        self.preview = LivePreview(
-            self.viewer, self.job, self.background, image, axes=axes, ndim=ndim
-        )
+        self.preview = LivePreview(self, image, labels, axes=axes, ndim=ndim)
 
     def on_event(self, event: Any) -> None:  # noqa: ANN401
         """Show what the training reports."""
@@ -264,7 +266,8 @@ class TrainDock(EngineDock):
             return
         self.line.add(event)
         if isinstance(event, Started):
-            self.status.native.setToolTip("\n".join((*event.choices, event.validation)))
+            self.status.native.setToolTip(f"{event.describe()}\n{event.validation}")
+            self.show_progress(None, "First steps…")
         elif isinstance(event, Step):
             self.plot.show()
             self.plot.add_loss(event.step, event.loss)
@@ -294,9 +297,13 @@ class TrainDock(EngineDock):
         self._end_preview()
         super().fail(error)
 
-    def close(self) -> None:
-        """End the engine and follow nothing any more."""
+    def leave(self) -> None:
+        """End everything that goes on, as long as the widgets are there."""
         self._end_preview()
+        super().leave()
+
+    def close(self, *_: object) -> None:
+        """End the engine and follow no layer any more; the widgets may be gone already."""
         self.watch.close()
         super().close()
 

@@ -62,9 +62,9 @@ def train_job(
     )
 
 
-def unused_name(image: str) -> str:
-    """Return a name for a model of an image that no model has yet, such as ``nuclei 2``."""
-    base = _safe(image) or "model"
+def unused_name(wanted: str) -> str:
+    """Return a name that no model has yet, such as ``nuclei cells 2``."""
+    base = _safe(wanted) or "model"
     taken = {model.name.casefold() for model in list_models()}
     names = (base if n == 1 else f"{base} {n}" for n in range(1, len(taken) + 2))
     return next(name for name in names if name.casefold() not in taken)

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from napari.layers import Labels
+from napari.utils.events import EventEmitter
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
 
 __all__ = ["EditWatch"]
 
@@ -15,21 +17,22 @@ class EditWatch:
 
     Parameters
     ----------
+    parent : QWidget
+        Nothing is called any more when it is gone.
     edited : callable
         Called without arguments, in Qt's thread.
     """
 
-    def __init__(self, edited: Callable[[], None]) -> None:
+    def __init__(self, parent: QWidget, edited: Callable[[], None]) -> None:
         self._layer: Labels | None = None
-        self._timer = QTimer()
+        self._timer = QTimer(parent)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE)
         self._timer.timeout.connect(edited)
 
     def follow(self, layer: Labels | None) -> None:
         """Follow this layer, and no other any more; look at it soon."""
-        for emitter in self._emitters():
-            emitter.disconnect(self.touch)
+        self.close()
         self._layer = layer
         for emitter in self._emitters():
             emitter.connect(self.touch)
@@ -41,10 +44,11 @@ class EditWatch:
 
     def close(self) -> None:
         """Follow nothing any more."""
-        self.follow(None)
-        self._timer.stop()
+        for emitter in self._emitters():
+            emitter.disconnect(self.touch)
+        self._layer = None
 
-    def _emitters(self) -> list:
+    def _emitters(self) -> list[EventEmitter]:
         if self._layer is None:
             return []
         # Strokes; new data; and edits by a script, which only a refresh tells of.

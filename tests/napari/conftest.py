@@ -1,0 +1,103 @@
+"""A napari window, docks in it, and an engine that does what the test says."""
+
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+# Before napari is imported: the user's own settings are neither read nor changed.
+os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="napari-config-")) / "settings.yaml")
+
+import numpy as np
+import pytest
+
+import napari
+from unet_napari._napari.job import Job
+from unet_napari.engine.arrays import SharedFolder
+from unet_napari.images.synthetic import nuclei
+
+
+class FakeClient:
+    """Takes the place of `EngineClient`: keeps the jobs, and says what it is told to say."""
+
+    pid = 1
+
+    def __init__(self):
+        self.folder = SharedFolder()
+        self.jobs = []
+        self.commands = []
+        self.cancelled = 0
+        self.started = self.closed = False
+
+    def start(self):
+        self.started = True
+
+    def submit(self, job, on_event):
+        self.jobs.append(job)
+        self._on_event = on_event
+        return len(self.jobs)
+
+    def command(self, handle, command):
+        self.commands.append(command)
+
+    def cancel(self, handle):
+        self.cancelled += 1
+
+    def close(self):
+        self.closed = True
+        self.folder.close()
+
+    def say(self, event):
+        """Deliver an event the way the client does: from a thread of its own."""
+        thread = threading.Thread(target=self._on_event, args=(event,))
+        thread.start()
+        thread.join()
+
+
+@pytest.fixture
+def client():
+    client = FakeClient()
+    yield client
+    client.folder.close()
+
+
+@pytest.fixture
+def job(qapp, client):
+    job = Job(lambda: client)
+    yield job
+    job.close()
+
+
+@pytest.fixture(autouse=True)
+def models_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "models"
+    monkeypatch.setenv("UNET_NAPARI_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _window(qapp):
+    """One window for all tests: it takes a second or two to make."""
+    viewer = napari.Viewer(show=False)
+    yield viewer
+    viewer.close()
+
+
+@pytest.fixture
+def viewer(_window, qtbot):
+    """A viewer without layers and docks, with its window, which is not shown."""
+    yield _window
+    _window.window.remove_dock_widget("all")
+    _window.layers.clear()
+    _window.dims.ndisplay = 2
+    _window.dims.order = (0, 1)
+    qtbot.wait(1)  # Qt deletes later
+
+
+@pytest.fixture
+def painted():
+    """A small image of nuclei, and labels of those in its upper half."""
+    image, labels = nuclei((96, 128), count=12, seed=3)
+    labels = labels.astype(np.uint16)
+    labels[48:] = 0
+    return image, labels

@@ -1,0 +1,274 @@
+import os
+
+import numpy as np
+import pytest
+import tifffile
+
+from unet_napari._napari import segment_dock
+from unet_napari._napari.segment_dock import SegmentDock
+from unet_napari.engine import JobCancelled, JobFailed, JobFinished, SegmentJob
+from unet_napari.inference.progress import Progress
+from unet_napari.model_info import ListedModel, ModelInfo
+
+
+def info(name, *, ndim=2, channels=1, task="cells", pixel_size=None):
+    return ModelInfo(
+        name=name,
+        task={"name": task},
+        network={"name": "unet", "options": {}},
+        normalisation={},
+        channels=channels,
+        ndim=ndim,
+        parameters=1,
+        pixel_size=pixel_size or {},
+    )
+
+
+@pytest.fixture
+def library(models_folder, monkeypatch):
+    """Models by name, as if they lay in the models folder."""
+    models_folder.mkdir()
+    models = {}
+
+    def add(name, **options):
+        path = models_folder / f"{name}.unet"
+        path.write_bytes(b"")
+        models[name] = ListedModel(name, path, info(name, **options))
+
+    monkeypatch.setattr(
+        "unet_napari._napari.model_combo.list_models", lambda: list(models.values())
+    )
+    monkeypatch.setattr(
+        "unet_napari._napari.model_combo.find_model", lambda name: models[name].path
+    )
+    monkeypatch.setattr(
+        "unet_napari._napari.model_combo.read_info", lambda path: models[path.stem].info
+    )
+    return add
+
+
+@pytest.fixture
+def dock(viewer, job, library):
+    library("nuclei")
+    dock = SegmentDock(viewer, job)
+    viewer.window.add_dock_widget(dock, name="Segment")
+    return dock
+
+
+def run(dock, client, qtbot, labels, **result):
+    """Press Run and deliver a result; return the job."""
+    before = len(client.jobs)
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: len(client.jobs) > before)
+    client.say(JobFinished({"labels": labels, **result}))
+    qtbot.waitUntil(lambda: dock.run.text == "Segment")
+    return client.jobs[-1]
+
+
+def test_without_layers_and_models_everything_that_is_missing_is_named(viewer, job):
+    dock = SegmentDock(viewer, job)
+    viewer.window.add_dock_widget(dock, name="Segment")
+    assert not dock.run.enabled
+    assert "an image" in dock.status.value
+    assert "a model" in dock.status.value
+
+
+def test_the_newest_model_is_chosen(viewer, job, library, models_folder):
+    for age, name in enumerate(("oldest", "newest", "older")):
+        library(name)
+        os.utime(models_folder / f"{name}.unet", (0, {"newest": 3}.get(name, age)))
+    assert SegmentDock(viewer, job).model.value == "newest"
+
+
+def test_the_result_is_a_layer_of_the_images_geometry(dock, viewer, client, qtbot):
+    image = viewer.add_image(
+        np.zeros((4, 12, 20, 30)),
+        name="stack",
+        scale=(1, 2, 0.5, 0.5),
+        translate=(0, 1, 2, 3),
+        units=("pixel", "um", "um", "um"),
+        axis_labels=("t", "z", "y", "x"),
+    )
+    labels = 65_535 + np.arange(4 * 12 * 20 * 30, dtype=np.uint32).reshape(4, 12, 20, 30)
+    job = run(dock, client, qtbot, labels)
+    assert isinstance(job, SegmentJob)
+    assert job.model == "nuclei"
+    assert job.image.axes == "TZYX"
+    assert job.config["slicewise"] is True
+    layer = viewer.layers["stack · nuclei"]
+    np.testing.assert_array_equal(layer.data, labels)
+    for name in ("scale", "translate", "units", "axis_labels"):
+        assert np.array_equal(getattr(layer, name), getattr(image, name))
+
+
+def test_a_rerun_updates_its_layer_even_if_it_was_renamed(dock, viewer, client, qtbot):
+    viewer.add_image(np.zeros((20, 30)), name="cells")
+    run(dock, client, qtbot, np.ones((20, 30), np.uint32))
+    layer = viewer.layers["cells · nuclei"]
+    layer.name = "mine"
+    run(dock, client, qtbot, np.full((20, 30), 2, np.uint32))
+    assert [item.name for item in viewer.layers] == ["cells", "mine"]
+    assert (layer.data == 2).all()
+
+
+def test_a_result_that_was_removed_is_made_anew(dock, viewer, client, qtbot):
+    viewer.add_image(np.zeros((20, 30)), name="cells")
+    run(dock, client, qtbot, np.ones((20, 30), np.uint32))
+    del viewer.layers["cells · nuclei"]
+    run(dock, client, qtbot, np.ones((20, 30), np.uint32))
+    assert "cells · nuclei" in viewer.layers
+
+
+def test_a_slice_lands_in_its_place(dock, viewer, client, qtbot):
+    stack = np.random.default_rng(0).random((2, 6, 20, 30))
+    viewer.add_image(stack, name="stack", axis_labels=("t", "z", "y", "x"))
+    viewer.dims.set_point((0, 1), (1, 4))
+    dock.scope.value = "slice"
+    job = run(dock, client, qtbot, np.full((20, 30), 5, np.uint32))
+    assert job.image.axes == "YX"
+    assert job.image.data.shape == (20, 30)
+    assert job.statistics is not None
+    data = viewer.layers["stack · nuclei"].data
+    assert data.shape == stack.shape
+    assert (data[1, 4] == 5).all()
+    assert data.sum() == 5 * 20 * 30
+
+
+def test_the_view_lands_in_its_place_with_numbers_of_its_own(dock, viewer, client, qtbot):
+    image = viewer.add_image(np.zeros((200, 300)), name="plane")
+    dock.scope.value = "view"
+    image.corner_pixels = np.array([[10, 20], [59, 99]])
+    run(dock, client, qtbot, np.full((50, 80), 1, np.uint32))
+    image.corner_pixels = np.array([[100, 20], [149, 99]])
+    run(dock, client, qtbot, np.full((50, 80), 1, np.uint32))
+    data = viewer.layers["plane · nuclei"].data
+    assert (data[10:60, 20:100] == 1).all()
+    assert (data[100:150, 20:100] == 2).all()
+    assert np.count_nonzero(data) == 2 * 50 * 80
+
+
+def test_a_3d_model_sees_slices_around_and_the_middle_one_is_kept(
+    dock, viewer, client, qtbot, library
+):
+    library("volume", ndim=3)
+    dock.model.reset_choices()
+    dock.model.value = "volume"
+    stack = np.arange(30)[:, None, None] * np.ones((30, 20, 25))
+    viewer.add_image(stack, name="stack")
+    viewer.dims.set_point(0, 28)
+    dock.scope.value = "slice"
+    labels = np.zeros((17, 20, 25), np.uint32)
+    labels[8] = 3
+    job = run(dock, client, qtbot, labels)
+    assert job.image.axes == "ZYX"
+    data = viewer.layers["stack · volume"].data
+    assert (data[28] == 3).all()
+    assert not data[:28].any()
+
+
+def test_probability_maps_are_images(dock, viewer, client, qtbot):
+    viewer.add_image(np.zeros((20, 30)), name="cells", scale=(2, 3))
+    dock.maps.value = True
+    maps = np.stack([np.zeros((20, 30), np.float32), np.ones((20, 30), np.float32)])
+    job = run(
+        dock,
+        client,
+        qtbot,
+        np.ones((20, 30), np.uint32),
+        maps=maps,
+        map_names=("foreground", "boundary"),
+    )
+    assert job.maps
+    layer = viewer.layers["cells · nuclei · boundary"]
+    assert (layer.data == 1).all()
+    assert layer.scale.tolist() == [2, 3]
+
+
+def test_the_bar_and_the_line_move(dock, viewer, client, qtbot):
+    viewer.add_image(np.zeros((20, 30)))
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    client.say(Progress(3, 4, "network (CPU)"))
+    qtbot.waitUntil(lambda: dock.progress.value == 75)
+    assert dock.status.value == "network (CPU)"
+
+
+@pytest.mark.parametrize("event", [JobCancelled(), JobFailed("It broke.", user_error=True)])
+def test_after_a_stop_or_an_error_the_next_run_works(dock, viewer, client, qtbot, event):
+    viewer.add_image(np.zeros((20, 30)), name="cells")
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    client.say(event)
+    qtbot.waitUntil(lambda: dock.run.text == "Segment")
+    assert dock.status.value in ("It broke.", "Stopped. Nothing was changed.")
+    assert len(viewer.layers) == 1
+    run(dock, client, qtbot, np.ones((20, 30), np.uint32))
+    assert "cells · nuclei" in viewer.layers
+
+
+def test_an_image_removed_during_the_run_ends_it_cleanly(dock, viewer, client, qtbot):
+    viewer.add_image(np.zeros((20, 30)))
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    viewer.layers.clear()
+    client.say(JobFinished({"labels": np.ones((20, 30), np.uint32)}))
+    qtbot.waitUntil(lambda: dock.run.text == "Segment")
+    assert "removed" in dock.status.value
+    assert not viewer.layers
+    assert not dock.run.enabled
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "words"),
+    [
+        ((20, 30), {"channels": 3}, ("3 channels", "1 channel", "'cells'")),
+        ((20, 30), {"ndim": 3}, ("3D model", "'cells'")),
+    ],
+)
+def test_an_image_that_does_not_suit_the_model_is_refused_by_name(
+    dock, viewer, library, shape, options, words
+):
+    library("other", **options)
+    dock.model.reset_choices()
+    viewer.add_image(np.zeros(shape), name="cells")
+    dock.model.value = "other"
+    assert not dock.run.enabled
+    for word in ("'other'", *words):
+        assert word in dock.status.value
+
+
+def test_a_different_pixel_size_is_told_with_the_factor(dock, viewer, library):
+    library("fine", pixel_size={"Y": 0.2, "X": 0.2})
+    dock.model.reset_choices()
+    viewer.add_image(np.zeros((20, 30)), scale=(0.5, 0.5), units=("um", "um"))
+    dock.model.value = "fine"
+    assert dock.run.enabled
+    assert "0.4 times" in dock.found.value
+
+
+def test_the_pixel_size_of_the_file_is_offered(dock, viewer, tmp_path, qtbot):
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(
+        path,
+        np.zeros((12, 40, 50), np.uint8),
+        imagej=True,
+        resolution=(4, 4),
+        metadata={"axes": "ZYX", "spacing": 0.5, "unit": "um"},
+    )
+    (layer,) = viewer.open(path, plugin="napari")
+    qtbot.waitUntil(lambda: dock.apply_size.native.isVisibleTo(dock.native))
+    assert "0.25 µm" in dock.apply_size.text
+    dock.apply_size.native.click()
+    assert layer.scale.tolist() == [0.5, 0.25, 0.25]
+    assert {str(unit) for unit in layer.units} == {"micrometer"}
+
+
+def test_every_field_has_a_tooltip(dock):
+    assert [field.name for field in dock if not field.tooltip] == []
+
+
+def test_large_images_are_not_counted(monkeypatch, dock, viewer, client, qtbot):
+    monkeypatch.setattr(segment_dock, "_COUNTED", 10)
+    viewer.add_image(np.zeros((20, 30)))
+    run(dock, client, qtbot, np.ones((20, 30), np.uint32))
+    assert dock.status.value == "Done."

@@ -15,7 +15,7 @@ from unet_napari.inference.config import InferenceConfig
     [
         ("device", "gpu"),
         ("backend", "onnx"),
-        ("precision", "int8"),
+        ("precision", "int4"),
         ("halo", "big"),
         ("halo", -1),
         ("halo", True),
@@ -27,6 +27,12 @@ from unet_napari.inference.config import InferenceConfig
 def test_a_wrong_setting_is_named(setting, value):
     with pytest.raises(SettingsError, match=setting):
         InferenceConfig(**{setting: value})
+
+
+@pytest.mark.parametrize("elsewhere", [{"backend": "torch"}, {"device": "cuda"}, {"device": "mps"}])
+def test_int8_is_for_openvino_on_the_cpu(elsewhere):
+    with pytest.raises(SettingsError, match="int8 is computed by OpenVINO on the CPU"):
+        InferenceConfig(precision="int8", **elsewhere)
 
 
 def test_settings_survive_json():

@@ -7,6 +7,7 @@ means adding a class with the two members of `Backend` and a line in `make_backe
 from __future__ import annotations
 
 import importlib.util
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,17 +16,26 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
 from unet_napari.errors import ResourceError
+from unet_napari.inference.int8 import quantise
 from unet_napari.networks.folding import fold_batch_norm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
 
     import numpy as np
     from numpy.typing import NDArray
 
     from unet_napari.networks import Network
 
-__all__ = ["Backend", "OpenVinoBackend", "TorchBackend", "has_openvino", "make_backend"]
+__all__ = [
+    "Backend",
+    "OpenVinoBackend",
+    "TorchBackend",
+    "has_openvino",
+    "import_openvino",
+    "make_backend",
+]
 
 _DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -73,16 +83,25 @@ class TorchBackend:
 
 
 class OpenVinoBackend:
-    """OpenVINO on the CPU, in fp32, with one compiled graph per tile shape.
+    """OpenVINO on the CPU, with one compiled graph per tile shape; in fp32 until `quantise`.
 
     The tiles of one image have one shape (`unet_napari.inference.tiles`), and a graph of fixed
     shape is faster than one of any shape.
+
+    Parameters
+    ----------
+    network : Network
+        Left as it is.
+
+    Attributes
+    ----------
+    graph : openvino.Model
+        What is compiled.
     """
 
-    description = "OpenVINO, cpu, fp32"
-
     def __init__(self, network: Network) -> None:
-        self._graph = _to_openvino(fold_batch_norm(network).cpu())
+        self.description = "OpenVINO, cpu, fp32"
+        self.graph = _to_openvino(fold_batch_norm(network).cpu())
         self._shape: tuple[int, ...] = ()
         self._compiled: Callable[[NDArray[np.float32]], Any]
 
@@ -93,26 +112,40 @@ class OpenVinoBackend:
             self._shape = batch.shape
         return torch.from_numpy(self._compiled(batch)[0])
 
-    def _compile(self, shape: tuple[int, ...]) -> Callable[[NDArray[np.float32]], Any]:
-        import openvino  # an extra, and slow to import
+    def quantise(self, batches: Sequence[NDArray[np.float32]]) -> None:
+        """Compute in int8 from now on, calibrated on batches (N, C, *S) of one shape."""
+        self.graph.reshape(list(batches[0].shape))
+        self.graph = quantise(self.graph, batches)
+        self.description = "OpenVINO, cpu, int8"
+        self._shape = ()
 
-        self._graph.reshape(list(shape))
+    def _compile(self, shape: tuple[int, ...]) -> Callable[[NDArray[np.float32]], Any]:
+        self.graph.reshape(list(shape))
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",  # some processors would take bf16
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         }
-        compiled: Callable[[NDArray[np.float32]], Any] = openvino.compile_model(
-            self._graph, "CPU", settings
+        compiled: Callable[[NDArray[np.float32]], Any] = import_openvino().compile_model(
+            self.graph, "CPU", settings
         )
         return compiled
 
 
-def _to_openvino(network: Network) -> Any:  # noqa: ANN401  OpenVINO has no types
-    """Convert a network, traced on a small image that fits its layers.
+def import_openvino() -> ModuleType:
+    """Import OpenVINO, which is an extra and slow to import, and keep it off the internet."""
+    # When imported, openvino reports that to Intel, and nncf each quantisation, through the
+    # package openvino_telemetry, which takes a user who was never asked for one who agreed. Where
+    # that package cannot be imported both go without; None makes importing it fail.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
 
-    ``openvino.convert_model`` does the same, but reports its use to Intel over the internet.
-    """
+    return openvino  # type: ignore[no-any-return]
+
+
+def _to_openvino(network: Network) -> Any:  # noqa: ANN401  OpenVINO has no types
+    """Convert a network, traced on a small image that fits its layers."""
+    import_openvino()
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -148,7 +181,7 @@ def make_backend(network: Network, name: str, device: torch.device, precision: s
     device : torch.device
         Where torch computes; OpenVINO uses the CPU.
     precision : {"auto", "fp32", "fp16", "bf16"}
-        OpenVINO computes in fp32.
+        Of torch. OpenVINO computes in fp32, until its backend is told to `quantise`.
 
     Raises
     ------

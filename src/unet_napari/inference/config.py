@@ -12,12 +12,13 @@ __all__ = ["BACKENDS", "DEVICES", "HALOS", "PRECISIONS", "InferenceConfig"]
 Backend = Literal["auto", "torch", "openvino"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Halo = Literal["exact", "measured"]
-Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 
 BACKENDS: tuple[str, ...] = get_args(Backend)
 DEVICES: tuple[str, ...] = get_args(Device)
 HALOS: tuple[str, ...] = get_args(Halo)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
+_INT8 = ("auto", "cpu")  # the devices that compute int8
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,11 @@ class InferenceConfig:
     backend : {"auto", "torch", "openvino"}
         ``"auto"`` takes OpenVINO on the CPU where it is installed and the image is large enough
         to repay its start, else torch.
-    precision : {"auto", "fp32", "fp16", "bf16"}
+    precision : {"auto", "fp32", "fp16", "bf16", "int8"}
         Of the network's arithmetic. ``"auto"`` is fp16 on CUDA, fp32 elsewhere, where the short
-        formats are slower or wrong.
+        formats are slower or wrong. ``"int8"``, on the CPU by OpenVINO, is several times
+        faster and changes a few pixels; how many is measured and said, see
+        ``docs/compression.md``.
     slicewise : bool
         Let a 2D model segment a stack slice by slice.
     rescale : bool
@@ -71,6 +74,11 @@ class InferenceConfig:
                 raise SettingsError(
                     f"{name} is {value!r}, but must be one of {', '.join(choices)}."
                 )
+        if self.precision == "int8" and (self.backend == "torch" or self.device not in _INT8):
+            raise SettingsError(
+                "int8 is computed by OpenVINO on the CPU: leave backend and device on auto, or "
+                "choose another precision."
+            )
         if self.tile is not None and (not self.tile or any(not _above_zero(n) for n in self.tile)):
             raise SettingsError(
                 f"tile is {self.tile!r}, but must be one number of pixels above 0 per axis."

@@ -13,6 +13,7 @@ from unet_napari.device import available_memory, choose_device
 from unet_napari.errors import ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.inference.backends import has_openvino
 from unet_napari.inference.cost import Cost, rehearse
+from unet_napari.inference.int8 import check_int8
 from unet_napari.inference.tiles import Grid, Tile
 from unet_napari.networks.halo import exact_halo
 
@@ -106,7 +107,7 @@ def make_plan(model: Model, shape: tuple[int, ...], config: InferenceConfig) -> 
         If the device is not there, and see `make_grid`.
     """
     network = model.network
-    device = choose_device(config.device)
+    device = choose_device("cpu" if config.precision == "int8" else config.device)
     budget = config.memory or int(available_memory(device) * _SHARE_OF_FREE)
     if config.tile is not None and len(config.tile) != model.ndim:
         raise SettingsError(
@@ -271,10 +272,13 @@ def _choose_tile(
 
 
 def _choose_backend(config: InferenceConfig, device: torch.device, whole: Cost) -> str:
+    if config.precision == "int8":
+        check_int8()
+        return "openvino"
     if config.backend == "openvino":
         if config.precision not in ("auto", "fp32"):
             raise SettingsError(
-                f"OpenVINO computes in fp32 here, not in {config.precision}: "
+                f"OpenVINO computes in fp32 or int8 here, not in {config.precision}: "
                 'choose the precision "auto" or the backend "torch".'
             )
         return "openvino"

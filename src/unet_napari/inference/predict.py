@@ -9,19 +9,22 @@ import torch
 
 from unet_napari.device import is_out_of_memory, release_memory
 from unet_napari.errors import SettingsError
-from unet_napari.inference.backends import make_backend
+from unet_napari.inference.backends import OpenVinoBackend, make_backend
 from unet_napari.inference.config import InferenceConfig
+from unet_napari.inference.int8 import calibrate, sample_tiles, spread
 from unet_napari.inference.plan import make_plan, smaller_plan
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.tiles import read_continued
 from unet_napari.inference.views import check_image, split_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from unet_napari.images import Image, Statistics
+    from unet_napari.inference.agreement import Agreement
+    from unet_napari.inference.backends import Backend
     from unet_napari.inference.plan import Plan
     from unet_napari.inference.tiles import Tile
     from unet_napari.model import Model
@@ -83,6 +86,7 @@ def predict_steps(
     views = split_views(image, model.ndim)
     statistics = model.normalisation.measure(image)
     predictor = Predictor(model, views[0].image.shape, config)
+    predictor.calibrate((view.image for view in spread(views)), statistics)
     for position, view in enumerate(views):
         target = _Part(out, (slice(None), *view.index))
         for done, count in predictor.tiles(view.image, statistics, target):
@@ -105,12 +109,27 @@ class Predictor:
     def __init__(self, model: Model, shape: tuple[int, ...], config: InferenceConfig) -> None:
         self._model = model
         self._config = config
-        self._adopt(make_plan(model, shape, config))
+        self._int8: Agreement | None = None
+        self.plan = make_plan(model, shape, config)
+        self._backend = _make_backend(model, self.plan)
 
     @property
     def stage(self) -> str:
         """What is being done, in words for the user."""
-        return f"predicting ({self.plan.describe()})"
+        int8 = "" if self._int8 is None else f"int8, {self._int8.describe()}, "
+        return f"predicting ({int8}{self.plan.describe()})"
+
+    def calibrate(self, images: Iterable[Image], statistics: Statistics) -> None:
+        """Make an int8 network from tiles of these images; other precisions need none.
+
+        Warns
+        -----
+        UnetNapariWarning
+            If the int8 network decides noticeably differently than the fp32 one.
+        """
+        if self.plan.precision == "int8" and isinstance(self._backend, OpenVinoBackend):
+            tiles = sample_tiles(self._model, images, statistics, self.plan.grid)
+            self._int8 = calibrate(self._backend, self._model.task, tiles)
 
     def tiles(
         self, image: Image, statistics: Statistics, out: Writable
@@ -135,8 +154,9 @@ class Predictor:
             self._adopt(smaller_plan(self.plan, self._model, self._config))
 
     def _adopt(self, plan: Plan) -> None:
+        if plan.device != self.plan.device:
+            self._backend = _make_backend(self._model, plan)
         self.plan = plan
-        self._backend = make_backend(self._model.network, plan.backend, plan.device, plan.precision)
 
     @torch.inference_mode()
     def _predict(self, image: Image, statistics: Statistics, tile: Tile) -> NDArray[np.float32]:
@@ -145,6 +165,10 @@ class Predictor:
         maps = self._model.task.activate(self._backend.logits(batch))
         core: NDArray[np.float32] = maps[0][:, *tile.crop].cpu().numpy()
         return core
+
+
+def _make_backend(model: Model, plan: Plan) -> Backend:
+    return make_backend(model.network, plan.backend, plan.device, plan.precision)
 
 
 class _Part:

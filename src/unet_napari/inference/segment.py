@@ -14,6 +14,7 @@ import torch
 from unet_napari.device import available_memory, is_out_of_memory
 from unet_napari.errors import ResourceError
 from unet_napari.inference.config import InferenceConfig
+from unet_napari.inference.int8 import spread
 from unet_napari.inference.predict import Predictor
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.rescale import rescale_image, rescale_labels
@@ -88,6 +89,8 @@ def segment_steps(
         for size, factor in zip(views[0].image.shape, factors, strict=True)
     )
     predictor = Predictor(model, shape, config)
+    examples = (rescale_image(view.image, shape) for view in spread(views))
+    predictor.calibrate(examples, statistics)
     last_id = 0
     with _maps((model.task.out_channels, *shape), config) as maps:
         for position, view in enumerate(views):

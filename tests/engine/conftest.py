@@ -9,7 +9,7 @@ import pytest
 from unet_napari.engine import EngineClient
 from unet_napari.engine.protocol import TERMINAL
 
-WAIT = 30.0  # seconds; generous, as a slow machine is no failure
+WAIT = 300.0  # seconds; generous, as a slow machine is no failure
 
 
 class Listener:

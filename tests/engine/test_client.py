@@ -26,7 +26,7 @@ from unet_napari.engine import (
 from unet_napari.errors import EngineError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and process groups of POSIX")
-WAIT = 30.0
+WAIT = 300.0  # seconds; generous, as a slow machine is no failure
 
 
 def is_running(pid):

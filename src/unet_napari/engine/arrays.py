@@ -95,6 +95,7 @@ class SharedFolder:
 
     def __init__(self, folders: tuple[str, ...] | None = None) -> None:
         self.folders = _make_folders() if folders is None else folders
+        self._shared: set[str] = set()
 
     def share(self, data: LazyArray, *, snapshot: bool = False) -> ArrayRef:
         """Make an array of this process readable by another one.
@@ -120,7 +121,10 @@ class SharedFolder:
         reference = None if snapshot else (_memmap_ref(data) or _zarr_ref(data))
         if reference is None and not snapshot and _library(data) == "dask":
             reference = self._pickle(data)
-        return self._copy(data) if reference is None else reference
+        if reference is None:
+            reference = self._copy(data)
+        self._shared.add(reference.path)
+        return reference
 
     def allocate(self, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[ArrayRef, NDArray[Any]]:
         """Make room for an array of zeros; return a reference and the array, to be filled.
@@ -149,9 +153,17 @@ class SharedFolder:
 
     def release(self, reference: ArrayRef) -> None:
         """Remove a shared array; references to the user's own files are left alone."""
+        self._shared.discard(reference.path)
         if str(Path(reference.path).parent) in self.folders:
             with suppress(OSError):  # on Windows, where somebody still has it open
                 Path(reference.path).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what a worker that has died left behind."""
+        for path in [path for folder in self.folders for path in Path(folder).glob("*")]:
+            if str(path) not in self._shared:
+                with suppress(OSError):  # on Windows, where somebody still has it open
+                    path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Remove the folder and all that is in it."""

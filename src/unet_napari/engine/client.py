@@ -19,6 +19,8 @@ from unet_napari.engine.protocol import (
     JobCancelled,
     JobEvent,
     JobFailed,
+    JobFinished,
+    Saved,
     Start,
     encode,
 )
@@ -49,6 +51,7 @@ class JobHandle:
         self._worker = worker
         self._on_event = on_event
         self._is_cancelled = False
+        self._saved: Saved | None = None
         self._timer: threading.Timer | None = None
         self._done = threading.Event()
 
@@ -195,8 +198,13 @@ class EngineClient:
     def _received(self, _worker: WorkerProcess, message: JobEvent) -> None:
         with self._lock:
             handle = self._active
-        event = map_arrays(message.event, take)
+        try:
+            event = map_arrays(message.event, take)
+        except EngineError as error:  # somebody has cleared the folder
+            event = JobFailed(str(error), user_error=True)
         if handle is not None and handle.job_id == message.job_id:
+            if isinstance(event, Saved):
+                handle._saved = event
             self._deliver(handle, event)
 
     def _exited(self, worker: WorkerProcess) -> None:
@@ -209,14 +217,8 @@ class EngineClient:
             if handle._is_cancelled and not self._closed:
                 with suppress(EngineError):  # the next job says why
                     self._running_worker()
-        if handle._is_cancelled:
-            self._deliver(handle, JobCancelled())
-        else:
-            text = (
-                f"The engine process {worker.how_it_ended()}. Your layers are unharmed, and the "
-                "next run starts a new engine."
-            )
-            self._deliver(handle, JobFailed(text, user_error=True, details=worker.last_words))
+        self.folder.sweep()
+        self._deliver(handle, _end_of(handle, worker))
 
     def _deliver(self, handle: JobHandle, event: Any) -> None:  # noqa: ANN401
         """Pass an event on. The first terminal one frees the engine before that."""
@@ -233,6 +235,29 @@ class EngineClient:
             _LOG.exception("the receiver of %s failed", type(event).__name__)
         if ended:
             handle._done.set()
+
+
+def _end_of(handle: JobHandle, worker: WorkerProcess) -> Event:
+    """Return the terminal event of a job whose process has ended before it."""
+    saved = handle._saved
+    if not handle._is_cancelled:
+        kept = "" if saved is None else f" The best model so far is kept in '{saved.path}'."
+        text = (
+            f"The engine process {worker.how_it_ended()}. Your layers are unharmed, and the "
+            f"next run starts a new engine.{kept}"
+        )
+        return JobFailed(text, user_error=True, details=worker.last_words)
+    if saved is None:
+        return JobCancelled()
+    return JobFinished(
+        {
+            "model": saved.path,
+            "score": saved.score,
+            "score_name": saved.score_name,
+            "stopped": True,
+            "reason": "Stopped.",
+        }
+    )
 
 
 def _call(method: weakref.WeakMethod[Any], *arguments: object) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.protocol import Cancel, Command, JobEvent, JobWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from unet_napari.engine.arrays import SharedFolder
+    from numpy.typing import DTypeLike, NDArray
+
+    from unet_napari.engine.arrays import ArrayRef, SharedFolder
 
 __all__ = ["Cancelled", "JobContext"]
 
@@ -24,7 +26,7 @@ class JobContext:
     Attributes
     ----------
     folder
-        For allocating arrays of the result.
+        For arrays that go with events.
     cancelled
         Whether the job was asked to end.
     job_id
@@ -36,6 +38,7 @@ class JobContext:
         self.cancelled = False
         self.job_id = job_id
         self._send = send
+        self._allocated: list[ArrayRef] = []
         self._command: object = None
         self._warned: set[str] = set()
 
@@ -53,6 +56,17 @@ class JobContext:
         """Raise `Cancelled` if the job was asked to end."""
         if self.cancelled:
             raise Cancelled
+
+    def allocate(self, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[ArrayRef, NDArray[Any]]:
+        """Make room for an array of the result, as `SharedFolder.allocate`."""
+        reference, array = self.folder.allocate(shape, dtype)
+        self._allocated.append(reference)
+        return reference, array
+
+    def discard(self) -> None:
+        """Remove the arrays of a result that will not be sent."""
+        for reference in self._allocated:
+            self.folder.release(reference)
 
     def take_command(self) -> object:
         """Return the latest command since the last call; None if there was none."""

@@ -68,8 +68,8 @@ def decode(line: str | bytes) -> Any:  # noqa: ANN401  any class of the vocabula
     """
     try:
         return _tuples(json.loads(line, object_hook=_untagged))
-    except (TypeError, RecursionError) as error:  # a field is missing or in excess
-        raise ValueError(f"not a message: {error}") from error
+    except (ValueError, TypeError, RecursionError) as error:  # TypeError: other fields
+        raise ValueError(f"not a message of the engine: {error}") from error
 
 
 def _tagged(value: Any) -> dict[str, Any]:  # noqa: ANN401  whatever JSON does not know
@@ -172,6 +172,7 @@ class Saved:
 
     path: str
     score: float | None
+    score_name: str
 
 
 @message

@@ -55,8 +55,9 @@ class TrainJob:
 
     Its events are ``Started``, ``Step`` and ``Validated`` of `unet_napari.training`, `Saved`
     whenever the best model was saved, and `Preview` if asked for with a `PreviewRequest`.
-    Cancelling it ends it with `JobFinished`, the best model so far being saved.
-    Its result has ``model`` (the path), ``stopped``, ``reason``, ``score``, ``score_name``.
+    Cancelling it ends it with `JobFinished`, the best model so far being saved, or with
+    `JobCancelled` where there is none yet. Its result has ``model`` (the path), ``stopped``,
+    ``reason``, ``score``, ``score_name``.
 
     Attributes
     ----------
@@ -87,7 +88,8 @@ class PreviewRequest:
     Attributes
     ----------
     image
-        A small image, such as the slice that the viewer shows; None: no previews any more.
+        A part of the first pair's image, such as the slice that the viewer shows, or a slab
+        around it for a 3D network; None: no previews any more.
     key
         Comes back in each `Preview`, to tell which view it belongs to.
     """
@@ -115,9 +117,13 @@ class SegmentJob:
         ``InferenceConfig.to_dict()``.
     maps
         Whether to return the probability maps.
+    statistics
+        ``Statistics.to_dict()`` of the whole image where `image` is a part of it, so that the
+        part is segmented as in the whole; by default `image` is measured.
     """
 
     image: ImageRef
     model: str
     config: Mapping[str, Any] = field(default_factory=dict)
     maps: bool = False
+    statistics: Mapping[str, Any] | None = None

@@ -69,7 +69,10 @@ class Worker:
         jobs, problem = _import_jobs(module)
         while True:
             context, description = self._jobs.get()
-            context.send(problem or _run_job(jobs, context, description))
+            end = problem or _run_job(jobs, context, description)
+            if not isinstance(end, JobFinished):
+                context.discard()
+            context.send(end)
             _return_memory()
 
     def _receive(self, message: object) -> None:

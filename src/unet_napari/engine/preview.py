@@ -1,0 +1,94 @@
+"""The live prediction: what the network in training makes of the part that the user sees."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unet_napari.engine.images import Measured, open_image
+from unet_napari.engine.protocol import Preview
+from unet_napari.engine.requests import ImageRef, PreviewRequest
+from unet_napari.errors import UnetNapariError
+from unet_napari.inference import InferenceConfig, result_shape, segment_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from unet_napari.engine.context import JobContext
+    from unet_napari.images import Image
+    from unet_napari.training import Trainer
+
+__all__ = ["LivePreview"]
+
+_INTERVAL = 2.0  # seconds between two previews of the same view
+_REST = 3.0  # times its own duration without a preview: they take a quarter of the time at most
+
+
+class LivePreview:
+    """Answers the preview requests of a training job, between its steps.
+
+    Parameters
+    ----------
+    trainer
+        Whose present network predicts.
+    whole
+        The image whose parts are shown: its brightness statistics count.
+    context
+        Where requests come from and previews go to.
+    clock
+        Returns seconds.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        whole: Image,
+        context: JobContext,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._trainer, self._whole, self._context, self._clock = trainer, whole, context, clock
+        self._request: PreviewRequest | None = None
+        self._rule: Measured | None = None
+        self._rest_until = self._repeat_at = 0.0
+
+    def update(self, step: int) -> None:
+        """Send a preview if one is due after this training step."""
+        command = self._context.take_command()
+        if isinstance(command, PreviewRequest):
+            self._request = command
+            self._repeat_at = 0.0
+        start = self._clock()
+        if self._request is None or start < max(self._rest_until, self._repeat_at):
+            return
+        if self._request.image is None:
+            return
+        try:
+            self._predict(self._request.image, self._request.key, step)
+        except UnetNapariError as error:  # training goes on without
+            self._context.warn(f"There is no live prediction: {error}")
+            self._request = None
+        end = self._clock()
+        self._rest_until = end + _REST * (end - start)
+        self._repeat_at = end + _INTERVAL
+
+    def _predict(self, reference: ImageRef, key: str, step: int) -> None:
+        model = self._trainer.model
+        if self._rule is None:
+            statistics = model.normalisation.measure(self._whole)
+            self._rule = Measured.of(model.normalisation, statistics)
+        image = open_image(reference, self._context)
+        labels = np.zeros(result_shape(image), np.uint32)
+        # torch, as preparing another backend for weights that change pays off for no preview.
+        config = InferenceConfig(
+            device=self._trainer.config.device, backend="torch", slicewise=image.ndim > model.ndim
+        )
+        model = replace(model, normalisation=self._rule)
+        for _ in segment_steps(image, model, labels, config):
+            if self._context.cancelled:
+                return
+        reference, shared = self._context.folder.allocate(labels.shape, labels.dtype)
+        shared[...] = labels
+        self._context.send(Preview(step, key, reference))

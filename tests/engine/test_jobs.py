@@ -1,0 +1,272 @@
+"""Training and segmenting in a real engine process, from arrays to a model and labels."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unet_napari.engine import (
+    EngineClient,
+    ImageRef,
+    JobCancelled,
+    JobFailed,
+    JobFinished,
+    JobWarning,
+    PairRef,
+    Preview,
+    PreviewRequest,
+    Progress,
+    Saved,
+    SegmentJob,
+    Started,
+    Step,
+    TrainJob,
+    Validated,
+)
+from unet_napari.engine import client as engine_client
+from unet_napari.images import Image, nuclei
+from unet_napari.inference import InferenceConfig, segment_steps
+from unet_napari.model import Model
+from unet_napari.model_info import read_info
+from unet_napari.training import Pair, TrainConfig, Trainer
+
+TORCH = InferenceConfig(backend="torch")
+WAIT = 300.0  # seconds; the first job also waits for torch
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Return an engine with the real jobs, whose torch is imported once for all tests."""
+    with EngineClient() as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """Let a job that is asked to stop save its model, however slow the machine is."""
+    monkeypatch.setattr(engine_client, "PATIENCE", WAIT)
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return nuclei((96, 128), count=40, seed=1)
+
+
+def make_config(**settings):
+    small = {"device": "cpu", "patch": (32, 32), "batch": 2, "steps": 8}
+    return TrainConfig(**(small | {"network_options": {"features": [4, 8]}} | settings))
+
+
+def train_job(client, picture, output, **settings):
+    image, labels = picture
+    reference = ImageRef(client.folder.share(image), "YX", {"Y": 0.5, "X": 0.5}, "nuclei")
+    pair = PairRef(reference, client.folder.share(labels, snapshot=True))
+    return TrainJob((pair,), make_config(**settings).to_dict(), str(output), "my nuclei")
+
+
+def run(client, job, listener):
+    assert client.submit(job, listener).wait(WAIT)
+    assert len(listener.ends) == 1
+    return listener.events[-1]
+
+
+def of(kind, listener):
+    return [event for event in listener.events if isinstance(event, kind)]
+
+
+@pytest.fixture(scope="module")
+def model_path(client, picture, tmp_path_factory):
+    """Return the path of a model that the engine has trained for a moment."""
+    path = tmp_path_factory.mktemp("models") / "trained.unet"
+    job = train_job(client, picture, path)
+    assert client.submit(job, lambda _: None).wait(WAIT)
+    return path
+
+
+def test_training_reports_and_saves_the_best_model(client, picture, listener, tmp_path):
+    path = tmp_path / "new.unet"
+    finished = run(client, train_job(client, picture, path), listener)
+    assert isinstance(finished, JobFinished)
+    assert isinstance(listener.events[0], Started)
+    assert [event.step for event in of(Step, listener)] == list(range(1, 9))
+    assert of(Validated, listener)
+    assert of(Saved, listener)[-1].path == str(path)
+    info = read_info(path)
+    assert info.name == "my nuclei"
+    assert info.pixel_size == {"Y": 0.5, "X": 0.5}
+    assert finished.result == {
+        "model": str(path),
+        "stopped": False,
+        "reason": info.provenance["finished"],
+        "score": info.provenance["score"],
+        "score_name": "AP50",
+    }
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_engine_trains_what_the_trainer_trains(picture, model_path):
+    image, labels = picture
+    pair = Pair(Image(image, "YX", {"Y": 0.5, "X": 0.5}, name="nuclei"), labels)
+    trainer = Trainer([pair], make_config())
+    for _ in trainer.run():
+        pass
+    expected = trainer.best_model().network.state_dict()
+    found = Model.load(model_path).network.state_dict()
+    assert all(np.array_equal(found[key], expected[key]) for key in expected)
+
+
+def test_stopping_a_training_keeps_its_model(client, picture, listener, tmp_path):
+    path = tmp_path / "stopped.unet"
+    handle = client.submit(train_job(client, picture, path, steps=1_000_000), listener)
+    while not isinstance(listener.next(), Step):
+        pass
+    client.cancel(handle)
+    assert handle.wait(WAIT)
+    [finished] = listener.ends
+    assert finished.result["stopped"] is True
+    assert finished.result["model"] == str(path)
+    assert Model.load(path).ndim == 2
+
+
+def test_previews_show_the_requested_part_while_training_goes_on(
+    client, picture, listener, tmp_path
+):
+    handle = client.submit(
+        train_job(client, picture, tmp_path / "a.unet", steps=1_000_000), listener
+    )
+    part = picture[0][10:50, 20:70]
+    client.command(handle, PreviewRequest(ImageRef(client.folder.share(part), "YX"), "first"))
+    first = second = None
+    while second is None:
+        event = listener.next()
+        if isinstance(event, Preview):
+            first, second = (event, None) if first is None else (first, event)
+    client.cancel(handle)
+    assert handle.wait(WAIT)
+    assert (first.key, second.key) == ("first", "first")
+    assert second.step > first.step
+    assert first.labels.shape == (40, 50)
+    assert first.labels.dtype == np.uint32
+
+
+def test_a_preview_that_cannot_be_made_leaves_the_training_alone(
+    client, picture, listener, tmp_path
+):
+    handle = client.submit(train_job(client, picture, tmp_path / "a.unet", steps=20), listener)
+    two_channels = np.zeros((2, 16, 16), np.uint8)
+    client.command(handle, PreviewRequest(ImageRef(client.folder.share(two_channels), "CYX")))
+    assert handle.wait(WAIT)
+    assert isinstance(listener.events[-1], JobFinished)
+    assert any("no live prediction" in event.message for event in of(JobWarning, listener))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_an_engine_killed_while_training_keeps_the_best_model(client, picture, listener, tmp_path):
+    path = tmp_path / "kept.unet"
+    # It is validated and saved twenty times, so that much is left to do after the first time.
+    handle = client.submit(train_job(client, picture, path, steps=100), listener)
+    while not isinstance(listener.next(), Saved):
+        pass
+    os.kill(client.pid, signal.SIGKILL)
+    assert handle.wait(WAIT)
+    [failed] = listener.ends
+    assert "was killed" in failed.message
+    assert str(path) in failed.message
+    assert Model.load(path).name == "my nuclei"
+    assert [path for folder in client.folder.folders for path in Path(folder).iterdir()] == []
+
+
+def test_segmenting_gives_what_the_same_model_gives_here(client, picture, listener, model_path):
+    image = Image(picture[0], "YX", {"Y": 0.5, "X": 0.5})
+    expected = np.zeros(image.shape, np.uint32)
+    for _ in segment_steps(image, Model.load(model_path), expected, TORCH):
+        pass
+    reference = ImageRef(client.folder.share(image.data), "YX", image.pixel_size)
+    finished = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), listener)
+    assert finished.result.keys() == {"labels"}
+    assert np.array_equal(finished.result["labels"], expected)
+    assert of(Progress, listener)[-1].done == of(Progress, listener)[-1].total
+
+
+def test_segmenting_can_return_the_maps(client, picture, listener, model_path):
+    reference = ImageRef(client.folder.share(picture[0]), "YX")
+    finished = run(
+        client, SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True), listener
+    )
+    assert finished.result["map_names"] == Model.load(model_path).task.map_names
+    maps = finished.result["maps"]
+    assert (maps.shape, maps.dtype) == ((2, 96, 128), np.float32)
+    assert maps.min() >= 0
+    assert 0 < maps.max() <= 1
+
+
+def test_a_part_may_be_segmented_with_the_brightness_of_the_whole(
+    client, picture, listener, model_path
+):
+    model = Model.load(model_path)
+    whole, part = Image(picture[0], "YX"), picture[0][:40, :40]
+    statistics = model.normalisation.measure(whole).to_dict()
+    reference = ImageRef(client.folder.share(part), "YX")
+    job = SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True, statistics=statistics)
+    finished = run(client, job, listener)
+    reference = ImageRef(client.folder.share(picture[0]), "YX")
+    again = type(listener)()
+    entire = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True), again)
+    # Far enough from the cut, the network sees the same.
+    found = finished.result["maps"][:, :20, :20]
+    assert np.allclose(found, entire.result["maps"][:, :20, :20], atol=1e-5)
+
+
+def test_a_slice_of_a_lazily_read_stack(client, listener, model_path, tmp_path):
+    stack, _ = nuclei((4, 64, 64), count=10, seed=2)
+    stack.tofile(tmp_path / "stack.raw")
+    mapped = np.memmap(tmp_path / "stack.raw", stack.dtype, "r", shape=stack.shape)
+    reference = ImageRef(client.folder.share(mapped), "ZYX", fixed={"Z": 2})
+    finished = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), listener)
+    expected = np.zeros((64, 64), np.uint32)
+    for _ in segment_steps(Image(stack[2], "YX"), Model.load(model_path), expected, TORCH):
+        pass
+    assert np.array_equal(finished.result["labels"], expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "config", "message"),
+    [
+        ((2, 32, 32), "CYX", {}, "2 channels"),
+        ((5, 32, 32), "ZYX", {}, "slice by slice"),
+        ((32, 32), "YX", {"surplus": 1}, "surplus"),
+    ],
+)
+def test_what_does_not_fit_is_one_message_and_leaves_nothing(
+    client, listener, model_path, shape, axes, config, message
+):
+    reference = ImageRef(client.folder.share(np.ones(shape, np.uint8)), axes)
+    failed = run(client, SegmentJob(reference, str(model_path), config), listener)
+    assert isinstance(failed, JobFailed)
+    assert failed.user_error
+    assert message in failed.message
+    assert [path for folder in client.folder.folders for path in Path(folder).iterdir()] == []
+
+
+def test_an_output_that_cannot_be_written_is_said_before_training(
+    client, picture, listener, tmp_path
+):
+    job = train_job(client, picture, tmp_path / "absent" / "a.unet")
+    failed = run(client, job, listener)
+    assert failed.user_error
+    assert "does not exist" in failed.message
+    assert len(listener.events) == 1
+
+
+def test_cancelling_a_segmentation_changes_nothing(client, listener, model_path):
+    noise = np.random.default_rng(0).integers(0, 255, (200, 256, 256), np.uint8)
+    reference = ImageRef(client.folder.share(noise), "ZYX")
+    config = InferenceConfig(backend="torch", slicewise=True).to_dict()
+    handle = client.submit(SegmentJob(reference, str(model_path), config), listener)
+    while not isinstance(listener.next(), Progress):
+        pass
+    client.cancel(handle)
+    assert handle.wait(WAIT)
+    assert listener.ends == [JobCancelled()]

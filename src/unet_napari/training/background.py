@@ -60,4 +60,4 @@ def evident_background(
             telling = float((brightness[cells] > limit).mean())
             if telling >= best:
                 best, found = telling, brightness <= limit
-    return found & (labels == 0)
+    return np.asarray(found & (labels == 0))

@@ -112,7 +112,7 @@ class TrainConfig:
     batch: int | None = None  # patches per step
 
     optimiser: OptimiserName = "adamw"
-    # None: 2e-3 from scratch (few steps must go far), a quarter when a trained model is refined,
+    # None: 3e-3 from scratch (few steps must go far), a quarter when a trained model is refined,
     # and 1e-2 for sgd.
     learning_rate: float | None = None
     weight_decay: float = 1e-2  # on the weights of convolutions, never on norms and biases

@@ -34,7 +34,7 @@ _SIZES = {
 }
 _WIDEST = 320  # features of one level; nnU-Net's limit in 3D
 _BOTTOM = 8  # pixels of the patch that must be left at the bottom, per axis
-_FROM_SCRATCH, _REFINE, _SGD = 2e-3, 5e-4, 1e-2
+_FROM_SCRATCH, _REFINE, _SGD = 3e-3, 7.5e-4, 1e-2
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from unet_napari import model_info
-from unet_napari.errors import ModelFileError, OutputError, UnetNapariWarning
+from unet_napari.errors import ModelFileError, OutputError, SettingsError, UnetNapariWarning
 from unet_napari.model_file import INFO, THUMBNAIL, WEIGHTS, write_container
 from unet_napari.model_info import (
     ModelInfo,
@@ -23,11 +23,11 @@ from unet_napari.model_info import (
     read_info,
     read_thumbnail,
 )
-from unet_napari.model_schema import FORMAT, parse_info
+from unet_napari.model_schema import FORMAT, check_name, parse_info
 
 GOOD = ModelInfo(
     name="nuclei <b>β</b>",
-    task={"name": "cells", "seed_threshold": 0.5},
+    task={"name": "cells", "seed_threshold": 0.5, "criterion": {"name": "bce"}},
     network={"name": "unet", "options": {"features": [8, 16], "norm": "batch"}},
     normalisation={"low": 1.0, "high": 99.8},
     channels=1,
@@ -35,7 +35,13 @@ GOOD = ModelInfo(
     parameters=12_345,
     pixel_size={"Y": 0.25, "X": 0.5},
     halo=(12, 14),
-    provenance={"score": 0.8125, "score_name": "AP50", "data": [{"name": "a.tif"}]},
+    provenance={
+        "score": 0.8125,
+        "score_name": "AP50",
+        "data": [{"name": "a.tif", "shape": [3, 4], "sha256": "0123456789abcdef" * 4}],
+        "seconds": 12.25,
+        "settings": {"long": "story"},
+    },
 )
 
 
@@ -73,7 +79,8 @@ def test_a_description_in_words():
         "  Pixel size:   Y 0.25, X 0.5 µm",
         "  Halo:         12 x 14 px",
         "  Score:        0.812 (AP50)",
-        "  Data:         a.tif",
+        "  Data:         a.tif, shape (3, 4), sha256 0123456789ab…",
+        "  Seconds:      12.25",
     ]
 
 
@@ -82,6 +89,12 @@ def test_what_is_unknown_is_said_in_words():
     assert "Pixel size:   unknown" in info.describe()
     assert "Halo:         not measured" in info.describe()
     assert "Score:        none: too few labels to judge" in info.describe()
+
+
+def test_a_name_can_be_checked_before_there_is_a_model():
+    check_name("細胞 / <b>")
+    with pytest.raises(SettingsError, match="one line"):
+        check_name("two\nlines")
 
 
 @pytest.mark.parametrize(

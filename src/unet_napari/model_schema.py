@@ -7,13 +7,13 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.errors import ModelFileError
+from unet_napari.errors import ModelFileError, SettingsError
 from unet_napari.model_file import INFO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["FORMAT", "ModelInfo", "parse_info"]
+__all__ = ["FORMAT", "ModelInfo", "check_name", "parse_info"]
 
 FORMAT = 1  # raised when an older unet-napari could misread what is saved
 
@@ -22,6 +22,8 @@ _NODES = 20_000  # largest number of values in the whole of model.json
 _DEPTH = 12  # deepest nesting of lists and objects
 _CHANNELS = 4096
 _SPATIAL = "ZYX"
+# Parts of the provenance with a line of their own, or too long for one.
+_NOT_DESCRIBED = ("score", "score_name", "settings", "chosen")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class ModelInfo:
     def describe(self) -> str:
         """Return a description of several lines, for ``unet-napari info`` and the docks."""
         lines = {
-            "Task": _phrase(self.task),
+            "Task": _task_text(self.task),
             "Network": f"{self.network['name']}, {self.ndim}D, {self.parameters:,} parameters",
             "Channels": str(self.channels),
             "Pixel size": _pixel_size_text(self.pixel_size),
@@ -84,7 +86,7 @@ class ModelInfo:
             "Score": _score_text(self.provenance),
         }
         for key, value in self.provenance.items():
-            if key not in ("score", "score_name"):
+            if key not in _NOT_DESCRIBED:
                 lines[key.replace("_", " ").capitalize()] = _phrase(value)
         return "\n".join([self.name, *(f"  {key + ':':<14}{text}" for key, text in lines.items())])
 
@@ -121,6 +123,14 @@ def parse_info(data: bytes) -> ModelInfo:
             raise ModelFileError(f"its halo has not {content['ndim']} numbers")
         content["halo"] = tuple(content["halo"])
     return ModelInfo(**content)
+
+
+def check_name(name: str) -> None:
+    """Raise `SettingsError` unless a model can be called so."""
+    if not _is_name(name):
+        raise SettingsError(
+            f"A model's name is one line of at most 200 characters, not {_shorten(name)}."
+        )
 
 
 def _check_format(value: object) -> None:
@@ -218,6 +228,12 @@ def _unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
+def _task_text(task: Mapping[str, Any]) -> str:
+    """Name the task and its own settings; how it was trained is left to the file."""
+    settings = {key: value for key, value in task.items() if not isinstance(value, dict)}
+    return _phrase(settings)
+
+
 def _phrase(value: object) -> str:
     """Put a JSON value into words: ``cells, seed threshold 0.5``."""
     if isinstance(value, dict):
@@ -227,9 +243,13 @@ def _phrase(value: object) -> str:
         )
         return ", ".join([*named, *rest])
     if isinstance(value, list | tuple):
-        return "; ".join(map(_phrase, value)) if value else "none"
+        if all(isinstance(part, int | float) for part in value):
+            return f"({', '.join(map(_phrase, value))})"
+        return "; ".join(map(_phrase, value))
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, str) and len(value) == 64 and value.isalnum():
+        return f"{value[:12]}…"  # a hash: enough to compare by eye
     return "unknown" if value is None else str(value)
 
 

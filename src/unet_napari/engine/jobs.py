@@ -20,6 +20,7 @@ from unet_napari.inference import InferenceConfig, predict_steps, result_shape, 
 from unet_napari.model import Model
 from unet_napari.model_file import check_output
 from unet_napari.model_info import find_model
+from unet_napari.model_schema import check_name
 from unet_napari.training import Finished, Step, TrainConfig, Trainer, Validated
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = ["RUNNERS"]
 def train(job: TrainJob, context: JobContext) -> dict[str, Any]:
     """Train a model; see `TrainJob`. It is saved whenever it has got better."""
     check_output(Path(job.output))
+    check_name(job.name)
     pairs = [open_pair(reference, context) for reference in job.pairs]
     start_from = None if job.start_from is None else Model.load(job.start_from)
     trainer = Trainer(pairs, TrainConfig.from_dict(job.config), start_from)

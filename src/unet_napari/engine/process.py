@@ -29,7 +29,10 @@ _FAREWELL = 1.5  # seconds between closing the worker's stdin and killing it
 # Freed memory stays with the process, which would otherwise return it to the system and fetch
 # it again, zeroed page by page, for every layer of the network. The worker returns it after
 # each job. Read by glibc alone; unknown elsewhere.
-_KEEP_FREED_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
+_KEEP_FREED_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+}
 
 
 class WorkerProcess:

@@ -23,7 +23,7 @@ __all__ = ["TOO_FEW", "Slab", "Split", "split_samples"]
 
 TOO_FEW = "too few labels to judge"
 
-_GROUPS = 5  # from so many pairs on, whole pairs are held out
+_GROUPS = 4  # from so many pairs on, whole pairs are held out
 _LEAST = {"cells": 5, "semantic": 100}  # whole cells, or pixels of each class, on either side
 _GAP = 16.0  # pixels of the finest axis between training and validation labels
 _PIXELS = 20_000  # pixels of a class that decide where to cut
@@ -72,7 +72,7 @@ def split_samples(
 ) -> Split:
     """Hold out about a `fraction` of what is annotated.
 
-    Of five or more pairs, whole pairs are held out. Of fewer, a slab of each: along the axis
+    Of four or more pairs, whole pairs are held out. Of fewer, a slab of each: along the axis
     and at the place where its share of the cells, or of every class, is closest to `fraction`
     and the gap costs least. All slices and frames of a pair share the slab.
 

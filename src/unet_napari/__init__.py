@@ -12,9 +12,10 @@ Examples
 
 from __future__ import annotations
 
-import importlib
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from unet_napari._lazy import lazy
 
 if TYPE_CHECKING:
     from unet_napari.api import predict, segment, train
@@ -28,20 +29,13 @@ try:
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-_HOME = {
-    "Model": "unet_napari.model",
-    "predict": "unet_napari.api",
-    "read_image": "unet_napari.images",
-    "segment": "unet_napari.api",
-    "train": "unet_napari.api",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401  a module attribute has any type
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Model": "model",
+        "predict": "api",
+        "read_image": "images",
+        "segment": "api",
+        "train": "api",
+    },
+)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet_napari.errors import LabelsError
-from unet_napari.inputs import image_for, inference_config, output_shape, pair_up
+from unet_napari.inputs import image_for, inference_config, pair_up
 
 if TYPE_CHECKING:
     from unet_napari.images import LazyArray
@@ -182,12 +182,12 @@ def segment(
     ImageError
         If the image does not fit the model, naming both.
     """
-    from unet_napari.inference.segment import segment_steps
+    from unet_napari.inference import result_shape, segment_steps
 
     loaded = _load(model)
     source = image_for(loaded, image, axes=axes, scale=scale)
     if out is None:
-        out = np.zeros(output_shape(source), np.uint32)
+        out = np.zeros(result_shape(source), np.uint32)
     for step in segment_steps(source, loaded, out, inference_config(loaded, axes, settings)):
         if on_progress is not None:
             on_progress(step)

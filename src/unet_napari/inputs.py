@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     ImageSource = Image | LazyArray | ArrayLike | str | Path
     Scale = Mapping[str, float] | Sequence[float]
 
-__all__ = ["image_for", "inference_config", "output_axes", "output_shape", "pair_up"]
+__all__ = ["image_for", "inference_config", "pair_up"]
 
 
 def pair_up(
@@ -65,17 +65,6 @@ def image_for(
         image = np.asarray(image) if isinstance(image, list | tuple) else image
         axes = _axes_from_model(tuple(image.shape), model)  # type: ignore[union-attr]
     return as_image(image, axes=axes, pixel_size=_pixel_size(scale, axes), channel=channel)  # type: ignore[arg-type]
-
-
-def output_shape(image: Image) -> tuple[int, ...]:
-    """Return the shape of the labels of an image: its spatial axes, time in front."""
-    return (image.frames, *image.shape) if "T" in output_axes(image) else image.shape
-
-
-def output_axes(image: Image) -> str:
-    """Return the axes of the labels of an image, such as ``TZYX``."""
-    free_time = "T" in image.axes and "T" not in image.fixed
-    return ("T" if free_time else "") + image.spatial_axes
 
 
 def inference_config(

@@ -72,15 +72,14 @@ def _segment_one(
     arguments: argparse.Namespace,
 ) -> None:
     from unet_napari.images import open_output
-    from unet_napari.inference.segment import segment_steps
-    from unet_napari.inputs import output_axes, output_shape
+    from unet_napari.inference import result_axes, result_shape, segment_steps
 
     line = ProgressLine(image.name)
     with open_output(
         output,
-        shape=output_shape(image),
+        shape=result_shape(image),
         dtype="uint32",
-        axes=output_axes(image),
+        axes=result_axes(image),
         pixel_size=image.pixel_size,
         overwrite=arguments.overwrite,
     ) as labels:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.model import Model
 
-__all__ = ["View", "check_image", "rescale_factors", "result_shape", "split_views"]
+__all__ = ["View", "check_image", "rescale_factors", "result_axes", "result_shape", "split_views"]
 
 # A pixel size that differs by more than this share is told to the user.
 _TOLERANCE = 0.25
@@ -40,6 +40,11 @@ class View:
 def result_shape(image: Image) -> tuple[int, ...]:
     """Return the shape of the labels of an image: its spatial axes, after T if there is a T."""
     return (image.frames, *image.shape) if image.frames > 1 else image.shape
+
+
+def result_axes(image: Image) -> str:
+    """Return the axes of the labels of an image, such as ``TZYX``; see `result_shape`."""
+    return ("T" if image.frames > 1 else "") + image.spatial_axes
 
 
 def split_views(image: Image, ndim: int) -> list[View]:

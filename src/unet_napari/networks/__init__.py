@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from unet_napari._lazy import lazy
 from unet_napari.networks.catalogue import CATALOGUE, PRESETS
 
 if TYPE_CHECKING:
@@ -33,25 +33,18 @@ __all__ = [
     "fold_batch_norm",
 ]
 
-_HOME = {
-    "AttentionUNet": "attention",
-    "FusionUNet": "fusion",
-    "NETWORKS": "build",
-    "NestedUNet": "nested",
-    "Network": "base",
-    "ResNetUNet": "resnet",
-    "UNet": "unet",
-    "build_network": "build",
-    "exact_halo": "halo",
-    "fold_batch_norm": "folding",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401  a module attribute has any type
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "AttentionUNet": "attention",
+        "FusionUNet": "fusion",
+        "NETWORKS": "build",
+        "NestedUNet": "nested",
+        "Network": "base",
+        "ResNetUNet": "resnet",
+        "UNet": "unet",
+        "build_network": "build",
+        "exact_halo": "halo",
+        "fold_batch_norm": "folding",
+    },
+)

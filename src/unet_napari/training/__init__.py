@@ -6,9 +6,9 @@ names is used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from unet_napari._lazy import lazy
 from unet_napari.training.config import AugmentConfig, TrainConfig
 from unet_napari.training.events import Finished, Started, Step, TrainEvent, Validated
 
@@ -30,18 +30,11 @@ __all__ = [
     "augmented_examples",
 ]
 
-_HOME = {
-    "Pair": "unet_napari.training.pairs",
-    "Trainer": "unet_napari.training.trainer",
-    "augmented_examples": "unet_napari.training.picture",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401  a module attribute has any type
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Pair": "pairs",
+        "Trainer": "trainer",
+        "augmented_examples": "picture",
+    },
+)

@@ -20,6 +20,7 @@ TORCH_FREE = [
     "unet_napari.engine.process",
     "unet_napari.engine.protocol",
     "unet_napari.engine.requests",
+    "unet_napari.engine.shared",
     "unet_napari.engine.worker",
     "unet_napari.errors",
     "unet_napari.images",

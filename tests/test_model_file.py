@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from unet_napari import model_file
+from unet_napari.atomic import check_output
 from unet_napari.errors import ModelFileError, OutputError
 from unet_napari.model_file import (
     INFO,
     THUMBNAIL,
     WEIGHTS,
-    check_output,
     open_container,
     write_container,
 )

@@ -10,16 +10,15 @@ describes the format.
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
 import stat
 import struct
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from unet_napari.atomic import open_atomic
 from unet_napari.errors import ModelFileError, OutputError
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ __all__ = [
     "THUMBNAIL",
     "WEIGHTS",
     "Container",
-    "check_output",
     "open_container",
     "write_container",
 ]
@@ -251,38 +249,11 @@ def write_container(path: Path, members: Mapping[str, bytes], *, overwrite: bool
     Raises
     ------
     OutputError
-        If the folder is missing or read-only, the disk is full, or the file exists and
-        `overwrite` is false. The previous file is then intact.
+        If the folder is missing or read-only, the disk is full, the members are too large, or
+        the file exists and `overwrite` is false. The previous file is then intact.
     """
-    check_output(path, overwrite=overwrite)
-    temporary = path.parent / _temporary_name()
-    try:
-        with temporary.open("xb") as file:
-            _write_members(file, members)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise _output_error(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def check_output(path: Path, *, overwrite: bool = True) -> None:
-    """Raise `OutputError` now if `write_container` could not write this file later."""
-    if "\0" in str(path):
-        raise OutputError("A file name cannot hold a null character.")
-    if path.is_dir():
-        raise OutputError(f"'{path}' is a folder; choose a file name for the model.")
-    if path.exists() and not overwrite:
-        raise OutputError(f"'{path}' exists already; choose another name, or ask to overwrite it.")
-    probe = path.parent / _temporary_name()
-    try:
-        probe.open("xb").close()
-        probe.unlink()
-    except OSError as error:
-        raise _output_error(path, error) from error
+    with open_atomic(path, overwrite=overwrite) as file:
+        _write_members(file, members)
 
 
 def _write_members(file: BinaryIO, members: Mapping[str, bytes]) -> None:
@@ -299,31 +270,3 @@ def _write_members(file: BinaryIO, members: Mapping[str, bytes]) -> None:
         directory += member.central_header()
         offset = member.data_offset + member.size
     file.write(directory + _end_record(len(members), len(directory), offset))
-
-
-def _temporary_name() -> str:
-    return f".unet-{secrets.token_hex(8)}.tmp"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself survive a power cut, where the system can do that."""
-    with suppress(OSError):  # Windows cannot open a folder; the file itself is already safe
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _output_error(path: Path, error: OSError) -> OutputError:
-    code = error.errno
-    if code in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(
-            f"The disk is full: '{path}' could not be saved. A file that was there before is "
-            "unharmed; make room and save again."
-        )
-    if code == errno.ENOENT:
-        return OutputError(f"The folder '{path.parent}' does not exist; create it first.")
-    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputError(f"The folder '{path.parent}' cannot be written to; choose another one.")
-    return OutputError(f"'{path}' could not be saved: {error}.")

@@ -17,8 +17,9 @@ import imagecodecs
 import numpy as np
 import platformdirs
 
+from unet_napari.atomic import check_output
 from unet_napari.errors import ModelFileError, OutputError, UnetNapariWarning
-from unet_napari.model_file import INFO, SUFFIX, THUMBNAIL, check_output, open_container
+from unet_napari.model_file import INFO, SUFFIX, THUMBNAIL, open_container
 from unet_napari.model_schema import ModelInfo, parse_info
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from unet_napari.engine import arrays
-from unet_napari.engine.arrays import ArrayRef, SharedFolder, open_ref, take
+from unet_napari.engine import shared
+from unet_napari.engine.arrays import ArrayRef, open_ref, take
+from unet_napari.engine.shared import SharedFolder
 from unet_napari.errors import EngineError, ImageError, ResourceError
 
 DATA = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
@@ -45,10 +46,10 @@ def test_any_array_of_numbers_arrives_unchanged(folder, array, view):
     data = view(array)
     before = data.copy()
     reference = folder.share(data)
-    shared = open_ref(reference)
-    assert shared.dtype == data.dtype
-    assert shared.shape == data.shape
-    assert np.asarray(shared).tobytes() == before.tobytes()
+    opened = open_ref(reference)
+    assert opened.dtype == data.dtype
+    assert opened.shape == data.shape
+    assert np.asarray(opened).tobytes() == before.tobytes()
     folder.release(reference)
 
 
@@ -141,7 +142,7 @@ def test_a_lazy_array_is_copied_piece_by_piece(folder, monkeypatch):
             return DATA[key]
 
     keys = []
-    monkeypatch.setattr(arrays, "_COPY_BYTES", DATA[:2].nbytes)
+    monkeypatch.setattr(shared, "_COPY_BYTES", DATA[:2].nbytes)
     assert np.array_equal(open_ref(folder.share(Lazy())), DATA)
     assert keys == [slice(0, 2), slice(2, 4)]
 
@@ -180,8 +181,8 @@ def test_sweeping_keeps_what_was_shared(folder):
 
 
 def test_large_arrays_go_to_the_disk_and_not_to_memory(folder, monkeypatch):
-    usage = arrays.shutil.disk_usage("/")
-    monkeypatch.setattr(arrays.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    usage = shared.shutil.disk_usage("/")
+    monkeypatch.setattr(shared.shutil, "disk_usage", lambda _: usage._replace(free=1000))
     small, _ = folder.allocate((100,), np.uint8)
     large, _ = folder.allocate((1000,), np.uint8)
     assert str(Path(large.path).parent) == folder.folders[-1]
@@ -192,7 +193,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(folder, monkeypatch):
     def fail(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(arrays, "_reserve", fail)
+    monkeypatch.setattr(shared, "_reserve", fail)
     with pytest.raises(ResourceError, match="no room for an array"):
         folder.allocate((10, 10), np.uint8)
     assert files(folder) == []

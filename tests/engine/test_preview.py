@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from unet_napari.engine.arrays import SharedFolder, take
+from unet_napari.engine.arrays import take
 from unet_napari.engine.context import JobContext
 from unet_napari.engine.preview import LivePreview
 from unet_napari.engine.protocol import Cancel, Command, JobWarning
 from unet_napari.engine.requests import ImageRef, PreviewRequest
+from unet_napari.engine.shared import SharedFolder
 from unet_napari.images import Image, Normalisation, nuclei
 from unet_napari.model import Model
 from unet_napari.networks import UNet

@@ -76,8 +76,8 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from unet_napari.atomic import check_output
     from unet_napari.model import Model
-    from unet_napari.model_file import check_output
     from unet_napari.training.trainer import Trainer
 
     config = TrainConfig.from_dict(_settings(arguments))

@@ -9,7 +9,7 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.engine.arrays import SharedFolder, map_arrays, take
+from unet_napari.engine.arrays import map_arrays, take
 from unet_napari.engine.process import WorkerProcess
 from unet_napari.engine.protocol import (
     TERMINAL,
@@ -24,6 +24,7 @@ from unet_napari.engine.protocol import (
     Start,
     encode,
 )
+from unet_napari.engine.shared import SharedFolder
 from unet_napari.errors import EngineError
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from unet_napari.engine.arrays import ArrayRef, SharedFolder
+    from unet_napari.engine.arrays import ArrayRef
+    from unet_napari.engine.shared import SharedFolder
 
 __all__ = ["Cancelled", "JobContext"]
 

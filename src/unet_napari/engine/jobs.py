@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unet_napari.atomic import check_output
 from unet_napari.engine.context import Cancelled
 from unet_napari.engine.images import Measured, open_image, open_pair
 from unet_napari.engine.preview import LivePreview
@@ -18,7 +19,6 @@ from unet_napari.engine.requests import SegmentJob, TrainJob
 from unet_napari.images import Statistics
 from unet_napari.inference import InferenceConfig, predict_steps, result_shape, segment_steps
 from unet_napari.model import Model
-from unet_napari.model_file import check_output
 from unet_napari.model_info import find_model
 from unet_napari.model_schema import check_name
 from unet_napari.training import Finished, Step, TrainConfig, Trainer, Validated

@@ -19,7 +19,7 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from unet_napari.engine.arrays import SharedFolder, map_arrays, take
+from unet_napari.engine.arrays import map_arrays, take
 from unet_napari.engine.context import Cancelled, JobContext
 from unet_napari.engine.protocol import (
     Cancel,
@@ -32,6 +32,7 @@ from unet_napari.engine.protocol import (
     decode,
     encode,
 )
+from unet_napari.engine.shared import SharedFolder
 from unet_napari.errors import UnetNapariError, UnetNapariWarning
 
 if TYPE_CHECKING:

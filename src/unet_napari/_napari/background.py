@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import QObject, Qt, Signal, Slot
+from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 
 __all__ = ["Background"]
 
@@ -55,7 +55,6 @@ class Background(QObject):
         else:
             self._done.emit(_Call(pool, done, result))
 
-    @Slot(object)
     def _deliver(self, call: "_Call") -> None:
         if call.pool is self._pool:
             call.function(call.argument)

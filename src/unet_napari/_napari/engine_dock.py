@@ -43,7 +43,7 @@ class EngineDock(Form):
         self.viewer = viewer
         self.job = job
         self.background = Background()
-        self.busy = False
+        self.busy = self._stopping = False
         self.docked = False
         self._reason = ""
         # The second click of a double click must not stop what the first one started.
@@ -105,7 +105,7 @@ class EngineDock(Form):
             self.progress.max = 0 if fraction is None else 100
             if fraction is not None:
                 self.progress.value = round(100 * fraction)
-            if self.run.enabled:  # else it says "Stopping…"
+            if not self._stopping:
                 self.status.say(text)
 
     def fail(self, error: Exception) -> None:
@@ -118,7 +118,17 @@ class EngineDock(Form):
 
     def in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Do a part of the job beside the viewer; its errors end the job."""
-        self.background.run(work, lambda result: self.busy and done(result), self.fail)
+
+        def go_on(result: object) -> None:
+            if self._stopping:  # before there was a job to stop
+                self._on_ended({})
+                return
+            try:
+                done(result)
+            except UnetNapariError as error:
+                self.fail(error)
+
+        self.background.run(work, go_on, self.fail)
 
     def _on_click(self) -> None:
         if not self.busy:
@@ -127,7 +137,7 @@ class EngineDock(Form):
             self._stop()
 
     def _start(self) -> None:
-        self.busy = True
+        self.busy, self._stopping = True, False
         self._double_click.start()
         self.run.text = "Stop"
         self.run.tooltip = "Stop, and keep what there is."
@@ -140,6 +150,7 @@ class EngineDock(Form):
             self.fail(error)
 
     def _stop(self) -> None:
+        self._stopping = True
         self.run.text = "Stopping…"
         self.run.enabled = False
         self.status.say("Stopping…")
@@ -222,8 +233,8 @@ class _Farewell(QObject):
         """Wait for this window."""
         window.installEventFilter(self)
 
-    def eventFilter(self, _: QObject, event: QEvent) -> bool:  # noqa: N802  Qt's name
+    def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         # A person's click on the cross may still be refused; then Qt destroys the widgets soon.
-        if event.type() == QEvent.Type.Close and not event.spontaneous():
+        if event is not None and event.type() == QEvent.Type.Close and not event.spontaneous():
             self._closed()
         return False

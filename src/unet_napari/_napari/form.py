@@ -208,9 +208,10 @@ class Form(Container[Widget]):
         fold.toggleButton().setStyleSheet(
             "QPushButton { background: transparent; border: none; text-align: left; padding: 2px; }"
         )
-        fold.layout().setContentsMargins(0, 0, 0, 0)
-        fold.layout().setSpacing(0)
-        fold.content().layout().setContentsMargins(0, _SPACING, 0, _SPACING)
+        for layout, around in ((fold.layout(), 0), (fold.content().layout(), _SPACING)):
+            assert layout is not None  # noqa: S101  superqt gives both a layout
+            layout.setContentsMargins(0, around, 0, around)
+            layout.setSpacing(0)
         fold.addWidget(area)
         self._body.addWidget(fold)
         return rows
@@ -316,13 +317,17 @@ def shrink(combo: QComboBox) -> None:
 class _Elider(QObject):
     """Paints a combo box with dots where its text is too long; napari's style cuts letters."""
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  Qt's name
-        if event.type() != QEvent.Type.Paint or not isinstance(watched, QComboBox):
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        if event is None or event.type() != QEvent.Type.Paint:
+            return False
+        if not isinstance(watched, QComboBox):
             return False
         option = QStyleOptionComboBox()
         option.initFrom(watched)
         option.frame = watched.hasFrame()
         style = watched.style()
+        if style is None:
+            return False
         room = style.subControlRect(
             QStyle.ComplexControl.CC_ComboBox,
             option,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, Qt, Signal, Slot
+from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 
 from unet_napari.engine import (
     EngineClient,
@@ -113,7 +113,6 @@ class Job(QObject):
     def _receive(self, number: int, event: object) -> None:
         self._received.emit((number, event))
 
-    @Slot(object)
     def _deliver(self, message: tuple[int, Any]) -> None:
         number, event = message
         if number != self._number:

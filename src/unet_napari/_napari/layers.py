@@ -45,7 +45,8 @@ _IN_MEMORY = 1 << 30  # bytes; a larger empty array lives in a sparse file
 
 def array_of(layer: Layer) -> LazyArray:
     """Return a layer's pixels without loading them; of a pyramid, the full resolution."""
-    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    data: LazyArray = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    return data
 
 
 def axes_of(layer: ImageLayer, axes: str | None = None) -> str:

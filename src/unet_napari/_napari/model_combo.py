@@ -76,15 +76,15 @@ class ModelCombo(ComboBox):
         if self.value is None and usable:
             self.value = max(usable, key=lambda model: model.path.stat().st_mtime).name
 
-    def info(self) -> ModelInfo | None:
-        """Return what the chosen model says about itself; None if none is chosen.
+    def need_info(self) -> ModelInfo:
+        """Return what the chosen model says about itself.
 
         Raises
         ------
         ModelFileError
-            If the file is missing or damaged.
+            If none is chosen, or the file is missing or damaged.
         """
-        return None if self.value is None else read_info(find_model(self.value))
+        return read_info(find_model(self.value or ""))
 
     def _list(self, _: object) -> list[tuple[str, str]]:
         own = [(_label(m.name, m.problem), m.name) for m in list_models()]
@@ -92,11 +92,9 @@ class ModelCombo(ComboBox):
 
     def _describe(self, _: object) -> None:
         try:
-            info = self.info()
+            text = "" if self.value is None else self.need_info().describe()
         except ModelFileError as error:
             text = str(error)
-        else:
-            text = "" if info is None else info.describe()
         self.native.setToolTip(f"{self._plain_tooltip}\n\n{text}".strip())
 
 

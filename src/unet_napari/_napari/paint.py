@@ -53,7 +53,7 @@ class Snapshot:
         shape = tuple(self.labels.shape)
         mask = np.zeros(shape, bool)
         for outline in self.regions:
-            inside = polygon2mask(shape[-2:], outline[:, -2:])
+            inside = polygon2mask(shape[-2:], outline[:, -2:])  # type: ignore[no-untyped-call]
             # A shape that was drawn on one slice counts there, a flat one on every slice.
             at = tuple(
                 slice(None) if np.isnan(v) else int(np.clip(round(v), 0, n - 1))

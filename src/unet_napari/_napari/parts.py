@@ -28,7 +28,9 @@ def cut_out(image: Image, place: Place, depth: int) -> Image:
             cut_out(image, Place({**place.index, "Z": int(z)}, place.region), 0) for z in around
         ]
         return Image(
-            np.stack([part.data for part in slices]), "Z" + slices[0].axes, image.pixel_size
+            np.stack([np.asarray(part.data) for part in slices]),
+            "Z" + slices[0].axes,
+            image.pixel_size,
         )
     pixels = np.asarray(image.data[tuple(index.get(letter, slice(None)) for letter in axes)])
     kept = "".join(letter for letter in axes if letter not in place.index)

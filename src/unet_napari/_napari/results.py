@@ -1,5 +1,6 @@
 """Results as layers: each lies on its image, and a rerun updates it instead of adding another."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ def with_own_numbers(
     if layer is None or array_of(layer).shape != output_shape(array_of(image).shape, axes):
         return part
     letters = axes.replace("C", "")
-    if array_of(layer).size > _LOOKED_AT:
+    if math.prod(array_of(layer).shape) > _LOOKED_AT:
         around = np.array(array_of(layer)[Place(place.index).indexer(letters)])
         letters = "".join(letter for letter in letters if letter not in place.index)
         around[Place({}, place.region).indexer(letters)] = 0

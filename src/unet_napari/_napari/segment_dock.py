@@ -213,7 +213,7 @@ class SegmentDock(EngineDock):
             self.found.say("")
             return f"To segment, choose {' and '.join(wanted)}."
         try:
-            info = self.model.info()
+            info = self.model.need_info()
             image = image_of(self.image.value, self.axes.value)
         except UnetNapariError as error:
             return str(error)
@@ -255,8 +255,7 @@ class SegmentDock(EngineDock):
 
     def begin(self) -> None:
         """Segment what is asked for."""
-        layer, info = self.image.value, self.model.info()
-        assert info is not None  # noqa: S101  nothing is missing
+        layer, info = self.image.value, self.model.need_info()
         image = image_of(layer, self.axes.value)
         place = self._place(layer, image.axes)
         slab = info.ndim == 3 and "Z" in place.index

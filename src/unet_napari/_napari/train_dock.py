@@ -72,7 +72,7 @@ class TrainDock(EngineDock):
             hidden.visible = False
         self.refresh_run()
 
-    @property
+    @property  # type: ignore[misc]
     def labels(self) -> LayerCombo:  # type: ignore[override]
         """The choice of a labels layer; it hides the container's own, unused `labels`."""
         return self.get_widget("labels")  # type: ignore[return-value]

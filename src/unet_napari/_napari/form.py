@@ -12,6 +12,7 @@ from magicgui.widgets import ComboBox, Container, Label, LineEdit, ProgressBar, 
 from magicgui.widgets.bases import Widget
 from napari.layers import Layer
 from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -199,19 +200,8 @@ class Form(Container[Widget]):
         """Start a group of rows that is shown when the user opens it."""
         area = QWidget()
         rows = Rows(self, area)
-        fold = QCollapsible(title)
+        fold = _Fold(title)
         fold.setToolTip(tooltip)
-        fold.setDuration(0)
-        fold.setCollapsedIcon("▸")
-        fold.setExpandedIcon("▾")
-        # The theme paints an opened fold like a pressed button; it is a headline.
-        fold.toggleButton().setStyleSheet(
-            "QPushButton { background: transparent; border: none; text-align: left; padding: 2px; }"
-        )
-        for layout, around in ((fold.layout(), 0), (fold.content().layout(), _SPACING)):
-            assert layout is not None  # noqa: S101  superqt gives both a layout
-            layout.setContentsMargins(0, around, 0, around)
-            layout.setSpacing(0)
         fold.addWidget(area)
         self._body.addWidget(fold)
         return rows
@@ -312,6 +302,32 @@ def shrink(combo: QComboBox) -> None:
     combo.setMinimumContentsLength(5)
     combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     combo.installEventFilter(_Elider(combo))
+
+
+class _Fold(QCollapsible):  # type: ignore[misc]
+    """A headline that opens and closes what is below it; closed, that is really hidden."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        self._title = title
+        self.setDuration(0)
+        # Its icons keep the colour of the theme they were made in; letters follow the theme.
+        self.setCollapsedIcon(QIcon())
+        self.setExpandedIcon(QIcon())
+        # The theme paints an opened fold like a pressed button, which is too loud for a headline.
+        self.toggleButton().setStyleSheet(
+            "QPushButton { background: transparent; border: none; text-align: left; padding: 2px; }"
+        )
+        for layout, around in ((self.layout(), 0), (self.content().layout(), _SPACING)):
+            assert layout is not None  # noqa: S101  superqt gives both a layout
+            layout.setContentsMargins(0, around, 0, around)
+            layout.setSpacing(0)
+        self.toggled.connect(self._show_content)
+        self._show_content(False)
+
+    def _show_content(self, opened: bool) -> None:
+        self.content().setVisible(opened)
+        self.setText(f"{'▾' if opened else '▸'}  {self._title}")
 
 
 class _Elider(QObject):

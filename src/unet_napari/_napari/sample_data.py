@@ -14,15 +14,15 @@ LayerTuple = tuple[NDArray[Any], dict[str, Any], str]
 
 def nuclei_2d() -> list[LayerTuple]:
     """Return an image of fluorescent nuclei, 512 x 512 pixels."""
-    image, _ = nuclei((512, 512), count=90, seed=1)
+    image, _ = nuclei((512, 512), count=120, seed=1)
     return [(image, {"name": "nuclei", **_place("YX", (0.25, 0.25))}, "image")]
 
 
 def nuclei_2d_painted() -> list[LayerTuple]:
-    """Return the same image with a quarter of its nuclei painted, ready to train on."""
-    image, labels = nuclei((512, 512), count=90, seed=1)
-    painted = np.zeros(labels.shape, np.uint16)
-    painted[:256, :256] = labels[:256, :256]
+    """Return the same image with the nuclei of its left half painted, ready to train on."""
+    image, labels = nuclei((512, 512), count=120, seed=1)
+    cut = np.unique(labels[:, 256:])  # only whole nuclei: a half one is a wrong example
+    painted = np.where(np.isin(labels, cut), 0, labels).astype(np.uint16)
     place = _place("YX", (0.25, 0.25))
     return [
         (image, {"name": "nuclei", **place}, "image"),

@@ -127,7 +127,11 @@ class TrainDock(EngineDock):
         self.plot.hide()
         rows.add_native(self.plot)
         rows.add_wide(
-            button("segment", "Segment with this model…", "Use the new model on this image.")
+            PushButton(
+                name="segment",
+                text="Segment with this model…",
+                tooltip="Open the Segment dock with this image and the new model.",
+            )
         )
 
     def _add_folded_fields(self) -> None:
@@ -313,6 +317,10 @@ class TrainDock(EngineDock):
 
     def _open_segment(self) -> None:
         """Open the other dock with this image and this model."""
-        _, dock = self.viewer.window.add_plugin_dock_widget("unet-napari", "Segment with U-Net")
+        holder, dock = self.viewer.window.add_plugin_dock_widget(
+            "unet-napari", "Segment with U-Net"
+        )
+        holder.show()
+        holder.raise_()
         dock.image.value = self.image.value
         dock.model.value = self._model

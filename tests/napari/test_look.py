@@ -1,0 +1,84 @@
+"""What a person sees: nothing clipped, few controls, a tooltip on each."""
+
+import pytest
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+)
+from superqt import QCollapsible
+
+from unet_napari._napari.segment_dock import SegmentDock
+from unet_napari._napari.train_dock import TrainDock
+
+CONTROLS = (QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit)
+
+
+@pytest.fixture(params=[TrainDock, SegmentDock])
+def dock(request, viewer, job, painted, qtbot):
+    """A dock of 300 x 650 pixels: what is left of a window of 700."""
+    image, labels = painted
+    viewer.add_image(image, name="an image with a name that is far too long for the dock")
+    viewer.add_labels(labels, name="labels with a name that is far too long for the dock")
+    dock = request.param(viewer, job)
+    viewer.window.add_dock_widget(dock, name="dock")
+    dock.status.say("A rather long message that has to be broken into several lines. " * 3)
+    dock.native.setParent(None)
+    dock.native.resize(300, 650)
+    dock.native.show()
+    qtbot.waitExposed(dock.native)
+    yield dock
+    dock.native.deleteLater()
+
+
+def shown(dock, kinds):
+    return [child for child in dock.native.findChildren(kinds) if child.isVisible()]
+
+
+def folds(dock):
+    return dock.native.findChildren(QCollapsible)
+
+
+def test_at_most_six_controls_are_shown_and_the_rest_is_folded(dock):
+    handles = {fold.toggleButton() for fold in folds(dock)}
+    controls = [child for child in shown(dock, CONTROLS) if child not in handles]
+    assert 4 <= len(controls) <= 6
+    assert all(fold.toolTip() for fold in folds(dock))
+
+
+def test_every_field_has_a_tooltip(dock):
+    assert [field.name for field in dock if not field.tooltip] == []
+
+
+def test_nothing_is_wider_than_the_dock(dock, qtbot):
+    for fold in folds(dock):
+        fold.expand()
+    qtbot.wait(50)
+    area = dock.native.findChild(QScrollArea)
+    assert area.widget().width() <= area.viewport().width()
+    for child in shown(dock, (*CONTROLS, QLabel)):
+        right = child.mapTo(dock.native, child.rect().topRight()).x()
+        assert right <= dock.native.width(), child
+        assert child.width() >= min(child.minimumSizeHint().width(), 40), child
+
+
+def test_what_is_folded_opens(dock, qtbot):
+    for fold in folds(dock):
+        assert not fold.content().isVisible()
+        fold.toggleButton().click()
+        assert fold.content().isVisible()
+        needed = fold.content().minimumSizeHint().height()
+        qtbot.waitUntil(lambda content=fold.content(), y=needed: content.height() >= y)
+
+
+def test_without_unfolding_everything_fits_into_the_height(dock):
+    area = dock.native.findChild(QScrollArea)
+    assert area.verticalScrollBar().maximum() == 0
+
+
+def test_texts_that_wrap_get_the_height_they_need(dock):
+    for label in shown(dock, QLabel):
+        assert label.height() >= label.heightForWidth(label.width()) - 1, label.text()

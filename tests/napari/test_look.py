@@ -70,8 +70,8 @@ def test_what_is_folded_opens(dock, qtbot):
         assert not fold.content().isVisible()
         fold.toggleButton().click()
         assert fold.content().isVisible()
-        needed = fold.content().minimumSizeHint().height()
-        qtbot.waitUntil(lambda content=fold.content(), y=needed: content.height() >= y)
+        content = fold.content()
+        qtbot.waitUntil(lambda it=content: it.height() >= it.minimumSizeHint().height())
 
 
 def test_without_unfolding_everything_fits_into_the_height(dock):

@@ -199,7 +199,7 @@ def test_tensors_that_do_not_fit_are_listed(good, forge):
     state["surplus"] = torch.zeros(1)
     refused(
         forge(weights=safetensors.torch.save(state)),
-        rf"missing: {names[0]}; unknown: surplus; .*{names[1]} \[7\] instead of .*{names[2]}",
+        rf"missing: {names[0]}; unknown: surplus; .*{names[1]} F32 \[7\] instead of .*{names[2]}",
     )
 
 

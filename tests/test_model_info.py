@@ -21,6 +21,7 @@ from unet_napari.model_info import (
     list_models,
     models_folder,
     read_info,
+    read_storage,
     read_thumbnail,
 )
 from unet_napari.model_schema import FORMAT, check_name, parse_info
@@ -73,12 +74,12 @@ def test_a_description_survives_json():
 def test_a_description_in_words():
     assert GOOD.describe().splitlines() == [
         "nuclei <b>β</b>",
+        "  Score:        0.812 (AP50)",
         "  Task:         cells, seed threshold 0.5",
         "  Network:      unet, 2D, 12,345 parameters",
         "  Channels:     1",
         "  Pixel size:   Y 0.25, X 0.5 µm",
         "  Halo:         12 x 14 px",
-        "  Score:        0.812 (AP50)",
         "  Data:         a.tif, shape (3, 4), sha256 0123456789ab…",
         "  Seconds:      12.25",
     ]
@@ -89,6 +90,59 @@ def test_what_is_unknown_is_said_in_words():
     assert "Pixel size:   unknown" in info.describe()
     assert "Halo:         not measured" in info.describe()
     assert "Score:        none: too few labels to judge" in info.describe()
+
+
+def test_a_description_leaves_out_what_is_not_set_or_usual():
+    settings = {
+        "network": "unet",
+        "patch": None,
+        "batch": 4,
+        "network_options": {"norm": "group"},
+        "task_options": {},
+        "augment": {"flip": False, "gamma": 0.3},
+    }
+    usual = {
+        "network": "unet",
+        "patch": None,
+        "batch": None,
+        "network_options": {},
+        "task_options": {},
+        "augment": {"flip": True, "gamma": 0.3},
+    }
+    source = {
+        "settings": settings,
+        "slicewise": False,
+        "steps": 12,
+        "finished": "",
+        "data": [{"name": f"{n}.tif", "pixel_size": {}} for n in range(6)],
+    }
+    info = dataclasses.replace(GOOD, provenance=source)
+    assert info.describe(usual).splitlines()[7:] == [
+        "  Steps:        12",
+        "  Data:         0.tif",
+        "                1.tif",
+        "                2.tif",
+        "                3.tif",
+        "                and 2 more",
+        "  Settings:     batch 4, network options norm group, augment flip off",
+    ]
+    assert info.describe(settings).splitlines()[-1] == "  Settings:     all as usual"
+    assert "Settings" not in info.describe()
+
+
+@pytest.mark.parametrize("weights", [b"", b"never read", bytes(8) + b"{}"])
+def test_storage_of_damaged_weights_is_refused(tmp_path, weights):
+    path = save(tmp_path / "a.unet", **{WEIGHTS: weights})
+    assert read_info(path) == GOOD
+    with pytest.raises(ModelFileError, match="header of its weights"):
+        read_storage(path)
+
+
+def test_storage_in_words(tmp_path):
+    header = json.dumps({"a": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+    weights = struct.pack("<Q", len(header)) + header + bytes(2**21)
+    path = save(tmp_path / "a.unet", **{WEIGHTS: weights})
+    assert read_storage(path).describe() == "2.0 MiB, weights in fp16"
 
 
 def test_a_name_can_be_checked_before_there_is_a_model():

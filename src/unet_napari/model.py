@@ -99,7 +99,7 @@ class Model:
             provenance=dict(self.provenance),
         )
 
-    def save(self, path: str | Path, *, overwrite: bool = True) -> Path:
+    def save(self, path: str | Path, *, overwrite: bool = True, half: bool = False) -> Path:
         """Save to a model file, in one step: a file that was there is whole until then.
 
         Parameters
@@ -108,6 +108,8 @@ class Model:
             Where to; ``.unet`` is appended where it is missing.
         overwrite
             Whether an existing file may be replaced.
+        half
+            Store the weights in float16, which halves the file; see ``docs/compression.md``.
 
         Returns
         -------
@@ -117,7 +119,8 @@ class Model:
         Raises
         ------
         OutputError
-            If the file cannot be written or the model cannot be described.
+            If the file cannot be written, the model cannot be described, or a weight is too
+            large for float16.
         """
         path = Path(path)
         if path.suffix != SUFFIX:
@@ -128,7 +131,7 @@ class Model:
             parse_info(data)  # whatever is saved can be loaded
         except ModelFileError as error:
             raise OutputError(f"The model cannot be saved: {error}.") from error
-        members = {INFO: data, WEIGHTS: encode_weights(self.network)}
+        members = {INFO: data, WEIGHTS: encode_weights(self.network, half=half)}
         if self.thumbnail is not None:
             members[THUMBNAIL] = bytes(imagecodecs.png_encode(np.ascontiguousarray(self.thumbnail)))
         write_container(path, members, overwrite=overwrite)

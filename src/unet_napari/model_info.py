@@ -21,6 +21,7 @@ from unet_napari.atomic import check_output
 from unet_napari.errors import ModelFileError, OutputError, UnetNapariWarning
 from unet_napari.model_file import INFO, SUFFIX, THUMBNAIL, open_container
 from unet_napari.model_schema import ModelInfo, parse_info
+from unet_napari.tensor_table import read_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
 __all__ = [
     "ListedModel",
     "ModelInfo",
+    "Storage",
     "decode_thumbnail",
     "find_model",
     "list_models",
     "models_folder",
     "read_info",
+    "read_storage",
     "read_thumbnail",
 ]
 
@@ -65,6 +68,26 @@ class ListedModel:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class Storage:
+    """How a model is stored.
+
+    Attributes
+    ----------
+    size
+        Bytes of the file.
+    precision
+        Of the weights: ``"fp32"``, or ``"fp16"`` if it was saved with ``half=True``.
+    """
+
+    size: int
+    precision: str
+
+    def describe(self) -> str:
+        """Return ``"2.0 MiB, weights in fp32"``."""
+        return f"{self.size / 2**20:.1f} MiB, weights in {self.precision}"
+
+
 def read_info(path: str | Path) -> ModelInfo:
     """Read what a model file says about itself; its weights are not read.
 
@@ -75,6 +98,21 @@ def read_info(path: str | Path) -> ModelInfo:
     """
     with open_container(Path(path)) as container:
         return parse_info(container.read(INFO))
+
+
+def read_storage(path: str | Path) -> Storage:
+    """Read how large a model file is and in which precision it keeps its weights.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged or hostile.
+    """
+    path = Path(path)
+    with open_container(path) as container:
+        table, _ = read_table(container)
+    half = any(entry.dtype == "F16" for entry in table.values())
+    return Storage(path.stat().st_size, "fp16" if half else "fp32")
 
 
 def read_thumbnail(path: str | Path) -> NDArray[np.uint8] | None:

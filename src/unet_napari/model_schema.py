@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.errors import ModelFileError, SettingsError
+from unet_napari.model_description import describe_model
 from unet_napari.model_file import INFO
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ _NODES = 20_000  # largest number of values in the whole of model.json
 _DEPTH = 12  # deepest nesting of lists and objects
 _CHANNELS = 4096
 _SPATIAL = "ZYX"
-# Parts of the provenance with a line of their own, or too long for one.
-_NOT_DESCRIBED = ("score", "score_name", "settings", "chosen")
 
 
 @dataclass(frozen=True)
@@ -73,22 +72,9 @@ class ModelInfo:
         content = {item.name: getattr(self, item.name) for item in fields(self)}
         return content | {"halo": None if self.halo is None else list(self.halo)}
 
-    def describe(self) -> str:
-        """Return a description of several lines, for ``unet-napari info`` and the docks."""
-        lines = {
-            "Task": _task_text(self.task),
-            "Network": f"{self.network['name']}, {self.ndim}D, {self.parameters:,} parameters",
-            "Channels": str(self.channels),
-            "Pixel size": _pixel_size_text(self.pixel_size),
-            "Halo": "not measured"
-            if self.halo is None
-            else " x ".join(map(str, self.halo)) + " px",
-            "Score": _score_text(self.provenance),
-        }
-        for key, value in self.provenance.items():
-            if key not in _NOT_DESCRIBED:
-                lines[key.replace("_", " ").capitalize()] = _phrase(value)
-        return "\n".join([self.name, *(f"  {key + ':':<14}{text}" for key, text in lines.items())])
+    def describe(self, usual: Mapping[str, Any] | None = None) -> str:
+        """Return a description of several lines, see `describe_model`."""
+        return describe_model(self, usual)
 
 
 def parse_info(data: bytes) -> ModelInfo:
@@ -226,43 +212,6 @@ def _unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) != len(pairs):
         raise ValueError("a key is there twice")
     return content
-
-
-def _task_text(task: Mapping[str, Any]) -> str:
-    """Name the task and its own settings; how it was trained is left to the file."""
-    settings = {key: value for key, value in task.items() if not isinstance(value, dict)}
-    return _phrase(settings)
-
-
-def _phrase(value: object) -> str:
-    """Put a JSON value into words: ``cells, seed threshold 0.5``."""
-    if isinstance(value, dict):
-        named = [str(value["name"])] if "name" in value else []
-        rest = (
-            f"{key.replace('_', ' ')} {_phrase(v)}" for key, v in value.items() if key != "name"
-        )
-        return ", ".join([*named, *rest])
-    if isinstance(value, list | tuple):
-        if all(isinstance(part, int | float) for part in value):
-            return f"({', '.join(map(_phrase, value))})"
-        return "; ".join(map(_phrase, value))
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, str) and len(value) == 64 and value.isalnum():
-        return f"{value[:12]}…"  # a hash: enough to compare by eye
-    return "unknown" if value is None else str(value)
-
-
-def _pixel_size_text(sizes: Mapping[str, float]) -> str:
-    known = [f"{axis} {sizes[axis]:g}" for axis in _SPATIAL if axis in sizes]
-    return ", ".join(known) + " µm" if known else "unknown"
-
-
-def _score_text(provenance: Mapping[str, Any]) -> str:
-    score = provenance.get("score")
-    if not isinstance(score, int | float):
-        return "none: too few labels to judge"
-    return f"{score:.3f} ({provenance.get('score_name', 'on validation data')})"
 
 
 def _shorten(value: object) -> str:

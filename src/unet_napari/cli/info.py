@@ -14,14 +14,16 @@ __all__ = ["add_parser"]
 def add_parser(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
-        "info", help="task, channels, pixel size, halo, validation score, provenance of a model"
+        "info", help="score, task, channels, pixel size, halo, provenance and file of a model"
     )
     parser.add_argument("model", help="name of a model, or its file")
     parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from unet_napari.model_info import find_model, read_info
+    from unet_napari.model_info import find_model, read_info, read_storage
+    from unet_napari.training.config import TrainConfig
 
     path = find_model(arguments.model)
-    print(read_info(path).describe())
+    print(read_info(path).describe(usual=TrainConfig().to_dict()))
+    print(f"  {'File:':<14}{read_storage(path).describe()}")

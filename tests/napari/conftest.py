@@ -13,7 +13,7 @@ import pytest
 
 import napari
 from unet_napari._napari.job import Job
-from unet_napari.engine.arrays import SharedFolder
+from unet_napari.engine.shared import SharedFolder
 from unet_napari.images.synthetic import nuclei
 
 

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QScrollArea,
+    QWidget,
 )
 from superqt import QCollapsible
 
@@ -35,7 +36,8 @@ def dock(request, viewer, job, painted, qtbot):
 
 
 def shown(dock, kinds):
-    return [child for child in dock.native.findChildren(kinds) if child.isVisible()]
+    children = dock.native.findChildren(QWidget)
+    return [child for child in children if isinstance(child, kinds) and child.isVisible()]
 
 
 def folds(dock):

@@ -71,13 +71,13 @@ def test_from_a_tiff_to_labels(viewer, train, painted, qtbot):
     image, labels = painted
     paint(train, labels)
     assert train.image.value == image
-    train.settings.minutes.value = "0.2"
     train.run.native.click()
     qtbot.waitUntil(lambda: len(train.plot.loss.points) > 1, timeout=PATIENCE)
     gaps = Gaps()
     name = f"{image.name} · prediction"
     qtbot.waitUntil(lambda: name in viewer.layers, timeout=PATIENCE)
     assert viewer.layers[name].data.shape == image.data.shape
+    train.run.native.click()
     qtbot.waitUntil(lambda: train.run.text == "Train", timeout=PATIENCE)
     assert "saved" in train.status.value
     assert np.percentile(gaps.seconds, 99) < 0.1

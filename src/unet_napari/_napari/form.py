@@ -145,7 +145,7 @@ class Rows:
             self._owner.append(widget)
         area = field.native if not beside else _side_by_side([field, *beside])
         label = QLabel(caption(field))
-        label.setToolTip(field.tooltip)
+        label.setToolTip(field.tooltip or "")
         self._owner.captions.append(label)
         self._layout.addRow(label, area)
 
@@ -304,7 +304,7 @@ def shrink(combo: QComboBox) -> None:
     combo.installEventFilter(_Elider(combo))
 
 
-class _Fold(QCollapsible):  # type: ignore[misc]
+class _Fold(QCollapsible):
     """A headline that opens and closes what is below it; closed, that is really hidden."""
 
     def __init__(self, title: str) -> None:

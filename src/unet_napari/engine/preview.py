@@ -89,6 +89,6 @@ class LivePreview:
         for _ in segment_steps(image, model, labels, config):
             if self._context.cancelled:
                 return
-        reference, shared = self._context.folder.allocate(labels.shape, labels.dtype)
+        result, shared = self._context.folder.allocate(labels.shape, labels.dtype)
         shared[...] = labels
-        self._context.send(Preview(step, key, reference))
+        self._context.send(Preview(step, key, result))

@@ -1,4 +1,4 @@
-"""The command line: ``unet-napari segment | train | evaluate | info | demo``.
+"""The command line: ``unet-napari segment | train | evaluate | export | info | demo``.
 
 Progress and messages go to stderr, results to files and stdout. Exit status 0 means that
 every output is whole, 2 an error that the user can put right, told in one line.
@@ -11,12 +11,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from unet_napari.cli import demo, evaluate, info, segment, train
+from unet_napari.cli import demo, evaluate, export, info, segment, train
 from unet_napari.errors import UnetNapariError, UnetNapariWarning
 
 __all__ = ["main"]
 
-_COMMANDS = (segment, train, evaluate, info, demo)
+_COMMANDS = (segment, train, evaluate, export, info, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

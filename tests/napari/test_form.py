@@ -65,3 +65,11 @@ def test_fields_of_all_groups_align_and_are_reached_by_name(qapp, qtbot):
     assert form["a"].value == 1
     assert form["much_longer_name"].value == 2
     form.native.deleteLater()
+
+
+def test_a_dock_cannot_be_squeezed_until_its_fields_are_unreadable(qapp):
+    form = Form()
+    form.add_rows().add(choice("a", [("x", 1)], "A."))
+    form.finish()
+    assert 250 <= form.native.minimumSizeHint().width() <= 300
+    form.native.deleteLater()

@@ -49,6 +49,7 @@ __all__ = [
 
 _Number = TypeVar("_Number", int, float)
 
+_LEAST_WIDTH = 270  # pixels; napari makes a new dock as narrow as it may be
 _MARGIN = 8  # pixels around the fields
 _SPACING = 6  # pixels between rows
 
@@ -183,6 +184,7 @@ class Form(Container[Widget]):
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setMinimumWidth(_LEAST_WIDTH)
         scroll.setWidget(body)
         self.native.layout().addWidget(scroll)
 

@@ -30,7 +30,7 @@ def add_parser(commands: Subparsers) -> None:
     add = parser.add_argument
     add("--headless", action="store_true", help="stay in the terminal though there is a display")
     add("--output", type=Path, default=Path("unet-napari-demo"), metavar="DIR")
-    add("--time", type=duration, default=60.0, dest="seconds", metavar="60s", help="of training")
+    add("--time", type=duration, default=90.0, dest="seconds", metavar="90s", help="of training")
     parser.set_defaults(command=_run)
 
 

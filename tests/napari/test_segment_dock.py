@@ -1,12 +1,15 @@
 import os
 
+import dask.array
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from unet_napari._napari import segment_dock
 from unet_napari._napari.segment_dock import SegmentDock
 from unet_napari.engine import JobCancelled, JobFailed, JobFinished, SegmentJob
+from unet_napari.images import Statistics
 from unet_napari.inference.progress import Progress
 from unet_napari.model_info import ListedModel, ModelInfo
 
@@ -132,6 +135,62 @@ def test_a_slice_lands_in_its_place(dock, viewer, client, qtbot):
     assert data.shape == stack.shape
     assert (data[1, 4] == 5).all()
     assert data.sum() == 5 * 20 * 30
+
+
+class Recorded:
+    """An array that remembers which planes of it were read."""
+
+    shape, dtype, ndim = (50, 60, 70), np.dtype(np.uint8), 3
+
+    def __init__(self):
+        self.planes = set()
+
+    def __getitem__(self, key):
+        self.planes |= set(np.arange(50)[key[0]].ravel().tolist())
+        return np.zeros(self.shape, np.uint8)[key]
+
+
+def test_of_a_lazy_stack_only_the_slice_is_read(dock, viewer, client, qtbot, monkeypatch):
+    source = Recorded()
+    stack = dask.array.from_array(source, chunks=(1, 60, 70), asarray=False)
+    # The statistics of the whole are measured from a bounded sample of it.
+    monkeypatch.setattr(
+        "unet_napari.images.Normalisation.measure", lambda *_: Statistics((0.0,), (1.0,))
+    )
+    viewer.add_image(stack, name="stack", contrast_limits=(0, 50))
+    viewer.dims.set_point(0, 6)
+    dock.scope.value = "slice"
+    source.planes.clear()
+    job = run(dock, client, qtbot, np.full((60, 70), 2, np.uint32))
+    assert source.planes <= {6}
+    assert job.statistics == {"low": [0.0], "high": [1.0]}
+    data = viewer.layers["stack · nuclei"].data
+    assert (data[6] == 2).all()
+    assert np.count_nonzero(data) == 60 * 70
+
+
+@pytest.mark.parametrize("kind", ["dask", "zarr", "memmap"])
+def test_a_whole_lazy_stack_goes_to_the_engine_by_reference(
+    dock, viewer, client, qtbot, kind, tmp_path
+):
+    if kind == "memmap":
+        np.save(tmp_path / "stack.npy", np.zeros((50, 60, 70), np.uint8))
+        stack = np.load(tmp_path / "stack.npy", mmap_mode="r")
+    elif kind == "zarr":
+        stack = zarr.create_array(tmp_path / "s.zarr", shape=(50, 60, 70), dtype="uint8")
+    else:
+        stack = dask.array.zeros((50, 60, 70), chunks=(1, 60, 70), dtype="uint8")
+    viewer.add_image(stack, name="stack", contrast_limits=(0, 50))
+    job = run(dock, client, qtbot, np.zeros(stack.shape, np.uint32))
+    assert job.image.data.kind == {"dask": "pickle"}.get(kind, kind)
+
+
+def test_of_a_pyramid_the_full_resolution_is_segmented(dock, viewer, client, qtbot):
+    levels = [np.zeros((64, 96)), np.zeros((32, 48))]
+    viewer.add_image(levels, multiscale=True, name="pyramid")
+    job = run(dock, client, qtbot, np.ones((64, 96), np.uint32))
+    assert job.image.data.shape == (64, 96)
+    assert viewer.layers["pyramid · nuclei"].data.shape == (64, 96)
 
 
 def test_the_view_lands_in_its_place_with_numbers_of_its_own(dock, viewer, client, qtbot):

@@ -1,4 +1,5 @@
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -180,6 +181,21 @@ def test_a_double_click_is_one_run(ready, client, qtbot):
     assert len(client.jobs) == 1
 
 
+def test_a_stop_while_labels_are_still_being_copied_starts_nothing(
+    ready, client, qtbot, monkeypatch
+):
+    go = threading.Event()
+    monkeypatch.setattr(
+        "unet_napari._napari.train_dock.train_job", lambda *_, **__: go.wait(10) and None
+    )
+    ready.run.native.click()
+    qtbot.wait(500)  # longer than a double click
+    ready.run.native.click()
+    go.set()
+    qtbot.waitUntil(lambda: ready.run.text == "Train")
+    assert not client.jobs
+
+
 def test_stop_keeps_the_model_and_the_dock_is_ready_again(running, client, qtbot, models_folder):
     qtbot.wait(500)  # longer than a double click
     running.run.native.click()
@@ -304,8 +320,3 @@ def test_shapes_mark_what_is_complete(ready, viewer, client, qtbot):
 def test_closing_the_dock_ends_the_engine(running, viewer, client, qtbot):
     viewer.window.remove_dock_widget(running.native)
     qtbot.waitUntil(lambda: client.closed)
-
-
-def test_all_fields_have_tooltips_and_at_most_six_are_shown(dock, viewer, qtbot):
-    fields = [field for field in dock if field.name not in ("progress",)]
-    assert [field.name for field in fields if not field.tooltip] == []

@@ -14,8 +14,8 @@ from unet_napari.images import as_image, nuclei
 from unet_napari.inference import InferenceConfig, int8, predict_steps, segment_steps
 from unet_napari.inference.agreement import Agreement, measure_agreement
 from unet_napari.inference.backends import OpenVinoBackend
+from unet_napari.inference.grids import make_grid
 from unet_napari.inference.int8 import calibrate, check_int8, sample_tiles, spread
-from unet_napari.inference.plan import make_grid
 from unet_napari.tasks import CellsTask, SemanticTask
 
 INT8 = InferenceConfig(precision="int8")

@@ -66,8 +66,10 @@ def test_tiled_is_whole(make_model, whole, network, data):
 
 def test_tiles_are_really_cut(make_model):
     _, steps = predicted(random_image((200, 150)), make_model(), tile=(80, 80))
-    assert steps[-1].total > 4
-    assert [step.done for step in steps] == list(range(1, steps[-1].total + 1))
+    done = [step.done for step in steps]
+    assert len(done) > 4
+    assert done == sorted(set(done))
+    assert done[-1] == steps[-1].total
 
 
 def test_too_small_a_halo_shows(make_model, whole):
@@ -112,7 +114,8 @@ def test_time_is_looped_with_one_brightness_scale(make_model, whole):
     pixels = np.random.default_rng(0).integers(0, 4000, (3, 40, 30)).astype(np.uint16)
     model, series = make_model(), Image(pixels, "TYX")
     maps, steps = predicted(series, model)
-    assert steps[-1].done == steps[-1].total == 3
+    assert len(steps) == 3
+    assert steps[-1].done == steps[-1].total
     statistics = model.normalisation.measure(series)
     batch = torch.from_numpy(model.normalisation.apply(pixels[None, 2], statistics))[None]
     with torch.inference_mode():

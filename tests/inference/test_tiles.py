@@ -73,19 +73,31 @@ def test_the_halo_is_whole_inside_the_image_and_absent_beyond_it(cut):
             assert stop <= each.outer.stop[axis] <= end[axis]
 
 
-@given(cuts())
-def test_the_crop_selects_the_core_from_the_output(cut):
+@given(cuts(), st.data())
+def test_a_part_of_the_output_is_cropped_to_the_core(cut, data):
     grid, shape, tile = cut
     for each in grid.tiles(shape, tile):
-        pixels = [
-            np.arange(start + margin, stop - margin)
-            for start, stop, margin in zip(
-                each.outer.start, each.outer.stop, grid.margin, strict=True
-            )
-        ]
-        for axis, crop in enumerate(each.crop):
-            expected = np.arange(each.core.start[axis], each.core.stop[axis])
-            np.testing.assert_array_equal(pixels[axis][crop], expected)
+        output = each.outer.grow(tuple(-m for m in grid.margin))
+        start = data.draw(st.integers(0, output.shape[0]))
+        rows = data.draw(st.integers(0, output.shape[0] - start))
+        region, crop = each.part(start, rows)
+        pixels = [np.arange(a, b) for a, b in zip(output.start, output.stop, strict=True)]
+        pixels[0] = pixels[0][start : start + rows]
+        for axis in range(len(shape)):
+            core = np.arange(each.core.start[axis], each.core.stop[axis])
+            expected = np.intersect1d(core, pixels[axis])
+            np.testing.assert_array_equal(pixels[axis][crop[axis]], expected)
+            np.testing.assert_array_equal(np.r_[region.slices[axis]], expected)
+
+
+@given(cuts(), st.integers(1, 20))
+def test_strips_put_together_are_the_region(cut, rows):
+    grid, shape, tile = cut
+    outer = grid.tiles(shape, tile)[0].outer
+    strips = list(outer.strips(rows))
+    assert max(strip.shape[0] for strip in strips) <= rows
+    assert [strip.start[0] for strip in strips[1:]] == [strip.stop[0] for strip in strips[:-1]]
+    assert (strips[0].start, strips[-1].stop) == (outer.start, outer.stop)
 
 
 def test_an_axis_that_fits_stays_whole():

@@ -83,8 +83,8 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _tiles(model: Model, path: str | None, axes: str | None) -> Tiles:
     """Return normalised tiles of the user's image, or of one that is made here."""
+    from unet_napari.inference.grids import make_grid
     from unet_napari.inference.int8 import sample_tiles, spread
-    from unet_napari.inference.plan import make_grid
     from unet_napari.inference.views import check_image, split_views
     from unet_napari.inputs import image_for, inference_config
 

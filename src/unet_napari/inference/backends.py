@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
 from unet_napari.errors import ResourceError
+from unet_napari.inference.graph import Step, trace
 from unet_napari.inference.int8 import quantise
+from unet_napari.inference.stream import Stream
 from unet_napari.networks.folding import fold_batch_norm
 
 if TYPE_CHECKING:
@@ -72,6 +74,13 @@ class TorchBackend:
         self._layout = torch.channels_last if network.ndim == 2 else torch.channels_last_3d
         self._network: nn.Module = fold_batch_norm(network).to(device)
         self._network.to(memory_format=self._layout)
+        self._steps: list[Step] | None = None
+
+    def stream(self, shape: tuple[int, ...], strip: int) -> Stream:
+        """Return what computes images of a shape (1, C, *S) in strips, on the CPU in fp32."""
+        if self._steps is None or self._steps[0].shape != shape:
+            self._steps = trace(self._network, shape)
+        return Stream(self._steps, strip, self._device)
 
     @torch.inference_mode()
     def logits(self, batch: NDArray[np.float32]) -> Tensor:

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Cost", "rehearse"]
+__all__ = ["Cost", "LiveTensors", "rehearse"]
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ def rehearse(network: nn.Module, shape: tuple[int, ...]) -> Cost:
         for name, tensor in [*network.named_parameters(), *network.named_buffers()]
     }
     # The input is made inside, so that it is counted too.
-    with torch.inference_mode(), _LiveTensors() as live, FlopCounterMode(display=False) as counter:
+    with torch.inference_mode(), LiveTensors() as live, FlopCounterMode(display=False) as counter:
         functional_call(network, state, (torch.empty(shape, device="meta"),))
     return Cost(live.peak, counter.get_total_flops())
 
 
-class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Keeps account of the storage that is alive; `peak` is the most there ever was."""
 
     def __init__(self) -> None:

@@ -9,9 +9,10 @@ import torch
 
 from unet_napari.device import is_out_of_memory, release_memory
 from unet_napari.errors import SettingsError
-from unet_napari.inference.backends import OpenVinoBackend, make_backend
+from unet_napari.inference.backends import OpenVinoBackend, TorchBackend, make_backend
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.int8 import calibrate, sample_tiles, spread
+from unet_napari.inference.operations import ROWS
 from unet_napari.inference.plan import make_plan, smaller_plan
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.tiles import read_continued
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from unet_napari.images import Image, Statistics
     from unet_napari.inference.agreement import Agreement
     from unet_napari.inference.backends import Backend
     from unet_napari.inference.plan import Plan
-    from unet_napari.inference.tiles import Tile
+    from unet_napari.inference.tiles import Region, Tile
     from unet_napari.model import Model
 
 __all__ = ["Predictor", "Writable", "predict_steps"]
@@ -63,7 +65,7 @@ def predict_steps(
     Yields
     ------
     Progress
-        After each tile.
+        After each tile or strip.
 
     Raises
     ------
@@ -89,8 +91,8 @@ def predict_steps(
     predictor.calibrate((view.image for view in spread(views)), statistics)
     for position, view in enumerate(views):
         target = _Part(out, (slice(None), *view.index))
-        for done, count in predictor.tiles(view.image, statistics, target):
-            yield Progress(position * count + done, len(views) * count, predictor.stage)
+        for done, work in predictor.run(view.image, statistics, target):
+            yield Progress(position * work + done, len(views) * work, predictor.stage)
 
 
 class Predictor:
@@ -131,19 +133,14 @@ class Predictor:
             tiles = sample_tiles(self._model, images, statistics, self.plan.grid)
             self._int8 = calibrate(self._backend, self._model.task, tiles)
 
-    def tiles(
-        self, image: Image, statistics: Statistics, out: Writable
-    ) -> Iterator[tuple[int, int]]:
-        """Predict one image into `out` (K, *S); yield (tiles done, tiles in all) after each tile.
+    def run(self, image: Image, statistics: Statistics, out: Writable) -> Iterator[tuple[int, int]]:
+        """Predict one image into `out` (K, *S); yield (work done, work in all) again and again.
 
         Where memory runs out, the image is started again with smaller tiles, then on the CPU.
         """
         while True:
             try:
-                tiles = self.plan.tiles
-                for done, tile in enumerate(tiles, start=1):
-                    out[(slice(None), *tile.core.slices)] = self._predict(image, statistics, tile)
-                    yield done, len(tiles)
+                yield from self._run(image, statistics, out)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -153,18 +150,44 @@ class Predictor:
             release_memory(self.plan.device)
             self._adopt(smaller_plan(self.plan, self._model, self._config))
 
+    def _run(
+        self, image: Image, statistics: Statistics, out: Writable
+    ) -> Iterator[tuple[int, int]]:
+        tiles = self.plan.tiles
+        work = sum(tile.outer.shape[0] + tile.core.shape[0] for tile in tiles)  # rows in and out
+        finished = 0
+        for tile in tiles:
+            for rows_in, start, logits in self._outputs(image, statistics, tile):
+                region, crop = tile.part(start, logits.shape[ROWS])
+                if region.size:
+                    maps = self._model.task.activate(logits)[0]
+                    out[(slice(None), *region.slices)] = maps[:, *crop].cpu().numpy()
+                rows_out = region.stop[0] - tile.core.start[0]
+                yield finished + rows_in + rows_out, work
+            finished += tile.outer.shape[0] + tile.core.shape[0]
+
+    def _outputs(
+        self, image: Image, statistics: Statistics, tile: Tile
+    ) -> Iterator[tuple[int, int, Tensor]]:
+        """Yield rows of input that were read, first row of output, logits (1, K, *rows)."""
+
+        def read(region: Region) -> NDArray[np.float32]:
+            pixels = read_continued(image, region, tile.margin)
+            return self._model.normalisation.apply(pixels, statistics)[np.newaxis]
+
+        if self.plan.strip is None or not isinstance(self._backend, TorchBackend):
+            yield tile.outer.shape[0], 0, self._backend.logits(read(tile.outer))
+            return
+        shape = (1, self._model.channels, *tile.outer.shape)
+        stream = self._backend.stream(shape, self.plan.strip)
+        strips = tile.outer.strips(self.plan.strip)
+        for start, logits in stream.run(torch.from_numpy(read(strip)) for strip in strips):
+            yield stream.taken, start, logits
+
     def _adopt(self, plan: Plan) -> None:
         if plan.device != self.plan.device:
             self._backend = _make_backend(self._model, plan)
         self.plan = plan
-
-    @torch.inference_mode()
-    def _predict(self, image: Image, statistics: Statistics, tile: Tile) -> NDArray[np.float32]:
-        pixels = read_continued(image, tile.outer, tile.margin)
-        batch = self._model.normalisation.apply(pixels, statistics)[np.newaxis]
-        maps = self._model.task.activate(self._backend.logits(batch))
-        core: NDArray[np.float32] = maps[0][:, *tile.crop].cpu().numpy()
-        return core
 
 
 def _make_backend(model: Model, plan: Plan) -> Backend:

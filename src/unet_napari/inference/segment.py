@@ -58,7 +58,7 @@ def segment_steps(
     Yields
     ------
     Progress
-        After each tile and after decoding each view.
+        After each tile or strip and after decoding each view.
 
     Raises
     ------
@@ -94,8 +94,8 @@ def segment_steps(
     last_id = 0
     with _maps((model.task.out_channels, *shape), config) as maps:
         for position, view in enumerate(views):
-            for done, count in predictor.tiles(rescale_image(view.image, shape), statistics, maps):
-                steps = count + 1  # the last one is decoding
+            for done, work in predictor.run(rescale_image(view.image, shape), statistics, maps):
+                steps = work + work // 10 + 1  # the last ones are decoding
                 yield Progress(position * steps + done, len(views) * steps, predictor.stage)
             labels = rescale_labels(_decode(model, maps), view.image.shape)
             if cells and image.ndim > model.ndim:

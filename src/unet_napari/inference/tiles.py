@@ -73,6 +73,12 @@ class Region:
             tuple(b + g for b, g in zip(self.stop, by, strict=True)),
         )
 
+    def strips(self, rows: int) -> Iterator[Region]:
+        """Yield the region in strips of at most `rows` along its first axis."""
+        for start in range(self.start[0], self.stop[0], rows):
+            stop = min(start + rows, self.stop[0])
+            yield Region((start, *self.start[1:]), (stop, *self.stop[1:]))
+
     def within(self, other: Region) -> Region:
         """Return this region in the coordinates of `other`, whose start becomes zero."""
         return Region(
@@ -99,10 +105,28 @@ class Tile:
     outer: Region
     margin: tuple[int, ...]
 
-    @property
-    def crop(self) -> tuple[slice, ...]:
-        """Where the core lies in what the network returns for `outer`."""
-        return self.core.within(self.outer.grow(tuple(-m for m in self.margin))).slices
+    def part(self, start: int, rows: int) -> tuple[Region, tuple[slice, ...]]:
+        """Find out what some rows of the network's output for `outer` are good for.
+
+        Parameters
+        ----------
+        start, rows : int
+            The first of the rows along the first axis, and how many there are.
+
+        Returns
+        -------
+        region : Region
+            The part of the core that they cover; perhaps empty.
+        crop : tuple of slice
+            Where it lies within them.
+        """
+        output = self.outer.grow(tuple(-m for m in self.margin))
+        first = output.start[0] + start
+        begin = max(self.core.start[0], first)
+        end = max(begin, min(self.core.stop[0], first + rows))
+        region = Region((begin, *self.core.start[1:]), (end, *self.core.stop[1:]))
+        given = Region((first, *output.start[1:]), output.stop)
+        return region, region.within(given).slices
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,145 @@
+"""A network as a list of steps on rows, derived from the network itself.
+
+The network is traced on tensors without data (torch's meta device), its batch norm folded. What
+is left are a dozen kinds of operations (`unet_napari.inference.operations`). Anything else, such
+as a norm over the whole image, is a `NotStreamableError`, and the caller takes tiles instead.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor, fx, nn
+from torch.func import functional_call
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from unet_napari.inference.operations import ROWS, NotStreamableError, Operation, recipe
+from unet_napari.inference.rows import Rows, Spread, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
+
+__all__ = ["Step", "trace", "without_data"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation on rows, and those that follow it pixel by pixel.
+
+    Attributes
+    ----------
+    inputs : tuple of int
+        The steps whose rows it takes; 0 is the image.
+    rows : Rows
+        Which of their rows.
+    shape : tuple of int
+        Of the whole result, (1, C, *S).
+    operations : tuple of callable
+        One after the other; only the first may have several inputs.
+    fill : float
+        What stands beyond the first and the last row of the input.
+    """
+
+    inputs: tuple[int, ...]
+    rows: Rows
+    shape: tuple[int, ...]
+    operations: tuple[Operation, ...]
+    fill: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Number of rows of the whole result."""
+        return self.shape[ROWS]
+
+    def run(self, inputs: Sequence[Tensor], out: Tensor, skip: int) -> None:
+        """Write result rows, but for the first `skip`, into `out`."""
+        *before, last = self.operations
+        for operation in before:
+            inputs = [operation(inputs, None)]
+        writes = inputs[0].shape[ROWS] == out.shape[ROWS]
+        result = last(inputs, out if writes else None)
+        if result is not out:
+            out.copy_(result.narrow(ROWS, skip, out.shape[ROWS]))
+
+
+def trace(network: nn.Module, shape: tuple[int, ...]) -> list[Step]:
+    """Return the steps of a network for an input of this shape, the image itself first.
+
+    Parameters
+    ----------
+    network : Module
+        In eval mode, batch norm folded. The steps use its weights; made of a network
+        `without_data` they can be rehearsed.
+    shape : tuple of int
+        Of the input, (1, C, *S), of a size that fits the layers.
+
+    Raises
+    ------
+    NotStreamableError
+        If it cannot be computed row by row.
+    """
+    weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+    def run(state: dict[str, Tensor], x: Tensor) -> Any:  # noqa: ANN401  whatever it returns
+        return functional_call(network, state, (x,))
+
+    # In inference mode torch would take interpolation apart.
+    with torch.inference_mode(mode=False), torch.no_grad():
+        state = {name: tensor.to("meta") for name, tensor in weights.items()}
+        graph = make_fx(run)(state, torch.empty(shape, device="meta")).graph
+    return _to_steps(graph, list(weights.values()))
+
+
+def without_data(network: AnyModule) -> AnyModule:
+    """Return a copy of a network whose weights have a shape and no data."""
+    memo: dict[int, Any] = {}  # what deepcopy is to take for a copy
+    for parameter in network.parameters():
+        memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"))
+    for buffer in network.buffers():
+        memo[id(buffer)] = buffer.to("meta")
+    return copy.deepcopy(network, memo)
+
+
+def _to_steps(graph: fx.Graph, weights: list[Tensor]) -> list[Step]:
+    *parameters, image = [node for node in graph.nodes if node.op == "placeholder"]
+    values = dict(zip(parameters, weights, strict=True))
+    steps = [Step((), Window(), tuple(image.meta["val"].shape), ())]
+    where = {image: 0}  # the step that computes a node
+    for node in graph.nodes:
+        if node.op != "call_function":
+            continue
+        if node.target is operator.getitem:  # of a pooling: its maxima, not their places
+            where[node] = where[node.args[0]]
+            continue
+        found = recipe(node, values)
+        source = found.inputs[0]
+        joins = (
+            found.pointwise
+            and len(source.users) == 1
+            and where[source] != 0
+            and not isinstance(steps[where[source]].rows, Spread)
+        )
+        if joins:
+            step = steps[where[source]]
+            where[node] = where[source]
+            operations = (*step.operations, found.operation)
+            steps[where[node]] = replace(step, shape=_shape(node), operations=operations)
+        else:
+            where[node] = len(steps)
+            inputs = tuple(where[each] for each in found.inputs)
+            steps.append(Step(inputs, found.rows, _shape(node), (found.operation,), found.fill))
+    (output,) = [node for node in graph.nodes if node.op == "output"]
+    if [where[node] for node in output.all_input_nodes] != [len(steps) - 1]:
+        raise NotStreamableError("the result is not what is computed last")
+    return steps
+
+
+def _shape(node: fx.Node) -> tuple[int, ...]:
+    value = node.meta["val"]
+    return tuple((value[0] if isinstance(value, tuple | list) else value).shape)

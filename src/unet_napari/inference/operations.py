@@ -1,0 +1,227 @@
+"""The kinds of operations that our networks consist of, and what each needs of its input.
+
+One function for each kind, from the arguments in a traced graph to a `Recipe`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.nn import functional
+
+from unet_napari.inference.convolution import convolve
+from unet_napari.inference.rows import Rows, Spread, Window
+
+__all__ = ["ROWS", "NotStreamableError", "Operation", "Recipe", "recipe"]
+
+ROWS = 2  # the first spatial axis of (N, C, *S)
+
+# Makes a result of inputs, in the tensor given besides if it is given one and can.
+Operation = Callable[[Sequence[Tensor], Tensor | None], Tensor]
+Arguments = Mapping[str, Any]
+Weights = Mapping[fx.Node, Tensor]
+
+
+class NotStreamableError(Exception):
+    """The network holds an operation that needs more than a few neighbouring rows."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one node of a graph is computed on rows.
+
+    Attributes
+    ----------
+    inputs : list of Node
+        What it takes, weights not included.
+    rows : Rows
+        Which rows of them.
+    operation : callable
+        Makes result rows of input rows.
+    fill : float
+        What stands beyond the first and the last row of the input.
+    """
+
+    inputs: list[fx.Node]
+    rows: Rows
+    operation: Operation
+    fill: float = 0.0
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether it works pixel by pixel on a single input."""
+        return len(self.inputs) == 1 and self.rows == Window()
+
+
+def recipe(node: fx.Node, weights: Weights) -> Recipe:
+    """Return how a node is computed on rows.
+
+    Parameters
+    ----------
+    node : Node
+        A call of an ATen operation.
+    weights : mapping
+        The weights that stand in the graph.
+
+    Raises
+    ------
+    NotStreamableError
+        If it cannot be computed row by row.
+    """
+    name = str(node.target).removeprefix("aten.").split(".")[0].removesuffix("_")
+    if name not in _KINDS:
+        raise NotStreamableError(f"{node.target} is not computed row by row")
+    return _KINDS[name](_arguments(node), weights)
+
+
+def _arguments(node: fx.Node) -> dict[str, Any]:
+    """Return the arguments of a call by name, defaults included."""
+    arguments = {}
+    for position, argument in enumerate(node.target._schema.arguments):  # type: ignore[union-attr]
+        if position < len(node.args):
+            arguments[argument.name] = node.args[position]
+        else:
+            arguments[argument.name] = node.kwargs.get(argument.name, argument.default_value)
+    return arguments
+
+
+def _convolution(a: Arguments, weights: Weights) -> Recipe:
+    weight = weights[a["weight"]]
+    bias = None if a["bias"] is None else weights[a["bias"]]
+    kernel, stride, padding = weight.shape[ROWS], a["stride"][0], a["padding"][0]
+    rows: Rows
+    if a["transposed"]:
+        if kernel != stride or padding or a["output_padding"][0] or a["dilation"][0] != 1:
+            raise NotStreamableError("a transposed convolution whose windows overlap")
+        rows = Spread(stride)
+    else:
+        rows = Window(a["dilation"][0] * (kernel - 1) + 1, stride, padding)
+    settings = {
+        "stride": a["stride"],
+        "padding": [0, *a["padding"][1:]],  # rows beyond the image are added by the caller
+        "dilation": a["dilation"],
+        "transposed": a["transposed"],
+        "output_padding": a["output_padding"],
+        "groups": a["groups"],
+    }
+
+    def compute(inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
+        return convolve(inputs[0], weight, bias, **settings)
+
+    return Recipe([a["input"]], rows, compute)
+
+
+def _max_pool(a: Arguments, _: Weights) -> Recipe:
+    kernel = a["kernel_size"]
+    stride = a["stride"] or kernel
+    padding, dilation = _per_axis(a["padding"], kernel), _per_axis(a["dilation"], kernel)
+    if a["ceil_mode"]:
+        raise NotStreamableError("a pooling that rounds up")
+    pool = {2: functional.max_pool2d, 3: functional.max_pool3d}[len(kernel)]
+
+    def compute(inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
+        return pool(inputs[0], kernel, stride, [0, *padding[1:]], dilation)
+
+    rows = Window(dilation[0] * (kernel[0] - 1) + 1, stride[0], padding[0])
+    return Recipe([a["self"]], rows, compute, fill=-torch.inf)
+
+
+def _interpolation(a: Arguments, _: Weights) -> Recipe:
+    source = a["self"]
+    before = source.meta["val"].shape[ROWS:]
+    scale = [new / old for new, old in zip(a["output_size"], before, strict=True)]
+    if a["align_corners"] or not scale[0].is_integer():
+        raise NotStreamableError("an interpolation that is not to a finer grid")
+    mode = {2: "bilinear", 3: "trilinear"}[len(scale)]
+
+    def compute(inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
+        return functional.interpolate(inputs[0], scale_factor=scale, mode=mode)
+
+    return Recipe([source], Spread(int(scale[0]), context=1), compute)
+
+
+def _slice(a: Arguments, _: Weights) -> Recipe:
+    axis, start = a["dim"], a["start"] or 0
+    size = a["self"].meta["val"].shape[axis]
+    length = min(a["end"], size) - start
+    if axis < ROWS or start < 0 or length < 0 or a["step"] != 1:
+        raise NotStreamableError("a cut that is not along a spatial axis")
+
+    def compute(inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
+        return inputs[0] if axis == ROWS else inputs[0].narrow(axis, start, length)
+
+    return Recipe([a["self"]], Window(padding=-start if axis == ROWS else 0), compute)
+
+
+def _cat(a: Arguments, _: Weights) -> Recipe:
+    if a["dim"] != 1:
+        raise NotStreamableError("a concatenation that is not of channels")
+
+    def compute(inputs: Sequence[Tensor], out: Tensor | None) -> Tensor:
+        return torch.cat(list(inputs), 1) if out is None else torch.cat(list(inputs), 1, out=out)
+
+    return Recipe(list(a["tensors"]), Window(), compute)
+
+
+def _arithmetic(name: str) -> Callable[[Arguments, Weights], Recipe]:
+    """Return the kind of an operation between two tensors."""
+    call = getattr(torch.ops.aten, name)
+
+    def kind(a: Arguments, _: Weights) -> Recipe:
+        sources = [a["self"], a["other"]]
+        if not all(isinstance(source, fx.Node) for source in sources):
+            raise NotStreamableError(f"{name} with a number")
+        if len({source.meta["val"].shape[ROWS] for source in sources}) > 1:
+            raise NotStreamableError(f"{name} of one row with many")
+        rest = {key: value for key, value in a.items() if key not in ("self", "other")}
+
+        def compute(inputs: Sequence[Tensor], out: Tensor | None) -> Tensor:
+            result: Tensor = call(*inputs, **rest, **_into(out))
+            return result
+
+        return Recipe(sources, Window(), compute)
+
+    return kind
+
+
+def _function(name: str) -> Callable[[Arguments, Weights], Recipe]:
+    """Return the kind of a function of single pixels."""
+    call = getattr(torch.ops.aten, name)
+
+    def kind(a: Arguments, _: Weights) -> Recipe:
+        (first, source), *rest = a.items()
+        del first
+        options = dict(rest)
+
+        def compute(inputs: Sequence[Tensor], out: Tensor | None) -> Tensor:
+            result: Tensor = call(inputs[0], **options, **_into(out))
+            return result
+
+        return Recipe([source], Window(), compute)
+
+    return kind
+
+
+def _into(out: Tensor | None) -> dict[str, Tensor]:
+    return {} if out is None else {"out": out}
+
+
+def _per_axis(value: int | Sequence[int], like: Sequence[int]) -> list[int]:
+    return [value] * len(like) if isinstance(value, int) else list(value)
+
+
+_KINDS: dict[str, Callable[[Arguments, Weights], Recipe]] = {
+    "convolution": _convolution,
+    "max_pool2d_with_indices": _max_pool,
+    "max_pool3d_with_indices": _max_pool,
+    "upsample_bilinear2d": _interpolation,
+    "upsample_trilinear3d": _interpolation,
+    "slice": _slice,
+    "cat": _cat,
+    **{name: _arithmetic(name) for name in ("add", "mul")},
+    **{name: _function(name) for name in ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid")},
+}

@@ -1,0 +1,230 @@
+"""Streaming evaluation: an image pulled through the network strip by strip.
+
+Every step keeps just the rows that the steps after it still need: a convolution one row on
+either side, a pooling the rows of a window, a skip connection as many as its decoder is
+behind. Nothing is computed twice, no halo is needed, rows beyond the image are added at its true
+border only, and memory does not grow with the number of rows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from unet_napari.inference.cost import LiveTensors
+from unet_napari.inference.operations import ROWS
+from unet_napari.inference.rows import Spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from unet_napari.inference.graph import Step
+
+__all__ = ["Stream", "choose_strip", "rehearse_stream"]
+
+# Of the largest result that one strip makes: above 32 MiB the C library of Linux asks the system
+# for memory each time, which takes as long as a convolution; below, each layer reads its weights
+# too often.
+_STRIP_BYTES = 2**25
+
+
+class Stream:
+    """One pass of one image through a network.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        The network, from `trace`.
+    strip : int
+        Rows of the image that are taken at a time.
+    device : torch.device
+        Where the rows are kept.
+    """
+
+    def __init__(self, steps: Sequence[Step], strip: int, device: torch.device) -> None:
+        self._steps = steps
+        self._kept = [_Kept(step.shape, device) for step in steps]
+        self._at_once = [_at_once(step, strip, steps[0].size) for step in steps]
+        self._users: list[list[int]] = [[] for _ in steps]
+        for position, step in enumerate(steps):
+            for source in step.inputs:
+                self._users[source].append(position)
+
+    def run(self, strips: Iterable[Tensor]) -> Iterator[tuple[int, Tensor]]:
+        """Pull an image through the network.
+
+        Parameters
+        ----------
+        strips : iterable of Tensor
+            The rows of the image, in order, (1, C, rows, ...).
+
+        Yields
+        ------
+        start : int
+            The first of the rows of the result that have become known.
+        rows : Tensor
+            These rows, (1, K, rows, ...), perhaps without any. Valid until the next step.
+        """
+        for strip in strips:
+            yield self._push(strip)
+        while self._kept[-1].stop < self._steps[-1].size:
+            yield self._push(None)
+
+    @property
+    def taken(self) -> int:
+        """How many rows of the image have been taken."""
+        return self._kept[0].stop
+
+    @torch.inference_mode()
+    def _push(self, strip: Tensor | None) -> tuple[int, Tensor]:
+        image, result = self._kept[0], self._kept[-1]
+        result.drop(result.stop)
+        if strip is not None:
+            image.append(strip.shape[ROWS]).copy_(strip)
+        for position in range(1, len(self._steps)):
+            self._advance(position)
+        return result.start, result.read(result.start, result.stop)
+
+    def _advance(self, position: int) -> None:
+        """Compute the rows of one step that have become possible, as many as a strip makes.
+
+        Without that limit the last strip would make all the rows that wait for it at once.
+        """
+        step, kept = self._steps[position], self._kept[position]
+        stop = min(self._ready(step, source) for source in step.inputs)
+        stop = min(stop, kept.stop + self._at_once[position])
+        if stop <= kept.stop:
+            return
+        first, last = step.rows.needs(kept.stop, stop)
+        size = self._steps[step.inputs[0]].size
+        start, end = max(first, 0), min(last, size)
+        inputs = [self._kept[source].read(start, end) for source in step.inputs]
+        skip = 0
+        if isinstance(step.rows, Spread):  # interpolates what is there, up to the border
+            skip = kept.stop - start * step.rows.scale
+        else:
+            inputs = [_extend(rows, start - first, last - end, step.fill) for rows in inputs]
+        step.run(inputs, kept.append(stop - kept.stop), skip)
+        for source in step.inputs:
+            self._kept[source].drop(self._still_needed(source))
+
+    def _ready(self, step: Step, source: int) -> int:
+        available = self._kept[source].stop
+        return step.size if available == self._steps[source].size else step.rows.ready(available)
+
+    def _still_needed(self, source: int) -> int:
+        """Return the first row of a step that one of its users has yet to read."""
+        needed = self._kept[source].stop
+        for user in self._users[source]:
+            step, done = self._steps[user], self._kept[user].stop
+            if done < step.size:
+                needed = min(needed, step.rows.needs(done, step.size)[0])
+        return max(needed, self._kept[source].start)
+
+
+class _Kept:
+    """The rows of one step that are there: ``start .. stop`` of the whole result.
+
+    The memory is used again and again: taking it anew for each strip costs as much as a
+    convolution.
+    """
+
+    def __init__(self, shape: tuple[int, ...], device: torch.device) -> None:
+        self._shape = shape
+        self._device = device
+        self._rows = self._allocate(0)
+        self._offset = 0  # of row `start` in the memory
+        self.start = 0
+        self.stop = 0
+
+    def read(self, start: int, stop: int) -> Tensor:
+        """Return rows, as a view."""
+        return self._rows.narrow(ROWS, self._offset + start - self.start, stop - start)
+
+    def append(self, count: int) -> Tensor:
+        """Return room for the next rows, as a view to be filled."""
+        kept = self.stop - self.start
+        if self._offset + kept + count > self._rows.shape[ROWS]:
+            self._move_to_front(kept, count)
+        self.stop += count
+        return self._rows.narrow(ROWS, self._offset + kept, count)
+
+    def drop(self, start: int) -> None:
+        """Forget the rows before `start`."""
+        self._offset += start - self.start
+        self.start = start
+
+    def _move_to_front(self, kept: int, count: int) -> None:
+        rows, offset = self._rows, self._offset
+        if kept + count > rows.shape[ROWS]:
+            self._rows = self._allocate(kept + count)
+            self._rows.narrow(ROWS, 0, kept).copy_(rows.narrow(ROWS, offset, kept))
+        else:
+            for first in range(0, kept, offset):  # in pieces that do not overlap
+                piece = min(offset, kept - first)
+                target = rows.narrow(ROWS, first, piece)
+                target.copy_(rows.narrow(ROWS, offset + first, piece))
+        self._offset = 0
+
+    def _allocate(self, count: int) -> Tensor:
+        shape = (*self._shape[:ROWS], count, *self._shape[ROWS + 1 :])
+        layout = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
+        return torch.empty(shape, device=self._device, memory_format=layout)
+
+
+def _at_once(step: Step, strip: int, size: int) -> int:
+    """Return the most rows of a step that one strip of an image of `size` rows makes."""
+    rows = math.ceil(strip * step.size / size)
+    scale = step.rows.scale if isinstance(step.rows, Spread) else 1
+    return math.ceil(rows / scale) * scale
+
+
+def _extend(rows: Tensor, above: int, below: int, fill: float) -> Tensor:
+    """Add rows beyond the border of the image."""
+    if not above and not below:
+        return rows
+    others = [0, 0] * (rows.ndim - ROWS - 1)
+    return functional.pad(rows, [*others, above, below], value=fill)
+
+
+def choose_strip(steps: Sequence[Step], memory: int) -> int:
+    """Return how many rows to take at a time.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        The network.
+    memory : int
+        Bytes that the whole stream may use.
+    """
+    image = steps[0].size
+    per_row = max(math.prod(step.shape) for step in steps) * torch.float32.itemsize / image
+    return max(1, min(image, int(min(_STRIP_BYTES, memory / 16) / per_row)))
+
+
+def rehearse_stream(steps: Sequence[Step], strip: int) -> int:
+    """Return the most bytes that a stream uses at once, without computing anything.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        The network, traced without data.
+    strip : int
+        Rows to take at a time.
+    """
+    meta = torch.device("meta")
+    shape = steps[0].shape
+    with LiveTensors() as live:
+        rows = [min(strip, steps[0].size - first) for first in range(0, steps[0].size, strip)]
+        strips = (torch.empty((*shape[:2], n, *shape[3:]), device=meta) for n in rows)
+        known = 0
+        for start, result in Stream(steps, strip, meta).run(strips):
+            known += start > 0 and result.shape[ROWS] > 0
+            if known == 4:  # memory has stopped growing
+                break
+    peak: int = live.peak
+    return peak

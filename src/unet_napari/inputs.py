@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["image_for", "inference_config", "pair_up"]
 
 
+_COLOURS = (3, 4)  # RGB and RGBA lie behind the other axes
+
+
 def pair_up(
     image: ImageSource,
     labels: LazyArray,
@@ -121,7 +124,7 @@ def _axes_from_model(shape: tuple[int, ...], model: Model) -> str | None:
     if len(shape) == model.ndim:
         return spatial
     if len(shape) == model.ndim + 1:
-        if model.channels > 1 and shape[-1] == model.channels:
+        if shape[-1] in _COLOURS or (model.channels > 1 and shape[-1] == model.channels):
             return spatial + "C"
         if model.channels > 1 and shape[0] == model.channels:
             return "C" + spatial

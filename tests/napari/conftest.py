@@ -3,6 +3,7 @@
 import os
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 
 # Before napari is imported: the user's own settings are neither read nor changed.
@@ -73,6 +74,13 @@ def models_folder(tmp_path, monkeypatch):
     folder = tmp_path / "models"
     monkeypatch.setenv("UNET_NAPARI_MODELS", str(folder))
     return folder
+
+
+@pytest.fixture
+def qtbot(qtbot):
+    """The one of pytest-qt, with more patience: these tests also run on busy machines."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=30_000)
+    return qtbot
 
 
 @pytest.fixture(scope="session")

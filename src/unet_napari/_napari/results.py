@@ -1,6 +1,8 @@
 """Results as layers: each lies on its image, and a rerun updates it instead of adding another."""
 
+import importlib
 import math
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -129,11 +131,14 @@ def with_own_numbers(
 
 
 def warm_up() -> None:
-    """Let napari import what its labels layers need; may be called from any thread.
+    """Import what napari needs for its first 32-bit labels; meant for a thread.
 
-    With the first 32-bit labels that is numba, which would hold up the viewer for a second.
+    It would hold up the viewer for a second or more. Nothing but imports: napari's layers must
+    not be made outside Qt's thread.
     """
-    Labels(np.zeros((8, 8), np.uint32))
+    for name in ("pandas", "numba"):
+        with suppress(ImportError):  # napari does without them
+            importlib.import_module(name)
 
 
 def _made_for(image: Layer, purpose: str) -> dict[str, str]:

@@ -146,7 +146,7 @@ def training_memory(row: Row, ndim: int, *, checkpointing: bool) -> float:
 def train_one_step(name: str, options: dict[str, Any], ndim: int) -> float:
     """Train with AdamW on patches of the size that we use; return the growth in MiB."""
     torch.nn.Conv2d(1, 1, 3)(torch.zeros(1, 1, 8, 8)).sum().backward()  # load the libraries
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     network = build_network(name, options).to(memory_format=LAYOUT[ndim]).train()
     shape = list(TRAINING[ndim])
     shape[2:] = [s + 2 * m for s, m in zip(shape[2:], network.margin, strict=True)]
@@ -159,8 +159,16 @@ def train_one_step(name: str, options: dict[str, Any], ndim: int) -> float:
     outputs = output if isinstance(output, list) else [output]
     torch.stack([each.square().mean() for each in outputs]).sum().backward()
     optimizer.step()
-    unit = 1 if platform.system() == "Darwin" else 1024  # bytes there, KiB elsewhere
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit / 2**20
+    return (peak_memory() - before) / 2**20
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has had in memory."""
+    if platform.system() == "Linux":
+        # Not getrusage: on Linux it starts with the peak of the process that started this one.
+        status = Path("/proc/self/status").read_text()
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def throughputs(networks: Sequence[Network], ndim: int, rounds: int) -> list[float]:

@@ -142,7 +142,7 @@ def test_the_memory_that_is_planned_fits_the_budget(make_model, monkeypatch):
         config = InferenceConfig(device="cpu", backend="torch", memory=budget)
         chosen = make_plan(model, (500, 700), config)
         assert chosen.strip is not None
-        assert chosen.cost.memory <= budget
+        assert chosen.memory <= budget
 
 
 def test_too_little_memory_is_said_before_the_run(make_model):

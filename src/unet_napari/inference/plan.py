@@ -29,8 +29,10 @@ __all__ = ["Plan", "make_plan", "smaller_plan"]
 
 # Of the memory that is free, the rest being for the image, the result and the viewer.
 _SHARE_OF_FREE = 0.5
-# Convolutions need memory of their own besides the features that a rehearsal counts.
-_WORKSPACE = 1.15
+# What the backends really take for each byte of features that a rehearsal counts (OpenVINO uses
+# memory again that torch does not), and the least that their kernels and the allocator take.
+_WORKSPACE = {"torch": 1.15, "openvino": 0.75}
+_KERNELS = 48 * 2**20
 # Operations at a time, so that a CPU of two cores takes two seconds at most and Stop acts soon.
 _OPERATIONS_AT_ONCE = 2e11
 # Halos computed again and again cost more than a slow Stop annoys: tiles are not cut further.
@@ -54,7 +56,7 @@ class Plan:
     strip : int or None
         Rows that a stream takes at a time; None for tiles that are taken as a whole.
     cost : Cost
-        Of one tile; the memory is what the run is expected to need beyond the model, in bytes.
+        Of one tile or column; the memory is that of its features.
     backend : {"torch", "openvino"}
         What computes the network.
     device : torch.device
@@ -77,6 +79,11 @@ class Plan:
         """The tiles, in C order."""
         return self.grid.tiles(self.shape, self.tile)
 
+    @property
+    def memory(self) -> int:
+        """What the run is expected to need beyond the model, in bytes, within 25 %."""
+        return self.cost.memory + _KERNELS
+
     def describe(self) -> str:
         """Return the plan in one line for the user."""
         count = self.grid.fit(self.shape, self.tile)[1]
@@ -87,7 +94,7 @@ class Plan:
             cut = f"streamed, {self.strip} rows at a time"
             cut += f" of {count} columns of {size} pixels" if count > 1 else ""
         halo = f", halo {' x '.join(map(str, self.grid.halo))}" if count > 1 else ""
-        return f"{self.backend} on {self.device.type}, {cut}{halo}, {_in_words(self.cost.memory)}"
+        return f"{self.backend} on {self.device.type}, {cut}{halo}, {_in_words(self.memory)}"
 
 
 def make_plan(model: Model, shape: tuple[int, ...], config: InferenceConfig) -> Plan:
@@ -127,11 +134,12 @@ def make_plan(model: Model, shape: tuple[int, ...], config: InferenceConfig) -> 
             "give one number of pixels per axis."
         )
     device = choose_device("cpu" if config.precision == "int8" else config.device)
-    budget = config.memory or int(available_memory(device) * _SHARE_OF_FREE)
+    budget = (config.memory or int(available_memory(device) * _SHARE_OF_FREE)) - _KERNELS
     grid = uncut_grid(model.network)
     tile = grid.input_shape(shape)
-    cost = _cost(model.network, tile)
-    backend = _choose_backend(config, device, cost)
+    cost = rehearse(model.network, (1, model.channels, *tile))
+    backend = _choose_backend(config, device, cost.operations)
+    cost = replace(cost, memory=_real(cost.memory, backend))
     plan = Plan(shape, grid, tile, None, cost, backend, device, config.precision)
     if config.tile is not None:
         if all(size <= limit for size, limit in zip(tile, config.tile, strict=True)):
@@ -204,7 +212,7 @@ def _stream_memory(network: Network, tile: tuple[int, ...], budget: int) -> tupl
     """Return the bytes of a stream and the rows that it takes at a time."""
     steps = trace(network, (1, network.in_channels, *tile))
     strip = choose_strip(steps, budget)
-    return int(rehearse_stream(steps, strip) * _WORKSPACE), strip
+    return _real(rehearse_stream(steps, strip), "torch"), strip
 
 
 def _tile_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) -> Plan:
@@ -217,10 +225,11 @@ def _tile_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) -
         quick = plan.device.type != "cpu" or cost.operations <= _OPERATIONS_AT_ONCE
         smaller = shrink(grid, plan.shape, tile)
         if smaller is None and not fits and plan.device.type == "cpu":
+            needed, allowed = _in_words(cost.memory + _KERNELS), _in_words(budget + _KERNELS)
             raise ResourceError(
-                f"The model {model.name!r} needs {_in_words(cost.memory)} of memory even for the "
-                f"smallest piece of the image, but only {_in_words(budget)} may be used. Allow "
-                "more, close other programs, or train a model with fewer features."
+                f"The model {model.name!r} needs {needed} of memory even for the smallest piece of "
+                f"the image, but only {allowed} may be used. Allow more, close other programs, or "
+                "train a model with fewer features."
             )
         if smaller is None or (fits and quick):
             break
@@ -232,15 +241,16 @@ def _tile_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) -
 
 
 def _with_tile(plan: Plan, model: Model, grid: Grid, tile: tuple[int, ...]) -> Plan:
-    return replace(plan, grid=grid, tile=tile, cost=_cost(model.network, tile))
+    cost = rehearse(model.network, (1, model.channels, *tile))
+    cost = replace(cost, memory=_real(cost.memory, plan.backend))
+    return replace(plan, grid=grid, tile=tile, cost=cost)
 
 
-def _cost(network: Network, tile: tuple[int, ...]) -> Cost:
-    cost = rehearse(network, (1, network.in_channels, *tile))
-    return replace(cost, memory=int(cost.memory * _WORKSPACE))
+def _real(rehearsed: int, backend: str) -> int:
+    return int(rehearsed * _WORKSPACE[backend])
 
 
-def _choose_backend(config: InferenceConfig, device: torch.device, whole: Cost) -> str:
+def _choose_backend(config: InferenceConfig, device: torch.device, operations: int) -> str:
     if config.precision == "int8":
         check_int8()
         return "openvino"
@@ -252,7 +262,7 @@ def _choose_backend(config: InferenceConfig, device: torch.device, whole: Cost) 
             )
         return "openvino"
     suits = device.type == "cpu" and config.precision in ("auto", "fp32") and has_openvino()
-    if config.backend == "auto" and suits and whole.operations >= _WORTH_COMPILING:
+    if config.backend == "auto" and suits and operations >= _WORTH_COMPILING:
         return "openvino"
     return "torch"
 

@@ -41,24 +41,28 @@ def train(job: TrainJob, context: JobContext) -> dict[str, Any]:
     trainer = Trainer(pairs, TrainConfig.from_dict(job.config), start_from)
     preview = LivePreview(trainer, pairs[0].image, context)
     saved: Saved | None = None
-    step = 0
+    judged = False
     with closing(trainer.run()) as events:
         for event in events:
             if isinstance(event, Finished):
                 saved = _save(trainer, job, context)
                 return _result(saved) | {"stopped": False, "reason": event.reason}
+            if isinstance(event, Step) and saved is None:
+                saved = _save(
+                    trainer, job, context
+                )  # from now on Stop finds a model, come what may
             context.send(event)
             if isinstance(event, Validated) and event.best and event.score is not None:
                 saved = _save(trainer, job, context)
+                judged = True
             if context.cancelled:
                 break
             if isinstance(event, Step):
-                step = event.step
-                preview.update(step)
-    if step == 0:
+                preview.update(event.step)
+    if saved is None:
         raise Cancelled
-    # What was saved on the way is the best model; without it, the present one is kept.
-    saved = saved or _save(trainer, job, context)
+    if not judged:  # else what was saved on the way is the best model
+        saved = _save(trainer, job, context)
     return _result(saved) | {"stopped": True, "reason": "Stopped."}
 
 

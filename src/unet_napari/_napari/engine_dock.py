@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QSizePolicy, 
 from unet_napari._napari.background import Background
 from unet_napari._napari.form import Form, LayerCombo, Message, Rows, progress_bar
 from unet_napari._napari.job import Job
+from unet_napari._napari.model_combo import ModelCombo, model_saved
 from unet_napari._napari.results import warm_up
 from unet_napari.errors import UnetNapariError
 
@@ -57,6 +58,7 @@ class EngineDock(Form):
         # A closed window destroys its docks without taking them out first.
         self.native.destroyed.connect(self.close)
         self._farewell = _Farewell(self.leave)
+        model_saved.connect(self._list_models)
 
     # -- what a dock defines ------------------------------------------------------------------
 
@@ -185,6 +187,12 @@ class EngineDock(Form):
             self.image.suggest(active)
         elif len(images) == 1:
             self.image.suggest(images[0])
+
+    def _list_models(self) -> None:
+        # Not connected to the fields themselves: their widgets may be gone before Python's are.
+        for field in self if self.docked else ():
+            if isinstance(field, ModelCombo):
+                field.reset_choices()
 
     def leave(self) -> None:
         """End everything that goes on, as long as the widgets are there."""

@@ -20,7 +20,7 @@ class _Library:
 
 
 model_saved = _Library().model_saved
-"""Emitted with a model's name when it was saved; every `ModelCombo` lists it then."""
+"""Emitted with a model's name when it was saved; every dock lists it then."""
 
 
 class ModelCombo(ComboBox):
@@ -43,9 +43,6 @@ class ModelCombo(ComboBox):
         super().__init__(nullable=True, choices=self._list, **options)
         shrink(self.native)
         self.changed.connect(self._describe)
-        model_saved.connect(self.reset_choices)
-        # The window may destroy the native widget long before Python forgets this one.
-        self.native.destroyed.connect(lambda: model_saved.disconnect(self.reset_choices))
 
     @property
     def value(self) -> str | None:

@@ -188,3 +188,29 @@ def test_running_out_of_memory_in_decoding_is_said(bright, monkeypatch):
     monkeypatch.setattr(CellsTask, "decode", fail)
     with pytest.raises(ResourceError, match="objects"):
         segmented(Image(squares((4, 4)), "YX"), bright())
+
+
+def test_provisional_labels_fill_the_result_and_every_step_says_where(bright):
+    pixels = squares((4, 4), (4, 24), (24, 10))
+    out = np.zeros((40, 40), np.uint32)
+    config = InferenceConfig(**ON_CPU, tile=(16, 40))
+    seen = np.zeros(out.shape, bool)
+    for step in segment_steps(Image(pixels, "YX"), bright(), out, config, provisional=True):
+        if step.region is None:
+            continue
+        region = tuple(slice(*pair) for pair in step.region)
+        if step.done < step.total:
+            np.testing.assert_array_equal(out[region], pixels[region] > 0)
+            seen[region] = True
+    assert seen.all()
+    assert step.region == ((0, 40), (0, 40))
+    assert out.max() == 3
+
+
+def test_provisional_labels_of_a_time_series_lie_in_their_frame(bright):
+    series = np.stack([squares((4, 4)), squares((4, 4), (24, 24))])
+    out = np.zeros(series.shape, np.uint32)
+    config = InferenceConfig(**ON_CPU)
+    steps = segment_steps(Image(series, "TYX"), bright(), out, config, provisional=True)
+    regions = [step.region for step in steps if step.region]
+    assert sorted(set(regions)) == [((t, t + 1), (0, 40), (0, 40)) for t in (0, 1)]

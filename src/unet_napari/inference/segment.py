@@ -36,7 +36,12 @@ _SHARE_FOR_MAPS = 0.25
 
 
 def segment_steps(
-    image: Image, model: Model, out: Writable, config: InferenceConfig | None = None
+    image: Image,
+    model: Model,
+    out: Writable,
+    config: InferenceConfig | None = None,
+    *,
+    provisional: bool = False,
 ) -> Iterator[Progress]:
     """Segment an image, step by step; stop by no longer asking.
 
@@ -54,6 +59,9 @@ def segment_steps(
         uint32 has room for every number of cells.
     config : InferenceConfig, optional
         The settings.
+    provisional : bool
+        Fill `out` while the network runs: the foreground of cells as label 1, until the cells
+        are known; classes right away. `Progress.region` says where.
 
     Yields
     ------
@@ -94,16 +102,62 @@ def segment_steps(
     last_id = 0
     with _maps((model.task.out_channels, *shape), config) as maps:
         for position, view in enumerate(views):
-            for done, work in predictor.run(rescale_image(view.image, shape), statistics, maps):
+            shown = provisional and view.image.shape == shape
+            sink = _Shown(maps, model, out, view.index) if shown else _Hidden(maps)
+            for done, work in predictor.run(rescale_image(view.image, shape), statistics, sink):
                 steps = work + work // 10 + 1  # the last ones are decoding
-                yield Progress(position * steps + done, len(views) * steps, predictor.stage)
+                done += position * steps
+                yield Progress(done, len(views) * steps, predictor.stage, sink.take_region())
             labels = rescale_labels(_decode(model, maps), view.image.shape)
             if cells and image.ndim > model.ndim:
                 if view.index[-1] == 0:
                     last_id = 0  # a new frame
                 labels, last_id = _raise_ids(labels, last_id)
             out[(*view.index, ...)] = labels
-            yield Progress((position + 1) * steps, len(views) * steps, "finding objects")
+            done = (position + 1) * steps
+            written = _box(view.index, tuple(slice(0, size) for size in view.image.shape))
+            yield Progress(done, len(views) * steps, "finding objects", written)
+
+
+class _Hidden:
+    """The maps as the network fills them."""
+
+    def __init__(self, maps: NDArray[np.float32]) -> None:
+        self.shape: tuple[int, ...] = maps.shape
+        self._maps = maps
+
+    def __setitem__(self, key: Any, values: Any, /) -> None:  # noqa: ANN401  as NumPy has it
+        self._maps[key] = values
+
+    def take_region(self) -> tuple[tuple[int, int], ...] | None:
+        """Return the part of the result that was written since the last call."""
+        return None
+
+
+class _Shown(_Hidden):
+    """The maps as the network fills them, each part of them shown as provisional labels."""
+
+    def __init__(
+        self, maps: NDArray[np.float32], model: Model, out: Writable, index: tuple[int, ...]
+    ) -> None:
+        super().__init__(maps)
+        self._task, self._out, self._index = model.task, out, index
+        self._region: tuple[tuple[int, int], ...] | None = None
+
+    def __setitem__(self, key: Any, values: Any, /) -> None:  # noqa: ANN401  as NumPy has it
+        super().__setitem__(key, values)
+        self._out[(*self._index, *key[1:])] = self._task.provisional(values)
+        self._region = _box(self._index, key[1:])
+
+    def take_region(self) -> tuple[tuple[int, int], ...] | None:
+        """Return the part of the result that was written since the last call."""
+        region, self._region = self._region, None
+        return region
+
+
+def _box(index: tuple[int, ...], slices: tuple[slice, ...]) -> tuple[tuple[int, int], ...]:
+    """Return start and stop along every axis of the result, for a part of one view."""
+    return (*((i, i + 1) for i in index), *((s.start, s.stop) for s in slices))
 
 
 def _blank(statistics: Statistics) -> bool:

@@ -100,6 +100,10 @@ class Task(ABC):
         """Turn probabilities ``(K, *S)`` of one image into labels ``(*S)``."""
 
     @abstractmethod
+    def provisional(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
+        """Turn a part of the maps ``(K, *S)`` into what may be shown until the rest is there."""
+
+    @abstractmethod
     def score(
         self, predicted: Labels, true: Labels, annotated: NDArray[np.bool_] | Sequence[NDArray[Any]]
     ) -> float | None:

@@ -6,7 +6,7 @@ import pytest
 from unet_napari import measure as module
 from unet_napari.errors import OutputError
 from unet_napari.images import Image
-from unet_napari.measure import measure, write_table
+from unet_napari.measure import diameters, measure, write_table
 
 
 @pytest.mark.parametrize("slab", [1, 50, 10**6])
@@ -39,3 +39,15 @@ def test_a_table_is_written_whole_or_not_at_all(tmp_path):
         assert list(csv.reader(file)) == [["label", "pixels"], ["1", "10"], ["2", "20"]]
     with pytest.raises(OutputError, match="nowhere"):
         write_table(tmp_path / "nowhere" / "t.csv", {"label": []})
+
+
+def test_diameters_are_those_of_discs_and_balls():
+    grid = np.indices((41, 41, 41)) - 20
+    ball = (grid**2).sum(axis=0) <= 15**2
+    labels = np.zeros((41, 90), np.uint32)
+    labels[:, :41][ball[20]] = 7
+    labels[5:10, 60:65] = 3
+    assert diameters(labels) == pytest.approx([2 * 5 / np.pi**0.5, 30], rel=0.01)
+    assert diameters(ball.astype(int)) == pytest.approx([30], rel=0.01)
+    assert diameters(ball[::3].astype(int), (3.0, 1.0, 1.0)) == pytest.approx([30], rel=0.01)
+    assert diameters(np.zeros((4, 4), int)).shape == (0,)

@@ -59,6 +59,7 @@ def test_everything_comes_back(tmp_path):
         pixel_size={"Y": 0.25, "X": 0.25},
         name="membranes ../../<b>é</b>",
         halo=(8, 16),
+        diameter=17.5,
         provenance={"score": 0.5, "score_name": "Dice", "data": [{"shape": [3, 4]}]},
         thumbnail=picture,
     )
@@ -66,6 +67,7 @@ def test_everything_comes_back(tmp_path):
     assert (again.task, again.normalisation) == (model.task, model.normalisation)
     assert again.info == model.info == read_info(tmp_path / "a.unet")
     assert (again.ndim, again.channels, again.halo) == (2, 1, (8, 16))
+    assert again.diameter == 17.5
     assert np.array_equal(again.thumbnail, picture)
     assert not again.network.training
     x = torch.rand(1, 1, 16, 24)

@@ -18,11 +18,19 @@ from typing import TYPE_CHECKING
 from unet_napari._lazy import lazy
 
 if TYPE_CHECKING:
-    from unet_napari.api import predict, segment, train
+    from unet_napari.api import estimate_diameter, predict, segment, train
     from unet_napari.images import read_image
     from unet_napari.model import Model
 
-__all__ = ["Model", "__version__", "predict", "read_image", "segment", "train"]
+__all__ = [
+    "Model",
+    "__version__",
+    "estimate_diameter",
+    "predict",
+    "read_image",
+    "segment",
+    "train",
+]
 
 try:
     __version__ = version("unet-napari")
@@ -33,6 +41,7 @@ __getattr__, __dir__ = lazy(
     __name__,
     {
         "Model": "model",
+        "estimate_diameter": "api",
         "predict": "api",
         "read_image": "images",
         "segment": "api",

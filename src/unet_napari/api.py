@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from unet_napari.model import Model
     from unet_napari.training.events import TrainEvent
 
-__all__ = ["predict", "segment", "train"]
+__all__ = ["estimate_diameter", "predict", "segment", "train"]
 
 
 def train(
@@ -192,6 +192,44 @@ def segment(
         if on_progress is not None:
             on_progress(step)
     return out
+
+
+def estimate_diameter(
+    image: ImageSource,
+    model: Model | str | Path,
+    *,
+    axes: str | None = None,
+    scale: Scale | None = None,
+    **settings: Any,  # noqa: ANN401  the fields of InferenceConfig
+) -> float | None:
+    """Estimate the typical diameter of the objects in an image.
+
+    Parameters
+    ----------
+    image : array, path or Image
+    model : Model or str
+        A model of cells, or the name or path of one.
+    axes, scale
+        As for `train`.
+    **settings
+        Fields of `unet_napari.inference.config.InferenceConfig`, such as ``device="cpu"``.
+
+    Returns
+    -------
+    float or None
+        Diameter of a disc, or ball, of the same size, in the smallest pixels of the image: what
+        ``segment(..., diameter=)`` takes. None where the model finds too few objects.
+    """
+    from unet_napari.inference import estimate_diameter as estimate
+
+    loaded = _load(model)
+    source = image_for(loaded, image, axes=axes, scale=scale)
+    steps = estimate(source, loaded, inference_config(loaded, axes, settings))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return None if end.value is None else float(end.value)
 
 
 def _load(model: Model | str | Path) -> Model:

@@ -1,11 +1,12 @@
-"""A table of measurements: one row for each object.
+"""Measurements of objects: a table with a row for each, and how large they are.
 
-Sums over slabs, so that memory does not grow with the image.
+The table is made of sums over slabs, so that memory does not grow with the image.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +16,11 @@ import numpy as np
 from unet_napari.errors import OutputError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from unet_napari.images import Image, LazyArray
 
-__all__ = ["measure", "write_table"]
+__all__ = ["diameter_of_size", "diameters", "measure", "write_table"]
 
 _SLAB_PIXELS = 16 * 2**20
 
@@ -56,6 +59,33 @@ def measure(image: Image, labels: LazyArray) -> dict[str, list[float]]:
         name = "mean" if image.channels == 1 else f"mean_c{channel}"
         table[name] = (sums[:, 1 + len(axes) + channel] / pixels).tolist()
     return table
+
+
+def diameters(
+    labels: NDArray[np.integer], spacing: Sequence[float] | None = None
+) -> NDArray[np.float64]:
+    """Return how large the objects are: the diameter of a disc, or ball, of the same size.
+
+    Parameters
+    ----------
+    labels : ndarray of int, 2D or 3D
+        0 is background.
+    spacing : sequence of float, optional
+        Pixel size per axis, in the unit that the diameters shall have; by default 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (number of objects,)
+        In the order of the ids.
+    """
+    counts = np.unique(labels[labels > 0], return_counts=True)[1]
+    return diameter_of_size(counts * math.prod(spacing or ()), labels.ndim)
+
+
+def diameter_of_size(size: NDArray[np.floating], ndim: int) -> NDArray[np.float64]:
+    """Return the diameter of the ball of `ndim` dimensions that has an area, or volume, `size`."""
+    unit = math.pi ** (ndim / 2) / math.gamma(ndim / 2 + 1)  # of the ball of radius 1
+    return np.asarray(2 * (size / unit) ** (1 / ndim))
 
 
 def write_table(path: Path, table: Mapping[str, Sequence[float]]) -> None:

@@ -57,6 +57,9 @@ class Model:
     halo
         Measured context in pixels per spatial axis: changing the input farther away moves no
         output by more than the tolerance stated in the provenance. None: not measured.
+    diameter
+        Typical (median) diameter of the training objects: that of a disc, or ball, of the same
+        size, in the smallest pixels. None: unknown, or the task has no objects.
     provenance
         Where it comes from, as JSON-able values: ``score`` and ``score_name`` of the best
         validation, versions, data, settings.
@@ -70,6 +73,7 @@ class Model:
     pixel_size: dict[str, float] = field(default_factory=dict)
     name: str = "model"
     halo: tuple[int, ...] | None = None
+    diameter: float | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     thumbnail: NDArray[np.uint8] | None = None
 
@@ -96,6 +100,7 @@ class Model:
             parameters=self.network.parameter_count,
             pixel_size=dict(self.pixel_size),
             halo=self.halo,
+            diameter=self.diameter,
             provenance=dict(self.provenance),
         )
 
@@ -163,6 +168,7 @@ class Model:
                 pixel_size=info.pixel_size,
                 name=info.name,
                 halo=info.halo,
+                diameter=info.diameter,
                 provenance=info.provenance,
                 thumbnail=decode_thumbnail(container),
             )

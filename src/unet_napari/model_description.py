@@ -37,6 +37,8 @@ def describe_model(info: ModelInfo, usual: Mapping[str, Any] | None = None) -> s
         "Pixel size": _pixel_size_text(info.pixel_size),
         "Halo": "not measured" if info.halo is None else " x ".join(map(str, info.halo)) + " px",
     }
+    if info.diameter is not None:
+        lines["Objects"] = f"typically {info.diameter:.3g} px across"
     for key, value in source.items():
         if key not in _NOT_DESCRIBED and value is not False and _is_set(value):
             lines[_words(key).capitalize()] = _block(value)

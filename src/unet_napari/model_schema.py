@@ -23,6 +23,7 @@ _NODES = 20_000  # largest number of values in the whole of model.json
 _DEPTH = 12  # deepest nesting of lists and objects
 _CHANNELS = 4096
 _SPATIAL = "ZYX"
+_LATER = {"diameter": None}  # what the first files lack, and what they mean by it
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class ModelInfo:
         Micrometres per axis letter of the training images; an unknown axis is absent.
     halo
         Measured context in pixels per spatial axis, see `Model`; None if never measured.
+    diameter
+        Typical diameter of the training objects, see `Model`; None if unknown.
     provenance
         Where it comes from: versions, training data, settings, validation score.
     format
@@ -64,6 +67,7 @@ class ModelInfo:
     parameters: int
     pixel_size: dict[str, float] = field(default_factory=dict)
     halo: tuple[int, ...] | None = None
+    diameter: float | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -97,6 +101,7 @@ def parse_info(data: bytes) -> ModelInfo:
         raise ModelFileError(f"its {INFO} is not an object")
     _check_format(content.get("format"))
     _check_size(content)
+    content = {**_LATER, **content}
     known = {item.name for item in fields(ModelInfo)}
     if content.keys() != known:
         missing, extra = sorted(known - content.keys()), sorted(content.keys() - known)
@@ -178,9 +183,12 @@ def _is_network(value: object) -> bool:
 
 def _is_pixel_size(value: object) -> bool:
     return isinstance(value, dict) and all(
-        axis in tuple(_SPATIAL) and type(size) in (int, float) and 0 < size < 1e9
-        for axis, size in value.items()
+        axis in tuple(_SPATIAL) and _is_length(size) for axis, size in value.items()
     )
+
+
+def _is_length(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9
 
 
 def _is_halo(value: object) -> bool:
@@ -199,6 +207,7 @@ _CHECKS: Mapping[str, Callable[[object], bool]] = {
     "parameters": lambda value: _is_int(value, 1, 1 << 31),
     "pixel_size": _is_pixel_size,
     "halo": _is_halo,
+    "diameter": lambda value: value is None or _is_length(value),
     "provenance": lambda value: isinstance(value, dict),
 }
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from unet_napari import estimate_diameter
 from unet_napari.engine import (
+    DiameterJob,
     EngineClient,
     ImageRef,
     JobCancelled,
@@ -200,6 +202,23 @@ def test_segmenting_can_return_the_maps(client, picture, listener, model_path):
     assert (maps.shape, maps.dtype) == ((2, 96, 128), np.float32)
     assert maps.min() >= 0
     assert 0 < maps.max() <= 1
+
+
+def test_how_large_objects_are_is_measured_and_used(
+    client, picture, listener, trained_model, tmp_path
+):
+    image = nuclei((192, 256), count=56, seed=5)[0]
+    path = trained_model.save(tmp_path / "nuclei.unet")
+    reference = ImageRef(client.folder.share(image), "YX")
+    config = TORCH.to_dict()
+    found = run(client, DiameterJob(reference, str(path), config), listener).result["diameter"]
+    assert found == pytest.approx(estimate_diameter(image, trained_model))
+    last = of(Progress, listener)[-1]
+    assert last.done == last.total
+    empty = ImageRef(client.folder.share(np.zeros((96, 96), np.uint8)), "YX")
+    again = type(listener)()
+    job = DiameterJob(empty, str(path), config, {"low": [100.0], "high": [1000.0]})
+    assert run(client, job, again).result == {"diameter": None}
 
 
 def test_a_part_may_be_segmented_with_the_brightness_of_the_whole(

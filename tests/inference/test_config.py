@@ -22,6 +22,10 @@ from unet_napari.inference.config import InferenceConfig
         ("tile", (64, 0)),
         ("tile", ()),
         ("memory", 0),
+        ("diameter", 0),
+        ("diameter", "large"),
+        ("diameter", float("inf")),
+        ("diameter", True),
     ],
 )
 def test_a_wrong_setting_is_named(setting, value):
@@ -33,6 +37,11 @@ def test_a_wrong_setting_is_named(setting, value):
 def test_int8_is_for_openvino_on_the_cpu(elsewhere):
     with pytest.raises(SettingsError, match="int8 is computed by OpenVINO on the CPU"):
         InferenceConfig(precision="int8", **elsewhere)
+
+
+def test_only_one_setting_says_how_the_image_is_scaled():
+    with pytest.raises(SettingsError, match="only one"):
+        InferenceConfig(rescale=True, diameter="auto")
 
 
 def test_settings_survive_json():

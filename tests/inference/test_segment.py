@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from unet_napari.errors import ImageError, ResourceError, UnetNapariWarning
+from unet_napari.errors import ImageError, ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.images import Image, nuclei
 from unet_napari.inference import InferenceConfig, result_shape, segment_steps
+from unet_napari.inference.views import rescale_factors
 from unet_napari.model import Model
 from unet_napari.networks import Network
 from unet_napari.tasks import CellsTask, SemanticTask
@@ -159,6 +160,38 @@ def test_rescaling_segments_at_the_pixel_size_of_the_model(bright):
     assert wrong.mean() < 0.02  # the outline may move by a pixel
     # Every 2 x 2 block carries one label: the work was done at the size of the model.
     np.testing.assert_array_equal(labels, np.kron(labels[::2, ::2], np.ones((2, 2), np.uint32)))
+
+
+def test_a_diameter_segments_at_the_size_that_the_model_knows(bright):
+    model = bright()
+    model.diameter = 6.0
+    pixels = squares((4, 4), (4, 24), (24, 10))
+    fine = np.kron(pixels, np.ones((2, 2), np.uint8))
+    labels = segmented(Image(fine, "YX"), model, diameter=12)
+    assert sorted(np.unique(labels)) == [0, 1, 2, 3]
+    np.testing.assert_array_equal(labels, np.kron(labels[::2, ::2], np.ones((2, 2), np.uint32)))
+
+
+def test_a_diameter_leaves_the_shape_of_voxels_to_the_pixel_size(bright):
+    model = bright()
+    model.diameter, model.pixel_size = 8.0, {"Y": 1.0, "X": 0.5}
+    image = Image(np.zeros((9, 9)), "YX", {"Y": 0.3, "X": 0.1})
+    # 20 image pixels of 0.1 become 8 model pixels of 0.5: along X by 8 / 20, along Y as
+    # pixels are three times as long in the image, but twice as long in the model.
+    assert rescale_factors(image, model, 20.0) == pytest.approx((0.6, 0.4))
+    bare = Image(np.zeros((9, 9)), "YX")
+    assert rescale_factors(bare, model, 20.0) == pytest.approx((0.4, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("known", "diameter", "message"),
+    [(None, 10, "does not know how large"), (20.0, 1, "20 times as large"), (1.0, 99, "0.0101")],
+)
+def test_a_diameter_that_cannot_be_used_is_refused(bright, known, diameter, message):
+    model = bright()
+    model.diameter = known
+    with pytest.raises(SettingsError, match=message):
+        segmented(Image(squares((4, 4)), "YX"), model, diameter=diameter)
 
 
 def test_maps_beyond_the_memory_lie_on_disk(bright, monkeypatch):

@@ -281,6 +281,14 @@ def test_the_model_knows_where_it_comes_from(cells_pair):
     assert max(model.thumbnail.shape) <= 256
 
 
+def test_the_model_knows_how_large_the_cells_were(cells_pair, classes_pair):
+    sizes = np.unique(np.asarray(cells_pair.labels), return_counts=True)[1][1:]
+    expected = 2 * np.sqrt(np.median(sizes) / np.pi)
+    model = run([cells_pair], steps=1)[0].best_model()
+    assert model.diameter == pytest.approx(expected, rel=0.02)
+    assert run([classes_pair], steps=1, task="semantic")[0].best_model().diameter is None
+
+
 def test_a_model_can_be_saved_loaded_and_trained_further(cells_pair, tmp_path):
     model = run([cells_pair], steps=2)[0].best_model()
     loaded = Model.load(model.save(tmp_path / "cells.unet"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.cli.progress import ProgressLine
-from unet_napari.cli.values import image_files, integers, memory, stem
+from unet_napari.cli.values import diameter, image_files, integers, memory, stem
 from unet_napari.errors import OutputError, SettingsError
 from unet_napari.inference.config import BACKENDS, DEVICES, PRECISIONS
 
@@ -40,9 +40,11 @@ def add_parser(commands: Subparsers) -> None:
         help="context read around each tile")  # fmt: skip
     add("--memory", type=memory, metavar="2GiB", help="budget for the computation")
     add("--device", choices=DEVICES, default="auto")
-    add(
-        "--rescale", action="store_true", help="resample to the pixel size the model was trained on"
-    )
+    scale = parser.add_mutually_exclusive_group()
+    scale.add_argument("--rescale", action="store_true",
+        help="resample to the pixel size the model was trained on")  # fmt: skip
+    scale.add_argument("--diameter", type=diameter, metavar="auto|N",
+        help="resample so that objects of N pixels get the size the model knows")  # fmt: skip
     add(
         "--table", type=Path, metavar="FILE.csv", help="also write size, centre, intensity of cells"
     )
@@ -99,7 +101,7 @@ def _tabulate(image: Image, labels: Any, path: Path) -> None:  # noqa: ANN401
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    names = ("backend", "precision", "tile", "halo", "memory", "device", "rescale")
+    names = ("backend", "precision", "tile", "halo", "memory", "device", "rescale", "diameter")
     given = {name: getattr(arguments, name) for name in names}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -10,7 +10,16 @@ from typing import Any
 
 from unet_napari.errors import ImageError
 
-__all__ = ["duration", "image_files", "integers", "matching_files", "memory", "setting", "stem"]
+__all__ = [
+    "diameter",
+    "duration",
+    "image_files",
+    "integers",
+    "matching_files",
+    "memory",
+    "setting",
+    "stem",
+]
 
 _SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 _BYTES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -31,6 +40,16 @@ def memory(text: str) -> int:
     if match is None or float(match[1]) <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory; write 2GiB or 500MiB")
     return int(float(match[1]) * _BYTES[match[2]])
+
+
+def diameter(text: str) -> float | str:
+    """Turn ``23.5`` into a number of pixels and leave ``auto`` as it is."""
+    if text == "auto":
+        return text
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*", text)
+    if match is None or float(match[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not auto and not a number of pixels")
+    return float(match[1])
 
 
 def integers(text: str) -> tuple[int, ...] | None:

@@ -19,10 +19,18 @@ from unet_napari.engine.protocol import (
     Step,
     Validated,
 )
-from unet_napari.engine.requests import ImageRef, PairRef, PreviewRequest, SegmentJob, TrainJob
+from unet_napari.engine.requests import (
+    DiameterJob,
+    ImageRef,
+    PairRef,
+    PreviewRequest,
+    SegmentJob,
+    TrainJob,
+)
 
 __all__ = [
     "ArrayRef",
+    "DiameterJob",
     "EngineClient",
     "Event",
     "ImageRef",

@@ -1,4 +1,4 @@
-"""The jobs of the engine process: train a model, segment an image."""
+"""The jobs of the engine process: train a model, segment an image, measure its objects."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from unet_napari.engine.context import Cancelled
 from unet_napari.engine.images import Measured, open_image, open_pair
 from unet_napari.engine.preview import LivePreview
 from unet_napari.engine.protocol import Saved
-from unet_napari.engine.requests import SegmentJob, TrainJob
+from unet_napari.engine.requests import DiameterJob, SegmentJob, TrainJob
 from unet_napari.images import Statistics
-from unet_napari.inference import InferenceConfig, predict_steps, result_shape, segment_steps
+from unet_napari.inference import (
+    InferenceConfig,
+    estimate_diameter,
+    predict_steps,
+    result_shape,
+    segment_steps,
+)
 from unet_napari.model import Model
 from unet_napari.model_info import find_model
 from unet_napari.model_schema import check_name
@@ -68,10 +74,7 @@ def train(job: TrainJob, context: JobContext) -> dict[str, Any]:
 
 def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     """Segment an image; see `SegmentJob`."""
-    model = _load_model(job.model)
-    if job.statistics is not None:
-        rule = Measured.of(model.normalisation, Statistics.from_dict(job.statistics))
-        model = replace(model, normalisation=rule)
+    model = _model_for(job)
     image = open_image(job.image, context)
     config = InferenceConfig.from_dict(dict(job.config))
     shape = result_shape(image)
@@ -85,9 +88,29 @@ def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     return {"labels": reference, "maps": maps_reference, "map_names": map_names}
 
 
-def _drive(steps: Iterator[Progress], context: JobContext) -> None:
-    """Do the steps of an inference, unless the job is cancelled between two of them."""
-    for progress in steps:
+def estimate(job: DiameterJob, context: JobContext) -> dict[str, Any]:
+    """Estimate how large the objects of an image are; see `DiameterJob`."""
+    image = open_image(job.image, context)
+    config = InferenceConfig.from_dict(dict(job.config))
+    return {"diameter": _drive(estimate_diameter(image, _model_for(job), config), context)}
+
+
+def _model_for(job: SegmentJob | DiameterJob) -> Model:
+    """Load the model of a job, to normalise by the statistics that the job brings along."""
+    model = _load_model(job.model)
+    if job.statistics is None:
+        return model
+    rule = Measured.of(model.normalisation, Statistics.from_dict(job.statistics))
+    return replace(model, normalisation=rule)
+
+
+def _drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN401
+    """Do the steps of an inference, unless the job is cancelled; return what they return."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            return end.value
         context.check()
         context.send(progress)
 
@@ -118,6 +141,7 @@ def _load_version(path: Path, _changed: int, _size: int) -> Model:
 
 
 RUNNERS: Mapping[type, Callable[[Any, JobContext], dict[str, Any]]] = {
+    DiameterJob: estimate,
     SegmentJob: segment,
     TrainJob: train,
 }

@@ -9,7 +9,14 @@ from typing import Any
 from unet_napari.engine.arrays import ArrayRef
 from unet_napari.engine.protocol import message
 
-__all__ = ["ImageRef", "PairRef", "PreviewRequest", "SegmentJob", "TrainJob"]
+__all__ = [
+    "DiameterJob",
+    "ImageRef",
+    "PairRef",
+    "PreviewRequest",
+    "SegmentJob",
+    "TrainJob",
+]
 
 
 @message
@@ -126,4 +133,24 @@ class SegmentJob:
     model: str
     config: Mapping[str, Any] = field(default_factory=dict)
     maps: bool = False
+    statistics: Mapping[str, Any] | None = None
+
+
+@message
+@dataclass(frozen=True)
+class DiameterJob:
+    """Estimate how large the objects of an image are.
+
+    Its events are ``Progress`` of `unet_napari.inference`. Its result has ``diameter``: in the
+    smallest pixels of the image, or None where too few objects were found.
+
+    Attributes
+    ----------
+    image, model, config, statistics
+        As of a `SegmentJob`.
+    """
+
+    image: ImageRef
+    model: str
+    config: Mapping[str, Any] = field(default_factory=dict)
     statistics: Mapping[str, Any] | None = None

@@ -12,6 +12,7 @@ from unet_napari._lazy import lazy
 
 if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.diameter import estimate_diameter
     from unet_napari.inference.predict import predict_steps
     from unet_napari.inference.progress import Progress
     from unet_napari.inference.segment import segment_steps
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "InferenceConfig",
     "Progress",
+    "estimate_diameter",
     "predict_steps",
     "result_axes",
     "result_shape",
@@ -31,6 +33,7 @@ __getattr__, __dir__ = lazy(
     {
         "InferenceConfig": "config",
         "Progress": "progress",
+        "estimate_diameter": "diameter",
         "predict_steps": "predict",
         "result_axes": "views",
         "result_shape": "views",

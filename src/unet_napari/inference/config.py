@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
 
@@ -52,6 +53,11 @@ class InferenceConfig:
         Let a 2D model segment a stack slice by slice.
     rescale : bool
         Bring the image to the pixel size the model was trained at, and the labels back.
+    diameter : float or "auto", optional
+        Typical diameter of the objects in the image, in its smallest pixels: the image is
+        brought to the scale at which they are as large as those the model was trained on, and
+        the labels back. ``"auto"`` estimates it, see `estimate_diameter`. It takes the place
+        of `rescale`.
     """
 
     tile: tuple[int, ...] | None = None
@@ -62,6 +68,7 @@ class InferenceConfig:
     precision: Precision = "auto"
     slicewise: bool = False
     rescale: bool = False
+    diameter: float | Literal["auto"] | None = None
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -91,6 +98,18 @@ class InferenceConfig:
             raise SettingsError(
                 f"memory is {self.memory!r}, but must be a number of bytes above 0."
             )
+        if self.diameter is not None:
+            self._check_diameter()
+
+    def _check_diameter(self) -> None:
+        if self.diameter != "auto" and not _is_size(self.diameter):
+            raise SettingsError(
+                f"diameter is {self.diameter!r}, but must be auto or a number of pixels above 0."
+            )
+        if self.rescale:
+            raise SettingsError(
+                "rescale and diameter both say how the image is scaled: give only one of them."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values."""
@@ -107,6 +126,12 @@ class InferenceConfig:
             raise SettingsError(f"There is no setting called {', '.join(unknown)}.")
         tile = values.get("tile")
         return cls(**{**values, "tile": None if tile is None else tuple(tile)})
+
+
+def _is_size(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and value > 0
 
 
 def _above_zero(value: object) -> bool:

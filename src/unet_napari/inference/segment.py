@@ -14,6 +14,7 @@ import torch
 from unet_napari.device import available_memory, is_out_of_memory
 from unet_napari.errors import ResourceError
 from unet_napari.inference.config import InferenceConfig
+from unet_napari.inference.diameter import estimate_diameter
 from unet_napari.inference.int8 import spread
 from unet_napari.inference.predict import Predictor
 from unet_napari.inference.progress import Progress
@@ -21,7 +22,7 @@ from unet_napari.inference.rescale import rescale_image, rescale_labels
 from unet_napari.inference.views import check_image, rescale_factors, split_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from numpy.typing import NDArray
 
@@ -91,7 +92,7 @@ def segment_steps(
         yield Progress(1, 1, "the image has no contrast, so there is no object")
         return
     views = split_views(image, model.ndim)
-    factors = rescale_factors(image, model) if config.rescale else (1.0,) * model.ndim
+    factors = yield from _factors(image, model, config)
     shape = tuple(
         max(1, round(size * factor))
         for size, factor in zip(views[0].image.shape, factors, strict=True)
@@ -158,6 +159,18 @@ class _Shown(_Hidden):
 def _box(index: tuple[int, ...], slices: tuple[slice, ...]) -> tuple[tuple[int, int], ...]:
     """Return start and stop along every axis of the result, for a part of one view."""
     return (*((i, i + 1) for i in index), *((s.start, s.stop) for s in slices))
+
+
+def _factors(
+    image: Image, model: Model, config: InferenceConfig
+) -> Generator[Progress, None, tuple[float, ...]]:
+    """Return by what the image is to be enlarged, per axis of the network."""
+    diameter = config.diameter
+    if diameter == "auto":
+        diameter = yield from estimate_diameter(image, model, config)
+    if diameter is None and not config.rescale:
+        return (1.0,) * model.ndim
+    return rescale_factors(image, model, diameter)
 
 
 def _blank(statistics: Statistics) -> bool:

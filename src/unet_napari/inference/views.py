@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.errors import ImageError, SettingsError, UnetNapariWarning
 
 if TYPE_CHECKING:
     from unet_napari.images import Image
@@ -19,6 +19,8 @@ __all__ = ["View", "check_image", "rescale_factors", "result_axes", "result_shap
 
 # A pixel size that differs by more than this share is told to the user.
 _TOLERANCE = 0.25
+# An image that is to be scaled by more was given a wrong diameter.
+_LARGEST_FACTOR = 16
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def check_image(image: Image, model: Model, config: InferenceConfig) -> None:
         )
     factors = rescale_factors(image, model)
     furthest = max(factors, key=lambda factor: abs(math.log(factor)))
-    if not config.rescale and abs(math.log(furthest)) > math.log1p(_TOLERANCE):
+    scaled = config.rescale or config.diameter is not None
+    if not scaled and abs(math.log(furthest)) > math.log1p(_TOLERANCE):
         warnings.warn(
             f"The pixels of {image.name!r} are {furthest:.3g} times as large as those the model "
             f"{model.name!r} was trained on. If the result is poor, let the image be rescaled.",
@@ -108,12 +111,52 @@ def check_image(image: Image, model: Model, config: InferenceConfig) -> None:
         )
 
 
-def rescale_factors(image: Image, model: Model) -> tuple[float, ...]:
+def rescale_factors(image: Image, model: Model, diameter: float | None = None) -> tuple[float, ...]:
     """Return by what the image is to be enlarged, per axis of the network.
 
-    It is the image's pixel size over the model's, 1 where either is unknown.
+    Parameters
+    ----------
+    image, model
+        Known pixel sizes are compared.
+    diameter
+        Of the image's objects, in its smallest pixels. With it, objects are brought to the
+        diameter that the model knows, and pixel sizes only say how the axes differ; without it,
+        the factors are the image's pixel size over the model's.
+
+    Returns
+    -------
+    tuple of float
+        1 along axes about which nothing is known.
+
+    Raises
+    ------
+    SettingsError
+        If there is a diameter, but the model does not know one, or a very different one.
     """
     axes = image.spatial_axes[-model.ndim :]
+    sizes = _size_ratios(image, model, axes)
+    if diameter is None:
+        return sizes
+    if model.diameter is None:
+        raise SettingsError(
+            f"The model {model.name!r} does not know how large the objects were that it was "
+            "trained on: leave the diameter out, or train it again."
+        )
+    scale = model.diameter / diameter
+    if not 1 / _LARGEST_FACTOR <= scale <= _LARGEST_FACTOR:
+        raise SettingsError(
+            f"With objects of {diameter:.4g} pixels the image would be made {scale:.3g} times as "
+            f"large, as the model {model.name!r} knows objects of {model.diameter:.4g}: check "
+            "the diameter."
+        )
+    if all(axis in image.pixel_size and axis in model.pixel_size for axis in axes):
+        smallest = min(image.pixel_size[axis] for axis in axes)
+        scale *= min(model.pixel_size[axis] for axis in axes) / smallest
+        return tuple(scale * size for size in sizes)
+    return (scale,) * len(axes)
+
+
+def _size_ratios(image: Image, model: Model, axes: str) -> tuple[float, ...]:
     return tuple(
         image.pixel_size[axis] / model.pixel_size[axis]
         if axis in image.pixel_size and axis in model.pixel_size

@@ -50,7 +50,8 @@ class Data:
     spacing
         Relative pixel size per axis, 1 for the smallest.
     diameter
-        Of a typical painted cell, in the smallest pixels; None for classes.
+        Of a typical painted cell, in the smallest pixels: that of a disc, or ball, of the same
+        size. None for classes.
     """
 
     channels: int

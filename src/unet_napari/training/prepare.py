@@ -14,6 +14,7 @@ import torch
 from unet_napari.device import available_memory, choose_device
 from unet_napari.errors import SettingsError
 from unet_napari.images import Normalisation
+from unet_napari.measure import diameters
 from unet_napari.networks import build_network
 from unet_napari.tasks import Task, make_task
 from unet_napari.tasks.losses import frequency_weights
@@ -53,6 +54,8 @@ class Prepared:
         Of the images; pixel size per axis, relative to the smallest.
     task
         With the classes that were found in the labels.
+    data
+        What was painted on, in numbers.
     split
         What is trained on and what is held out.
     crops
@@ -70,6 +73,7 @@ class Prepared:
     normalisation: Normalisation
     spacing: tuple[float, ...]
     task: Task
+    data: Data
     split: Split
     crops: list[Sample]
     samples: int
@@ -140,6 +144,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         normalisation=normalisation,
         spacing=spacing,
         task=task,
+        data=data,
         split=split,
         crops=crops,
         samples=len(samples),
@@ -187,13 +192,9 @@ def _describe(
     shapes = np.median([sample.labels.shape for sample in samples], axis=0)
     diameter = None
     if config.task == "cells":
-        volumes = [
-            np.unique(s.labels[s.annotated & (s.labels > 0)], return_counts=True)[1]
-            for s in samples
-        ]
-        # Of a cube of the same volume, counted in the smallest pixels.
-        cubes = np.concatenate(volumes) * np.prod(spacing)
-        diameter = float(np.median(cubes) ** (1 / len(spacing))) if len(cubes) else None
+        found = [diameters(np.where(s.annotated, s.labels, 0), spacing) for s in samples]
+        sizes = np.concatenate(found)
+        diameter = float(np.median(sizes)) if len(sizes) else None
     return Data(
         channels=samples[0].image.shape[0],
         out_channels=task.out_channels,

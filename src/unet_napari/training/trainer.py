@@ -248,6 +248,7 @@ class Trainer:
             pixel_size={a: image.pixel_size[a] for a in "ZYX" if a in image.pixel_size},
             name=self.config.task,
             halo=self._halo,
+            diameter=self._prepared.data.diameter,
             provenance=self._provenance(task, step, score),
         )
 

@@ -1,0 +1,201 @@
+"""How large the objects of an image are, found by trying a model at several scales."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unet_napari.inference.config import InferenceConfig
+from unet_napari.inference.predict import Predictor
+from unet_napari.inference.progress import Progress
+from unet_napari.inference.rescale import rescale_image
+from unet_napari.inference.views import check_image, rescale_factors, split_views
+from unet_napari.measure import diameters
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from numpy.typing import NDArray
+
+    from unet_napari.images import Image, Statistics
+    from unet_napari.model import Model
+
+__all__ = ["estimate_diameter"]
+
+# Trial diameters relative to the model's: the image is made up to 8 times smaller, 4 times larger.
+_TRIALS = tuple(2.0 ** (step / 2) for step in range(-4, 7))
+_SMALLEST = 5  # pixels; magnified noise looks like objects that are smaller
+_ACROSS = 12  # objects that fit along each axis of what is looked at
+_PIXELS = {2: (96**2, 384**2), 3: (24**3, 2**19)}  # least and most that is looked at, rescaled
+_READ = {2: 2**23, 3: 2**25}  # pixels of the middle of the image in which to look
+_PLACES = 4  # along each axis at which the part with the most contrast is searched
+_ENOUGH = 4  # objects that have a typical size
+_TYPICAL = 1.5  # times smaller or larger than the model's objects: what it was trained on
+_LEAST = 0.3  # score of a scale at which the model knows what it sees
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What the model finds when objects are taken to have a certain diameter.
+
+    Attributes
+    ----------
+    diameter
+        Typical one of the objects found, in the smallest pixels of the image; None if there are
+        too few.
+    score
+        Certainty of the model about the objects, 0 to 1, times their share that is as large as
+        those it was trained on.
+    """
+
+    diameter: float | None
+    score: float
+
+
+def estimate_diameter(
+    image: Image, model: Model, config: InferenceConfig | None = None
+) -> Generator[Progress, None, float | None]:
+    """Estimate the typical diameter of the objects in an image, step by step.
+
+    A part of the image of bounded size, with much contrast, is segmented at several scales. That
+    scale is right at which the model is certain and finds objects as large as those it was
+    trained on; from what it finds there, the diameter follows.
+
+    Parameters
+    ----------
+    image : Image
+        Of a time series the middle frame is looked at, and for a 2D model the middle slice.
+    model : Model
+        One that knows its `diameter`.
+    config : InferenceConfig, optional
+        Device, memory and whether to take a stack slice by slice.
+
+    Yields
+    ------
+    Progress
+        After each scale.
+
+    Returns
+    -------
+    float or None
+        Diameter of a disc, or ball, of the same size, in the smallest pixels of the image. None
+        where there are too few objects, or the model has no diameter.
+
+    Raises
+    ------
+    ImageError
+        If the image does not suit the model or holds no number.
+    """
+    config = replace(
+        config or InferenceConfig(),
+        backend="torch", precision="auto", tile=None, rescale=False, diameter="auto",
+    )  # fmt: skip
+    check_image(image, model, config)
+    if model.diameter is None:
+        return None
+    views = split_views(image, model.ndim)
+    look = _Look(views[len(views) // 2].image, model, config, model.normalisation.measure(image))
+    candidates = [d for n in _TRIALS if (d := n * model.diameter) >= _SMALLEST]
+    work = len(candidates) + 1
+    trials = []
+    for diameter in candidates:
+        trials.append(look.at(diameter))
+        yield Progress(len(trials), work, "measuring objects")
+    best = max(trials, key=lambda trial: trial.score, default=_Trial(None, 0.0))
+    if best.diameter is None or best.diameter < _SMALLEST or best.score < _LEAST:
+        return None
+    # The scales tried are coarse: look again at the one that the objects themselves ask for.
+    refined = look.at(best.diameter)
+    yield Progress(work, work, "measuring objects")
+    return refined.diameter if refined.score >= best.score else best.diameter
+
+
+class _Look:
+    """Segments parts of one view at any scale."""
+
+    def __init__(
+        self, image: Image, model: Model, config: InferenceConfig, statistics: Statistics
+    ) -> None:
+        self._model, self._config, self._statistics = model, config, statistics
+        region = _middle(image.shape, _READ[model.ndim])
+        self._image = replace(
+            image, data=image.read(region), axes="C" + image.spatial_axes, fixed={}
+        )
+        gray = model.normalisation.apply(self._image.read(), statistics).mean(axis=0)
+        self._gray: NDArray[np.float32] = gray
+
+    def at(self, diameter: float) -> _Trial:
+        """Segment as if objects had a `diameter`, in the smallest pixels of the image."""
+        factors = rescale_factors(self._image, self._model, diameter)
+        region = self._busiest(factors)
+        size = tuple(part.stop - part.start for part in region)
+        shape = tuple(max(1, round(n * f)) for n, f in zip(size, factors, strict=True))
+        crop = replace(self._image, data=self._image.read(region))
+        maps = np.empty((self._model.task.out_channels, *shape), np.float32)
+        predictor = Predictor(self._model, shape, self._config)
+        for _ in predictor.run(rescale_image(crop, shape), self._statistics, maps):
+            pass
+        labels = _without_border(self._model.task.decode(maps))
+        scale = diameter / float(self._model.diameter or 1)
+        return self._judge(labels, maps, scale)
+
+    def _judge(
+        self, labels: NDArray[np.integer], maps: NDArray[np.float32], scale: float
+    ) -> _Trial:
+        known = float(self._model.diameter or 1)
+        found = diameters(labels, self._model_spacing())
+        if len(found) < _ENOUGH:
+            return _Trial(None, 0.0)
+        typical = (found > known / _TYPICAL) & (found < known * _TYPICAL)
+        certainty = float(np.abs(2 * maps[0][labels > 0] - 1).mean())
+        return _Trial(float(np.median(found)) * scale, certainty * float(typical.mean()))
+
+    def _model_spacing(self) -> tuple[float, ...]:
+        axes = self._image.spatial_axes
+        sizes = [self._model.pixel_size.get(axis) for axis in axes]
+        known = [size for size in sizes if size is not None]
+        if len(known) < len(sizes):
+            return (1.0,) * len(axes)
+        return tuple(size / min(known) for size in known)
+
+    def _busiest(self, factors: tuple[float, ...]) -> tuple[slice, ...]:
+        """Return the part with the most contrast of the size that is looked at."""
+        ndim = len(factors)
+        least, most = _PIXELS[ndim]
+        wanted = (_ACROSS * float(self._model.diameter or 1)) ** ndim
+        side = min(max(wanted, least), most) ** (1 / ndim)
+        size = [
+            min(length, max(1, round(side / factor)))
+            for length, factor in zip(self._gray.shape, factors, strict=True)
+        ]
+        starts = [
+            np.unique(np.linspace(0, length - n, _PLACES).astype(int)).tolist()
+            for length, n in zip(self._gray.shape, size, strict=True)
+        ]
+        regions = [
+            tuple(slice(start, start + n) for start, n in zip(corner, size, strict=True))
+            for corner in itertools.product(*starts)
+        ]
+        return max(regions, key=lambda region: float(self._gray[region].std()))
+
+
+def _middle(shape: tuple[int, ...], most: int) -> tuple[slice, ...]:
+    """Return the middle of an image, at most so many pixels of it."""
+    shrink = min(1.0, (most / math.prod(shape)) ** (1 / len(shape)))
+    sizes = [max(1, int(size * shrink)) for size in shape]
+    return tuple(
+        slice((size - n) // 2, (size - n) // 2 + n) for size, n in zip(shape, sizes, strict=True)
+    )
+
+
+def _without_border(labels: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Leave out what the edge may have cut."""
+    inside = labels.copy()
+    for axis in range(labels.ndim):
+        ends = np.moveaxis(labels, axis, 0)[[0, -1]]
+        inside[np.isin(inside, np.unique(ends))] = 0
+    return inside

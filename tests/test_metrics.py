@@ -1,6 +1,7 @@
 """Agreement of labels, against hand-counted cases and a brute-force implementation."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from unet_napari.images import nuclei
 from unet_napari.metrics import average_precision, class_dice, evaluate, match
 
 SMALL = arrays(np.int64, (6, 7), elements=st.integers(0, 4))
@@ -42,6 +44,29 @@ def test_counts_are_those_of_all_matchings_tried(true, predicted, threshold):
     result = evaluate(true, predicted)
     assert result.average_precision(threshold) == (hits / union if union else 1.0)
     assert result.f1(threshold) == (2 * hits / sum(iou.shape) if union else 1.0)
+
+
+def test_scores_are_those_of_stardist():
+    """On pictures of nuclei whose labels were moved, so that all kinds of overlap occur."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its own, when it is imported
+        from stardist.matching import matching, matching_dataset
+    truth = [nuclei((96, 128), count=n, seed=n)[1].astype(np.int32) for n in (5, 40, 60)]
+    found = [
+        np.roll(labels, shift, axis=(0, 1)) for labels, shift in zip(truth, (1, 2, 3), strict=True)
+    ]
+    found[2] = np.where(found[2] % 5 == 0, 0, (found[2] + 1) // 2)  # misses and merges
+    ours = evaluate(truth, found)
+    for threshold in (0.5, 0.6, 0.7, 0.8, 0.9):
+        single = [matching(t, p, thresh=threshold) for t, p in zip(truth, found, strict=True)]
+        pooled = matching_dataset(truth, found, thresh=threshold, show_progress=False)
+        mean = matching_dataset(truth, found, thresh=threshold, by_image=True, show_progress=False)
+        assert ours.average_precision(threshold) == pytest.approx(pooled.accuracy)
+        assert ours.f1(threshold) == pytest.approx(pooled.f1)
+        assert ours.panoptic_quality(threshold) == pytest.approx(pooled.panoptic_quality)
+        per_image = ours.per_image_precision(threshold)
+        assert per_image == pytest.approx([result.accuracy for result in single])
+        assert np.mean(per_image) == pytest.approx(mean.accuracy)
 
 
 @settings(max_examples=30, deadline=None)
@@ -126,3 +151,12 @@ def test_description_names_every_measure():
     assert "AP 0.7    0.000" in text
     for name in ("F1", "PQ", "splits", "merges", "Dice"):
         assert name in text
+
+
+def test_a_row_holds_the_measures_of_one_image():
+    one, other = np.array([[1, 1, 0]]), np.array([[1, 1, 1]])
+    result = evaluate([one, one], [one, other])
+    assert result.row(0)["AP90"] == 1
+    assert result.row(1) == pytest.approx(evaluate(one, other).row(0))
+    assert (result.row(1)["AP60"], result.row(1)["AP70"]) == (1, 0)
+    assert result.row(1)["PQ"] == pytest.approx(2 / 3)

@@ -88,7 +88,7 @@ def diameter_of_size(size: NDArray[np.floating], ndim: int) -> NDArray[np.float6
     return np.asarray(2 * (size / unit) ** (1 / ndim))
 
 
-def write_table(path: Path, table: Mapping[str, Sequence[float]]) -> None:
+def write_table(path: Path, table: Mapping[str, Sequence[object]]) -> None:
     """Write columns as CSV, whole or not at all.
 
     Raises

@@ -27,6 +27,8 @@ __all__ = [
 if TYPE_CHECKING:
     S = TypeVar("S", bound=np.generic)
 
+_STEPS = (0.5, 0.6, 0.7, 0.8, 0.9)  # IoU thresholds that are reported
+
 Labels: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
 
 
@@ -246,11 +248,24 @@ class Evaluation:
         both = sum(int(m.true_area.sum() + m.predicted_area.sum()) for m in self.matches)
         return _ratio(2 * shared, both)
 
+    def row(self, image: int) -> dict[str, float]:
+        """Return the measures of one image by name, for a table."""
+        one = Evaluation((self.matches[image],))
+        return {
+            "true": one.true_count,
+            "predicted": one.predicted_count,
+            **{f"AP{100 * t:.0f}": one.average_precision(t) for t in _STEPS},
+            "F1": one.f1(),
+            "PQ": one.panoptic_quality(),
+            "splits": one.splits,
+            "merges": one.merges,
+            "Dice": one.dice,
+        }
+
     def describe(self) -> str:
-        """Lines for people."""
-        steps = (0.5, 0.6, 0.7, 0.8, 0.9)
+        """Lines for people: AP pooled over the images, and its mean over them."""
         lines = [f"{'objects':<10}{self.true_count} true, {self.predicted_count} predicted"]
-        lines += [f"{f'AP {t}':<10}{self.average_precision(t):.3f}" for t in steps]
+        lines += [f"{f'AP {t}':<10}{self._precision_text(t)}" for t in _STEPS]
         lines += [
             f"{'F1 0.5':<10}{self.f1():.3f}",
             f"{'PQ':<10}{self.panoptic_quality():.3f}",
@@ -259,6 +274,12 @@ class Evaluation:
             f"{'Dice':<10}{self.dice:.3f} (foreground)",
         ]
         return "\n".join(lines)
+
+    def _precision_text(self, threshold: float) -> str:
+        pooled = f"{self.average_precision(threshold):.3f}"
+        if len(self.matches) == 1:
+            return pooled
+        return f"{pooled} pooled, {np.mean(self.per_image_precision(threshold)):.3f} per image"
 
 
 def evaluate(

@@ -138,16 +138,6 @@ def test_training_that_cannot_be_saved_does_not_start(folder, capsys):
     assert "step" not in err
 
 
-def test_evaluate_prints_the_scores_of_a_folder(folder, capsys):
-    for side, name in (("images", "image.tif"), ("labels", "truth.tif")):
-        (folder / side).mkdir()
-        (folder / name).rename(folder / side / "a.tif")
-    assert run("evaluate", "--images", folder / "images", "--labels", folder / "labels",
-               "--model", folder / "model.unet") == 0  # fmt: skip
-    out = capsys.readouterr().out
-    assert all(word in out for word in ("AP", "PQ", "splits", "merges", "Dice"))
-
-
 def test_the_demo_without_a_display_leaves_labels_and_a_picture(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run("demo", "--headless", "--time", "3s") == 0

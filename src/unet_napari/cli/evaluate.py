@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from unet_napari.cli.inference_options import add_inference_options, config_for
 from unet_napari.cli.progress import ProgressLine
-from unet_napari.cli.values import matching_files
-from unet_napari.inference.config import DEVICES
+from unet_napari.cli.values import matching_files, stem
+from unet_napari.errors import LabelsError, OutputError, SettingsError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from unet_napari.class_metrics import ClassEvaluation
+    from unet_napari.images import Image
+    from unet_napari.metrics import Evaluation
+    from unet_napari.model import Model
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+    Labels = NDArray[np.integer[Any]]
 
 __all__ = ["add_parser"]
 
@@ -19,33 +30,153 @@ __all__ = ["add_parser"]
 def add_parser(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
-        "evaluate", help="AP at 0.5 to 0.9, PQ, splits, merges and Dice on labelled images"
+        "evaluate",
+        help="AP at 0.5 to 0.9, PQ, splits, merges and Dice on labelled images",
+        description="Segment labelled images and compare. Of cells: AP = TP / (TP + FP + FN) at "
+        "IoU 0.5 to 0.9, pooled over all objects and as the mean of the images, F1, PQ, splits, "
+        "merges, and Dice of the foreground. Of classes: Dice of each, where something is "
+        "labelled.",
     )
     add = parser.add_argument
-    add("--images", required=True, type=Path, metavar="DIR")
-    add("--labels", required=True, type=Path, metavar="DIR", help="with the same file names")
+    add("--images", required=True, type=Path, metavar="FILE|DIR")
+    add("--labels", required=True, type=Path, metavar="FILE|DIR", help="with the same file names")
     add("--model", required=True, help="name of a model, or its file")
-    add("--axes", help="of the images, such as ZYX or CYX")
-    add("--device", choices=DEVICES, default="auto")
+    add("--table", type=Path, metavar="FILE.csv", help="write the scores of each image")
+    add("--sheet", type=Path, metavar="FILE.png",
+        help="write a picture of the worst images with true and predicted outlines")  # fmt: skip
+    add("--worst", type=int, default=6, metavar="N", help="images on the sheet (default: 6)")
+    add("--overwrite", action="store_true", help="replace outputs that exist")
+    add_inference_options(parser)
     parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    import numpy as np
-
-    from unet_napari.api import segment
-    from unet_napari.images import read_image
-    from unet_napari.inputs import image_for
-    from unet_napari.metrics import evaluate
+    from unet_napari.images.picture import write_png
+    from unet_napari.measure import write_table
     from unet_napari.model import Model
 
-    model = Model.load(arguments.model)
+    _check(arguments)
     files = matching_files(arguments.images, arguments.labels)
+    model = Model.load(arguments.model)
+    judge = _Judge(model, arguments.worst if arguments.sheet else 0)
     line = ProgressLine("evaluating")
-    truth, predicted = [], []
-    for number, (image_path, label_path) in enumerate(files, start=1):
-        image = image_for(model, str(image_path), axes=arguments.axes)
-        predicted.append(segment(image, model, axes=arguments.axes, device=arguments.device))
-        truth.append(np.asarray(read_image(label_path).data[:]))
+    for number, (image, true, predicted) in enumerate(_segmented(files, model, arguments), 1):
+        judge.add(stem(files[number - 1][0]), image, true, predicted)
         line.show(f"image {number}/{len(files)}", last=number == len(files))
-    print(evaluate(truth, predicted).describe())
+    print(judge.evaluation.describe())
+    if arguments.table:
+        write_table(arguments.table, judge.table())
+    if arguments.sheet:
+        write_png(arguments.sheet, judge.sheet())
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse before anything is computed."""
+    from unet_napari.atomic import check_output
+
+    if arguments.worst < 1:
+        raise SettingsError(f"--worst is a number of images above 0, not {arguments.worst}.")
+    for path, suffix in ((arguments.table, ".csv"), (arguments.sheet, ".png")):
+        if path is None:
+            continue
+        if path.suffix.lower() != suffix:
+            raise OutputError(f"{path} must end in {suffix}.")
+        if path.exists() and not arguments.overwrite:
+            raise OutputError(f"{path} exists; give --overwrite to replace it.")
+        check_output(path)
+
+
+def _segmented(
+    files: list[tuple[Path, Path]], model: Model, arguments: argparse.Namespace
+) -> Iterator[tuple[Image, Labels, Labels]]:
+    """Yield every image with its true and its predicted labels."""
+    import numpy as np
+
+    from unet_napari.images import read_image
+    from unet_napari.inference import result_shape, segment_steps
+    from unet_napari.inputs import image_for
+
+    config = config_for(model, arguments)
+    for image_path, label_path in files:
+        image = image_for(model, str(image_path), axes=arguments.axes, channel=arguments.channel)
+        true = np.asarray(read_image(label_path).data[:])
+        predicted = np.zeros(result_shape(image), np.uint32)
+        if true.shape != predicted.shape:
+            raise LabelsError(
+                f"{label_path.name} has the shape {true.shape}, but its image needs labels of "
+                f"{predicted.shape}."
+            )
+        for _ in segment_steps(image, model, predicted, config):
+            pass
+        yield image, true, predicted
+
+
+class _Judge:
+    """Collects the scores of the images, and pictures of the worst.
+
+    Parameters
+    ----------
+    model
+        Its task decides what is compared: cells, or classes.
+    worst
+        Number of images to keep pictures of.
+    """
+
+    def __init__(self, model: Model, worst: int) -> None:
+        self._task = model.task
+        self._worst = worst
+        self._names: list[str] = []
+        self._counts: list[Any] = []  # of metrics, or of class_metrics
+        self._pictures: list[tuple[float, NDArray[np.uint8]]] = []
+
+    def add(self, name: str, image: Image, true: Labels, predicted: Labels) -> None:
+        """Compare one image."""
+        from unet_napari.class_metrics import count_classes
+        from unet_napari.metrics import match
+        from unet_napari.tasks import SemanticTask
+
+        self._names.append(name)
+        if isinstance(self._task, SemanticTask):
+            self._counts.append(count_classes(true, predicted, self._task.classes))
+        else:
+            self._counts.append(match(true, predicted))
+        if self._worst:
+            self._keep_picture(image, true, predicted)
+
+    @property
+    def evaluation(self) -> Evaluation | ClassEvaluation:
+        """The scores so far."""
+        from unet_napari.class_metrics import ClassEvaluation
+        from unet_napari.metrics import Evaluation
+        from unet_napari.tasks import SemanticTask
+
+        if isinstance(self._task, SemanticTask):
+            return ClassEvaluation(self._task.classes, tuple(self._counts))
+        return Evaluation(tuple(self._counts))
+
+    def table(self) -> dict[str, list[Any]]:
+        """Return the scores of each image, in columns."""
+        rows = [self.evaluation.row(number) for number in range(len(self._names))]
+        columns: dict[str, list[Any]] = {"image": list(self._names)}
+        return columns | {key: [row[key] for row in rows] for key in rows[0]}
+
+    def sheet(self) -> NDArray[np.uint8]:
+        """Return the pictures of the worst images, the worst one first."""
+        from unet_napari.comparison import lay_out
+
+        return lay_out([picture for _, picture in self._pictures])
+
+    def _keep_picture(self, image: Image, true: Labels, predicted: Labels) -> None:
+        from unet_napari.comparison import compare
+
+        measures = self.evaluation.row(len(self._names) - 1)
+        name = self._task.score_name
+        caption = f"{self._names[-1]}   {name} {measures[name]:.3f}"
+        if "true" in measures:
+            caption += f"   {measures['true']} true, {measures['predicted']} found"
+        first = {"T": 0} if image.frames > 1 else {}
+        true, predicted = (x[0] if first else x for x in (true, predicted))
+        picture = compare(image.select(**first).read(), true, predicted, caption)
+        self._pictures.append((measures[name], picture))
+        self._pictures.sort(key=lambda entry: entry[0])
+        del self._pictures[self._worst :]

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unet_napari.cli.inference_options import add_inference_options, config_for
 from unet_napari.cli.progress import ProgressLine
-from unet_napari.cli.values import diameter, image_files, integers, memory, stem
+from unet_napari.cli.values import image_files, stem
 from unet_napari.errors import OutputError, SettingsError
-from unet_napari.inference.config import BACKENDS, DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
     from unet_napari.images import Image
@@ -31,36 +31,23 @@ def add_parser(commands: Subparsers) -> None:
     add("--model", required=True, help="name of a model, or its file")
     add("--output", required=True, type=Path, metavar="FILE|DIR",
         help="a .tif or .zarr for one image, a folder for several")  # fmt: skip
-    add("--axes", help="of the images, such as ZYX or TCZYX; naming Z lets a 2D model loop over it")
-    add("--channel", type=int, metavar="N", help="use this channel alone, counted from 0")
-    add("--backend", choices=BACKENDS, default="auto")
-    add("--precision", choices=PRECISIONS, default="auto")
-    add("--tile", type=integers, metavar="auto|N,N,N", help="pixels along each axis")
-    add("--halo", type=_halo, default=None, metavar="measured|exact|N",
-        help="context read around each tile")  # fmt: skip
-    add("--memory", type=memory, metavar="2GiB", help="budget for the computation")
-    add("--device", choices=DEVICES, default="auto")
-    scale = parser.add_mutually_exclusive_group()
-    scale.add_argument("--rescale", action="store_true",
-        help="resample to the pixel size the model was trained on")  # fmt: skip
-    scale.add_argument("--diameter", type=diameter, metavar="auto|N",
-        help="resample so that objects of N pixels get the size the model knows")  # fmt: skip
     add(
         "--table", type=Path, metavar="FILE.csv", help="also write size, centre, intensity of cells"
     )
     add("--overwrite", action="store_true", help="replace outputs that exist")
+    add_inference_options(parser)
     parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from unet_napari.inputs import image_for, inference_config
+    from unet_napari.inputs import image_for
     from unet_napari.model import Model
 
     paths = [path for given in arguments.images for path in image_files(given)]
     outputs = _outputs(paths, arguments.output)
     _refuse_to_replace([*outputs, *([arguments.table] if arguments.table else [])], arguments)
     model = Model.load(arguments.model)
-    config = inference_config(model, arguments.axes, _settings(arguments))
+    config = config_for(model, arguments)
     for path, output in zip(paths, outputs, strict=True):
         image = image_for(model, str(path), axes=arguments.axes, channel=arguments.channel)
         _segment_one(image, model, output, config, arguments)
@@ -100,12 +87,6 @@ def _tabulate(image: Image, labels: Any, path: Path) -> None:  # noqa: ANN401
     write_table(path, measure(image, labels))
 
 
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    names = ("backend", "precision", "tile", "halo", "memory", "device", "rescale", "diameter")
-    given = {name: getattr(arguments, name) for name in names}
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def _outputs(paths: list[Path], output: Path) -> list[Path]:
     if output.suffix.lower() in _FILE_SUFFIXES:
         if len(paths) > 1:
@@ -131,11 +112,3 @@ def _refuse_to_replace(outputs: list[Path], arguments: argparse.Namespace) -> No
     for path in outputs:
         if path.exists():
             raise OutputError(f"{path} exists; give --overwrite to replace it.")
-
-
-def _halo(text: str) -> str | int:
-    if text in ("measured", "exact"):
-        return text
-    if text.isdecimal():
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not measured, exact or a number of pixels")

@@ -27,6 +27,7 @@ TORCH_FREE = [
     "unet_napari.inference",
     "unet_napari.inference.config",
     "unet_napari.inference.progress",
+    "unet_napari.inference.summary",
     "unet_napari.labels",
     "unet_napari.measure",
     "unet_napari.metrics",

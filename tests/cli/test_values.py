@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from unet_napari.cli.progress import human_time
 from unet_napari.cli.values import diameter, duration, integers, matching_files, memory, stem
 from unet_napari.errors import ImageError
+from unet_napari.words import human_time
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_the_measured_halo_of_the_model_is_used(make_model):
     model, image = make_model(), random_image((96, 96))
     model.halo = (4, 8)
     _, steps = predicted(image, model, tile=(48, 48), halo="measured")
-    assert "halo 4 x 8" in steps[0].stage
+    assert steps[0].plan.halo == (4, 8)
 
 
 def test_statistics_are_those_of_the_image_not_of_a_tile(make_model, whole):
@@ -114,7 +114,7 @@ def test_time_is_looped_with_one_brightness_scale(make_model, whole):
     pixels = np.random.default_rng(0).integers(0, 4000, (3, 40, 30)).astype(np.uint16)
     model, series = make_model(), Image(pixels, "TYX")
     maps, steps = predicted(series, model)
-    assert len(steps) == 3
+    assert [step.done for step in steps] == [0, 80, 160, 240]
     assert steps[-1].done == steps[-1].total
     statistics = model.normalisation.measure(series)
     batch = torch.from_numpy(model.normalisation.apply(pixels[None, 2], statistics))[None]

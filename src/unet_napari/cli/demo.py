@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unet_napari.cli.progress import ProgressLine, human_time
+from unet_napari.cli.progress import ProgressLine
 from unet_napari.cli.values import duration
+from unet_napari.words import human_time
 
 if TYPE_CHECKING:
     import numpy as np

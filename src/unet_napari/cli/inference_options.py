@@ -16,7 +16,7 @@ __all__ = ["add_inference_options", "config_for"]
 
 _SETTINGS = (
     *("backend", "precision", "tile", "halo", "memory", "device", "rescale"),
-    "diameter",
+    *("diameter", "tta"),
 )
 
 
@@ -35,8 +35,11 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
     add("--precision", choices=PRECISIONS, default="auto")
     add("--tile", type=integers, metavar="auto|N,N,N", help="pixels along each axis")
     add("--halo", type=_halo, metavar="measured|exact|N", help="context read around each tile")
-    add("--memory", type=memory, metavar="2GiB", help="budget for the computation")
+    add("--memory", type=memory, metavar="2GiB",
+        help="budget of the computation, beyond the model itself")  # fmt: skip
     add("--device", choices=DEVICES, default="auto")
+    add("--tta", action="store_true",
+        help="average over flips and turns: a little better, 8 to 16 times slower")  # fmt: skip
     scale = group.add_mutually_exclusive_group()
     scale.add_argument(
         "--rescale", action="store_true", help="resample to the pixel size the model was trained on"

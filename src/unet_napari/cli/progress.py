@@ -5,15 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-__all__ = ["ProgressLine", "human_time"]
-
-
-def human_time(seconds: float) -> str:
-    """Write a duration as a person would say it: ``45 s``, ``3 min``, ``1 h 20 min``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+__all__ = ["ProgressLine"]
 
 
 class ProgressLine:
@@ -41,3 +33,9 @@ class ProgressLine:
             print(f"\r\x1b[2K{line}", end="\n" if last else "", file=sys.stderr, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """Write lines that stay, above the line that is rewritten."""
+        if self._terminal:
+            print("\r\x1b[2K", end="", file=sys.stderr)
+        print(f"{self._title}:\n  " + text.replace("\n", "\n  "), file=sys.stderr, flush=True)

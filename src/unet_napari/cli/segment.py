@@ -10,10 +10,12 @@ from unet_napari.cli.inference_options import add_inference_options, config_for
 from unet_napari.cli.progress import ProgressLine
 from unet_napari.cli.values import image_files, stem
 from unet_napari.errors import OutputError, SettingsError
+from unet_napari.words import human_time
 
 if TYPE_CHECKING:
     from unet_napari.images import Image
     from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.progress import Progress
     from unet_napari.model import Model
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -34,6 +36,8 @@ def add_parser(commands: Subparsers) -> None:
     add(
         "--table", type=Path, metavar="FILE.csv", help="also write size, centre, intensity of cells"
     )
+    add("--verbose", action="store_true",
+        help="say first how it is computed, in how much memory and time")  # fmt: skip
     add("--overwrite", action="store_true", help="replace outputs that exist")
     add_inference_options(parser)
     parser.set_defaults(command=_run)
@@ -73,10 +77,17 @@ def _segment_one(
         overwrite=arguments.overwrite,
     ) as labels:
         for step in segment_steps(image, model, labels, config):
-            line.show(f"{step.stage} {step.done}/{step.total}")
+            if arguments.verbose and step.plan is not None:
+                line.say(step.plan.describe())
+            line.show(_describe(step))
         if arguments.table:
             _tabulate(image, labels, arguments.table)
     line.show(f"written to {output}", last=True)
+
+
+def _describe(step: Progress) -> str:
+    left = "" if step.seconds_left is None else f", {human_time(step.seconds_left)} left"
+    return f"{step.stage} {step.done}/{step.total}{left}"
 
 
 def _tabulate(image: Image, labels: Any, path: Path) -> None:  # noqa: ANN401

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from unet_napari.cli.progress import ProgressLine, human_time
+from unet_napari.cli.progress import ProgressLine
 from unet_napari.cli.values import duration, integers, matching_files, setting
 from unet_napari.errors import OutputError
 from unet_napari.training.config import (
@@ -17,6 +17,7 @@ from unet_napari.training.config import (
     TrainConfig,
     UnpaintedRule,
 )
+from unet_napari.words import human_time
 
 if TYPE_CHECKING:
     from unet_napari.training.events import TrainEvent

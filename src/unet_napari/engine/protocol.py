@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from unet_napari.inference.progress import Progress
+from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.training.events import Started, Step, Validated
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "JobFailed",
     "JobFinished",
     "JobWarning",
+    "PlanSummary",
     "Preview",
     "Progress",
     "Saved",
@@ -37,7 +38,7 @@ C = TypeVar("C")
 
 _CLASS = "$class"  # the key that says which dataclass an object is
 _VOCABULARY: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (Started, Step, Validated, Progress)
+    cls.__name__: cls for cls in (Started, Step, Validated, Progress, PlanSummary)
 }
 
 

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.diameter import estimate_diameter
     from unet_napari.inference.predict import predict_steps
-    from unet_napari.inference.progress import Progress
+    from unet_napari.inference.progress import PlanSummary, Progress
     from unet_napari.inference.segment import segment_steps
     from unet_napari.inference.views import result_axes, result_shape
 
 __all__ = [
     "InferenceConfig",
+    "PlanSummary",
     "Progress",
     "estimate_diameter",
     "predict_steps",
@@ -32,6 +33,7 @@ __getattr__, __dir__ = lazy(
     __name__,
     {
         "InferenceConfig": "config",
+        "PlanSummary": "summary",
         "Progress": "progress",
         "estimate_diameter": "diameter",
         "predict_steps": "predict",

@@ -58,6 +58,13 @@ class InferenceConfig:
         brought to the scale at which they are as large as those the model was trained on, and
         the labels back. ``"auto"`` estimates it, see `estimate_diameter`. It takes the place
         of `rescale`.
+    tta : bool
+        Test-time augmentation: average the maps over flips and quarter turns of the image, 8 in 2D
+        and 16 in 3D, without exchanging axes of different resolution. Often a little more
+        accurate, and as many times slower.
+    batch : int, optional
+        Tiles that the network takes at a time. By default as many as fit the memory of a GPU, and
+        one on a CPU, where several are no faster.
     """
 
     tile: tuple[int, ...] | None = None
@@ -69,6 +76,8 @@ class InferenceConfig:
     slicewise: bool = False
     rescale: bool = False
     diameter: float | Literal["auto"] | None = None
+    tta: bool = False
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -94,10 +103,10 @@ class InferenceConfig:
             raise SettingsError(
                 f"halo is {self.halo!r}, but must be {', '.join(HALOS)} or a number of pixels."
             )
-        if self.memory is not None and not _above_zero(self.memory):
-            raise SettingsError(
-                f"memory is {self.memory!r}, but must be a number of bytes above 0."
-            )
+        for name, unit in (("memory", "bytes"), ("batch", "tiles")):
+            value = getattr(self, name)
+            if value is not None and not _above_zero(value):
+                raise SettingsError(f"{name} is {value!r}, but must be a number of {unit} above 0.")
         if self.diameter is not None:
             self._check_diameter()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,13 +15,17 @@ from unet_napari.inference.cost import Cost, rehearse
 from unet_napari.inference.graph import trace, without_data
 from unet_napari.inference.grids import make_grid, shrink, uncut_grid
 from unet_napari.inference.int8 import check_int8
+from unet_napari.inference.layout import Plan
 from unet_napari.inference.operations import NotStreamableError
+from unet_napari.inference.pipeline import AHEAD, BEHIND
 from unet_napari.inference.stream import choose_strip, rehearse_stream
-from unet_napari.inference.tiles import Grid, Tile
+from unet_napari.inference.variants import PLAIN, variants_of
 from unet_napari.networks.folding import fold_batch_norm
+from unet_napari.words import human_size
 
 if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.tiles import Grid
     from unet_napari.model import Model
     from unet_napari.networks import Network
 
@@ -30,71 +34,16 @@ __all__ = ["Plan", "make_plan", "smaller_plan"]
 # Of the memory that is free, the rest being for the image, the result and the viewer.
 _SHARE_OF_FREE = 0.5
 # What the backends really take for each byte of features that a rehearsal counts (OpenVINO uses
-# memory again that torch does not), and the least that their kernels and the allocator take.
+# memory again that torch does not).
 _WORKSPACE = {"torch": 1.15, "openvino": 0.75}
-_KERNELS = 48 * 2**20
 # Operations at a time, so that a CPU of two cores takes two seconds at most and Stop acts soon.
 _OPERATIONS_AT_ONCE = 2e11
 # Halos computed again and again cost more than a slow Stop annoys: tiles are not cut further.
 _MOST_REPEATED = 2.0
 # Below this many operations torch is done before OpenVINO has compiled the network.
 _WORTH_COMPILING = 5e10
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How one image is predicted.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Of the image, along the axes of the network.
-    grid : Grid
-        Where it may be cut.
-    tile : tuple of int
-        Outer shape of every tile; of a stream, of every column that it goes down.
-    strip : int or None
-        Rows that a stream takes at a time; None for tiles that are taken as a whole.
-    cost : Cost
-        Of one tile or column; the memory is that of its features.
-    backend : {"torch", "openvino"}
-        What computes the network.
-    device : torch.device
-        Where.
-    precision : str
-        In which number format.
-    """
-
-    shape: tuple[int, ...]
-    grid: Grid
-    tile: tuple[int, ...]
-    strip: int | None
-    cost: Cost
-    backend: str
-    device: torch.device
-    precision: str
-
-    @property
-    def tiles(self) -> list[Tile]:
-        """The tiles, in C order."""
-        return self.grid.tiles(self.shape, self.tile)
-
-    @property
-    def memory(self) -> int:
-        """What the run is expected to need beyond the model, in bytes, within 25 %."""
-        return self.cost.memory + _KERNELS
-
-    def describe(self) -> str:
-        """Return the plan in one line for the user."""
-        count = self.grid.fit(self.shape, self.tile)[1]
-        size = " x ".join(map(str, self.tile))
-        if self.strip is None:
-            cut = f"{count} tiles of {size} pixels" if count > 1 else f"one tile of {size} pixels"
-        else:
-            cut = f"streamed, {self.strip} rows at a time"
-            cut += f" of {count} columns of {size} pixels" if count > 1 else ""
-        halo = f", halo {' x '.join(map(str, self.grid.halo))}" if count > 1 else ""
-        return f"{self.backend} on {self.device.type}, {cut}{halo}, {_in_words(self.memory)}"
+# Tiles that a GPU takes at a time at most: more keep no more of it busy.
+_LARGEST_BATCH = 16
 
 
 def make_plan(model: Model, shape: tuple[int, ...], config: InferenceConfig) -> Plan:
@@ -134,25 +83,30 @@ def make_plan(model: Model, shape: tuple[int, ...], config: InferenceConfig) -> 
             "give one number of pixels per axis."
         )
     device = choose_device("cpu" if config.precision == "int8" else config.device)
-    budget = (config.memory or int(available_memory(device) * _SHARE_OF_FREE)) - _KERNELS
+    budget = config.memory or int(available_memory(device) * _SHARE_OF_FREE)
+    variants = variants_of(model) if config.tta else (PLAIN,)
     grid = uncut_grid(model.network)
     tile = grid.input_shape(shape)
     cost = rehearse(model.network, (1, model.channels, *tile))
-    backend = _choose_backend(config, device, cost.operations)
-    cost = replace(cost, memory=_real(cost.memory, backend))
-    plan = Plan(shape, grid, tile, None, cost, backend, device, config.precision)
+    backend = _choose_backend(config, device, len(variants) * cost.operations)
+    reason = "it fits the memory and takes a moment"
+    precision = config.precision
+    plan = Plan(shape, grid, tile, None, 1, variants, cost, backend, device, precision, reason)
+    plan = replace(plan, cost=_with_pipeline(cost, plan, model))
     if config.tile is not None:
         if all(size <= limit for size, limit in zip(tile, config.tile, strict=True)):
             return plan
-        grid = make_grid(model, config.halo)
-        return _with_tile(plan, model, grid, grid.fit(shape, config.tile)[0])
-    if cost.memory <= budget and (device.type != "cpu" or cost.operations <= _OPERATIONS_AT_ONCE):
+        grid = _grid(plan, model, config)
+        plan = replace(plan, grid=grid, tile=grid.fit(shape, config.tile)[0])
+        return _batched(replace(plan, reason="this size was asked for"), model, config, budget)
+    quick = device.type != "cpu" or cost.operations <= _OPERATIONS_AT_ONCE
+    if plan.memory <= budget and quick:
         return plan
-    return _stream_plan(plan, model, config, budget) or _tile_plan(plan, model, config, budget)
+    return _cut_plan(plan, model, config, budget)
 
 
 def smaller_plan(plan: Plan, model: Model, config: InferenceConfig) -> Plan:
-    """Return what to try after memory ran out: smaller columns or tiles, then the CPU.
+    """Return what to try after memory ran out: fewer tiles at a time, smaller ones, then the CPU.
 
     Raises
     ------
@@ -164,16 +118,21 @@ def smaller_plan(plan: Plan, model: Model, config: InferenceConfig) -> Plan:
     UnetNapariWarning
         See `make_grid`.
     """
+    plan = replace(plan, reason="memory ran out")
+    if plan.batch > 1:
+        plan = replace(plan, batch=plan.batch // 2)
+        return replace(plan, cost=_tile_cost(plan, model))
     cut = plan.tile != plan.grid.input_shape(plan.shape)
-    grid = plan.grid if cut else make_grid(model, config.halo)
+    plan = plan if cut else replace(plan, grid=_grid(plan, model, config))
     if plan.strip is not None:
-        tile = shrink(grid, plan.shape, plan.tile, first=1)
+        tile = shrink(plan.grid, plan.shape, plan.tile, first=_first_cut(plan))
         if tile is not None:
             share = math.prod(tile) / math.prod(plan.tile)
-            return replace(plan, grid=grid, tile=tile, cost=plan.cost.scaled(share))
-    tile = shrink(grid, plan.shape, plan.tile)
+            return replace(plan, tile=tile, cost=plan.cost.scaled(share))
+    tile = shrink(plan.grid, plan.shape, plan.tile)
     if tile is not None:
-        return _with_tile(replace(plan, strip=None), model, grid, tile)
+        plan = replace(plan, strip=None, tile=tile)
+        return replace(plan, cost=_tile_cost(plan, model))
     if plan.device.type != "cpu":
         return replace(plan, device=torch.device("cpu"), precision="fp32")
     raise ResourceError(
@@ -183,53 +142,98 @@ def smaller_plan(plan: Plan, model: Model, config: InferenceConfig) -> Plan:
     )
 
 
+def _cut_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) -> Plan:
+    """Return the plan for an image that is too large for one tile: a stream, else tiles."""
+    reason = f"the {plan.device.type} has no room for the whole image at once"
+    if plan.device.type == "cpu":
+        if config.backend == "openvino" or config.precision == "int8":
+            reason = "OpenVINO takes tiles, and the image is too large for one"
+        elif config.precision not in ("auto", "fp32"):
+            reason = "only fp32 is streamed, and the image is too large for one tile"
+        else:
+            try:
+                streamed = _stream_plan(plan, model, config, budget)
+            except NotStreamableError:
+                reason = "its norm, which looks at all rows at once, keeps it from being streamed"
+            else:
+                if streamed is not None:
+                    return streamed
+                reason = "there is no memory even for narrow columns"
+    return _tile_plan(replace(plan, reason=reason), model, config, budget)
+
+
 def _stream_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) -> Plan | None:
-    """Return the plan with the widest columns that fit the memory, or None if none does."""
-    suits = config.backend != "openvino" and config.precision in ("auto", "fp32")
-    if plan.device.type != "cpu" or not suits:
-        return None
-    network = fold_batch_norm(without_data(model.network))
-    try:
-        whole, strip = _stream_memory(network, plan.tile, budget)
-    except NotStreamableError:
-        return None
-    plan = replace(plan, backend="torch", strip=strip, cost=replace(plan.cost, memory=whole))
-    if whole <= budget:
+    """Return the plan with the widest columns that fit the memory, or None if none does.
+
+    Raises
+    ------
+    NotStreamableError
+        If the network cannot be computed row by row.
+    """
+    network = without_data(fold_batch_norm(model.network))
+    reason = "nothing is computed twice that way, and memory does not grow with the image"
+    plan = _with_strip(replace(plan, backend="torch", reason=reason), network, model, budget)
+    if plan.memory <= budget:
         return plan
-    grid = make_grid(model, config.halo)
-    tile: tuple[int, ...] | None = plan.tile
-    while tile is not None:
+    reason = "a stream of the whole image does not fit the memory"
+    cut = replace(plan, grid=_grid(plan, model, config), reason=reason)
+    while True:
+        tile = shrink(cut.grid, cut.shape, cut.tile, first=_first_cut(plan))
+        if tile is None:
+            return None
         share = math.prod(tile) / math.prod(plan.tile)
-        if whole * share <= budget:
-            memory, strip = _stream_memory(network, tile, budget)
-            cost = replace(plan.cost.scaled(share), memory=memory)
-            return replace(plan, grid=grid, tile=tile, strip=strip, cost=cost)
-        tile = shrink(grid, plan.shape, tile, first=1)
-    return None
+        cut = replace(cut, tile=tile, cost=plan.cost.scaled(share))
+        # Memory shrinks with the tile at best: only what may fit is worth a rehearsal.
+        if cut.memory <= budget:
+            cut = _with_strip(cut, network, model, budget)
+            if cut.memory <= budget:
+                return cut
 
 
-def _stream_memory(network: Network, tile: tuple[int, ...], budget: int) -> tuple[int, int]:
-    """Return the bytes of a stream and the rows that it takes at a time."""
-    steps = trace(network, (1, network.in_channels, *tile))
-    strip = choose_strip(steps, budget)
-    return _real(rehearse_stream(steps, strip), "torch"), strip
+def _first_cut(plan: Plan) -> int:
+    """Return the first axis along which a stream is cut.
+
+    That is never the one it goes along, but where variants are averaged: some of them go the other
+    way or across, and all meet in the memory.
+    """
+    return 1 if len(plan.variants) == 1 else 0
+
+
+def _with_strip(plan: Plan, network: Network, model: Model, budget: int) -> Plan:
+    """Return the plan of a stream with its strip and its cost.
+
+    Parameters
+    ----------
+    network : Network
+        That of the model, folded and without data.
+    """
+    batch = (1, model.channels)
+    strip = choose_strip(trace(network, (*batch, *plan.tile)), budget)
+    plan = replace(plan, strip=strip)
+    shapes = {variant.shape(plan.tile): plan.rows_at_once(variant) for variant in plan.variants}
+    features = max(
+        rehearse_stream(trace(network, (*batch, *shape)), rows) for shape, rows in shapes.items()
+    )
+    held = plan.tile if len(plan.variants) > 1 else (strip, *plan.tile[1:])
+    memory = int(features * _WORKSPACE["torch"]) + _held(plan, model, math.prod(held))
+    return replace(plan, cost=Cost(memory, plan.cost.operations))
 
 
 def _tile_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) -> Plan:
     """Return the plan with the largest tiles that fit the memory and let Stop act soon."""
-    grid = make_grid(model, config.halo)
+    grid = _grid(plan, model, config)
     tile = plan.tile
     while True:
-        cost = plan.cost.scaled(math.prod(tile) / math.prod(plan.tile))
-        fits = cost.memory <= budget
-        quick = plan.device.type != "cpu" or cost.operations <= _OPERATIONS_AT_ONCE
+        share = math.prod(tile) / math.prod(plan.tile)
+        cut = replace(plan, grid=grid, tile=tile, cost=plan.cost.scaled(share))
+        fits = cut.memory <= budget
+        quick = plan.device.type != "cpu" or cut.cost.operations <= _OPERATIONS_AT_ONCE
         smaller = shrink(grid, plan.shape, tile)
         if smaller is None and not fits and plan.device.type == "cpu":
-            needed, allowed = _in_words(cost.memory + _KERNELS), _in_words(budget + _KERNELS)
             raise ResourceError(
-                f"The model {model.name!r} needs {needed} of memory even for the smallest piece of "
-                f"the image, but only {allowed} may be used. Allow more, close other programs, or "
-                "train a model with fewer features."
+                f"The model {model.name!r} needs {human_size(cut.memory)} of memory even for "
+                f"the smallest piece of the image, but only {human_size(budget)} may be used. "
+                "Allow more, close other programs, or train a model with fewer features."
             )
         if smaller is None or (fits and quick):
             break
@@ -237,17 +241,49 @@ def _tile_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) -
         if fits and repeated > _MOST_REPEATED:
             break
         tile = smaller
-    return _with_tile(plan, model, grid, tile)
+    return _batched(cut, model, config, budget)
 
 
-def _with_tile(plan: Plan, model: Model, grid: Grid, tile: tuple[int, ...]) -> Plan:
-    cost = rehearse(model.network, (1, model.channels, *tile))
-    cost = replace(cost, memory=_real(cost.memory, plan.backend))
-    return replace(plan, grid=grid, tile=tile, cost=cost)
+def _batched(plan: Plan, model: Model, config: InferenceConfig, budget: int) -> Plan:
+    """Return the plan of tiles with as many of them at a time as are wanted and fit the memory."""
+    plan = replace(plan, cost=_tile_cost(plan, model))
+    wanted = config.batch or (1 if plan.device.type == "cpu" else _LARGEST_BATCH)
+    fitting = max(1, budget // plan.memory)
+    batch = min(wanted, fitting, plan.count)
+    if batch == 1:
+        return plan
+    plan = replace(plan, batch=batch)
+    return replace(plan, cost=_tile_cost(plan, model))
 
 
-def _real(rehearsed: int, backend: str) -> int:
-    return int(rehearsed * _WORKSPACE[backend])
+def _tile_cost(plan: Plan, model: Model) -> Cost:
+    cost = rehearse(model.network, (plan.batch, model.channels, *plan.tile))
+    return _with_pipeline(cost, plan, model)
+
+
+def _with_pipeline(cost: Cost, plan: Plan, model: Model) -> Cost:
+    """Return the cost of a batch of tiles, given that of the network alone."""
+    held = _held(plan, model, plan.batch * math.prod(plan.tile))
+    memory = int(cost.memory * _WORKSPACE[plan.backend]) + held
+    return Cost(memory, cost.operations // plan.batch)
+
+
+def _held(plan: Plan, model: Model, pixels: int) -> int:
+    """Return the bytes that the pipeline holds, on the CPU, for pieces of so many pixels."""
+    if plan.device.type != "cpu":
+        return 0
+    read, written = AHEAD + 1, BEHIND + 1
+    if len(plan.variants) > 1:  # the piece as one variant sees it, and the mean of their maps
+        read, written = read + 1, written + 1
+    numbers = read * model.channels + written * model.task.out_channels
+    return numbers * pixels * torch.float32.itemsize
+
+
+def _grid(plan: Plan, model: Model, config: InferenceConfig) -> Grid:
+    grid = make_grid(model, config.halo)
+    if any(variant.turned for variant in plan.variants):
+        grid = replace(grid, halo=(*grid.halo[:-2], *2 * (max(grid.halo[-2:]),)))
+    return grid
 
 
 def _choose_backend(config: InferenceConfig, device: torch.device, operations: int) -> str:
@@ -265,7 +301,3 @@ def _choose_backend(config: InferenceConfig, device: torch.device, operations: i
     if config.backend == "auto" and suits and operations >= _WORTH_COMPILING:
         return "openvino"
     return "torch"
-
-
-def _in_words(size: int) -> str:
-    return f"{size / 2**20:.1f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import math
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,15 +14,16 @@ from unet_napari.device import is_out_of_memory, release_memory
 from unet_napari.errors import SettingsError
 from unet_napari.inference.backends import OpenVinoBackend, TorchBackend, make_backend
 from unet_napari.inference.config import InferenceConfig
+from unet_napari.inference.cost import rehearse
 from unet_napari.inference.int8 import calibrate, sample_tiles, spread
-from unet_napari.inference.operations import ROWS
+from unet_napari.inference.pipeline import read_ahead, write_behind
 from unet_napari.inference.plan import make_plan, smaller_plan
-from unet_napari.inference.progress import Progress
-from unet_napari.inference.tiles import read_continued
+from unet_napari.inference.progress import Progress, with_time_left
+from unet_napari.inference.tiles import read_continued, slabs
 from unet_napari.inference.views import check_image, split_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -27,22 +31,21 @@ if TYPE_CHECKING:
     from unet_napari.images import Image, Statistics
     from unet_napari.inference.agreement import Agreement
     from unet_napari.inference.backends import Backend
-    from unet_napari.inference.plan import Plan
-    from unet_napari.inference.tiles import Region, Tile
+    from unet_napari.inference.layout import Plan
+    from unet_napari.inference.pipeline import Writable
+    from unet_napari.inference.summary import PlanSummary
+    from unet_napari.inference.tiles import Tile
     from unet_napari.model import Model
 
-__all__ = ["Predictor", "Writable", "predict_steps"]
+    Floats = NDArray[np.float32]
+    Output = tuple[Sequence[Tile], int, int, Floats]
 
+__all__ = ["Predictor", "predict_steps"]
 
-class Writable(Protocol):
-    """What a result is written into: a NumPy array, memory map or zarr array."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Size of every axis."""
-
-    def __setitem__(self, key: Any, value: Any, /) -> None:  # noqa: ANN401  as NumPy has it
-        """Write a part, selected by integers and slices."""
+# Below so many operations a prediction takes a few seconds, and nobody asks how long.
+_WORTH_TIMING = 2e11
+# Of the tile that the speed is measured on.
+_TIMED_PIXELS = 2**15
 
 
 def predict_steps(
@@ -81,7 +84,12 @@ def predict_steps(
     UnetNapariWarning
         See `check_image` and `make_plan`.
     """
-    config = config or InferenceConfig()
+    return with_time_left(_predict_steps(image, model, out, config or InferenceConfig()))
+
+
+def _predict_steps(
+    image: Image, model: Model, out: Writable, config: InferenceConfig
+) -> Iterator[Progress]:
     if config.rescale:
         raise SettingsError("Maps are not rescaled, only labels: leave rescale off.")
     check_image(image, model, config)
@@ -89,10 +97,16 @@ def predict_steps(
     statistics = model.normalisation.measure(image)
     predictor = Predictor(model, views[0].image.shape, config)
     predictor.calibrate((view.image for view in spread(views)), statistics)
+    told = predictor.plan
+    plan: PlanSummary | None = predictor.summary(len(views))
+    yield Progress(0, len(views) * predictor.work, predictor.stage, plan=plan)
     for position, view in enumerate(views):
         target = _Part(out, (slice(None), *view.index))
         for done, work in predictor.run(view.image, statistics, target):
-            yield Progress(position * work + done, len(views) * work, predictor.stage)
+            plan = None if predictor.plan is told else predictor.summary()
+            told = predictor.plan
+            done += position * work
+            yield Progress(done, len(views) * work, predictor.stage, plan=plan)
 
 
 class Predictor:
@@ -106,6 +120,11 @@ class Predictor:
         Of the images, along the axes of the network.
     config : InferenceConfig
         The settings.
+
+    Attributes
+    ----------
+    plan : Plan
+        How they are predicted; another one after memory ran out.
     """
 
     def __init__(self, model: Model, shape: tuple[int, ...], config: InferenceConfig) -> None:
@@ -120,6 +139,39 @@ class Predictor:
         """What is being done, in words for the user."""
         int8 = "" if self._int8 is None else f"int8, {self._int8.describe()}, "
         return f"predicting ({int8}{self.plan.describe()})"
+
+    @property
+    def work(self) -> int:
+        """Rows in and out of the network that `run` counts to, while the plan stays."""
+        return self.plan.count * self._work_of_a_tile
+
+    @property
+    def _work_of_a_tile(self) -> int:
+        rows = (variant.shape(self.plan.tile)[0] for variant in self.plan.variants)
+        return sum(2 * (size - self.plan.grid.margin[0]) for size in rows)
+
+    def summary(self, images: int = 1) -> PlanSummary:
+        """Return the plan for the user, with the time for so many images where it is worth saying.
+
+        The speed of this computer is measured on a small tile first, in some tenths of a second.
+        """
+        operations = images * self.plan.operations
+        if operations < _WORTH_TIMING:
+            return self.plan.summary()
+        return self.plan.summary(operations / self._speed())
+
+    def _speed(self) -> float:
+        """Return the operations per second that the backend reaches on a small tile."""
+        plan, axes = self.plan, self._model.ndim
+        shape = plan.grid.fit(plan.shape, (round(_TIMED_PIXELS ** (1 / axes)),) * axes)[0]
+        batch = np.zeros((1, self._model.channels, *shape), np.float32)
+        seconds = math.inf
+        for _ in range(2):  # the first one warms up
+            started = time.perf_counter()
+            for _ in self._maps_of(batch, shape[0]):
+                pass
+            seconds = min(seconds, time.perf_counter() - started)
+        return rehearse(self._model.network, batch.shape).operations / seconds
 
     def calibrate(self, images: Iterable[Image], statistics: Statistics) -> None:
         """Make an int8 network from tiles of these images; other precisions need none.
@@ -136,7 +188,9 @@ class Predictor:
     def run(self, image: Image, statistics: Statistics, out: Writable) -> Iterator[tuple[int, int]]:
         """Predict one image into `out` (K, *S); yield (work done, work in all) again and again.
 
-        Where memory runs out, the image is started again with smaller tiles, then on the CPU.
+        What has been yielded as all the work is in `out`; before, the last pieces are on their way
+        there. Where memory runs out, the image is started again with fewer tiles at a time, then
+        with smaller ones, then on the CPU.
         """
         while True:
             try:
@@ -153,36 +207,79 @@ class Predictor:
     def _run(
         self, image: Image, statistics: Statistics, out: Writable
     ) -> Iterator[tuple[int, int]]:
-        tiles = self.plan.tiles
-        work = sum(tile.outer.shape[0] + tile.core.shape[0] for tile in tiles)  # rows in and out
-        finished = 0
-        for tile in tiles:
-            for rows_in, start, logits in self._outputs(image, statistics, tile):
-                region, crop = tile.part(start, logits.shape[ROWS])
-                if region.size:
-                    maps = self._model.task.activate(logits)[0]
-                    out[(slice(None), *region.slices)] = maps[:, *crop].cpu().numpy()
-                rows_out = region.stop[0] - tile.core.start[0]
-                yield finished + rows_in + rows_out, work
-            finished += tile.outer.shape[0] + tile.core.shape[0]
+        work = self.work
+        steps = self._outputs(_Reader(self._model, image, statistics))
+        with write_behind(out) as write, closing(steps):
+            for tiles, done, start, maps in steps:
+                for tile, rows in zip(tiles, maps, strict=True):
+                    region, crop = tile.part(start, rows.shape[1])
+                    if region.size:
+                        write((slice(None), *region.slices), rows[:, *crop])
+                if done < work:
+                    yield done, work
+        yield work, work
 
-    def _outputs(
-        self, image: Image, statistics: Statistics, tile: Tile
-    ) -> Iterator[tuple[int, int, Tensor]]:
-        """Yield rows of input that were read, first row of output, logits (1, K, *rows)."""
-
-        def read(region: Region) -> NDArray[np.float32]:
-            pixels = read_continued(image, region, tile.margin)
-            return self._model.normalisation.apply(pixels, statistics)[np.newaxis]
-
-        if self.plan.strip is None or not isinstance(self._backend, TorchBackend):
-            yield tile.outer.shape[0], 0, self._backend.logits(read(tile.outer))
+    def _outputs(self, reader: _Reader) -> Generator[Output]:
+        """Yield tiles, work done so far, first row of their maps, and rows of these (N, K, *S)."""
+        plan, finished = self.plan, 0
+        if plan.strip is not None and len(plan.variants) == 1:
+            limit = plan.cost.memory // 8
+            for tile in plan.tiles:
+                with closing(read_ahead(reader.strips(tile, plan.strip, limit))) as strips:
+                    for done, start, maps in self._streamed(plan.tile, plan.strip, strips):
+                        yield [tile], finished + done, start, maps
+                finished += self._work_of_a_tile
             return
-        shape = (1, self._model.channels, *tile.outer.shape)
-        stream = self._backend.stream(shape, self.plan.strip)
-        strips = tile.outer.strips(self.plan.strip)
-        for start, logits in stream.run(torch.from_numpy(read(strip)) for strip in strips):
-            yield stream.taken, start, logits
+        source = ((tiles, reader.batch(tiles)) for tiles in plan.batches())
+        with closing(read_ahead(source)) as batches:
+            for tiles, batch in batches:
+                for done, maps in self._averaged(batch):
+                    yield tiles, finished + done * len(tiles), 0, maps
+                finished += self._work_of_a_tile * len(tiles)
+
+    def _averaged(self, batch: Floats) -> Iterator[tuple[int, Floats]]:
+        """Yield work done on each tile, and the mean of the maps of all variants at the end."""
+        plan, finished = self.plan, 0
+        if len(plan.variants) == 1:
+            for done, _, maps in self._maps_of(batch, plan.tile[0]):
+                yield done, maps
+            return
+        margins = [2 * margin for margin in plan.grid.margin]
+        sizes = (n - m for n, m in zip(batch.shape[2:], margins, strict=True))
+        total = np.zeros((len(batch), self._model.task.out_channels, *sizes), np.float32)
+        for variant in plan.variants:
+            seen = variant.view(total)
+            turned = variant.view(batch).copy()
+            for done, start, maps in self._maps_of(turned, plan.rows_at_once(variant)):
+                seen[:, :, start : start + maps.shape[2]] += maps
+                if finished + done < self._work_of_a_tile:
+                    yield finished + done, total[:, :, :0]
+            finished += done
+        total /= len(plan.variants)
+        yield finished, total
+
+    def _maps_of(self, batch: Floats, strip: int) -> Iterator[tuple[int, int, Floats]]:
+        """Yield work done, first row, and rows of the maps of a batch (N, C, *S) in memory."""
+        if self.plan.strip is None:
+            maps = self._activated(self._backend.logits(batch))
+            yield batch.shape[2] + maps.shape[2], 0, maps
+            return
+        strips = (batch[:, :, row : row + strip] for row in range(0, batch.shape[2], strip))
+        yield from self._streamed(batch.shape[2:], strip, strips)
+
+    def _streamed(
+        self, shape: tuple[int, ...], strip: int, strips: Iterable[Floats]
+    ) -> Iterator[tuple[int, int, Floats]]:
+        """Yield work done, first row, and rows of the maps of an image in strips (1, C, *rows)."""
+        assert isinstance(self._backend, TorchBackend)  # noqa: S101  others do not stream
+        stream = self._backend.stream((1, self._model.channels, *shape), strip)
+        for start, logits in stream.run(torch.from_numpy(rows) for rows in strips):
+            maps = self._activated(logits)
+            yield stream.taken + start + maps.shape[2], start, maps
+
+    def _activated(self, logits: Tensor) -> Floats:
+        maps: Floats = self._model.task.activate(logits).cpu().numpy()
+        return maps
 
     def _adopt(self, plan: Plan) -> None:
         if plan.device != self.plan.device:
@@ -192,6 +289,33 @@ class Predictor:
 
 def _make_backend(model: Model, plan: Plan) -> Backend:
     return make_backend(model.network, plan.backend, plan.device, plan.precision)
+
+
+class _Reader:
+    """Reads parts of an image as the network wants them: normalised, continued at its border."""
+
+    def __init__(self, model: Model, image: Image, statistics: Statistics) -> None:
+        self._normalisation = model.normalisation
+        self._image, self._statistics = image, statistics
+
+    def batch(self, tiles: Sequence[Tile]) -> Floats:
+        """Return what the network sees of some tiles, (N, C, *S)."""
+        parts = [read_continued(self._image, tile.outer, tile.margin) for tile in tiles]
+        return np.stack([self._normalisation.apply(part, self._statistics) for part in parts])
+
+    def strips(self, tile: Tile, rows: int, limit: int) -> Iterator[Floats]:
+        """Yield what the network sees of a tile in strips of at most `rows` rows, (1, C, *rows).
+
+        Chunks of the file that are higher than a strip are read once, several strips at a time, if
+        that takes no more than `limit` bytes.
+        """
+        for slab in slabs(self._image, tile.outer, rows, limit):
+            pixels = read_continued(self._image, slab, tile.margin)
+            height = pixels.shape[1]
+            step = math.ceil(height / math.ceil(height / rows))
+            for row in range(0, height, step):
+                part = pixels[:, row : row + step]
+                yield self._normalisation.apply(part, self._statistics)[np.newaxis]
 
 
 class _Part:

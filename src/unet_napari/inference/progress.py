@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-__all__ = ["Progress"]
+from unet_napari.inference.summary import PlanSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["PlanSummary", "Progress", "with_time_left"]
+
+# Share of the work after which its own speed tells more about the rest than the plan does.
+_KNOWN = 0.02
 
 
 @dataclass(frozen=True)
@@ -16,13 +26,46 @@ class Progress:
     done, total : int
         Steps finished and steps in all; ``done == total`` means that the result is whole.
     stage : str
-        What is being done, in words for the user, such as ``"network (CPU, tile 512 x 512)"``.
+        What is being done, in words for the user, such as ``"predicting (torch, streamed)"``.
     region : tuple of (int, int), optional
-        Where labels have been written since the last step: start and stop along every axis of
-        the result. None: nowhere. What is written may still change until the result is whole.
+        A box in which labels have been written since the last step: start and stop along every
+        axis of the result. None: nowhere. They may still change until the result is whole.
+    plan : PlanSummary, optional
+        What is going to be done: with the first step, before anything is computed, and again
+        where memory ran out and the plan had to change.
+    seconds_left : float, optional
+        How long it will still take, about; None where nobody knows yet.
     """
 
     done: int
     total: int
     stage: str
     region: tuple[tuple[int, int], ...] | None = None
+    plan: PlanSummary | None = None
+    seconds_left: float | None = None
+
+
+def with_time_left(steps: Iterator[Progress]) -> Iterator[Progress]:
+    """Yield the same steps with `Progress.seconds_left`.
+
+    It is the plan's time first, and as soon as a part of the work is done, that of the rest at
+    the speed so far.
+    """
+    started, first = time.perf_counter(), 0
+    planned: float | None = None
+    for step in steps:
+        elapsed = time.perf_counter() - started
+        if step.plan is not None:
+            started, first, elapsed, planned = (
+                time.perf_counter(),
+                step.done,
+                0.0,
+                step.plan.seconds,
+            )
+        done = step.done - first
+        left: float | None = None
+        if done > _KNOWN * step.total:
+            left = elapsed * (step.total - step.done) / done
+        elif planned is not None:
+            left = max(planned - elapsed, 0.0)
+        yield replace(step, seconds_left=left)

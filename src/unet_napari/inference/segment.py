@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.diameter import estimate_diameter
 from unet_napari.inference.int8 import spread
 from unet_napari.inference.predict import Predictor
-from unet_napari.inference.progress import Progress
+from unet_napari.inference.progress import Progress, with_time_left
 from unet_napari.inference.rescale import rescale_image, rescale_labels
 from unet_napari.inference.views import check_image, rescale_factors, split_views
 
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from unet_napari.images import Image, Statistics
-    from unet_napari.inference.predict import Writable
+    from unet_napari.inference.pipeline import Writable
+    from unet_napari.inference.summary import PlanSummary
     from unet_napari.model import Model
+
+    Box = tuple[tuple[int, int], ...]
 
 __all__ = ["segment_steps"]
 
@@ -84,6 +88,12 @@ def segment_steps(
         See `check_image` and `make_plan`.
     """
     config = config or InferenceConfig()
+    return with_time_left(_segment_steps(image, model, out, config, provisional=provisional))
+
+
+def _segment_steps(
+    image: Image, model: Model, out: Writable, config: InferenceConfig, *, provisional: bool
+) -> Iterator[Progress]:
     check_image(image, model, config)
     statistics = model.normalisation.measure(image)
     cells = model.task.name == "cells"
@@ -100,15 +110,21 @@ def segment_steps(
     predictor = Predictor(model, shape, config)
     examples = (rescale_image(view.image, shape) for view in spread(views))
     predictor.calibrate(examples, statistics)
+    told = predictor.plan
+    plan: PlanSummary | None = predictor.summary(len(views))
+    yield Progress(0, len(views) * _steps(predictor.work), predictor.stage, plan=plan)
     last_id = 0
     with _maps((model.task.out_channels, *shape), config) as maps:
         for position, view in enumerate(views):
             shown = provisional and view.image.shape == shape
             sink = _Shown(maps, model, out, view.index) if shown else _Hidden(maps)
             for done, work in predictor.run(rescale_image(view.image, shape), statistics, sink):
-                steps = work + work // 10 + 1  # the last ones are decoding
+                steps = _steps(work)
                 done += position * steps
-                yield Progress(done, len(views) * steps, predictor.stage, sink.take_region())
+                plan = None if predictor.plan is told else predictor.summary()
+                told = predictor.plan
+                region = sink.take_region()
+                yield Progress(done, len(views) * steps, predictor.stage, region, plan)
             labels = rescale_labels(_decode(model, maps), view.image.shape)
             if cells and image.ndim > model.ndim:
                 if view.index[-1] == 0:
@@ -118,6 +134,11 @@ def segment_steps(
             done = (position + 1) * steps
             written = _box(view.index, tuple(slice(0, size) for size in view.image.shape))
             yield Progress(done, len(views) * steps, "finding objects", written)
+
+
+def _steps(work: int) -> int:
+    """Return the steps of one view: those of the network, and the last ones for decoding."""
+    return work + work // 10 + 1
 
 
 class _Hidden:
@@ -130,8 +151,8 @@ class _Hidden:
     def __setitem__(self, key: Any, values: Any, /) -> None:  # noqa: ANN401  as NumPy has it
         self._maps[key] = values
 
-    def take_region(self) -> tuple[tuple[int, int], ...] | None:
-        """Return the part of the result that was written since the last call."""
+    def take_region(self) -> Box | None:
+        """Return a box around what was written of the result since the last call."""
         return None
 
 
@@ -143,20 +164,23 @@ class _Shown(_Hidden):
     ) -> None:
         super().__init__(maps)
         self._task, self._out, self._index = model.task, out, index
-        self._region: tuple[tuple[int, int], ...] | None = None
+        self._regions: deque[Box] = deque()  # written in one thread, taken in another
 
     def __setitem__(self, key: Any, values: Any, /) -> None:  # noqa: ANN401  as NumPy has it
         super().__setitem__(key, values)
         self._out[(*self._index, *key[1:])] = self._task.provisional(values)
-        self._region = _box(self._index, key[1:])
+        self._regions.append(_box(self._index, key[1:]))
 
-    def take_region(self) -> tuple[tuple[int, int], ...] | None:
-        """Return the part of the result that was written since the last call."""
-        region, self._region = self._region, None
-        return region
+    def take_region(self) -> Box | None:
+        """Return a box around what was written of the result since the last call."""
+        regions = [self._regions.popleft() for _ in range(len(self._regions))]
+        if not regions:
+            return None
+        axes = (tuple(zip(*pairs, strict=True)) for pairs in zip(*regions, strict=True))
+        return tuple((min(starts), max(stops)) for starts, stops in axes)
 
 
-def _box(index: tuple[int, ...], slices: tuple[slice, ...]) -> tuple[tuple[int, int], ...]:
+def _box(index: tuple[int, ...], slices: tuple[slice, ...]) -> Box:
     """Return start and stop along every axis of the result, for a part of one view."""
     return (*((i, i + 1) for i in index), *((s.start, s.stop) for s in slices))
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images import Image
 
-__all__ = ["Grid", "Region", "Tile", "continued", "read_continued"]
+__all__ = ["Grid", "Region", "Tile", "continued", "read_continued", "slabs"]
 
 
 @dataclass(frozen=True)
@@ -289,3 +289,42 @@ def read_continued(image: Image, region: Region, margin: tuple[int, ...]) -> NDA
         if len(index) != array.shape[axis] or index[0] > index[-1]:
             array = array.take(index - index.min(), axis=axis)
     return array
+
+
+def slabs(image: Image, region: Region, rows: int, limit: int) -> Iterator[Region]:
+    """Cut a region along its first axis so that each chunk of the file lies in one slab.
+
+    Parameters
+    ----------
+    image : Image
+        Its data may tell its chunks, as zarr and dask arrays do.
+    region : Region
+        May reach beyond the image.
+    rows : int
+        A slab has about as many, or as many as a chunk if these are more.
+    limit : int
+        Bytes; where a chunk's rows of the region are more, slabs have `rows` rows.
+
+    Yields
+    ------
+    Region
+        In order; together the whole region.
+    """
+    chunk = _chunk_rows(image)
+    height = max(rows // chunk, 1) * chunk
+    row = image.channels * math.prod(region.shape[1:]) * image.data.dtype.itemsize
+    if height > rows and height * row > limit:
+        height = rows
+    start = region.start[0]
+    while start < region.stop[0]:
+        stop = min((start // height + 1) * height, region.stop[0])
+        yield Region((start, *region.start[1:]), (stop, *region.stop[1:]))
+        start = stop
+
+
+def _chunk_rows(image: Image) -> int:
+    chunks = getattr(image.data, "chunks", None)
+    if not chunks:
+        return 1
+    sizes = chunks[image.axes.index(image.spatial_axes[0])]
+    return sizes if isinstance(sizes, int) else max(sizes)  # dask names every chunk's size

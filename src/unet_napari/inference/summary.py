@@ -1,0 +1,89 @@
+"""The plan of a prediction in words, for the dock and the command line. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unet_napari.words import human_size, human_time
+
+__all__ = ["PlanSummary"]
+
+
+@dataclass(frozen=True)
+class PlanSummary:
+    """What a prediction is going to do, known before it starts.
+
+    Attributes
+    ----------
+    way : {"one tile", "streamed", "columns", "tiles"}
+        How the image goes through the network, see ``docs/inference.md``.
+    reason : str
+        Why this way.
+    backend, device, precision : str
+        What computes, where, and in which number format.
+    shape : tuple of int
+        Of the image, as the network sees it: one frame or slice, at the model's pixel size.
+    tile : tuple of int
+        Pixels per axis of each tile or column; of the whole image where it is not cut.
+    tiles : int
+        How many of them.
+    strip : int or None
+        Rows that a stream takes at a time; None where there is no stream.
+    halo : tuple of int
+        Neighbouring pixels that each tile or column is shown besides; zeros where there is one.
+    batch : int
+        Tiles that the network takes at a time.
+    variants : int
+        Flips and turns that are averaged; 1 without test-time augmentation.
+    memory : int
+        Bytes that the prediction needs beyond the model.
+    seconds : float or None
+        That it will take, all frames or slices included; None for a moment, or where not known.
+    """
+
+    way: str
+    reason: str
+    backend: str
+    device: str
+    precision: str
+    shape: tuple[int, ...]
+    tile: tuple[int, ...]
+    tiles: int
+    strip: int | None
+    halo: tuple[int, ...]
+    batch: int
+    variants: int
+    memory: int
+    seconds: float | None = None
+
+    def describe(self) -> str:
+        """Return the plan in a few lines, each a sentence."""
+        precision = "" if self.precision == "auto" else f" in {self.precision}"
+        lines = [
+            f"Way: {self._cut()}, because {self.reason}.",
+            f"Computed by {self.backend} on {self.device}{precision}.",
+            f"Memory: about {human_size(self.memory)} beyond the model.",
+        ]
+        if self.variants > 1:
+            lines.append(
+                f"Averaged over {self.variants} flips and turns: {self.variants} times the work."
+            )
+        if self.seconds is not None:
+            lines.append(f"Time: about {human_time(self.seconds)}.")
+        return "\n".join(lines)
+
+    def _cut(self) -> str:
+        size = _by(self.tile)
+        context = f", each with {_by(self.halo)} pixels of its neighbours"
+        if self.way == "one tile":
+            return f"the whole image at once ({_by(self.shape)} pixels)"
+        if self.way == "streamed":
+            return f"in one go from end to end, {self.strip} rows at a time"
+        if self.way == "columns":
+            return f"{self.tiles} columns of {size} pixels, {self.strip} rows at a time{context}"
+        together = f", {self.batch} at a time" if self.batch > 1 else ""
+        return f"{self.tiles} tiles of {size} pixels{together}{context}"
+
+
+def _by(sizes: tuple[int, ...]) -> str:
+    return " x ".join(map(str, sizes))

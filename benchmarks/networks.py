@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from machine import processor
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -237,17 +238,10 @@ def _memories(row: Row, ndim: int) -> tuple[str, str]:
 def _conditions(ndim: int, speed: float) -> str:
     patch = " x ".join(map(str, TRAINING[ndim][2:]))
     return (
-        f"Measured on {_processor()}, {torch.get_num_threads()} threads, torch "
+        f"Measured on {processor()}, {torch.get_num_threads()} threads, torch "
         f"{torch.__version__}. Training memory: batch {TRAINING[ndim][0]} of {patch}, AdamW, fp32. "
         f"Speed 1.00 is {speed / 1e6:.2f} {UNIT[ndim]}s per second."
     )
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    text = information.read_text(encoding="utf-8") if information.exists() else ""
-    found = re.search(r"model name\s*:\s*(.+)", text)
-    return found.group(1) if found else platform.processor() or platform.machine()
 
 
 def write(ndim: int, lines: Sequence[str]) -> None:

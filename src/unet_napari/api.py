@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet_napari.errors import LabelsError
+from unet_napari.heap import keep_freed_memory
 from unet_napari.inputs import image_for, inference_config, pair_up
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["estimate_diameter", "predict", "segment", "train"]
 
 
+@keep_freed_memory()
 def train(
     images: ImageSource | Sequence[ImageSource],
     labels: LazyArray | Sequence[LazyArray],
@@ -99,6 +101,7 @@ def train(
     return trainer.best_model()
 
 
+@keep_freed_memory()
 def predict(
     image: ImageSource,
     model: Model | str | Path,
@@ -143,6 +146,7 @@ def predict(
     return out
 
 
+@keep_freed_memory()
 def segment(
     image: ImageSource,
     model: Model | str | Path,
@@ -194,6 +198,7 @@ def segment(
     return out
 
 
+@keep_freed_memory()
 def estimate_diameter(
     image: ImageSource,
     model: Model | str | Path,

@@ -298,4 +298,4 @@ def test_the_process_is_shielded_from_the_terminal_and_the_present_folder(
     assert finished.result["path"] != str(tmp_path)
     if os.name != "nt":
         assert finished.result["session"] == finished.result["pid"]
-    assert int(finished.result["trim"]) > 1 << 30
+    assert finished.result["faults"] < 100  # of 4096: freed memory is kept while a job runs

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from unet_napari.cli import demo, evaluate, export, info, segment, train
 from unet_napari.errors import UnetNapariError, UnetNapariWarning
+from unet_napari.heap import keep_freed_memory
 
 __all__ = ["main"]
 
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always", UnetNapariWarning)
         warnings.showwarning = _show_warning
         try:
-            parsed.command(parsed)
+            with keep_freed_memory():
+                parsed.command(parsed)
         except UnetNapariError as error:
             print(f"\nunet-napari: error: {_one_line(error)}", file=sys.stderr)
             return 2

@@ -26,14 +26,6 @@ _LOG = logging.getLogger(__name__)
 _LAST_WORDS = 60  # lines of the worker's stderr that are kept for error messages
 _FAREWELL = 1.5  # seconds between closing the worker's stdin and killing it
 
-# Freed memory stays with the process, which would otherwise return it to the system and fetch
-# it again, zeroed page by page, for every layer of the network. The worker returns it after
-# each job. Read by glibc alone; unknown elsewhere.
-_KEEP_FREED_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
-}
-
 
 class WorkerProcess:
     """A running engine process.
@@ -71,7 +63,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=_KEEP_FREED_MEMORY | {"PYTHONFAULTHANDLER": "1"} | os.environ,
+                env={"PYTHONFAULTHANDLER": "1"} | os.environ,
                 **_detached(),
             )
         except OSError as error:

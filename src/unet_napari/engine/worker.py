@@ -7,7 +7,6 @@ stdout. It ends when stdin does, that is, when its client has gone.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import gc
 import importlib
 import os
@@ -34,6 +33,7 @@ from unet_napari.engine.protocol import (
 )
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.errors import UnetNapariError, UnetNapariWarning
+from unet_napari.heap import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,11 +70,12 @@ class Worker:
         jobs, problem = _import_jobs(module)
         while True:
             context, description = self._jobs.get()
-            end = problem or _run_job(jobs, context, description)
-            if not isinstance(end, JobFinished):
-                context.discard()
-            context.send(end)
-            _return_memory()
+            with keep_freed_memory():
+                end = problem or _run_job(jobs, context, description)
+                if not isinstance(end, JobFinished):
+                    context.discard()
+                context.send(end)
+                _let_go()
 
     def _receive(self, message: object) -> None:
         if isinstance(message, Start):
@@ -136,16 +137,12 @@ def _run_job(
         return JobFailed(text, user_error=False, details=traceback.format_exc())
 
 
-def _return_memory() -> None:
-    """Give the memory of a finished job back to the system and to other users of the GPU."""
+def _let_go() -> None:
+    """Free what a finished job leaves behind, and memory of the GPU for its other users."""
     gc.collect()
     torch: ModuleType | None = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; musl has none
-        if trim is not None:
-            trim(0)
 
 
 def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -26,20 +26,23 @@ def convolve(
     transposed: bool,
     output_padding: list[int],
     groups: int,
+    relu: bool,
 ) -> Tensor:
-    """Compute ``aten::convolution`` with the same arguments."""
-    plain = x.device.type == "cpu" and x.dtype == torch.float32
-    if not plain or not torch._C._has_mkldnn:
-        return torch.convolution(
-            x, weight, bias, stride, padding, dilation, transposed, output_padding, groups
+    """Compute ``aten::convolution`` with the same arguments, and a ReLU of it if `relu`."""
+    result: Tensor
+    plain = x.device.type == "cpu" and x.dtype == torch.float32 and torch._C._has_mkldnn
+    then: tuple[str, list[float], str] = ("relu" if relu else "none", [], "")
+    if plain and not transposed:
+        result = torch.ops.mkldnn._convolution_pointwise(
+            x, weight, bias, padding, stride, dilation, groups, *then
         )
-    if not transposed:
-        return torch.mkldnn_convolution(x, weight, bias, padding, stride, dilation, groups)
-    if x.ndim == 4 or groups > 1:  # torch's own is the faster one in 2D
-        return torch.convolution(
-            x, weight, bias, stride, padding, dilation, True, output_padding, groups
+        return result
+    if plain and x.ndim == 5 and groups == 1:  # in 2D torch's own is the faster one
+        result = torch.ops.mkldnn._convolution_transpose_pointwise(
+            x, weight, bias, padding, output_padding, stride, dilation, groups, *then
         )
-    result: Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(
-        x, weight, bias, padding, output_padding, stride, dilation, groups, "none", [], ""
+        return result
+    result = torch.convolution(
+        x, weight, bias, stride, padding, dilation, transposed, output_padding, groups
     )
-    return result
+    return result.relu_() if relu else result

@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from unet_napari.inference.operations import ROWS, NotStreamableError, Operation, recipe
+from unet_napari.inference.operations import ROWS, NotStreamableError, Operation, joined, recipe
 from unet_napari.inference.rows import Rows, Spread, Window
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _to_steps(graph: fx.Graph, weights: list[Tensor]) -> list[Step]:
         if joins:
             step = steps[where[source]]
             where[node] = where[source]
-            operations = (*step.operations, found.operation)
+            operations = joined(step.operations, found.operation)
             steps[where[node]] = replace(step, shape=_shape(node), operations=operations)
         else:
             where[node] = len(steps)

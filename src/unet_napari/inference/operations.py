@@ -6,7 +6,7 @@ One function for each kind, from the arguments in a traced graph to a `Recipe`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch.nn import functional
 from unet_napari.inference.convolution import convolve
 from unet_napari.inference.rows import Rows, Spread, Window
 
-__all__ = ["ROWS", "NotStreamableError", "Operation", "Recipe", "recipe"]
+__all__ = ["ROWS", "NotStreamableError", "Operation", "Recipe", "joined", "recipe"]
 
 ROWS = 2  # the first spatial axis of (N, C, *S)
 
@@ -78,6 +78,14 @@ def recipe(node: fx.Node, weights: Weights) -> Recipe:
     return _KINDS[name](_arguments(node), weights)
 
 
+def joined(operations: Sequence[Operation], following: Operation) -> tuple[Operation, ...]:
+    """Return operations with one more behind them; a ReLU becomes part of its convolution."""
+    *before, last = operations
+    if isinstance(last, _Convolution) and following is _relu:
+        return (*before, replace(last, relu=True))
+    return (*operations, following)
+
+
 def _arguments(node: fx.Node) -> dict[str, Any]:
     """Return the arguments of a call by name, defaults included."""
     arguments = {}
@@ -87,6 +95,17 @@ def _arguments(node: fx.Node) -> dict[str, Any]:
         else:
             arguments[argument.name] = node.kwargs.get(argument.name, argument.default_value)
     return arguments
+
+
+@dataclass(frozen=True)
+class _Convolution:
+    weight: Tensor
+    bias: Tensor | None
+    settings: dict[str, Any]
+    relu: bool = False
+
+    def __call__(self, inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
+        return convolve(inputs[0], self.weight, self.bias, **self.settings, relu=self.relu)
 
 
 def _convolution(a: Arguments, weights: Weights) -> Recipe:
@@ -108,11 +127,7 @@ def _convolution(a: Arguments, weights: Weights) -> Recipe:
         "output_padding": a["output_padding"],
         "groups": a["groups"],
     }
-
-    def compute(inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
-        return convolve(inputs[0], weight, bias, **settings)
-
-    return Recipe([a["input"]], rows, compute)
+    return Recipe([a["input"]], rows, _Convolution(weight, bias, settings))
 
 
 def _max_pool(a: Arguments, _: Weights) -> Recipe:
@@ -206,6 +221,11 @@ def _function(name: str) -> Callable[[Arguments, Weights], Recipe]:
     return kind
 
 
+def _relu(inputs: Sequence[Tensor], out: Tensor | None) -> Tensor:
+    # torch.relu would make a tensor besides `out`.
+    return torch.clamp_min(inputs[0], 0, **_into(out))
+
+
 def _into(out: Tensor | None) -> dict[str, Tensor]:
     return {} if out is None else {"out": out}
 
@@ -223,5 +243,6 @@ _KINDS: dict[str, Callable[[Arguments, Weights], Recipe]] = {
     "slice": _slice,
     "cat": _cat,
     **{name: _arithmetic(name) for name in ("add", "mul")},
-    **{name: _function(name) for name in ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid")},
+    "relu": lambda a, _: Recipe([a["self"]], Window(), _relu),
+    **{name: _function(name) for name in ("leaky_relu", "elu", "gelu", "silu", "sigmoid")},
 }

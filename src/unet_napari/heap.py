@@ -1,0 +1,53 @@
+"""Memory that is freed and needed again at once stays with the process. Free of torch.
+
+Each layer of a network frees tens of megabytes and asks for as many. By default the C library
+of Linux returns them to the system and fetches them again, zeroed page by page, which can take
+longer than the layer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+__all__ = ["keep_freed_memory"]
+
+# Of mallopt(3): from what size on memory comes from the system directly, and how much of it
+# may lie unused before it is returned.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+# The values that glibc itself goes up to when a program frees large pieces.
+_USUAL_MMAP = 32 * 2**20
+_USUAL_TRIM = 2 * _USUAL_MMAP
+
+
+@contextmanager
+def keep_freed_memory() -> Iterator[None]:
+    """Keep freed memory for what comes next, and return it to the system at the end.
+
+    Does nothing where the C library is not glibc. What is used at most does not grow.
+    """
+    library = _glibc()
+    if library is None:
+        yield
+        return
+    library.mallopt(_MMAP_THRESHOLD, 2**30)
+    library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        yield
+    finally:
+        library.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
+        library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
+        library.malloc_trim(0)
+
+
+@cache
+def _glibc() -> Any:  # noqa: ANN401  a library has no type
+    """Return the C library if it is glibc: others (musl, Apple's, Microsoft's) need no help."""
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "gnu_get_libc_version") else None

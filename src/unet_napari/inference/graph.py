@@ -1,22 +1,19 @@
 """A network as a list of steps on rows, derived from the network itself.
 
-The network is traced on tensors without data (torch's meta device), its batch norm folded. What
-is left are a dozen kinds of operations (`unet_napari.inference.operations`). Anything else, such
-as a norm over the whole image, is a `NotStreamableError`, and the caller takes tiles instead.
+The network's calls are recorded (`unet_napari.inference.calls`), its batch norm folded. What is
+left are a dozen kinds of operations (`unet_napari.inference.operations`). Anything else, such as a
+norm over the whole image, is a `NotStreamableError`, and the caller takes tiles instead.
 """
 
 from __future__ import annotations
 
 import copy
-import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from torch import Tensor, fx, nn
-from torch.func import functional_call
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch import Tensor, nn
 
+from unet_napari.inference.calls import record
 from unet_napari.inference.operations import ROWS, NotStreamableError, Operation, joined, recipe
 from unet_napari.inference.rows import Rows, Spread, Window
 
@@ -84,16 +81,30 @@ def trace(network: nn.Module, shape: tuple[int, ...]) -> list[Step]:
     NotStreamableError
         If it cannot be computed row by row.
     """
-    weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-
-    def run(state: dict[str, Tensor], x: Tensor) -> Any:  # noqa: ANN401  whatever it returns
-        return functional_call(network, state, (x,))
-
-    # In inference mode torch would take interpolation apart.
-    with torch.inference_mode(mode=False), torch.no_grad():
-        state = {name: tensor.to("meta") for name, tensor in weights.items()}
-        graph = make_fx(run)(state, torch.empty(shape, device="meta")).graph
-    return _to_steps(graph, list(weights.values()))
+    image, calls, result = record(network, shape)
+    steps = [Step((), Window(), shape, ())]
+    where = {image: 0}  # the step that computes what a call returns
+    for call in calls:
+        found = recipe(call)
+        source = found.inputs[0]
+        joins = (
+            found.pointwise
+            and source.users == 1
+            and where[source] != 0
+            and not isinstance(steps[where[source]].rows, Spread)
+        )
+        if joins:
+            step = steps[where[source]]
+            where[call] = where[source]
+            operations = joined(step.operations, found.operation)
+            steps[where[call]] = replace(step, shape=call.shape, operations=operations)
+        else:
+            where[call] = len(steps)
+            inputs = tuple(where[each] for each in found.inputs)
+            steps.append(Step(inputs, found.rows, call.shape, (found.operation,), found.fill))
+    if result is None or where[result] != len(steps) - 1:
+        raise NotStreamableError("the result is not what is computed last")
+    return steps
 
 
 def without_data(network: AnyModule) -> AnyModule:
@@ -104,42 +115,3 @@ def without_data(network: AnyModule) -> AnyModule:
     for buffer in network.buffers():
         memo[id(buffer)] = buffer.to("meta")
     return copy.deepcopy(network, memo)
-
-
-def _to_steps(graph: fx.Graph, weights: list[Tensor]) -> list[Step]:
-    *parameters, image = [node for node in graph.nodes if node.op == "placeholder"]
-    values = dict(zip(parameters, weights, strict=True))
-    steps = [Step((), Window(), tuple(image.meta["val"].shape), ())]
-    where = {image: 0}  # the step that computes a node
-    for node in graph.nodes:
-        if node.op != "call_function":
-            continue
-        if node.target is operator.getitem:  # of a pooling: its maxima, not their places
-            where[node] = where[node.args[0]]
-            continue
-        found = recipe(node, values)
-        source = found.inputs[0]
-        joins = (
-            found.pointwise
-            and len(source.users) == 1
-            and where[source] != 0
-            and not isinstance(steps[where[source]].rows, Spread)
-        )
-        if joins:
-            step = steps[where[source]]
-            where[node] = where[source]
-            operations = joined(step.operations, found.operation)
-            steps[where[node]] = replace(step, shape=_shape(node), operations=operations)
-        else:
-            where[node] = len(steps)
-            inputs = tuple(where[each] for each in found.inputs)
-            steps.append(Step(inputs, found.rows, _shape(node), (found.operation,), found.fill))
-    (output,) = [node for node in graph.nodes if node.op == "output"]
-    if [where[node] for node in output.all_input_nodes] != [len(steps) - 1]:
-        raise NotStreamableError("the result is not what is computed last")
-    return steps
-
-
-def _shape(node: fx.Node) -> tuple[int, ...]:
-    value = node.meta["val"]
-    return tuple((value[0] if isinstance(value, tuple | list) else value).shape)

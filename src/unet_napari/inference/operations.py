@@ -1,6 +1,6 @@
 """The kinds of operations that our networks consist of, and what each needs of its input.
 
-One function for each kind, from the arguments in a traced graph to a `Recipe`.
+One function for each kind, from the arguments of a call to a `Recipe`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 from torch.nn import functional
 
+from unet_napari.inference.calls import Call
 from unet_napari.inference.convolution import convolve
 from unet_napari.inference.rows import Rows, Spread, Window
 
@@ -23,7 +24,6 @@ ROWS = 2  # the first spatial axis of (N, C, *S)
 # Makes a result of inputs, in the tensor given besides if it is given one and can.
 Operation = Callable[[Sequence[Tensor], Tensor | None], Tensor]
 Arguments = Mapping[str, Any]
-Weights = Mapping[fx.Node, Tensor]
 
 
 class NotStreamableError(Exception):
@@ -32,11 +32,11 @@ class NotStreamableError(Exception):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one node of a graph is computed on rows.
+    """How one call is computed on rows.
 
     Attributes
     ----------
-    inputs : list of Node
+    inputs : list of Call
         What it takes, weights not included.
     rows : Rows
         Which rows of them.
@@ -46,7 +46,7 @@ class Recipe:
         What stands beyond the first and the last row of the input.
     """
 
-    inputs: list[fx.Node]
+    inputs: list[Call]
     rows: Rows
     operation: Operation
     fill: float = 0.0
@@ -57,25 +57,17 @@ class Recipe:
         return len(self.inputs) == 1 and self.rows == Window()
 
 
-def recipe(node: fx.Node, weights: Weights) -> Recipe:
-    """Return how a node is computed on rows.
-
-    Parameters
-    ----------
-    node : Node
-        A call of an ATen operation.
-    weights : mapping
-        The weights that stand in the graph.
+def recipe(call: Call) -> Recipe:
+    """Return how a call is computed on rows.
 
     Raises
     ------
     NotStreamableError
         If it cannot be computed row by row.
     """
-    name = str(node.target).removeprefix("aten.").split(".")[0].removesuffix("_")
-    if name not in _KINDS:
-        raise NotStreamableError(f"{node.target} is not computed row by row")
-    return _KINDS[name](_arguments(node), weights)
+    if call.name not in _KINDS:
+        raise NotStreamableError(f"{call.name} is not computed row by row")
+    return _KINDS[call.name](call.arguments)
 
 
 def joined(operations: Sequence[Operation], following: Operation) -> tuple[Operation, ...]:
@@ -84,17 +76,6 @@ def joined(operations: Sequence[Operation], following: Operation) -> tuple[Opera
     if isinstance(last, _Convolution) and following is _relu:
         return (*before, replace(last, relu=True))
     return (*operations, following)
-
-
-def _arguments(node: fx.Node) -> dict[str, Any]:
-    """Return the arguments of a call by name, defaults included."""
-    arguments = {}
-    for position, argument in enumerate(node.target._schema.arguments):  # type: ignore[union-attr]
-        if position < len(node.args):
-            arguments[argument.name] = node.args[position]
-        else:
-            arguments[argument.name] = node.kwargs.get(argument.name, argument.default_value)
-    return arguments
 
 
 @dataclass(frozen=True)
@@ -108,9 +89,8 @@ class _Convolution:
         return convolve(inputs[0], self.weight, self.bias, **self.settings, relu=self.relu)
 
 
-def _convolution(a: Arguments, weights: Weights) -> Recipe:
-    weight = weights[a["weight"]]
-    bias = None if a["bias"] is None else weights[a["bias"]]
+def _convolution(a: Arguments) -> Recipe:
+    weight, bias = a["weight"], a["bias"]
     kernel, stride, padding = weight.shape[ROWS], a["stride"][0], a["padding"][0]
     rows: Rows
     if a["transposed"]:
@@ -130,7 +110,7 @@ def _convolution(a: Arguments, weights: Weights) -> Recipe:
     return Recipe([a["input"]], rows, _Convolution(weight, bias, settings))
 
 
-def _max_pool(a: Arguments, _: Weights) -> Recipe:
+def _max_pool(a: Arguments) -> Recipe:
     kernel = a["kernel_size"]
     stride = a["stride"] or kernel
     padding, dilation = _per_axis(a["padding"], kernel), _per_axis(a["dilation"], kernel)
@@ -145,9 +125,9 @@ def _max_pool(a: Arguments, _: Weights) -> Recipe:
     return Recipe([a["self"]], rows, compute, fill=-torch.inf)
 
 
-def _interpolation(a: Arguments, _: Weights) -> Recipe:
+def _interpolation(a: Arguments) -> Recipe:
     source = a["self"]
-    before = source.meta["val"].shape[ROWS:]
+    before = source.shape[ROWS:]
     scale = [new / old for new, old in zip(a["output_size"], before, strict=True)]
     if a["align_corners"] or not scale[0].is_integer():
         raise NotStreamableError("an interpolation that is not to a finer grid")
@@ -159,9 +139,9 @@ def _interpolation(a: Arguments, _: Weights) -> Recipe:
     return Recipe([source], Spread(int(scale[0]), context=1), compute)
 
 
-def _slice(a: Arguments, _: Weights) -> Recipe:
+def _slice(a: Arguments) -> Recipe:
     axis, start = a["dim"], a["start"] or 0
-    size = a["self"].meta["val"].shape[axis]
+    size = a["self"].shape[axis]
     length = min(a["end"], size) - start
     if axis < ROWS or start < 0 or length < 0 or a["step"] != 1:
         raise NotStreamableError("a cut that is not along a spatial axis")
@@ -172,7 +152,7 @@ def _slice(a: Arguments, _: Weights) -> Recipe:
     return Recipe([a["self"]], Window(padding=-start if axis == ROWS else 0), compute)
 
 
-def _cat(a: Arguments, _: Weights) -> Recipe:
+def _cat(a: Arguments) -> Recipe:
     if a["dim"] != 1:
         raise NotStreamableError("a concatenation that is not of channels")
 
@@ -182,15 +162,15 @@ def _cat(a: Arguments, _: Weights) -> Recipe:
     return Recipe(list(a["tensors"]), Window(), compute)
 
 
-def _arithmetic(name: str) -> Callable[[Arguments, Weights], Recipe]:
+def _arithmetic(name: str) -> Callable[[Arguments], Recipe]:
     """Return the kind of an operation between two tensors."""
     call = getattr(torch.ops.aten, name)
 
-    def kind(a: Arguments, _: Weights) -> Recipe:
+    def kind(a: Arguments) -> Recipe:
         sources = [a["self"], a["other"]]
-        if not all(isinstance(source, fx.Node) for source in sources):
+        if not all(isinstance(source, Call) for source in sources):
             raise NotStreamableError(f"{name} with a number")
-        if len({source.meta["val"].shape[ROWS] for source in sources}) > 1:
+        if len({source.shape[ROWS] for source in sources}) > 1:
             raise NotStreamableError(f"{name} of one row with many")
         rest = {key: value for key, value in a.items() if key not in ("self", "other")}
 
@@ -203,11 +183,11 @@ def _arithmetic(name: str) -> Callable[[Arguments, Weights], Recipe]:
     return kind
 
 
-def _function(name: str) -> Callable[[Arguments, Weights], Recipe]:
+def _function(name: str) -> Callable[[Arguments], Recipe]:
     """Return the kind of a function of single pixels."""
     call = getattr(torch.ops.aten, name)
 
-    def kind(a: Arguments, _: Weights) -> Recipe:
+    def kind(a: Arguments) -> Recipe:
         (first, source), *rest = a.items()
         del first
         options = dict(rest)
@@ -234,7 +214,7 @@ def _per_axis(value: int | Sequence[int], like: Sequence[int]) -> list[int]:
     return [value] * len(like) if isinstance(value, int) else list(value)
 
 
-_KINDS: dict[str, Callable[[Arguments, Weights], Recipe]] = {
+_KINDS: dict[str, Callable[[Arguments], Recipe]] = {
     "convolution": _convolution,
     "max_pool2d_with_indices": _max_pool,
     "max_pool3d_with_indices": _max_pool,
@@ -243,6 +223,6 @@ _KINDS: dict[str, Callable[[Arguments, Weights], Recipe]] = {
     "slice": _slice,
     "cat": _cat,
     **{name: _arithmetic(name) for name in ("add", "mul")},
-    "relu": lambda a, _: Recipe([a["self"]], Window(), _relu),
+    "relu": lambda a: Recipe([a["self"]], Window(), _relu),
     **{name: _function(name) for name in ("leaky_relu", "elu", "gelu", "silu", "sigmoid")},
 }

@@ -170,7 +170,7 @@ def _stream_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int)
     NotStreamableError
         If the network cannot be computed row by row.
     """
-    network = without_data(fold_batch_norm(model.network))
+    network = fold_batch_norm(without_data(model.network))
     reason = "nothing is computed twice that way, and memory does not grow with the image"
     plan = _with_strip(replace(plan, backend="torch", reason=reason), network, model, budget)
     if plan.memory <= budget:
@@ -207,13 +207,14 @@ def _with_strip(plan: Plan, network: Network, model: Model, budget: int) -> Plan
     network : Network
         That of the model, folded and without data.
     """
-    batch = (1, model.channels)
-    strip = choose_strip(trace(network, (*batch, *plan.tile)), budget)
+    whole = trace(network, (1, model.channels, *plan.tile))
+    strip = choose_strip(whole, budget)
     plan = replace(plan, strip=strip)
-    shapes = {variant.shape(plan.tile): plan.rows_at_once(variant) for variant in plan.variants}
-    features = max(
-        rehearse_stream(trace(network, (*batch, *shape)), rows) for shape, rows in shapes.items()
-    )
+    features = 0
+    for shape, rows in {v.shape(plan.tile): plan.rows_at_once(v) for v in plan.variants}.items():
+        same = shape == plan.tile
+        steps = whole if same else trace(network, (1, model.channels, *shape))
+        features = max(features, rehearse_stream(steps, rows))
     held = plan.tile if len(plan.variants) > 1 else (strip, *plan.tile[1:])
     memory = int(features * _WORKSPACE["torch"]) + _held(plan, model, math.prod(held))
     return replace(plan, cost=Cost(memory, plan.cost.operations))

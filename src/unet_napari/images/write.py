@@ -37,6 +37,13 @@ class Output:
         The memory map or zarr array behind it.
     path
         What to call the file in messages.
+
+    Attributes
+    ----------
+    shape, dtype
+        Of the image.
+    chunks
+        What is best written as a whole, in a zarr; None in a TIFF.
     """
 
     def __init__(self, array: Any, path: Path) -> None:  # noqa: ANN401 (zarr is untyped)
@@ -44,6 +51,7 @@ class Output:
         self._path = path
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.chunks: tuple[int, ...] | None = getattr(array, "chunks", None)
 
     def __getitem__(self, key: Any, /) -> NDArray[Any]:  # noqa: ANN401
         """Return a copy of what was written; the rest is 0."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import shutil
-import tempfile
-from collections import deque
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,27 +13,35 @@ from unet_napari.errors import ResourceError
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.diameter import estimate_diameter
 from unet_napari.inference.int8 import spread
+from unet_napari.inference.places import Place, Region, Sink
 from unet_napari.inference.predict import Predictor
 from unet_napari.inference.progress import Progress, with_time_left
 from unet_napari.inference.rescale import rescale_image, rescale_labels
+from unet_napari.inference.room import Room
 from unet_napari.inference.views import check_image, rescale_factors, split_views
+from unet_napari.tasks.blocks import Blocks
+from unet_napari.tasks.instances import BYTES_PER_VOXEL
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from numpy.typing import NDArray
-
     from unet_napari.images import Image, Statistics
     from unet_napari.inference.pipeline import Writable
-    from unet_napari.inference.summary import PlanSummary
     from unet_napari.model import Model
-
-    Box = tuple[tuple[int, int], ...]
+    from unet_napari.tasks import Task
+    from unet_napari.tasks.blocks import Box, Store
 
 __all__ = ["segment_steps"]
 
-# Of the memory that is free, for the maps of one view; the rest is for network and decoding.
+# Of the memory that is free: for what is kept of the maps of one view, and for blocks of them while
+# they are decoded; network and decoding do not run at the same time.
 _SHARE_FOR_MAPS = 0.25
+_SHARE_FOR_BLOCKS = 0.25
+# More threads than this wait for the memory.
+_MOST_THREADS = 4
+# If this many voxels are too many, something else has taken the memory.
+_FEWEST_VOXELS = 2**12
+_FINDING = "finding objects"
 
 
 def segment_steps(
@@ -96,93 +100,98 @@ def _segment_steps(
 ) -> Iterator[Progress]:
     check_image(image, model, config)
     statistics = model.normalisation.measure(image)
-    cells = model.task.name == "cells"
-    if cells and _blank(statistics):
+    if model.task.name == "cells" and _blank(statistics):
         out[...] = 0
         yield Progress(1, 1, "the image has no contrast, so there is no object")
         return
-    views = split_views(image, model.ndim)
     factors = yield from _factors(image, model, config)
-    shape = tuple(
-        max(1, round(size * factor))
-        for size, factor in zip(views[0].image.shape, factors, strict=True)
-    )
-    predictor = Predictor(model, shape, config)
-    examples = (rescale_image(view.image, shape) for view in spread(views))
-    predictor.calibrate(examples, statistics)
-    told = predictor.plan
-    plan: PlanSummary | None = predictor.summary(len(views))
-    yield Progress(0, len(views) * _steps(predictor.work), predictor.stage, plan=plan)
-    last_id = 0
-    with _maps((model.task.out_channels, *shape), config) as maps:
-        for position, view in enumerate(views):
-            shown = provisional and view.image.shape == shape
-            sink = _Shown(maps, model, out, view.index) if shown else _Hidden(maps)
-            for done, work in predictor.run(rescale_image(view.image, shape), statistics, sink):
-                steps = _steps(work)
-                done += position * steps
-                plan = None if predictor.plan is told else predictor.summary()
-                told = predictor.plan
-                region = sink.take_region()
-                yield Progress(done, len(views) * steps, predictor.stage, region, plan)
-            labels = rescale_labels(_decode(model, maps), view.image.shape)
-            if cells and image.ndim > model.ndim:
-                if view.index[-1] == 0:
-                    last_id = 0  # a new frame
-                labels, last_id = _raise_ids(labels, last_id)
-            out[(*view.index, ...)] = labels
-            done = (position + 1) * steps
-            written = _box(view.index, tuple(slice(0, size) for size in view.image.shape))
-            yield Progress(done, len(views) * steps, "finding objects", written)
+    memory = config.memory or available_memory(torch.device("cpu"))
+    with Room(int(memory * _SHARE_FOR_MAPS)) as room:
+        run = _Segmentation(image, model, out, config, statistics, factors, room)
+        blocks = _blocks(int(memory * _SHARE_FOR_BLOCKS))
+        yield run.start()
+        for position in range(len(run.views)):
+            yield from run.predict(position, provisional=provisional)
+            yield from run.decode(position, blocks)
 
 
-def _steps(work: int) -> int:
-    """Return the steps of one view: those of the network, and the last ones for decoding."""
-    return work + work // 10 + 1
-
-
-class _Hidden:
-    """The maps as the network fills them."""
-
-    def __init__(self, maps: NDArray[np.float32]) -> None:
-        self.shape: tuple[int, ...] = maps.shape
-        self._maps = maps
-
-    def __setitem__(self, key: Any, values: Any, /) -> None:  # noqa: ANN401  as NumPy has it
-        self._maps[key] = values
-
-    def take_region(self) -> Box | None:
-        """Return a box around what was written of the result since the last call."""
-        return None
-
-
-class _Shown(_Hidden):
-    """The maps as the network fills them, each part of them shown as provisional labels."""
+class _Segmentation:
+    """What the views of one image have in common."""
 
     def __init__(
-        self, maps: NDArray[np.float32], model: Model, out: Writable, index: tuple[int, ...]
+        self,
+        image: Image,
+        model: Model,
+        out: Writable,
+        config: InferenceConfig,
+        statistics: Statistics,
+        factors: tuple[float, ...],
+        room: Room,
     ) -> None:
-        super().__init__(maps)
-        self._task, self._out, self._index = model.task, out, index
-        self._regions: deque[Box] = deque()  # written in one thread, taken in another
+        self.views = split_views(image, model.ndim)
+        self._task, self._out, self._statistics = model.task, out, statistics
+        self._slicewise = image.ndim > model.ndim
+        self._highest = 0
+        size = self.views[0].image.shape
+        self._shape = tuple(max(1, round(n * f)) for n, f in zip(size, factors, strict=True))
+        self._predictor = Predictor(model, self._shape, config)
+        examples = (rescale_image(view.image, self._shape) for view in spread(self.views))
+        self._predictor.calibrate(examples, statistics)
+        self._told, self._work = self._predictor.plan, self._predictor.work
+        packed = (model.task.packed_maps, *self._shape)
+        self._packed = room.array(packed, model.task.packed_dtype, rows=1)
+        self._scratch = room.array(self._shape, np.uint32)
+        self._rescaled = room.array(self._shape, np.uint32) if size != self._shape else None
 
-    def __setitem__(self, key: Any, values: Any, /) -> None:  # noqa: ANN401  as NumPy has it
-        super().__setitem__(key, values)
-        self._out[(*self._index, *key[1:])] = self._task.provisional(values)
-        self._regions.append(_box(self._index, key[1:]))
+    def start(self) -> Progress:
+        """Return what is told before anything is computed: the plan."""
+        predictor = self._predictor
+        plan = predictor.summary(len(self.views))
+        return replace(self._progress(0, 0, predictor.stage), plan=plan)
 
-    def take_region(self) -> Box | None:
-        """Return a box around what was written of the result since the last call."""
-        regions = [self._regions.popleft() for _ in range(len(self._regions))]
-        if not regions:
-            return None
-        axes = (tuple(zip(*pairs, strict=True)) for pairs in zip(*regions, strict=True))
-        return tuple((min(starts), max(stops)) for starts, stops in axes)
+    def predict(self, position: int, *, provisional: bool) -> Iterator[Progress]:
+        """Run the network over one view."""
+        view, predictor = self.views[position], self._predictor
+        shown = Place(self._out, view.index) if provisional and self._rescaled is None else None
+        sink = Sink(self._packed, self._task, shown)
+        image = rescale_image(view.image, self._shape)
+        for done, work in predictor.run(image, self._statistics, sink):
+            self._work = work
+            plan = None if predictor.plan is self._told else predictor.summary()
+            self._told = predictor.plan
+            step = self._progress(position, done, predictor.stage, sink.take_region())
+            yield replace(step, plan=plan)
 
+    def decode(self, position: int, blocks: Blocks) -> Iterator[Progress]:
+        """Turn the maps of one view into labels."""
+        view = self.views[position]
+        if not self._slicewise or view.index[-1] == 0:
+            self._highest = 0  # a new frame
+        place = Place(self._out, view.index)
+        target = place if self._rescaled is None else Place(self._rescaled)
+        blocks = replace(blocks, unit=place.chunks if target is place else None)
+        passes = _decode(self._task, self._packed, self._scratch, target, blocks, self._highest + 1)
+        for done, total, box in passes:
+            done = self._work + self._tail * done // (total + 1)
+            region = place.region(box) if box is not None and target is place else None
+            yield self._progress(position, done, _FINDING, region)
+        self._highest = max(self._highest, target.highest)
+        region = None
+        if self._rescaled is not None:
+            self._out[(*view.index, ...)] = rescale_labels(self._rescaled[()], view.image.shape)
+            region = place.region(tuple(slice(0, size) for size in place.shape))
+        yield self._progress(position, self._work + self._tail, _FINDING, region)
 
-def _box(index: tuple[int, ...], slices: tuple[slice, ...]) -> Box:
-    """Return start and stop along every axis of the result, for a part of one view."""
-    return (*((i, i + 1) for i in index), *((s.start, s.stop) for s in slices))
+    @property
+    def _tail(self) -> int:
+        """The steps of a view that are decoding."""
+        return self._work // 10 + 1
+
+    def _progress(
+        self, position: int, done: int, stage: str, region: Region | None = None
+    ) -> Progress:
+        steps = self._work + self._tail
+        return Progress(position * steps + done, len(self.views) * steps, stage, region)
 
 
 def _factors(
@@ -203,41 +212,31 @@ def _blank(statistics: Statistics) -> bool:
     return all(not high > low for low, high in pairs)
 
 
-def _decode(model: Model, maps: NDArray[np.float32]) -> NDArray[np.unsignedinteger[Any]]:
-    labels: NDArray[np.unsignedinteger[Any]]
-    try:
-        labels = model.task.decode(maps)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise ResourceError(
-            f"Memory does not suffice to find the objects in {maps[0].size:,} pixels at once. "
-            "Close other programs, or segment a part of the image."
-        ) from error
-    return labels
+def _blocks(memory: int) -> Blocks:
+    """Return how to cut an image for decoding in so much memory."""
+    threads = min(torch.get_num_threads(), _MOST_THREADS)
+    largest = memory // (threads * BYTES_PER_VOXEL)
+    usual = Blocks()
+    return Blocks(
+        min(usual.voxels, max(largest // 4, _FEWEST_VOXELS)), min(usual.largest, largest), threads
+    )
 
 
-def _raise_ids(
-    labels: NDArray[np.unsignedinteger[Any]], offset: int
-) -> tuple[NDArray[np.uint32], int]:
-    """Add `offset` to all ids but 0; return the labels and the largest id so far."""
-    raised = np.where(labels > 0, labels.astype(np.uint32) + np.uint32(offset), np.uint32(0))
-    return raised, max(offset, int(raised.max()))
-
-
-@contextmanager
-def _maps(shape: tuple[int, ...], config: InferenceConfig) -> Iterator[NDArray[np.float32]]:
-    """Provide room for the maps of one view: in memory, or on disk where they are too large."""
-    size = math.prod(shape) * np.dtype(np.float32).itemsize
-    room = config.memory or available_memory(torch.device("cpu"))
-    if size <= room * _SHARE_FOR_MAPS:
-        yield np.empty(shape, np.float32)
-        return
-    free = shutil.disk_usage(tempfile.gettempdir()).free
-    if size > free:
-        raise ResourceError(
-            f"The probability maps need {size / 1e9:.1f} GB of disk for a while, but "
-            f"{tempfile.gettempdir()} has {free / 1e9:.1f} GB left. Make room there, or set TMPDIR."
-        )
-    with tempfile.TemporaryFile() as file:  # gone when closed, even if the process is killed
-        yield np.memmap(file, np.float32, "w+", shape=shape)
+def _decode(
+    task: Task, packed: Store, scratch: Store, target: Place, blocks: Blocks, first_id: int
+) -> Iterator[tuple[int, int, Box | None]]:
+    """Decode; where memory runs out, again with smaller blocks."""
+    while True:
+        try:
+            yield from task.decode_steps(packed, scratch, target, blocks, first_id)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return
+        blocks = replace(blocks, voxels=blocks.voxels // 4, largest=blocks.largest // 4, threads=1)
+        if blocks.voxels < _FEWEST_VOXELS:
+            raise ResourceError(
+                "Memory does not suffice to find the objects, even in blocks of "
+                f"{_FEWEST_VOXELS:,} pixels. Close other programs, or segment a part of the image."
+            )

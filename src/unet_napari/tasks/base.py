@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from unet_napari.errors import SettingsError
+from unet_napari.tasks.blocks import DEFAULT_BLOCKS
 from unet_napari.tasks.losses import Criterion
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unet_napari.metrics import Labels
+    from unet_napari.tasks.blocks import Blocks, Passes, Store
+    from unet_napari.tasks.blocks import Target as BlockTarget
 
     Maps: TypeAlias = NDArray[np.floating] | Sequence[NDArray[np.floating]]
 
@@ -68,6 +71,16 @@ class Task(ABC):
         """K, the number of output maps."""
         return len(self.map_names)
 
+    @property
+    @abstractmethod
+    def packed_maps(self) -> int:
+        """P, the number of maps that `pack` returns."""
+
+    @property
+    @abstractmethod
+    def packed_dtype(self) -> np.dtype[Any]:
+        """Of what `pack` returns, unsigned."""
+
     @abstractmethod
     def encode(self, labels: Tensor, annotated: Tensor) -> Target:
         """Turn painted labels into targets, on the device they are on.
@@ -96,12 +109,56 @@ class Task(ABC):
         """Turn ``(N, K, *S)`` logits into probabilities of the same shape."""
 
     @abstractmethod
-    def decode(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
-        """Turn probabilities ``(K, *S)`` of one image into labels ``(*S)``."""
+    def pack(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
+        """Reduce probabilities ``(K, *S)`` to what decoding needs of them, ``(P, *S)``.
+
+        All decoding starts from it, so the way that maps came does not matter. Any part of an
+        image may be packed on its own.
+        """
 
     @abstractmethod
-    def provisional(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
-        """Turn a part of the maps ``(K, *S)`` into what may be shown until the rest is there."""
+    def provisional(self, packed: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
+        """Turn a part of packed maps into what may be shown until the rest is there."""
+
+    @abstractmethod
+    def decode_steps(
+        self,
+        packed: Store,
+        scratch: Store,
+        out: BlockTarget,
+        blocks: Blocks = DEFAULT_BLOCKS,
+        first_id: int = 1,
+    ) -> Passes:
+        """Turn packed maps of one image into labels, block by block.
+
+        Parameters
+        ----------
+        packed
+            From `pack`, ``(P, *S)``, read box by box.
+        scratch
+            uint32 ``(*S)``, overwritten.
+        out
+            ``(*S)``, written box by box, every pixel once.
+        blocks
+            Their size; the labels do not depend on it.
+        first_id
+            The smallest id of an object.
+
+        Yields
+        ------
+        done, total : int
+            Blocks worked on so far and in all.
+        box : tuple of slice or None
+            What has been written.
+        """
+
+    def decode(self, maps: NDArray[np.floating]) -> NDArray[np.uint32]:
+        """Turn probabilities ``(K, *S)`` of one image in memory into labels ``(*S)``."""
+        labels: NDArray[np.uint32] = np.empty(maps.shape[1:], np.uint32)
+        scratch = np.empty_like(labels)
+        for _ in self.decode_steps(self.pack(maps), scratch, labels):
+            pass
+        return labels
 
     @abstractmethod
     def score(

@@ -15,9 +15,11 @@ import torch
 from unet_napari.errors import SettingsError
 from unet_napari.metrics import as_list, evaluate
 from unet_napari.tasks.base import Target, Task
+from unet_napari.tasks.blocks import DEFAULT_BLOCKS
 from unet_napari.tasks.boundary import border_weights, boundary_target
 from unet_napari.tasks.checks import check_number, check_numbers
-from unet_napari.tasks.decode import decode_cells
+from unet_napari.tasks.decode import CellRule, pack
+from unet_napari.tasks.instances import Instances
 from unet_napari.tasks.losses import Criterion, multi_label_loss
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unet_napari.metrics import Labels
+    from unet_napari.tasks.blocks import Blocks, Passes, Store
+    from unet_napari.tasks.blocks import Target as BlockTarget
 
 __all__ = ["CellsTask"]
 
@@ -50,7 +54,7 @@ class CellsTask(Task):
     anisotropy
         Pixel size along each spatial axis, in any unit; empty: equal along all.
     foreground_threshold, seed_threshold, min_size
-        Parameters of decoding, see `decode_cells`; `tuned` fits them.
+        Parameters of decoding, see `CellRule`; `tuned` fits them.
     criterion
         ``bce``, ``dice``, ``focal`` or ``bce+dice`` (default) with its parameters.
 
@@ -61,6 +65,8 @@ class CellsTask(Task):
     """
 
     name: ClassVar[str] = "cells"
+    packed_maps: ClassVar[int] = 2
+    packed_dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)
     score_name: ClassVar[str] = "AP50"
     map_names: ClassVar[tuple[str, ...]] = ("foreground", "boundary")
 
@@ -102,19 +108,28 @@ class CellsTask(Task):
         """Sigmoid of each map."""
         return logits.sigmoid()
 
-    def decode(self, maps: NDArray[np.floating]) -> NDArray[np.uint32]:
-        """Separate the cells, see `decode_cells`."""
-        return decode_cells(
-            maps[0],
-            maps[1],
-            foreground_threshold=self.foreground_threshold,
-            seed_threshold=self.seed_threshold,
-            min_size=self.min_size,
-        )
+    def pack(self, maps: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """Round both maps to 1/255."""
+        return pack(maps)
 
-    def provisional(self, maps: NDArray[np.floating]) -> NDArray[np.uint32]:
+    def provisional(self, packed: NDArray[np.unsignedinteger]) -> NDArray[np.uint32]:
         """Give all cells the id 1."""
-        return np.asarray(maps[0] > self.foreground_threshold).astype(np.uint32)
+        return self._rule.mask(packed).astype(np.uint32)
+
+    def decode_steps(
+        self,
+        packed: Store,
+        scratch: Store,
+        out: BlockTarget,
+        blocks: Blocks = DEFAULT_BLOCKS,
+        first_id: int = 1,
+    ) -> Passes:
+        """Separate the cells, see `Instances`."""
+        return Instances(self._rule, packed, scratch, blocks).run(out, first_id)
+
+    @property
+    def _rule(self) -> CellRule:
+        return CellRule(self.foreground_threshold, self.seed_threshold, self.min_size)
 
     def score(
         self,

@@ -1,85 +1,57 @@
-"""From foreground and boundary maps to objects: seeds, watershed, clean-up. No torch."""
+"""What the maps of the cells task say about a pixel. No torch."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
-from skimage.segmentation import watershed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["decode_cells"]
+__all__ = ["CellRule", "pack"]
 
 
-def decode_cells(
-    foreground: NDArray[np.floating],
-    boundary: NDArray[np.floating],
-    *,
-    foreground_threshold: float,
-    seed_threshold: float,
-    min_size: int,
-) -> NDArray[np.uint32]:
-    """Separate cells by a watershed from the inside of each.
+def pack(maps: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Round probabilities to 1/255, a quarter of the room; NaN becomes 0.
 
-    Seeds are the connected parts of ``foreground * (1 - boundary) > seed_threshold``; they grow,
-    lowest boundary first, as far as ``foreground > foreground_threshold``.
+    All decoding starts from these, so it sees the same numbers whatever way they came.
+    """
+    packed: NDArray[np.uint8] = np.rint(np.nan_to_num(maps, nan=0.0) * 255).astype(np.uint8)
+    return packed
+
+
+@dataclass(frozen=True)
+class CellRule:
+    """Where cells are, where each begins and what parts them.
 
     Parameters
     ----------
-    foreground, boundary
-        Probabilities ``(*S)``, 2D or 3D.
-    foreground_threshold, seed_threshold
-        Between 0 and 1.
+    foreground_threshold
+        Cells are where the foreground is above it; 0 to 1.
+    seed_threshold
+        They begin where ``foreground * (1 - boundary)``, too, is above this; 0 to 1.
     min_size
         Smaller objects, in pixels, are left out.
-
-    Returns
-    -------
-    uint32 (*S)
-        Objects 1, 2, ..., each of one piece and without holes; 0 is background.
     """
-    mask = foreground > foreground_threshold
-    inside = foreground * (1 - boundary)
-    seeds, count = ndimage.label((inside > seed_threshold) & mask)
-    if count == 0:
-        return np.zeros(mask.shape, np.uint32)
-    labels = watershed(boundary, seeds, mask=mask)  # type: ignore[no-untyped-call]
-    return _fill_holes(_drop_small(labels, min_size)).astype(np.uint32, copy=False)
 
+    foreground_threshold: float
+    seed_threshold: float
+    min_size: int
 
-def _drop_small(labels: NDArray[np.integer], min_size: int) -> NDArray[np.integer]:
-    """Remove small objects and number the others 1, 2, ..."""
-    keep = np.bincount(labels.ravel()) >= max(min_size, 1)
-    keep[0] = False
-    return np.asarray(np.where(keep, np.cumsum(keep), 0).astype(labels.dtype)[labels])
+    def mask(self, maps: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return where cells are, (*S), of packed maps (2, *S)."""
+        mask: NDArray[np.bool_] = maps[0] > int(self.foreground_threshold * 255)
+        return mask
 
+    def seeds(self, maps: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return where cells begin: each connected part is one cell."""
+        inside = maps[0].astype(np.uint16) * (255 - maps[1])
+        seeds: NDArray[np.bool_] = (inside > int(self.seed_threshold * 255**2)) & self.mask(maps)
+        return seeds
 
-def _fill_holes(labels: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Give background that one single object encloses to that object."""
-    gaps, count = ndimage.label(labels == 0, ndimage.generate_binary_structure(labels.ndim, 1))
-    lowest = np.full(count + 1, np.iinfo(np.int64).max)
-    highest = np.zeros(count + 1, np.int64)
-    for axis in range(labels.ndim):
-        for gap, beside in _neighbours(gaps, labels, axis):
-            np.minimum.at(lowest, gap, beside)
-            np.maximum.at(highest, gap, beside)
-        for edge in (gaps.take(0, axis), gaps.take(-1, axis)):
-            highest[edge] = np.iinfo(np.int64).max  # open to what lies beyond the image
-    owner = np.where(lowest == highest, highest, 0)
-    owner[0] = 0
-    return labels + owner.astype(labels.dtype)[gaps] if owner.any() else labels
-
-
-def _neighbours(
-    gaps: NDArray[np.integer], labels: NDArray[np.integer], axis: int
-) -> list[tuple[NDArray[np.integer], NDArray[np.integer]]]:
-    """Pairs of a gap's number and the object beside it, along one axis."""
-    gaps, labels = np.moveaxis(gaps, axis, 0), np.moveaxis(labels, axis, 0)
-    pairs = []
-    for here, there in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
-        touch = (gaps[here] > 0) & (labels[there] > 0)
-        pairs.append((gaps[here][touch], labels[there][touch]))
-    return pairs
+    def relief(self, maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return what grows last: the boundary."""
+        boundary: NDArray[np.uint8] = maps[1]
+        return boundary

@@ -13,6 +13,7 @@ import torch
 from unet_napari.errors import SettingsError
 from unet_napari.metrics import as_list, class_dice
 from unet_napari.tasks.base import Target, Task
+from unet_napari.tasks.blocks import DEFAULT_BLOCKS, block_shape, cut
 from unet_napari.tasks.checks import check_number, check_numbers
 from unet_napari.tasks.losses import Criterion, multi_class_loss
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unet_napari.metrics import Labels
+    from unet_napari.tasks.blocks import Blocks, Passes, Store
+    from unet_napari.tasks.blocks import Target as BlockTarget
 
 __all__ = ["SemanticTask"]
 
@@ -49,6 +52,7 @@ class SemanticTask(Task):
     """
 
     name: ClassVar[str] = "semantic"
+    packed_maps: ClassVar[int] = 1
     score_name: ClassVar[str] = "Dice"
 
     classes: tuple[int, ...] = (1, 2)
@@ -69,6 +73,11 @@ class SemanticTask(Task):
         """The id of each class."""
         return tuple(f"class {i}" for i in self.classes)
 
+    @property
+    def packed_dtype(self) -> np.dtype[Any]:
+        """The smallest that holds the positions of the classes."""
+        return np.min_scalar_type(len(self.classes) - 1)
+
     def encode(self, labels: Tensor, annotated: Tensor) -> Target:
         """Look up the position of each id; ids that are no class count as unlabelled."""
         classes = torch.tensor(self.classes, dtype=torch.int64, device=labels.device)
@@ -84,14 +93,30 @@ class SemanticTask(Task):
         """Softmax over the classes."""
         return logits.softmax(dim=1)
 
-    def decode(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
-        """Take the most probable class; the smallest unsigned dtype that holds the ids."""
-        ids = np.array(self.classes, np.min_scalar_type(self.classes[-1]))
-        return np.asarray(ids[np.argmax(maps, axis=0)])
+    def pack(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
+        """Take the position of the most probable class."""
+        kept = np.argmax(maps, axis=0).astype(self.packed_dtype)
+        return np.asarray(kept[np.newaxis])
 
-    def provisional(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
-        """Decode: a class needs no other pixels."""
-        return self.decode(maps)
+    def provisional(self, packed: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
+        """Look up the ids, which is all there is to do."""
+        ids = np.array(self.classes, np.min_scalar_type(self.classes[-1]))
+        return np.asarray(ids[packed[0]])
+
+    def decode_steps(
+        self,
+        packed: Store,
+        scratch: Store | None,
+        out: BlockTarget,
+        blocks: Blocks = DEFAULT_BLOCKS,
+        first_id: int = 1,
+    ) -> Passes:
+        """Look up the ids; a class needs no other pixels, so there is no scratch."""
+        del scratch, first_id
+        boxes = cut(out.shape, block_shape(out.shape, blocks.voxels, blocks.unit))
+        for done, box in enumerate(boxes, start=1):
+            out[box] = self.provisional(packed[(slice(None), *box)])
+            yield done, len(boxes), box
 
     def score(
         self,

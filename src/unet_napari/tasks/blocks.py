@@ -1,0 +1,153 @@
+"""Cutting an array into blocks, and working on several of them at a time. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    Passes: TypeAlias = Iterator[tuple[int, int, "Box | None"]]
+    """Blocks done, blocks in all, what has been written."""
+
+__all__ = [
+    "DEFAULT_BLOCKS",
+    "Blocks",
+    "Box",
+    "Store",
+    "Target",
+    "block_shape",
+    "cut",
+    "grow",
+    "in_threads",
+    "within",
+]
+
+Box: TypeAlias = tuple[slice, ...]
+"""A block as an index: start and stop along every axis, inside the array."""
+
+T = TypeVar("T")
+
+
+class Target(Protocol):
+    """What is written box by box."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size of every axis."""
+
+    def __setitem__(self, key: Any, value: Any, /) -> None:  # noqa: ANN401  as NumPy has it
+        """Write a part, selected by slices."""
+
+
+class Store(Target, Protocol):
+    """Room for an array, in memory or on disk, that is read and written box by box."""
+
+    def __getitem__(self, key: Any, /) -> NDArray[Any]:  # noqa: ANN401  as NumPy has it
+        """Return a part; perhaps a view."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How an image is worked on in blocks.
+
+    Attributes
+    ----------
+    voxels : int
+        The most that a block holds. No result depends on it.
+    largest : int
+        The most that a block holds together with its surroundings. Where a pixel and the seed that
+        reaches it lie farther apart than this allows, the result may depend on the blocks.
+    threads : int
+        Blocks that are worked on at a time.
+    unit : tuple of int, optional
+        Blocks of the result are multiples of it where they can be: the chunks of a file.
+    """
+
+    voxels: int = 2**20
+    largest: int = 2**23
+    threads: int = 1
+    unit: tuple[int, ...] | None = None
+
+
+DEFAULT_BLOCKS = Blocks()
+"""A million voxels: small enough for the caches, large enough for what comes with a block."""
+
+
+def block_shape(
+    shape: Sequence[int], voxels: int, unit: Sequence[int] | None = None
+) -> tuple[int, ...]:
+    """Return the shape of blocks that hold at most so many voxels.
+
+    Parameters
+    ----------
+    shape
+        Of the array. Its longest axes are cut first, so blocks tend to be cubes.
+    voxels
+        The most that a block holds, at least 1.
+    unit
+        Blocks are multiples of it where they can be: the chunks of a file.
+    """
+    block = list(shape)
+    units = list(unit or (1,) * len(block))
+    while math.prod(block) > voxels:
+        longer = [axis for axis, size in enumerate(block) if size > units[axis]]
+        if not longer:
+            units = [1] * len(block)
+            continue
+        axis = max(longer, key=lambda axis: block[axis])
+        block[axis] = math.ceil(math.ceil(block[axis] / 2) / units[axis]) * units[axis]
+    return tuple(block)
+
+
+def cut(shape: Sequence[int], block: Sequence[int]) -> list[Box]:
+    """Return the blocks of an array, in C order; those at the far borders may be smaller."""
+    axes = [
+        [slice(start, min(start + step, size)) for start in range(0, size, step)]
+        for size, step in zip(shape, block, strict=True)
+    ]
+    return list(product(*axes))
+
+
+def grow(box: Box, by: int, shape: Sequence[int]) -> Box:
+    """Return a box that reaches `by` pixels farther on every side, as far as the array does."""
+    return tuple(
+        slice(max(s.start - by, 0), min(s.stop + by, size))
+        for s, size in zip(box, shape, strict=True)
+    )
+
+
+def within(box: Box, outer: Box) -> Box:
+    """Return a box as an index into the part of the array that is `outer`."""
+    return tuple(
+        slice(s.start - o.start, s.stop - o.start) for s, o in zip(box, outer, strict=True)
+    )
+
+
+def in_threads(function: Callable[[Box], T], boxes: Iterable[Box], threads: int) -> Iterator[T]:
+    """Yield what a function returns for every box, in order, some boxes ahead of the caller.
+
+    Whoever closes the iterator waits for the boxes that have been begun, and for no others.
+    """
+    if threads < 2:
+        yield from map(function, boxes)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        begun: deque[Any] = deque()
+        try:
+            for box in boxes:
+                begun.append(pool.submit(function, box))
+                if len(begun) > threads:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            for future in begun:
+                future.cancel()

@@ -1,0 +1,180 @@
+"""Objects found block by block are those found at once."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from skimage.segmentation import watershed
+
+from unet_napari.tasks.blocks import Blocks, block_shape, cut, grow, in_threads, within
+from unet_napari.tasks.decode import CellRule, pack
+from unet_napari.tasks.instances import Instances
+
+
+class Written:
+    """A result that counts how often each pixel is written."""
+
+    def __init__(self, shape):
+        self.shape = shape
+        self.labels = np.full(shape, 2**32 - 1, np.uint32)
+        self.times = np.zeros(shape, int)
+
+    def __setitem__(self, box, labels):
+        self.labels[box] = labels
+        self.times[box] += 1
+
+
+def objects(maps, rule, blocks=None, **options):
+    """Return the labels of packed maps."""
+    out = Written(maps.shape[1:])
+    scratch = np.full(out.shape, 2**32 - 1, np.uint32)
+    steps = list(Instances(rule, maps, scratch, blocks or Blocks()).run(out, **options))
+    assert steps[-1][0] == steps[-1][1]
+    assert [step[0] for step in steps] == list(range(1, len(steps) + 1))
+    assert (out.times == 1).all()
+    return out.labels
+
+
+def noise(shape, seed, smooth, levels):
+    """Return packed maps of blobs, with plateaus where there are few levels."""
+    rng = np.random.default_rng(seed)
+    maps = np.stack([ndimage.gaussian_filter(rng.normal(size=shape), smooth) for _ in range(2)])
+    maps = np.clip(maps / (maps.std() + 1e-9) * 0.3 + 0.5, 0, 1)
+    return pack(np.round(maps * levels) / levels)
+
+
+shapes = st.one_of(
+    st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20)),
+)
+rules = st.builds(CellRule, st.floats(0.2, 0.7), st.floats(0.1, 0.7), st.integers(0, 30))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=shapes, rule=rules, seed=st.integers(0, 2**16), smooth=st.floats(0, 3),
+    levels=st.sampled_from([3, 8, 255]), voxels=st.integers(20, 2000), threads=st.integers(1, 2),
+)  # fmt: skip
+def test_blocks_change_nothing(shape, rule, seed, smooth, levels, voxels, threads):
+    maps = noise(shape, seed, smooth, levels)
+    whole = objects(maps, rule)
+    np.testing.assert_array_equal(objects(maps, rule, Blocks(voxels, threads=threads)), whole)
+    ids = np.unique(whole)
+    assert ids[ids > 0].tolist() == list(range(1, np.count_nonzero(ids) + 1))
+
+
+@settings(max_examples=15, deadline=None)
+@given(shape=shapes, seed=st.integers(0, 2**16), voxels=st.integers(20, 2000))
+def test_objects_are_those_of_a_watershed_of_the_whole_image(shape, seed, voxels):
+    maps = noise(shape, seed, 2.0, 255)
+    rule = CellRule(0.5, 0.4, 0)
+    found = objects(maps, rule, Blocks(voxels))
+    seeds, count = ndimage.label(rule.seeds(maps))
+    reference = watershed(maps[1], seeds, mask=rule.mask(maps))
+    assert found.max() == count
+    numbers = np.array(
+        [0, *(found.flat[np.flatnonzero(seeds == i)[0]] for i in range(1, count + 1))]
+    )
+    np.testing.assert_array_equal(numbers[seeds][seeds > 0], found[seeds > 0])
+    # Ties may fall either way, and holes are filled here.
+    solid = reference > 0
+    assert (numbers[reference] != found)[solid].mean() < 0.1 if solid.any() else True
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (20, 24, 24)])
+def test_a_snake_through_all_blocks_has_one_id(shape):
+    maps = np.zeros((2, *shape), np.uint8)
+    rows = maps[0].reshape(-1, shape[-1])
+    rows[::2] = 255
+    rows[1::4, -1] = rows[3::4, 0] = 255
+    if len(shape) == 3:
+        maps[0, 1::2] = 0
+        maps[0, 1::4, -1, -1] = maps[0, 3::4, 0, 0] = 255
+        maps[0, ::2, -1] = 255
+    parts = ndimage.label(maps[0])[1]
+    labels = objects(maps, CellRule(0.5, 0.4, 0), Blocks(50))
+    assert labels.max() == parts
+    largest = np.bincount(labels[labels > 0]).max()
+    assert largest > maps[0].astype(bool).sum() / 12
+
+
+def test_tissue_without_any_background():
+    rng = np.random.default_rng(0)
+    seeds = np.zeros((90, 90), int)
+    seeds[tuple(rng.integers(0, 90, (2, 60)))] = 1
+    distance = ndimage.distance_transform_edt(seeds == 0)
+    maps = pack(np.stack([np.ones((90, 90)), np.clip(distance / 8, 0, 1)]))
+    rule = CellRule(0.5, 0.8, 0)
+    whole = objects(maps, rule)
+    assert whole.min() == 1
+    np.testing.assert_array_equal(objects(maps, rule, Blocks(300)), whole)
+
+
+def test_a_hole_across_the_blocks_is_filled_if_one_object_encloses_it():
+    maps = np.zeros((2, 80, 80), np.uint8)
+    maps[0, 5:75, 5:75] = 255
+    maps[0, 15:65, 15:65] = 0
+    maps[0, 30:40, 30:40] = 255  # another object within
+    rule = CellRule(0.5, 0.4, 0)
+    labels = objects(maps, rule, Blocks(100))
+    assert np.count_nonzero(labels == 1) == 70**2 - 50**2
+    labels = objects(maps, CellRule(0.5, 0.4, 200), Blocks(100))
+    assert np.count_nonzero(labels == 1) == 70**2  # the other one was too small
+
+
+def test_a_size_is_that_of_the_object_not_of_its_part_in_a_block():
+    maps = np.zeros((2, 8, 64), np.uint8)
+    maps[0, 4, :] = 255
+    maps[0, 1, :10] = 255
+    labels = objects(maps, CellRule(0.5, 0.4, 60), Blocks(32))
+    assert labels.max() == 1
+    assert labels[4].all()
+
+
+def test_ids_begin_where_asked():
+    maps = np.zeros((2, 9, 30), np.uint8)
+    maps[0, 2:7, [3, 4, 5, 20, 21]] = 255
+    assert np.unique(objects(maps, CellRule(0.5, 0.4, 0), first_id=8)).tolist() == [0, 8, 9]
+
+
+def test_no_more_than_a_block_with_its_surroundings_is_asked_for():
+    class Watched:
+        def __init__(self, array):
+            self.array, self.shape, self.most = array, array.shape, 0
+
+        def __getitem__(self, key):
+            part = self.array[key]
+            self.most = max(self.most, part[0].size)
+            return part
+
+    maps = Watched(noise((300, 300), 0, 2.0, 255))
+    objects(maps, CellRule(0.5, 0.4, 0), Blocks(1024, largest=9000))
+    assert maps.most <= 9000
+
+
+def test_blocks_are_multiples_of_chunks_and_cover_an_array_once():
+    assert block_shape((1000, 4096, 4096), 2**20, (16, 256, 256)) == (16, 256, 256)
+    assert block_shape((100, 4096, 4096), 2**23, (16, 256, 256)) == (100, 256, 256)
+    assert block_shape((3, 4), 100) == (3, 4)
+    assert block_shape((3, 4), 1) == (1, 1)
+    shape = (7, 11)
+    times = np.zeros(shape, int)
+    for box in cut(shape, (3, 4)):
+        times[box] += 1
+        outer = grow(box, 2, shape)
+        whole = np.arange(77).reshape(shape)
+        np.testing.assert_array_equal(whole[outer][within(box, outer)], whole[box])
+    assert (times == 1).all()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_keep_the_order_and_stop_with_their_user(threads):
+    assert list(in_threads(lambda box: box, range(20), threads)) == list(range(20))
+    begun = []
+    steps = in_threads(begun.append, itertools.count(), threads)
+    next(steps)
+    steps.close()
+    assert len(begun) <= 2 * threads + 1

@@ -37,7 +37,6 @@ from unet_napari.metrics import match
 from unet_napari.networks import build_network
 from unet_napari.networks.base import Network
 from unet_napari.tasks import CellsTask, Criterion, Target
-from unet_napari.tasks.boundary import boundary_target
 from unet_napari.tasks.losses import multi_class_loss, multi_label_loss
 from unet_napari.training.augment import Augmenter
 from unet_napari.training.config import AugmentConfig, TrainConfig
@@ -58,16 +57,33 @@ COARSE = Criterion("bce+dice")
 
 
 @dataclass(frozen=True)
-class ThreeClasses(CellsTask):
+class WithBoundary(CellsTask):
+    """Foreground, and the pixels of cells that lie within `width` of another id."""
+
+    map_names: ClassVar[tuple[str, ...]] = ("foreground", "boundary")
+    width: float = 2.0
+    seed_threshold: float = 0.4
+
+    def encode(self, labels: Tensor, annotated: Tensor) -> Target:
+        values, weight = super().encode(labels, annotated)
+        distance = torch.from_numpy(_distances(labels.numpy(), self._spacing(labels.ndim - 1)))
+        boundary = (1 - (distance - 1) / self.width).clamp(0, 1) * values[:, 0]
+        return Target(torch.stack([values[:, 0], boundary], dim=1), weight)
+
+    def decode(self, maps: Maps) -> Labels:
+        return super().decode(np.stack([maps[0], 1 - maps[1]]))
+
+
+@dataclass(frozen=True)
+class ThreeClasses(WithBoundary):
     """Background, inside and boundary exclude each other (softmax)."""
 
     map_names: ClassVar[tuple[str, ...]] = ("background", "inside", "boundary")
 
     def encode(self, labels: Tensor, annotated: Tensor) -> Target:
-        spacing = self._spacing(labels.ndim - 1)
-        boundary, known = boundary_target(labels, annotated, self.boundary_width, spacing)
-        index = torch.where(boundary > 0, 2, (labels > 0).long())
-        return Target(index[:, None], (annotated & known)[:, None].float())
+        values, weight = super().encode(labels, annotated)
+        index = torch.where(values[:, 1] > 0, 2, values[:, 0].long())
+        return Target(index[:, None], weight[:, :1])
 
     def loss(self, logits: Tensor, target: Target) -> Tensor:
         return multi_class_loss(Criterion("ce+dice"), logits, target)
@@ -80,19 +96,18 @@ class ThreeClasses(CellsTask):
 
 
 @dataclass(frozen=True)
-class WithDistance(CellsTask):
+class WithDistance(WithBoundary):
     """Foreground, boundary, and the distance to the cell's edge as a share of its largest."""
 
     map_names: ClassVar[tuple[str, ...]] = ("foreground", "boundary", "distance")
 
     def encode(self, labels: Tensor, annotated: Tensor) -> Target:
         values, weight = super().encode(labels, annotated)
-        distance = [_relative_distance(each, self._spacing(each.ndim)) for each in labels.numpy()]
-        values = torch.cat([values, torch.from_numpy(np.stack(distance))[:, None]], dim=1)
+        distance = _distances(labels.numpy(), self._spacing(labels.ndim - 1))
+        for each, image in zip(distance, labels.numpy(), strict=True):
+            each /= _largest(each, image)
+        values = torch.cat([values, torch.from_numpy(distance)[:, None]], dim=1)
         return Target(values, torch.cat([weight, weight[:, 1:]], dim=1))
-
-    def loss(self, logits: Tensor, target: Target) -> Tensor:
-        return multi_label_loss(Criterion("bce+dice"), logits, target)
 
 
 @dataclass(frozen=True)
@@ -130,12 +145,17 @@ class WithOffset(CellsTask):
         return torch.cat([logits[:, :1].sigmoid(), logits[:, 1:]], dim=1)
 
 
-def _relative_distance(labels: Labels, spacing: Sequence[float]) -> NDArray[np.float32]:
-    distance = edt.edt(labels, anisotropy=spacing, parallel=1)
+def _distances(labels: Labels, spacing: Sequence[float]) -> NDArray[np.float32]:
+    """Distance of each pixel of a batch to the nearest of another id."""
+    return np.stack([edt.edt(image, anisotropy=spacing, parallel=1) for image in labels])
+
+
+def _largest(values: NDArray[np.float32], labels: Labels) -> NDArray[np.float32]:
+    """Largest value of the cell that each pixel belongs to."""
     ids, index = np.unique(labels, return_inverse=True)
     index = index.reshape(labels.shape)
-    largest = ndimage.maximum(distance, index, np.arange(len(ids)))
-    return np.asarray(distance / np.maximum(np.asarray(largest)[index], 1e-6), np.float32)
+    largest = np.asarray(ndimage.maximum(values, index, np.arange(len(ids))), np.float32)
+    return np.maximum(largest[index], 1)
 
 
 def _offset(labels: Labels) -> NDArray[np.float32]:
@@ -152,6 +172,11 @@ def _offset(labels: Labels) -> NDArray[np.float32]:
 def on_boundary(task: CellsTask, maps: Maps) -> Labels:
     """Seeds of high inside, watershed of the boundary map."""
     return task.decode(maps)
+
+
+def with_seeds(level: float) -> Decoder:
+    """Return the usual decoder with another threshold of the seeds."""
+    return lambda task, maps: replace(task, seed_threshold=level).decode(maps)
 
 
 def regrown(task: CellsTask, maps: Maps) -> Labels:
@@ -216,7 +241,7 @@ class Variant:
     """One head and how it is trained; several decoders may read its maps."""
 
     title: str
-    task: CellsTask = field(default_factory=CellsTask)
+    task: CellsTask = field(default_factory=WithBoundary)
     decoders: Mapping[str, Decoder] = field(default_factory=lambda: {"": on_boundary})
     data: str = "dsb"
     seed: int = 0
@@ -231,6 +256,7 @@ READERS = {
     "seeds regrown to the nearest": regrown,
     "watershed of the shape's distance": on_shape,
 }
+SEEDS = {f"seeds above {level}": with_seeds(level) for level in (0.2, 0.35, 0.5, 0.65, 0.8)}
 LEVELS = {f"distance seeds above {level}": on_distance(level) for level in (0.4, 0.5, 0.6, 0.7)}
 DISTANCE = {
     "watershed of the boundary": on_boundary,
@@ -245,26 +271,29 @@ VARIANTS = {
     "offset": Variant("foreground + centre vectors", WithOffset(), {"votes": by_votes}),
     "seed1": Variant("the first again, other seed", seed=1),
     "pure1": Variant("foreground + distance, other seed", DistanceOnly(), LEVELS, seed=1),
-    "width1": Variant("w = 1", CellsTask(boundary_width=1)),
-    "width3": Variant("w = 3", CellsTask(boundary_width=3)),
-    "bce": Variant("loss bce", CellsTask(criterion=Criterion("bce"))),
+    "depth5": Variant("foreground + depth up to 5 px", CellsTask(reach=5), SEEDS),
+    "depth8": Variant("foreground + depth up to 8 px", CellsTask(reach=8), SEEDS),
+    "width1": Variant("w = 1", WithBoundary(width=1)),
+    "width3": Variant("w = 3", WithBoundary(width=3)),
+    "bce": Variant("loss bce", WithBoundary(criterion=Criterion("bce"))),
     "heavy": Variant(
-        "boundary counts 3 times", CellsTask(criterion=replace(COARSE, class_weights=(1.0, 3.0)))
+        "boundary counts 3 times", WithBoundary(criterion=replace(COARSE, class_weights=(1.0, 3.0)))
     ),
     "gaps": Variant(
-        "gaps between cells weigh 1 + 5", CellsTask(criterion=replace(COARSE, border_weight=5.0))
+        "gaps between cells weigh 1 + 5", WithBoundary(criterion=replace(COARSE, border_weight=5.0))
     ),
     "ema": Variant("averaged weights, 0.99", ema=0.99),
     "scale": Variant("sizes varied 1/2 to 2", scale=1.0),
     "sized": Variant("images rescaled to cells of 24 px (true size known)", diameter=24.0),
-    "three1": Variant("three classes, w = 1", ThreeClasses(boundary_width=1)),
+    "three1": Variant("three classes, w = 1", ThreeClasses(width=1)),
     "present3d": Variant("foreground + boundary, w = 2", decoders=READERS, data="bbbc050"),
     "pure3d": Variant("foreground + distance", DistanceOnly(), LEVELS, data="bbbc050"),
+    "depth3d": Variant("foreground + depth up to 5 px", CellsTask(reach=5), SEEDS, data="bbbc050"),
     "three3d": Variant("three classes, w = 2", ThreeClasses(), data="bbbc050"),
     "distance3d": Variant(
         "foreground + boundary + distance", WithDistance(), DISTANCE, data="bbbc050"
     ),
-    "width3d": Variant("w = 1", CellsTask(boundary_width=1), data="bbbc050"),
+    "width3d": Variant("w = 1", WithBoundary(width=1), data="bbbc050"),
 }
 
 

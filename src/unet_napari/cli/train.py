@@ -22,6 +22,7 @@ from unet_napari.words import human_time
 if TYPE_CHECKING:
     from unet_napari.training.events import TrainEvent
     from unet_napari.training.pairs import Pair
+    from unet_napari.training.trainer import Trainer
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -40,6 +41,7 @@ def add_parser(commands: Subparsers) -> None:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--time", type=duration, dest="seconds", metavar="3min")
     budget.add_argument("--epochs", type=int, metavar="N")
+    budget.add_argument("--steps", type=int, metavar="N")
     add(
         "--unpainted",
         choices=get_args(UnpaintedRule),
@@ -51,6 +53,8 @@ def add_parser(commands: Subparsers) -> None:
     add("--seed", type=int, default=0)
     add("--device", choices=get_args(DeviceName), default="auto")
     add("--overwrite", action="store_true", help="replace the output if it exists")
+    add("--note", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="kept in the model and shown by info, such as licence='CC BY 4.0'")  # fmt: skip
     add("--show-augmentation", type=Path, metavar="PICTURE.png",
         help="write a sheet of augmented patches and stop")  # fmt: skip
     _add_choices(parser.add_argument_group("network and optimisation", "chosen if not given"))
@@ -70,6 +74,8 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
     add("--weight-decay", type=float)
     add("--schedule", choices=get_args(ScheduleName))
     add("--patience", type=int, metavar="N", help="stop after N validations without a better score")
+    add("--ema", type=float, metavar="0.99", help="average the weights over so many steps")
+    add("--validation", type=float, metavar="SHARE", help="of what is painted, held out")
     add("--patch", type=integers, metavar="auto|N,N", help="pixels along each axis")
     add("--batch", type=int, metavar="N", help="patches per step")
     add("--augment", type=setting, action="append", default=[], metavar="KEY=VALUE",
@@ -79,6 +85,7 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     from unet_napari.atomic import check_output
     from unet_napari.model import Model
+    from unet_napari.training.events import Validated
     from unet_napari.training.trainer import Trainer
 
     config = TrainConfig.from_dict(_settings(arguments))
@@ -95,10 +102,19 @@ def _run(arguments: argparse.Namespace) -> None:
     try:
         for event in trainer.run():
             _show(line, event)
+            if isinstance(event, Validated) and event.best:
+                _save(trainer, arguments)  # what survives if the machine does not
     except KeyboardInterrupt:
         line.show("stopped; keeping the best model so far", last=True)
-    trainer.best_model().save(arguments.output, overwrite=True)
+    _save(trainer, arguments)
     line.show(f"model written to {arguments.output}", last=True)
+
+
+def _save(trainer: Trainer, arguments: argparse.Namespace) -> None:
+    model = trainer.best_model()
+    model.name = arguments.output.stem
+    model.provenance |= dict(arguments.note)
+    model.save(arguments.output, overwrite=True)
 
 
 def _show_augmentation(path: Path, pairs: list[Pair], config: TrainConfig) -> None:
@@ -122,8 +138,9 @@ def _pairs(arguments: argparse.Namespace) -> list[Pair]:
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     names = (
-        "task", "ndim", "seconds", "epochs", "unpainted", "network", "patch", "batch", "optimiser",
-        "learning_rate", "weight_decay", "schedule", "patience", "seed", "device",
+        "task", "ndim", "seconds", "epochs", "steps", "unpainted", "network", "patch", "batch",
+        "optimiser", "learning_rate", "weight_decay", "schedule", "patience", "ema", "validation",
+        "seed", "device",
     )  # fmt: skip
     given = {name: getattr(arguments, name) for name in names}
     given["network_options"] = dict(arguments.network_option)

@@ -1,4 +1,4 @@
-"""Every cell is an object of its own: foreground and boundary, decoded by a watershed."""
+"""Every cell is an object of its own: foreground and distance, decoded by a watershed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from unet_napari.errors import SettingsError
 from unet_napari.metrics import as_list, evaluate
 from unet_napari.tasks.base import Target, Task
 from unet_napari.tasks.blocks import DEFAULT_BLOCKS
-from unet_napari.tasks.boundary import border_weights, boundary_target
 from unet_napari.tasks.checks import check_number, check_numbers
 from unet_napari.tasks.decode import CellRule, pack
+from unet_napari.tasks.distance import border_weights, relative_depth
 from unet_napari.tasks.instances import Instances
 from unet_napari.tasks.losses import Criterion, multi_label_loss
 
@@ -45,12 +45,12 @@ _TUNING_IOUS = (0.5, 0.7)  # 0.5 counts cells, 0.7 also sees their outlines
 
 @dataclass(frozen=True)
 class CellsTask(Task):
-    """Two maps, foreground and boundary, from which a seeded watershed makes objects.
+    """Two maps, foreground and distance, from which a seeded watershed makes objects.
 
     Parameters
     ----------
-    boundary_width
-        Thickness of the boundary inside each cell, in pixels of the finest axis.
+    reach
+        Depth within a cell, in pixels of the finest axis, from which on the distance map is 1.
     anisotropy
         Pixel size along each spatial axis, in any unit; empty: equal along all.
     foreground_threshold, seed_threshold, min_size
@@ -68,32 +68,33 @@ class CellsTask(Task):
     packed_maps: ClassVar[int] = 2
     packed_dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)
     score_name: ClassVar[str] = "AP50"
-    map_names: ClassVar[tuple[str, ...]] = ("foreground", "boundary")
+    map_names: ClassVar[tuple[str, ...]] = ("foreground", "distance")
 
-    boundary_width: float = 2.0
+    reach: int = 5
     anisotropy: tuple[float, ...] = ()
     foreground_threshold: float = 0.5
-    seed_threshold: float = 0.4
+    seed_threshold: float = 0.6
     min_size: int = 10
     criterion: Criterion = _CRITERION
 
     def __post_init__(self) -> None:
-        check_number("boundary_width", self.boundary_width, 1, 5)
+        check_number("reach", self.reach, 1, 64)
         check_numbers("anisotropy", self.anisotropy, 1e-6, 1e6, most=3)
         check_number("foreground_threshold", self.foreground_threshold, 0, 1)
         check_number("seed_threshold", self.seed_threshold, 0, 1)
         check_number("min_size", self.min_size, 0, 2**31 - 1)
-        if not isinstance(self.min_size, int):
-            raise SettingsError("min_size must be a whole number of pixels.")
+        for name in ("reach", "min_size"):
+            if not isinstance(getattr(self, name), int):
+                raise SettingsError(f"{name} must be a whole number of pixels.")
         if not isinstance(self.criterion, Criterion):
             raise SettingsError("criterion must be a Criterion.")
         self.criterion.check(LOSSES, 2)
 
     def encode(self, labels: Tensor, annotated: Tensor) -> Target:
-        """Mark cells and their boundaries; see `boundary_target` for what is unlabelled."""
+        """Mark cells, and how deep each pixel lies in its cell: see `relative_depth`."""
         spacing = self._spacing(labels.ndim - 1)
-        boundary, known = boundary_target(labels, annotated, self.boundary_width, spacing)
-        values = torch.stack([(labels > 0).float(), boundary], dim=1)
+        depth, known = relative_depth(labels, annotated, self.reach, spacing)
+        values = torch.stack([(labels > 0).float(), depth], dim=1)
         weight = torch.stack([annotated, known], dim=1).float()
         border, sigma = self.criterion.border_weight, self.criterion.border_sigma
         if border > 0:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,11 +14,14 @@ from unet_napari.training.sample import Sample
 
 __all__ = ["Anchors", "PatchSampler"]
 
-_KEPT = 100_000  # places remembered of one sample and kind; more would not be seen in minutes
+_KEPT = 20_000  # places remembered of one sample and kind; more would not be seen in minutes
 
 
 class Anchors:
     """The annotated places that patches are laid around, sorted by what was painted there.
+
+    A sample is drawn as often as the root of its number of places says, so that an image of many
+    small cells does not leave images of few large ones unseen.
 
     Parameters
     ----------
@@ -24,32 +29,48 @@ class Anchors:
         What is trained on.
     task
         ``"semantic"``: a class is drawn first, all alike, then one of its pixels. ``"cells"``:
-        three times out of four a cell, all alike whatever their size, else an annotated pixel
-        of the background.
+        three times out of four a cell, all cells of a sample alike whatever their size, else an
+        annotated pixel of the background.
     rng
         Draws which places are remembered where there are very many.
     """
 
     def __init__(self, samples: Sequence[Sample], task: str, rng: np.random.Generator) -> None:
-        kinds: dict[int, list[np.ndarray]] = {}
+        kinds: dict[int, list[_Places]] = {}
         for number, sample in enumerate(samples):
             for kind, flat in _places(sample, task).items():
+                weight = math.sqrt(len(flat))
                 if len(flat) > _KEPT:
                     flat = rng.choice(flat, _KEPT, replace=False)
-                place = np.stack(np.unravel_index(flat, sample.labels.shape), axis=1)
-                kinds.setdefault(kind, []).append(np.insert(place, 0, number, axis=1))
-        self._places = {kind: np.concatenate(kinds[kind]) for kind in sorted(kinds)}
+                kinds.setdefault(kind, []).append(
+                    _Places(number, sample.labels.shape, weight, flat.astype(np.int32))
+                )
+        self._kinds = [kinds[kind] for kind in sorted(kinds)]
         weights = [
             1.0 if task == "semantic" else {True: 0.75, False: 0.25}[kind > 0]
-            for kind in self._places
+            for kind in sorted(kinds)
         ]
         self._shares = np.array(weights) / sum(weights)
+        self._samples = [
+            np.array([p.weight for p in kind]) / sum(p.weight for p in kind) for kind in self._kinds
+        ]
 
     def draw(self, rng: np.random.Generator) -> tuple[int, np.ndarray]:
         """Return the number of a sample and a pixel of it, shape (ndim,)."""
-        places = list(self._places.values())[rng.choice(len(self._places), p=self._shares)]
-        row = places[rng.integers(len(places))]
-        return int(row[0]), row[1:]
+        kind = rng.choice(len(self._kinds), p=self._shares)
+        places = self._kinds[kind][rng.choice(len(self._kinds[kind]), p=self._samples[kind])]
+        flat = places.flat[rng.integers(len(places.flat))]
+        return places.sample, np.array(np.unravel_index(flat, places.shape))
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Pixels of one kind in one sample, as positions in the flattened array."""
+
+    sample: int
+    shape: tuple[int, ...]
+    weight: float
+    flat: np.ndarray
 
 
 class PatchSampler:

@@ -131,7 +131,7 @@ def predict(
     Returns
     -------
     array of float32, shape (K, *spatial)
-        `out`; K is 2 (foreground, boundary) for ``cells``, the number of classes for
+        `out`; K is 2 (foreground, distance) for ``cells``, the number of classes for
         ``semantic``.
     """
     from unet_napari.inference.predict import predict_steps

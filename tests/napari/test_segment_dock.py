@@ -235,10 +235,10 @@ def test_probability_maps_are_images(dock, viewer, client, qtbot):
         qtbot,
         np.ones((20, 30), np.uint32),
         maps=maps,
-        map_names=("foreground", "boundary"),
+        map_names=("foreground", "distance"),
     )
     assert job.maps
-    layer = viewer.layers["cells · nuclei · boundary"]
+    layer = viewer.layers["cells · nuclei · distance"]
     assert (layer.data == 1).all()
     assert layer.scale.tolist() == [2, 3]
 

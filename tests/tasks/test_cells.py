@@ -74,21 +74,16 @@ def test_real_nuclei_come_back(shared_data):
     assert result.average_precision(0.9) > 0.97
 
 
-def test_encoding_names_foreground_and_boundary():
+def test_encoding_names_foreground_and_distance():
     labels = torch.tensor([[[0, 0, 0, 0], [0, 8, 8, 8], [0, 8, 8, 8]]])
     annotated = torch.ones_like(labels, dtype=torch.bool)
     annotated[0, 0, 3] = False
-    target = CellsTask(boundary_width=1).encode(labels, annotated)
+    target = CellsTask(reach=2).encode(labels, annotated)
+    assert CellsTask.map_names == ("foreground", "distance")
     assert target.values[0, 0].tolist() == [[0, 0, 0, 0], [0, 1, 1, 1], [0, 1, 1, 1]]
-    assert target.values[0, 1].tolist() == [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 0, 0]]
+    assert target.values[0, 1].tolist() == [[0, 0, 0, 0], [0, 0.5, 0.5, 1], [0, 0.5, 1, 1]]
     assert target.weight[0, 0].tolist() == [[1, 1, 1, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
     assert target.weight[0, 1].tolist() == [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
-
-
-def test_an_id_in_two_pieces_has_no_boundary_between_them():
-    labels = torch.tensor([[[5, 5, 5, 5, 5]]])
-    target = CellsTask().encode(labels, torch.ones_like(labels, dtype=torch.bool))
-    assert target.values[0, 1].eq(0).all()
 
 
 def test_border_weights_raise_narrow_gaps_and_leave_unlabelled_pixels_silent():
@@ -196,8 +191,9 @@ def test_it_travels_as_json(task):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"boundary_width": 1e9}, "boundary_width must be a number between 1 and 5"),
-        ({"boundary_width": float("inf")}, "boundary_width"),
+        ({"reach": 1e9}, "reach must be a number between 1 and 64"),
+        ({"reach": float("inf")}, "reach"),
+        ({"reach": 2.5}, "reach must be a whole number"),
         ({"anisotropy": [0, 1]}, "anisotropy"),
         ({"anisotropy": [1] * 4}, "at most 3"),
         ({"anisotropy": "no"}, "anisotropy must be a list"),

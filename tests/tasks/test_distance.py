@@ -1,4 +1,4 @@
-"""Boundary targets and border weights, against brute force over pairs of pixels."""
+"""Depths within cells and border weights, against brute force over pairs of pixels."""
 
 import numpy as np
 import pytest
@@ -8,91 +8,120 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from unet_napari.tasks.boundary import border_weights, boundary_target
+from unet_napari.tasks.distance import border_weights, relative_depth
 
-LABELS = arrays(np.int64, st.sampled_from([(7, 8), (1, 9), (3, 4, 5)]), elements=st.integers(0, 2))
+LABELS = arrays(np.int64, st.sampled_from([(9, 10), (1, 9), (4, 5, 6)]), elements=st.integers(0, 2))
 
 
-def target(labels, annotated=None, width=2.0, spacing=None):
+def target(labels, annotated=None, reach=5, spacing=None):
     labels = np.asarray(labels)
     annotated = np.ones(labels.shape, bool) if annotated is None else np.asarray(annotated, bool)
-    values, known = boundary_target(
+    values, known = relative_depth(
         torch.from_numpy(labels)[None],
         torch.from_numpy(annotated)[None],
-        width,
+        reach,
         spacing or (1.0,) * labels.ndim,
     )
     return values[0].numpy(), known[0].numpy()
 
 
-def brute_force(labels, width, spacing):
-    """1 next to another id, less with the distance to it; 0 outside of cells."""
-    points = np.argwhere(np.ones(labels.shape, bool))
-    ids = labels.ravel()
-    steps = (points[:, None] - points) * np.asarray(spacing)
-    distance = np.sqrt((steps**2).sum(-1))
-    distance[ids[:, None] == ids] = np.inf
-    nearest = distance.min(1)
-    value = np.where(nearest <= width, np.minimum(1, 1 - (nearest - 1) / width), 0)
-    return (value * (ids > 0)).reshape(labels.shape)
+def octagonal_depth(labels, reach):
+    """Steps until a diamond and a square in turn, grown around a pixel, meet another id."""
+    depth = (labels > 0).astype(int)
+    for i in np.unique(labels[labels > 0]):
+        left = labels == i
+        for step in range(1, reach):
+            square = ndimage.generate_binary_structure(labels.ndim, labels.ndim)
+            diamond = ndimage.generate_binary_structure(labels.ndim, 1)
+            structure = diamond if step % 2 else square
+            left = ndimage.binary_erosion(left, structure, border_value=1)
+            depth += left
+    return depth
 
 
 @settings(max_examples=40, deadline=None)
-@given(labels=LABELS, width=st.sampled_from([1.0, 1.5, 2.0, 3.0]))
-def test_values_fall_with_the_distance_to_the_next_id(labels, width):
-    values, known = target(labels, width=width)
-    np.testing.assert_allclose(values, brute_force(labels, width, (1,) * labels.ndim), atol=1e-6)
+@given(labels=LABELS, reach=st.integers(1, 5))
+def test_values_are_the_share_of_the_largest_depth_of_the_cell(labels, reach):
+    values, known = target(labels, reach=reach)
+    depth = octagonal_depth(labels, reach)
+    largest = np.ones(labels.max() + 1)
+    np.maximum.at(largest, labels, depth)
+    np.testing.assert_allclose(values, depth / largest[labels], atol=1e-6)
     assert known.all()
 
 
-def test_both_sides_of_touching_cells_are_boundary():
+def test_a_disc_is_as_deep_as_its_distance_to_the_edge_within_a_tenth():
+    y, x = np.mgrid[-20:21, -20:21]
+    labels = (np.hypot(y, x) < 16).astype(int)
+    depth = target(labels, reach=64)[0] * 16
+    assert abs(depth - ndimage.distance_transform_edt(labels)).max() < 1.6
+
+
+def test_both_sides_of_touching_cells_rise_from_where_they_touch():
     values, _ = target([[1, 1, 1, 1, 2, 2, 2, 2]])
-    assert values.tolist() == [[0, 0, 0.5, 1, 1, 0.5, 0, 0]]
+    assert values.tolist() == [[1, 0.75, 0.5, 0.25, 0.25, 0.5, 0.75, 1]]
 
 
-def test_ids_may_be_huge_and_need_not_be_consecutive():
-    small, _ = target([[0, 1, 1, 2, 2, 0]])
-    large, _ = target([[0, 7, 7, 2**31 - 1, 2**31 - 1, 0]])
-    np.testing.assert_array_equal(small, large)
+def test_a_large_cell_has_a_plateau_and_a_small_one_a_middle():
+    values, _ = target([[0, *[1] * 9, 0, 2, 2, 2, 0]], reach=3)
+    third = 1 / 3
+    large = [third, 2 * third, 1, 1, 1, 1, 1, 2 * third, third]
+    assert values[0] == pytest.approx([0, *large, 0, 0.5, 1, 0.5, 0])
 
 
-def test_distance_is_physical():
-    labels = np.zeros((7, 9, 9), int)
-    labels[1:6, 1:8, 1:8] = 1
-    values, _ = target(labels, spacing=(1.5, 1, 1))
-    assert values[:, 4, 4] == pytest.approx([0, 0.75, 0, 0, 0, 0.75, 0])
-    assert values[3, :, 4] == pytest.approx([0, 1, 0.5, 0, 0, 0, 0.5, 1, 0])
+def test_ids_may_be_huge_and_the_same_in_other_images():
+    labels = torch.tensor([[[0, 7, 7, 7, 0, 0]], [[0, 7, 7, 7, 7, 7]]])
+    everywhere = torch.ones_like(labels, dtype=torch.bool)
+    values, _ = relative_depth(labels, everywhere, 5, (1.0, 1.0))
+    assert values[0, 0].tolist() == [0, 0.5, 1, 0.5, 0, 0]
+    assert values[1, 0].tolist() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    huge, _ = relative_depth(labels * 2**55, everywhere, 5, (1.0, 1.0))
+    assert torch.equal(values, huge)
 
 
-def test_cells_that_touch_along_a_coarse_axis_have_a_boundary_and_background_there_makes_none():
+def test_an_id_in_two_pieces_is_one_cell():
+    values, _ = target([[0, 4, 4, 4, 4, 4, 0, 4, 0]])
+    assert values[0] == pytest.approx(np.array([0, 1, 2, 3, 2, 1, 0, 1, 0]) / 3)
+
+
+def test_depth_is_physical():
+    labels = np.zeros((9, 13, 13), int)
+    labels[1:8, 1:12, 1:12] = 1
+    values, _ = target(labels, reach=6, spacing=(2, 1, 1))
+    assert values[4, :, 6] * 6 == pytest.approx([0, 1, 2, 3, 4, 5, 6, 5, 4, 3, 2, 1, 0])
+    assert values[:, 6, 6] * 6 == pytest.approx([0, 2, 4, 6, 6, 6, 4, 2, 0])
+
+
+def test_cells_that_touch_along_a_coarse_axis_part_there_and_background_there_is_far():
     labels = np.array([0, 1, 1, 1, 2, 2, 2, 0]).reshape(8, 1, 1)
     values, _ = target(labels, spacing=(5, 1, 1))
-    assert values.ravel().tolist() == [0, 0, 0, 1, 1, 0, 0, 0]
+    assert values.ravel() == pytest.approx([0, 1, 1, 0.2, 0.2, 1, 1, 0])
 
 
-def test_the_boundary_next_to_unlabelled_pixels_is_unlabelled():
+def test_depth_is_unlabelled_where_an_unlabelled_pixel_is_nearer_than_an_edge():
     labels = [[0, 1, 1, 1, 1, 1, 1, 1]]
     annotated = [[1, 1, 1, 1, 1, 1, 1, 0]]
-    values, known = target(labels, annotated)
-    assert values.tolist() == [[0, 1, 0.5, 0, 0, 0, 0, 0]]
-    assert known.tolist() == [[True, True, True, True, True, False, False, False]]
+    values, known = target(labels, annotated, reach=4)
+    assert values.tolist() == [[0, 0.25, 0.5, 0.75, 1, 1, 1, 1]]
+    assert known.tolist() == [[True, True, True, True, False, False, False, False]]
 
 
 def test_a_near_edge_is_known_whatever_lies_behind_it():
     _, known = target([[0, 1, 0, 0]], [[1, 1, 1, 0]])
     assert known.tolist() == [[True, True, True, False]]
     # The edge between 1 and the unlabelled pixel is none that anybody painted.
-    values, known = target([[1, 1, 1, 0]], [[1, 1, 1, 0]])
-    assert values.max() == 0
-    assert known.tolist() == [[True, False, False, False]]
+    values, known = target([[1, 1, 1, 0]], [[1, 1, 1, 0]], reach=2)
+    assert values.tolist() == [[1, 1, 1, 0]]
+    assert known.tolist() == [[True, True, False, False]]
 
 
 def test_a_single_painted_slice_teaches_the_inside_of_cells():
     labels, annotated = np.zeros((3, 9, 9), int), np.zeros((3, 9, 9), bool)
     labels[1, 1:8, 1:8] = 1
     annotated[1] = True
-    _, known = target(labels, annotated)
+    values, known = target(labels, annotated)
     np.testing.assert_array_equal(known, annotated)
+    np.testing.assert_array_equal(values[1], target(labels[1])[0])
 
 
 def exact_border_weights(labels, w0, sigma):

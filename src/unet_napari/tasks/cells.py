@@ -73,7 +73,7 @@ class CellsTask(Task):
     reach: int = 5
     anisotropy: tuple[float, ...] = ()
     foreground_threshold: float = 0.5
-    seed_threshold: float = 0.6
+    seed_threshold: float = 0.5
     min_size: int = 10
     criterion: Criterion = _CRITERION
 

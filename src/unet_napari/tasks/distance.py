@@ -49,39 +49,38 @@ def relative_depth(
         Unlabelled slices before and behind a painted one do not count, or a stack of which
         single slices are painted could not teach what the inside of a cell is.
     """
-    joined, certain = [], []
+    same, seen = [], []
     for axis in range(len(spacing)):
-        same = _pairs(torch.eq, labels, axis)
-        seen = _pairs(torch.logical_and, annotated, axis)
-        joined.append(same | ~seen)
-        within_plane = axis >= len(spacing) - 2
-        certain.append(same & seen if within_plane else joined[-1])
-    depth = _depth(labels, annotated, joined, reach, spacing)
+        same.append(_pairs(torch.eq, labels, axis))
+        seen.append(_pairs(torch.logical_and, annotated, axis))
+    # Once as if all that nobody painted belonged to the cell beside it, and once as if nothing.
+    hidden = [~pair for pair in seen]
+    depth = _depth(labels, same, hidden, reach, spacing)
     known = annotated
     if not annotated.all():
-        least = _depth(labels, annotated, certain, reach, spacing)
+        alike = [pair & other for pair, other in zip(same[-2:], seen[-2:], strict=True)]
+        nowhere = [torch.zeros_like(pair) for pair in alike]
+        least = _depth(labels, same[:-2] + alike, hidden[:-2] + nowhere, reach, spacing)
         known = annotated & ((labels == 0) | (depth == least))
     return depth / _largest(depth, labels), known
 
 
 def _depth(
     labels: Tensor,
-    annotated: Tensor,
-    joined: Sequence[Tensor],
+    same: Sequence[Tensor],
+    hidden: Sequence[Tensor],
     reach: int,
     spacing: Sequence[float],
 ) -> Tensor:
-    """Count the steps of an erosion that each pixel survives; `joined` pairs make no edge."""
-    inside = labels > 0
-    left = inside | ~annotated
-    depth = inside.float()
+    """Count the steps of an erosion that each pixel survives; `hidden` pairs erode nothing."""
+    left = labels > 0
+    depth = left.float()
     for axis, size in enumerate(spacing):
         if size > 1:
             _part(left, labels, axis)
     for step in range(1, reach):
-        axes = _moving(step, spacing)
-        left = _eroded(left, joined, axes, square=step % 2 == 0)
-        depth += left & inside
+        left = _eroded(left, same, hidden, _moving(step, spacing), square=step % 2 == 0)
+        depth += left
     return depth
 
 
@@ -111,9 +110,14 @@ def _pairs(compare: Callable[[Tensor, Tensor], Tensor], array: Tensor, axis: int
 
 
 def _eroded(
-    left: Tensor, joined: Sequence[Tensor], moved: Sequence[int], *, square: bool
+    left: Tensor,
+    same: Sequence[Tensor],
+    hidden: Sequence[Tensor],
+    moved: Sequence[int],
+    *,
+    square: bool,
 ) -> Tensor:
-    """Keep the pixels whose neighbours along some axes are left and joined to them."""
+    """Keep the pixels whose neighbours along some axes are left and of the same cell."""
     result = left
     for axis in moved:
         source = result if square else left
@@ -121,7 +125,7 @@ def _eroded(
         kept = result.clone()
         for here, there in ((0, 1), (1, 0)):
             view = kept.narrow(axis + 1, here, size)
-            view &= source.narrow(axis + 1, there, size) & joined[axis]
+            view &= (source.narrow(axis + 1, there, size) & same[axis]) | hidden[axis]
         result = kept
     return result
 

@@ -18,7 +18,7 @@ ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
 
 
 class Brightness(Network):
-    """A network that needs no training: bright is foreground, and there is no boundary."""
+    """A network that needs no training: bright is foreground, all of it deep in a cell."""
 
     name = "brightness"
 
@@ -28,7 +28,7 @@ class Brightness(Network):
 
     def logits(self, x):
         bright = self.scale * (x - 0.4)
-        return torch.cat([bright, torch.full_like(x, -20.0)], dim=1)
+        return torch.cat([bright, torch.full_like(x, 20.0)], dim=1)
 
 
 class BrightAndDark(Brightness):

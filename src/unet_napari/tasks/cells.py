@@ -38,7 +38,7 @@ _CRITERION = Criterion("bce+dice")
 _JUDGED_CELLS = 5
 # What tuning looks at: enough pixels for some hundred cells, decoded a dozen times in seconds.
 _TUNING_PIXELS = 2**20
-_SEED_THRESHOLDS = (0.2, 0.35, 0.5, 0.65, 0.8)
+_SEED_THRESHOLDS = (0.3, 0.45, 0.55, 0.7, 0.85)
 _FOREGROUND_THRESHOLDS = (0.35, 0.5, 0.65)
 _TUNING_IOUS = (0.5, 0.7)  # 0.5 counts cells, 0.7 also sees their outlines
 
@@ -73,7 +73,7 @@ class CellsTask(Task):
     reach: int = 5
     anisotropy: tuple[float, ...] = ()
     foreground_threshold: float = 0.5
-    seed_threshold: float = 0.5
+    seed_threshold: float = 0.55
     min_size: int = 10
     criterion: Criterion = _CRITERION
 

@@ -31,7 +31,7 @@ class CellRule:
     foreground_threshold
         Cells are where the foreground is above it; 0 to 1.
     seed_threshold
-        They begin where ``foreground * (1 - boundary)``, too, is above this; 0 to 1.
+        They begin where ``foreground * distance``, too, is above this; 0 to 1.
     min_size
         Smaller objects, in pixels, are left out.
     """
@@ -47,11 +47,11 @@ class CellRule:
 
     def seeds(self, maps: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return where cells begin: each connected part is one cell."""
-        inside = maps[0].astype(np.uint16) * (255 - maps[1])
+        inside = maps[0].astype(np.uint16) * maps[1]
         seeds: NDArray[np.bool_] = (inside > int(self.seed_threshold * 255**2)) & self.mask(maps)
         return seeds
 
     def relief(self, maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return what grows last: the boundary."""
-        boundary: NDArray[np.uint8] = maps[1]
-        return boundary
+        """Return what grows last: where the distance is small."""
+        relief: NDArray[np.uint8] = 255 - maps[1]
+        return relief

@@ -52,8 +52,7 @@ def available_memory(device: torch.device) -> int:
     """Return the bytes that are free on a device, as far as the system tells."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    free = [_free_of_system(), *_free_of_container()]
-    return min(free)
+    return min([_free_of_system(), *_free_of_container(), *_free_of_limits()])
 
 
 def _free_of_system() -> int:
@@ -77,6 +76,23 @@ def _free_of_container() -> list[int]:
     except OSError:
         return []
     return [] if limit == "max" else [max(int(limit) - used, 0)]
+
+
+def _free_of_limits() -> list[int]:
+    """Return what the limits of the process leave, as set by ``ulimit``."""
+    if sys.platform != "linux":
+        return []
+    import resource
+
+    status = dict(
+        line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
+    )
+    limits = [(resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")]
+    return [
+        max(resource.getrlimit(limit)[0] - 1024 * int(status[used].split()[0]), 0)
+        for limit, used in limits
+        if resource.getrlimit(limit)[0] != resource.RLIM_INFINITY
+    ]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -84,9 +84,7 @@ def _free_of_limits() -> list[int]:
         return []
     import resource
 
-    status = dict(
-        line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
-    )
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     limits = [(resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")]
     return [
         max(resource.getrlimit(limit)[0] - 1024 * int(status[used].split()[0]), 0)

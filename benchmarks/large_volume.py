@@ -4,8 +4,8 @@
     python benchmarks/large_volume.py FOLDER --gigabytes 1     to try it
 
 FOLDER gets a zarr volume of nuclei in four channels (float32, compressed to less than half), a
-model that was trained on such nuclei for a minute, and the labels; all are removed at the end
-unless ``--keep`` is given. It takes up to 1.5 times the size of the volume. Then
+model that was trained on such nuclei for a minute, and the labels: up to 1.5 times the size of the
+volume. What is there from an earlier run is used; all is removed unless ``--keep`` is given. Then
 
     unet-napari segment volume.zarr --model nuclei.unet --output labels.zarr --axes CZYX --verbose
 
@@ -45,7 +45,7 @@ def channels(picture: NDArray, rng: np.random.Generator) -> NDArray[np.float32]:
     return np.stack([np.rint(gain * picture) for gain in gains]).astype(np.float32)
 
 
-def make_volume(path: Path, gigabytes: float) -> tuple[int, ...]:
+def make_volume(path: Path, gigabytes: float) -> None:
     """Write the volume block by block: mirrored, turned and lit differently each time."""
     depth = round(gigabytes * 1e9 / (4 * CHANNELS * WIDTH * WIDTH))
     shape = (CHANNELS, depth, WIDTH, WIDTH)
@@ -64,7 +64,6 @@ def make_volume(path: Path, gigabytes: float) -> tuple[int, ...]:
                 rows = slice(z, min(z + BLOCK[0], depth))
                 part = channels(picture, rng)[:, : rows.stop - rows.start]
                 volume[:, rows, y : y + BLOCK[1], x : x + BLOCK[2]] = part
-    return shape
 
 
 def make_model(path: Path, seconds: float) -> None:
@@ -84,7 +83,7 @@ def segment(folder: Path, limit: int) -> Iterator[tuple[str, int, int]]:
     """Run the command; yield its last line, its memory and its highest one, in bytes."""
     command = [sys.executable, "-m", "unet_napari.cli", "segment", str(folder / "volume.zarr")]
     command += ["--model", str(folder / "nuclei.unet"), "--output", str(folder / "labels.zarr")]
-    command += ["--axes", "CZYX", "--verbose"]
+    command += ["--axes", "CZYX", "--verbose", "--overwrite"]
     log = folder / "segment.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
@@ -153,9 +152,13 @@ def main() -> None:
     folder = arguments.folder / "large_volume"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        make_model(folder / "nuclei.unet", arguments.seconds)
-        print("model trained", flush=True)
-        shape = make_volume(folder / "volume.zarr", arguments.gigabytes)
+        if not (folder / "nuclei.unet").exists():
+            make_model(folder / "nuclei.unet", arguments.seconds)
+            print("model trained", flush=True)
+        if not (folder / "volume.zarr").exists():
+            make_volume(folder / "unfinished.zarr", arguments.gigabytes)
+            (folder / "unfinished.zarr").rename(folder / "volume.zarr")
+        shape = zarr.open_array(folder / "volume.zarr", mode="r").shape
         stored = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         size = 4 * np.prod(shape, dtype=float)
         print(f"volume {shape} of {size / 1e9:.1f} GB, {stored / 1e9:.1f} GB stored", flush=True)

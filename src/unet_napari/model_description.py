@@ -13,7 +13,7 @@ __all__ = ["describe_model"]
 
 _SPATIAL = "ZYX"
 # Parts of the provenance with a line of their own, or too long for one.
-_NOT_DESCRIBED = ("score", "score_name", "settings", "chosen")
+_NOT_DESCRIBED = ("score", "score_name", "settings", "chosen", "halo_tolerance")
 _LISTED = 4  # how many entries of a list are shown
 
 
@@ -35,7 +35,7 @@ def describe_model(info: ModelInfo, usual: Mapping[str, Any] | None = None) -> s
         "Network": f"{info.network['name']}, {info.ndim}D, {info.parameters:,} parameters",
         "Channels": str(info.channels),
         "Pixel size": _pixel_size_text(info.pixel_size),
-        "Halo": "not measured" if info.halo is None else " x ".join(map(str, info.halo)) + " px",
+        "Halo": _halo_text(info),
     }
     if info.diameter is not None:
         lines["Objects"] = f"typically {info.diameter:.3g} px across"
@@ -106,6 +106,16 @@ def _unusual(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str,
 def _pixel_size_text(sizes: Mapping[str, float]) -> str:
     known = [f"{axis} {sizes[axis]:g}" for axis in _SPATIAL if axis in sizes]
     return ", ".join(known) + " µm" if known else "unknown"
+
+
+def _halo_text(info: ModelInfo) -> str:
+    if info.halo is None:
+        return "not measured"
+    size = " x ".join(map(str, info.halo)) + " px"
+    tolerance = info.provenance.get("halo_tolerance")
+    return (
+        size if tolerance is None else f"{size} (measured: beyond, less than {tolerance:g} moves)"
+    )
 
 
 def _score_text(provenance: Mapping[str, Any]) -> str:

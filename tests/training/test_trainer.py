@@ -10,6 +10,7 @@ import torch
 from unet_napari.errors import LabelsError, ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.images import Image, nuclei
 from unet_napari.model import Model
+from unet_napari.networks import exact_halo
 from unet_napari.training import (
     AugmentConfig,
     Finished,
@@ -279,6 +280,22 @@ def test_the_model_knows_where_it_comes_from(cells_pair):
     assert model.thumbnail.dtype == np.uint8
     assert model.thumbnail.shape[2] == 3
     assert max(model.thumbnail.shape) <= 256
+
+
+def test_a_finished_training_has_measured_its_halo_and_a_stopped_one_has_not(
+    cells_pair, monkeypatch
+):
+    monkeypatch.setattr("unet_napari.training.trainer._HALO_SECONDS", 600)
+    model = run([cells_pair], steps=2)[0].best_model()
+    exact = exact_halo(model.network)
+    assert all(0 < size <= bound for size, bound in zip(model.halo, exact, strict=True))
+    assert model.provenance["halo_tolerance"] == 1e-3
+    assert "measured" in model.info.describe()
+    trainer = Trainer([cells_pair], TrainConfig(task="cells", ndim=2, steps=5))
+    for event in trainer.run():
+        if isinstance(event, Step):
+            break
+    assert trainer.best_model().halo is None
 
 
 def test_the_model_knows_how_large_the_cells_were(cells_pair, classes_pair):

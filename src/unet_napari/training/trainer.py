@@ -13,8 +13,9 @@ from unet_napari.device import is_out_of_memory, release_memory
 from unet_napari.errors import ResourceError, UnetNapariWarning
 from unet_napari.model import Model
 from unet_napari.networks import build_network
-from unet_napari.networks.halo import exact_halo
+from unet_napari.networks.measured_halo import TOLERANCE
 from unet_napari.training.budget import Budget
+from unet_napari.training.context import measure_halo
 from unet_napari.training.events import Finished, Started, Step, TrainEvent, Validated
 from unet_napari.training.learner import Learner, State
 from unet_napari.training.picture import thumbnail
@@ -34,6 +35,10 @@ _DIVERGED = (
     "The loss was no longer a number at step {}; the best model before it is kept. "
     "A lower learning rate may help."
 )
+
+
+# For measuring the halo. No event is sent meanwhile, so that Stop has to wait for it.
+_HALO_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class Trainer:
         self._sampler = prepared.make_sampler(config)
         self._batch = prepared.setup.batch
         self._data = describe_data(pairs)
-        self._halo = exact_halo(prepared.network)
+        self._halo: tuple[int, ...] | None = None  # measured at the end
         self._kept: _Kept | None = None
         self._highest: float | None = None  # score so far
         self._step = 0
@@ -109,17 +114,24 @@ class Trainer:
 
         It is on the CPU, and its decoding thresholds are tuned on the validation regions.
         """
+        kept = self._best()
+        model = self._make_model(self._network_of(kept), kept.task, kept.step, kept.score)
+        shown = self._prepared.crops or self._prepared.split.training
+        model.thumbnail = thumbnail(model, shown[0])
+        return model
+
+    def _best(self) -> _Kept:
         kept = self._kept
         if kept is None or (kept.score is None and not self._diverged):
-            kept = _Kept(self._learner.state(), self._judge.task, self._step, None)
+            return _Kept(self._learner.state(), self._judge.task, self._step, None)
+        return kept
+
+    def _network_of(self, kept: _Kept) -> Network:
         live = self._learner.network
         with self._prepared.randomness():
             network = build_network(live.name, live.options)
         network.load_state_dict(kept.state)
-        model = self._make_model(network.eval(), kept.task, kept.step, kept.score)
-        shown = self._prepared.crops or self._prepared.split.training
-        model.thumbnail = thumbnail(model, shown[0])
-        return model
+        return network.eval()
 
     def run(self) -> Generator[TrainEvent, None, None]:
         """Train until the budget is used up, yielding events; to stop, ask for no more.
@@ -156,6 +168,10 @@ class Trainer:
             self._reason = _complete(self.config)
             if self._judge.samples and looked_at < self._step:
                 yield self._look(budget, loss)
+        best = self._best()
+        network = self._network_of(best).to(self._prepared.device)
+        samples = self._prepared.split.training
+        self._halo = measure_halo(network, best.task, samples, self.config.seed, _HALO_SECONDS)
         kept = self._kept
         score = None if kept is None else kept.score
         name = self._judge.task.score_name
@@ -268,6 +284,7 @@ class Trainer:
             "seed": self.config.seed,
             "device": self._prepared.device.type,
             "finished": self._reason,
+            "halo_tolerance": None if self._halo is None else TOLERANCE,
         }
 
 

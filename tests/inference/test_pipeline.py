@@ -63,7 +63,7 @@ def test_closing_ends_the_thread():
 
 def test_everything_is_written_in_order_when_the_block_ends():
     out = np.zeros(5, int)
-    with write_behind(out) as write:
+    with write_behind(out) as (write, _):
         for value in range(1, 4):
             write(slice(None), value)
             write(value, 10 * value)
@@ -85,7 +85,7 @@ class _Slow:
 
 def test_writing_is_behind_and_not_far_behind():
     out = _Slow()
-    with write_behind(out) as write:
+    with write_behind(out) as (write, _):
         for key in range(BEHIND):
             write(key, 0)
         assert out.written == []
@@ -99,7 +99,7 @@ def test_what_waits_is_dropped_after_an_error():
     out = _Slow()
 
     def fail():
-        with write_behind(out) as write:
+        with write_behind(out) as (write, _):
             write(0, 0)
             threading.Timer(0.05, out.may.set).start()
             write(2, 1 / 0)
@@ -116,6 +116,6 @@ def test_an_error_while_writing_comes_through_with_its_traceback():
         def __setitem__(self, key, value):
             raise OSError("the disk is full")
 
-    with pytest.raises(OSError, match="full") as caught, write_behind(Full()) as write:
+    with pytest.raises(OSError, match="full") as caught, write_behind(Full()) as (write, _):
         write(0, 0)
     assert "__setitem__" in "".join(traceback.format_tb(caught.value.__traceback__))

@@ -66,17 +66,21 @@ def _segment_one(
 ) -> None:
     from unet_napari.images import open_output
     from unet_napari.inference import result_axes, result_shape, segment_steps
+    from unet_napari.inference.unfinished import Unfinished
 
     line = ProgressLine(image.name)
-    with open_output(
-        output,
-        shape=result_shape(image),
-        dtype="uint32",
-        axes=result_axes(image),
-        pixel_size=image.pixel_size,
-        overwrite=arguments.overwrite,
-    ) as labels:
-        for step in segment_steps(image, model, labels, config):
+    with (
+        Unfinished(output) as unfinished,
+        open_output(
+            output,
+            shape=result_shape(image),
+            dtype="uint32",
+            axes=result_axes(image),
+            pixel_size=image.pixel_size,
+            overwrite=arguments.overwrite,
+        ) as labels,
+    ):
+        for step in segment_steps(image, model, labels, config, unfinished=unfinished):
             if arguments.verbose and step.plan is not None:
                 line.say(step.plan.describe())
             line.show(_describe(step))

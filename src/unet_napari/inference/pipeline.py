@@ -61,8 +61,10 @@ def read_ahead(source: Iterator[T]) -> Generator[T]:
 
 
 @contextmanager
-def write_behind(out: Writable) -> Iterator[Callable[[Any, Any], None]]:
+def write_behind(out: Writable) -> Iterator[tuple[Callable[[Any, Any], None], Callable[[], None]]]:
     """Provide a function ``write(key, values)`` that assigns to `out` in another thread.
+
+    The second function, ``flush()``, waits until all of it has been written.
 
     When the block ends everything has been written; when it ends with an exception, or because a
     generator is closed, what still waits is dropped. What `out` raises is raised by one of the
@@ -81,9 +83,12 @@ def write_behind(out: Writable) -> Iterator[Callable[[Any, Any], None]]:
             while len(waiting) > BEHIND:
                 waiting.popleft().result()
 
-        try:
-            yield write
+        def flush() -> None:
             while waiting:
                 waiting.popleft().result()
+
+        try:
+            yield write, flush
+            flush()
         finally:
             thread.shutdown(cancel_futures=True)

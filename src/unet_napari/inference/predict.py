@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import closing
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from unet_napari.inference.pipeline import read_ahead, write_behind
 from unet_napari.inference.plan import make_plan, smaller_plan
 from unet_napari.inference.progress import Progress, with_time_left
 from unet_napari.inference.tiles import read_continued, slabs
+from unet_napari.inference.unfinished import Position
 from unet_napari.inference.views import check_image, split_views
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
     from unet_napari.inference.backends import Backend
     from unet_napari.inference.layout import Plan
     from unet_napari.inference.pipeline import Writable
+    from unet_napari.inference.stream import Stream
     from unet_napari.inference.summary import PlanSummary
     from unet_napari.inference.tiles import Tile
+    from unet_napari.inference.unfinished import Journal
     from unet_napari.model import Model
 
     Floats = NDArray[np.float32]
@@ -131,6 +135,8 @@ class Predictor:
         self._model = model
         self._config = config
         self._int8: Agreement | None = None
+        self._tiles_done = 0
+        self._stream: Stream | None = None
         self.plan = make_plan(model, shape, config)
         self._backend = _make_backend(model, self.plan)
 
@@ -185,8 +191,16 @@ class Predictor:
             tiles = sample_tiles(self._model, images, statistics, self.plan.grid)
             self._int8 = calibrate(self._backend, self._model.task, tiles)
 
-    def run(self, image: Image, statistics: Statistics, out: Writable) -> Iterator[tuple[int, int]]:
+    def run(
+        self,
+        image: Image,
+        statistics: Statistics,
+        out: Writable,
+        journal: Journal | None = None,
+    ) -> Iterator[tuple[int, int]]:
         """Predict one image into `out` (K, *S); yield (work done, work in all) again and again.
+
+        With a journal it begins where that says, and notes there how far `out` is final.
 
         What has been yielded as all the work is in `out`; before, the last pieces are on their way
         there. Where memory runs out, the image is started again with fewer tiles at a time, then
@@ -194,7 +208,7 @@ class Predictor:
         """
         while True:
             try:
-                yield from self._run(image, statistics, out)
+                yield from self._run(image, statistics, out, journal)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -205,35 +219,61 @@ class Predictor:
             self._adopt(smaller_plan(self.plan, self._model, self._config))
 
     def _run(
-        self, image: Image, statistics: Statistics, out: Writable
+        self, image: Image, statistics: Statistics, out: Writable, journal: Journal | None
     ) -> Iterator[tuple[int, int]]:
         work = self.work
-        steps = self._outputs(_Reader(self._model, image, statistics))
-        with write_behind(out) as write, closing(steps):
+        begin = None if journal is None else journal.position
+        if begin is None or begin.plan != self._cut:
+            begin = Position(plan=self._cut)
+        steps = self._outputs(_Reader(self._model, image, statistics), begin)
+        with write_behind(out) as (write, flush), closing(steps):
             for tiles, done, start, maps in steps:
                 for tile, rows in zip(tiles, maps, strict=True):
                     region, crop = tile.part(start, rows.shape[1])
                     if region.size:
                         write((slice(None), *region.slices), rows[:, *crop])
+                if journal is not None and journal.due():
+                    flush()
+                    journal.save(self._position())
                 if done < work:
                     yield done, work
         yield work, work
 
-    def _outputs(self, reader: _Reader) -> Generator[Output]:
+    @property
+    def _cut(self) -> str:
+        """All of the plan that a `Position` depends on."""
+        plan = self.plan
+        parts = (plan.describe(), plan.shape, plan.tile, plan.strip, plan.batch, plan.grid)
+        return repr((*parts, len(plan.variants), plan.cost.memory))
+
+    def _position(self) -> Position:
+        """Return what has been computed."""
+        rows = {} if self._stream is None else self._stream.state()
+        return Position(0, self._tiles_done, self._cut, rows)
+
+    def _outputs(self, reader: _Reader, begin: Position) -> Generator[Output]:
         """Yield tiles, work done so far, first row of their maps, and rows of these (N, K, *S)."""
-        plan, finished = self.plan, 0
+        plan, finished = self.plan, begin.tiles * self._work_of_a_tile
+        self._tiles_done, self._stream = begin.tiles, None
         if plan.strip is not None and len(plan.variants) == 1:
             limit = plan.cost.memory // 8
-            for tile in plan.tiles:
-                with closing(read_ahead(reader.strips(tile, plan.strip, limit))) as strips:
-                    for done, start, maps in self._streamed(plan.tile, plan.strip, strips):
+            kept = begin.stream
+            for tile in plan.tiles[begin.tiles :]:
+                self._stream = self._new_stream(plan.tile, plan.strip, kept)
+                unread = reader.strips(tile, plan.strip, limit, self._stream.taken)
+                with closing(read_ahead(unread)) as strips:
+                    for done, start, maps in self._streamed(self._stream, strips):
                         yield [tile], finished + done, start, maps
                 finished += self._work_of_a_tile
+                self._tiles_done, self._stream, kept = self._tiles_done + 1, None, {}
             return
-        source = ((tiles, reader.batch(tiles)) for tiles in plan.batches())
+        left = islice(plan.batches(), begin.tiles // plan.batch, None)
+        source = ((tiles, reader.batch(tiles)) for tiles in left)
         with closing(read_ahead(source)) as batches:
             for tiles, batch in batches:
                 for done, maps in self._averaged(batch):
+                    if done == self._work_of_a_tile:
+                        self._tiles_done += len(tiles)
                     yield tiles, finished + done * len(tiles), 0, maps
                 finished += self._work_of_a_tile * len(tiles)
 
@@ -265,14 +305,21 @@ class Predictor:
             yield batch.shape[2] + maps.shape[2], 0, maps
             return
         strips = (batch[:, :, row : row + strip] for row in range(0, batch.shape[2], strip))
-        yield from self._streamed(batch.shape[2:], strip, strips)
+        yield from self._streamed(self._new_stream(batch.shape[2:], strip), strips)
 
-    def _streamed(
-        self, shape: tuple[int, ...], strip: int, strips: Iterable[Floats]
-    ) -> Iterator[tuple[int, int, Floats]]:
-        """Yield work done, first row, and rows of the maps of an image in strips (1, C, *rows)."""
+    def _new_stream(
+        self, shape: tuple[int, ...], strip: int, kept: Mapping[str, Tensor] | None = None
+    ) -> Stream:
         assert isinstance(self._backend, TorchBackend)  # noqa: S101  others do not stream
         stream = self._backend.stream((1, self._model.channels, *shape), strip)
+        if kept:
+            stream.restore(kept)
+        return stream
+
+    def _streamed(
+        self, stream: Stream, strips: Iterable[Floats]
+    ) -> Iterator[tuple[int, int, Floats]]:
+        """Yield work done, first row, and rows of the maps of an image in strips (1, C, *rows)."""
         for start, logits in stream.run(torch.from_numpy(rows) for rows in strips):
             maps = self._activated(logits)
             yield stream.taken + start + maps.shape[2], start, maps
@@ -303,17 +350,22 @@ class _Reader:
         parts = [read_continued(self._image, tile.outer, tile.margin) for tile in tiles]
         return np.stack([self._normalisation.apply(part, self._statistics) for part in parts])
 
-    def strips(self, tile: Tile, rows: int, limit: int) -> Iterator[Floats]:
+    def strips(self, tile: Tile, rows: int, limit: int, taken: int = 0) -> Iterator[Floats]:
         """Yield what the network sees of a tile in strips of at most `rows` rows, (1, C, *rows).
+
+        The first `taken` rows, which end where a strip ends, are left out.
 
         Chunks of the file that are higher than a strip are read once, several strips at a time, if
         that takes no more than `limit` bytes.
         """
+        skipped = tile.outer.start[0] + taken
         for slab in slabs(self._image, tile.outer, rows, limit):
+            if slab.stop[0] <= skipped:
+                continue
             pixels = read_continued(self._image, slab, tile.margin)
             height = pixels.shape[1]
             step = math.ceil(height / math.ceil(height / rows))
-            for row in range(0, height, step):
+            for row in range(max(skipped - slab.start[0], 0), height, step):
                 part = pixels[:, row : row + step]
                 yield self._normalisation.apply(part, self._statistics)[np.newaxis]
 

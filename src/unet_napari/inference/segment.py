@@ -18,6 +18,7 @@ from unet_napari.inference.predict import Predictor
 from unet_napari.inference.progress import Progress, with_time_left
 from unet_napari.inference.rescale import rescale_image, rescale_labels
 from unet_napari.inference.room import Room
+from unet_napari.inference.unfinished import Journal, Position, Unfinished, request_key
 from unet_napari.inference.views import check_image, rescale_factors, split_views
 from unet_napari.tasks.blocks import Blocks
 from unet_napari.tasks.instances import BYTES_PER_VOXEL
@@ -33,15 +34,18 @@ if TYPE_CHECKING:
 
 __all__ = ["segment_steps"]
 
-# Of the memory that is free: for what is kept of the maps of one view, and for blocks of them while
-# they are decoded; network and decoding do not run at the same time.
-_SHARE_FOR_MAPS = 0.25
-_SHARE_FOR_BLOCKS = 0.25
+# Of the memory that is free, and of that for what is kept of the maps of one view; the rest is for
+# the network, then for blocks of the maps while they are decoded.
+_SHARE_OF_FREE = 0.5
+_SHARE_FOR_MAPS = 0.5
 # More threads than this wait for the memory.
 _MOST_THREADS = 4
 # If this many voxels are too many, something else has taken the memory.
 _FEWEST_VOXELS = 2**12
 _FINDING = "finding objects"
+# Seconds from which on a run is worth being resumed.
+_LONG = 60.0
+_CPU = torch.device("cpu")
 
 
 def segment_steps(
@@ -51,6 +55,7 @@ def segment_steps(
     config: InferenceConfig | None = None,
     *,
     provisional: bool = False,
+    unfinished: Unfinished | None = None,
 ) -> Iterator[Progress]:
     """Segment an image, step by step; stop by no longer asking.
 
@@ -71,6 +76,8 @@ def segment_steps(
     provisional : bool
         Fill `out` while the network runs: the foreground of cells as label 1, until the cells
         are known; classes right away. `Progress.region` says where.
+    unfinished : Unfinished, optional
+        Where to keep what is done, if that takes more than a minute, and from where to go on.
 
     Yields
     ------
@@ -92,11 +99,19 @@ def segment_steps(
         See `check_image` and `make_plan`.
     """
     config = config or InferenceConfig()
-    return with_time_left(_segment_steps(image, model, out, config, provisional=provisional))
+    return with_time_left(
+        _segment_steps(image, model, out, config, provisional=provisional, unfinished=unfinished)
+    )
 
 
 def _segment_steps(
-    image: Image, model: Model, out: Writable, config: InferenceConfig, *, provisional: bool
+    image: Image,
+    model: Model,
+    out: Writable,
+    config: InferenceConfig,
+    *,
+    provisional: bool,
+    unfinished: Unfinished | None,
 ) -> Iterator[Progress]:
     check_image(image, model, config)
     statistics = model.normalisation.measure(image)
@@ -105,11 +120,19 @@ def _segment_steps(
         yield Progress(1, 1, "the image has no contrast, so there is no object")
         return
     factors = yield from _factors(image, model, config)
-    memory = config.memory or available_memory(torch.device("cpu"))
+    key = unfinished and request_key(image, model, config, statistics)
+    left = unfinished.memory(key) if unfinished and key else None
+    memory = config.memory or left or int(available_memory(_CPU) * _SHARE_OF_FREE)
+    if left:
+        config = replace(config, memory=left)
+    run = _Segmentation(image, model, out, config, statistics, factors)
+    start = run.start()
+    yield start
     with Room(int(memory * _SHARE_FOR_MAPS)) as room:
-        run = _Segmentation(image, model, out, config, statistics, factors, room)
-        blocks = _blocks(int(memory * _SHARE_FOR_BLOCKS))
-        yield run.start()
+        if unfinished and key and (left or _takes_long(start)):
+            run.go_on(unfinished, unfinished.begin(key, memory))
+        run.furnish(room)
+        blocks = _blocks(int(memory * (1 - _SHARE_FOR_MAPS)))
         for position in range(len(run.views)):
             yield from run.predict(position, provisional=provisional)
             yield from run.decode(position, blocks)
@@ -117,6 +140,10 @@ def _segment_steps(
 
 class _Segmentation:
     """What the views of one image have in common."""
+
+    _packed: Store
+    _scratch: Store
+    _rescaled: Store | None
 
     def __init__(
         self,
@@ -126,7 +153,6 @@ class _Segmentation:
         config: InferenceConfig,
         statistics: Statistics,
         factors: tuple[float, ...],
-        room: Room,
     ) -> None:
         self.views = split_views(image, model.ndim)
         self._task, self._out, self._statistics = model.task, out, statistics
@@ -138,10 +164,21 @@ class _Segmentation:
         examples = (rescale_image(view.image, self._shape) for view in spread(self.views))
         self._predictor.calibrate(examples, statistics)
         self._told, self._work = self._predictor.plan, self._predictor.work
-        packed = (model.task.packed_maps, *self._shape)
-        self._packed = room.array(packed, model.task.packed_dtype, rows=1)
+        self._unfinished: Unfinished | None = None
+        self._left = Position()
+
+    def furnish(self, room: Room) -> None:
+        """Make room for the maps and labels of one view."""
+        if self._unfinished is None:
+            packed = (self._task.packed_maps, *self._shape)
+            self._packed = room.array(packed, self._task.packed_dtype, rows=1)
         self._scratch = room.array(self._shape, np.uint32)
-        self._rescaled = room.array(self._shape, np.uint32) if size != self._shape else None
+        same = self._shape == self.views[0].image.shape
+        self._rescaled = None if same else room.array(self._shape, np.uint32)
+
+    def go_on(self, unfinished: Unfinished, position: Position) -> None:
+        """Keep the maps where a later run finds them, and begin at a position."""
+        self._unfinished, self._left = unfinished, position
 
     def start(self) -> Progress:
         """Return what is told before anything is computed: the plan."""
@@ -153,14 +190,30 @@ class _Segmentation:
         """Run the network over one view."""
         view, predictor = self.views[position], self._predictor
         shown = Place(self._out, view.index) if provisional and self._rescaled is None else None
+        journal = self._open_journal(position)
+        if position < self._left.view:
+            return
         sink = Sink(self._packed, self._task, shown)
         image = rescale_image(view.image, self._shape)
-        for done, work in predictor.run(image, self._statistics, sink):
+        for done, work in predictor.run(image, self._statistics, sink, journal):
             self._work = work
             plan = None if predictor.plan is self._told else predictor.summary()
             self._told = predictor.plan
             step = self._progress(position, done, predictor.stage, sink.take_region())
+            if journal is not None and journal.position is not None:
+                journal.position = None
+                step = replace(step, stage=f"continuing at {step.done / step.total:.0%}")
             yield replace(step, plan=plan)
+
+    def _open_journal(self, position: int) -> Journal | None:
+        """Return where to note how far a view is; its packed maps are there, too."""
+        if self._unfinished is None:
+            return None
+        packed = (self._task.packed_maps, *self._shape)
+        self._packed = self._unfinished.maps(position, packed, self._task.packed_dtype)
+        left = self._left
+        begun = left.view == position and left.plan != ""
+        return Journal(self._unfinished, position, left if begun else None)
 
     def decode(self, position: int, blocks: Blocks) -> Iterator[Progress]:
         """Turn the maps of one view into labels."""
@@ -210,6 +263,10 @@ def _blank(statistics: Statistics) -> bool:
     """Tell whether the image has no contrast in any channel."""
     pairs = zip(statistics.low, statistics.high, strict=True)
     return all(not high > low for low, high in pairs)
+
+
+def _takes_long(start: Progress) -> bool:
+    return start.plan is not None and (start.plan.seconds or 0) > _LONG
 
 
 def _blocks(memory: int) -> Blocks:

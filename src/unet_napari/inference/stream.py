@@ -20,7 +20,7 @@ from unet_napari.inference.operations import ROWS
 from unet_napari.inference.rows import Spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from unet_napari.inference.graph import Step
 
@@ -73,6 +73,22 @@ class Stream:
             yield self._push(strip)
         while self._kept[-1].stop < self._steps[-1].size:
             yield self._push(None)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the rows that are kept, by which `restore` makes a new stream go on here."""
+        state = {}
+        for position, kept in enumerate(self._kept):
+            state[f"{position} start"] = torch.tensor(kept.start)
+            state[f"{position} rows"] = kept.read(kept.start, kept.stop).cpu().contiguous()
+        return state
+
+    @torch.inference_mode()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on where another stream through the same steps was; before anything was run."""
+        for position, kept in enumerate(self._kept):
+            rows = state[f"{position} rows"]
+            kept.start = kept.stop = int(state[f"{position} start"])
+            kept.append(rows.shape[ROWS]).copy_(rows)
 
     @property
     def taken(self) -> int:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import zarr
 
-from unet_napari import Model, predict, segment, train
+from unet_napari import Model, attention_maps, predict, segment, train
 from unet_napari.errors import ImageError, LabelsError, SettingsError
 from unet_napari.images import Image
 from unet_napari.metrics import average_precision
@@ -132,3 +132,25 @@ def test_shapes_that_differ_are_both_named(painted_nuclei):
 def test_an_array_that_can_be_meant_in_several_ways_is_not_guessed_at(trained_model):
     with pytest.raises(ImageError, match="name its axes"):
         segment(np.zeros((2, 3, 20, 20)), trained_model)
+
+
+def test_thresholds_take_the_place_of_the_models(trained_model, painted_nuclei):
+    image, _ = painted_nuclei
+    labels = segment(image, trained_model)
+    sizes = np.bincount(labels.ravel())[1:]
+    smallest = int(np.median(sizes[sizes > 0]))
+    kept = segment(image, trained_model, thresholds={"min_size": smallest})
+    assert np.bincount(kept.ravel())[1:].min() >= smallest
+    assert kept.max() < labels.max()
+    assert not segment(image, trained_model, thresholds={"foreground_threshold": 1.0}).any()
+
+
+@pytest.mark.parametrize("thresholds", [{"surplus": 1}, {"seed_threshold": 2.0}])
+def test_thresholds_that_make_no_sense_are_refused(trained_model, painted_nuclei, thresholds):
+    with pytest.raises(SettingsError, match=next(iter(thresholds))):
+        segment(painted_nuclei[0], trained_model, thresholds=thresholds)
+
+
+def test_attention_maps_need_attention_gates(trained_model, painted_nuclei):
+    with pytest.raises(SettingsError, match="no attention gates"):
+        attention_maps(painted_nuclei[0], trained_model)

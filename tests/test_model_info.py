@@ -328,6 +328,17 @@ def test_listing_shows_damaged_models_as_such(folders):
     assert (good.name, good.info, good.problem) == ("b", GOOD, None)
 
 
+def test_bundled_models_come_after_the_users_own_which_hide_them(folders):
+    bundled, own = folders
+    own.mkdir()
+    for folder, names in ((bundled, ("a", "nuclei")), (own, ("nuclei", "z"))):
+        for name in names:
+            save(folder / f"{name}.unet")
+    listed = [(model.name, model.bundled) for model in list_models()]
+    assert listed == [("nuclei", False), ("z", False), ("a", True)]
+    assert find_model("nuclei") == own / "nuclei.unet"
+
+
 def test_listing_without_any_folder_is_empty(folders):
     folders[0].rmdir()
     assert list_models() == []

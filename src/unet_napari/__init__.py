@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 from unet_napari._lazy import lazy
 
 if TYPE_CHECKING:
-    from unet_napari.api import estimate_diameter, predict, segment, train
+    from unet_napari.api import attention_maps, estimate_diameter, predict, segment, train
     from unet_napari.images import read_image
     from unet_napari.model import Model
 
 __all__ = [
     "Model",
     "__version__",
+    "attention_maps",
     "estimate_diameter",
     "predict",
     "read_image",
@@ -41,6 +42,7 @@ __getattr__, __dir__ = lazy(
     __name__,
     {
         "Model": "model",
+        "attention_maps": "api",
         "estimate_diameter": "api",
         "predict": "api",
         "read_image": "images",

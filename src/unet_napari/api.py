@@ -6,24 +6,26 @@ results are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from unet_napari.errors import LabelsError
 from unet_napari.heap import keep_freed_memory
-from unet_napari.inputs import image_for, inference_config, pair_up
+from unet_napari.inputs import image_for, inference_config, pair_up, with_thresholds
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from unet_napari.images import LazyArray
     from unet_napari.inference.progress import Progress
     from unet_napari.inputs import ImageSource, Scale
     from unet_napari.model import Model
     from unet_napari.training.events import TrainEvent
 
-__all__ = ["estimate_diameter", "predict", "segment", "train"]
+__all__ = ["attention_maps", "estimate_diameter", "predict", "segment", "train"]
 
 
 @keep_freed_memory()
@@ -153,6 +155,7 @@ def segment(
     *,
     axes: str | None = None,
     scale: Scale | None = None,
+    thresholds: Mapping[str, float] | None = None,
     out: Any = None,  # noqa: ANN401  anything that can be assigned to by regions
     on_progress: Callable[[Progress], None] | None = None,
     **settings: Any,  # noqa: ANN401  the fields of InferenceConfig
@@ -169,6 +172,9 @@ def segment(
         A model, or the name or path of one.
     axes, scale
         As for `train`.
+    thresholds : mapping, optional
+        Decoding parameters for cells in place of the model's: ``foreground_threshold`` and
+        ``seed_threshold`` from 0 to 1, ``min_size`` in pixels.
     out : array-like of uint32, shape ([T,] *spatial), optional
         Numpy, memory-mapped or zarr array to write into; made where not given.
     on_progress : callable, optional
@@ -188,7 +194,7 @@ def segment(
     """
     from unet_napari.inference import result_shape, segment_steps
 
-    loaded = _load(model)
+    loaded = with_thresholds(_load(model), thresholds or {})
     source = image_for(loaded, image, axes=axes, scale=scale)
     if out is None:
         out = np.zeros(result_shape(source), np.uint32)
@@ -196,6 +202,47 @@ def segment(
         if on_progress is not None:
             on_progress(step)
     return out
+
+
+@keep_freed_memory()
+def attention_maps(
+    image: ImageSource,
+    model: Model | str | Path,
+    *,
+    axes: str | None = None,
+    scale: Scale | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+) -> NDArray[np.float32]:
+    """Compute where the gates of an attention U-Net look.
+
+    Parameters
+    ----------
+    image : array, path or Image
+        With the spatial axes of the network; it goes through the network at once.
+    model : Model or str
+        A model of an attention U-Net, or the name or path of one.
+    axes, scale
+        As for `train`.
+    device : {"auto", "cpu", "cuda", "mps"}
+
+    Returns
+    -------
+    array of float32, shape (levels, *spatial)
+        From 0 (shut) to 1 (open), finest level first.
+
+    Raises
+    ------
+    ImageError, ResourceError
+        If the image does not suit the model, or is too large.
+    SettingsError
+        If the network has no attention gates.
+    """
+    from unet_napari.inference.attention import attention_maps as compute
+    from unet_napari.inference.config import InferenceConfig
+
+    loaded = _load(model)
+    source = image_for(loaded, image, axes=axes, scale=scale)
+    return compute(source, loaded, InferenceConfig(device=device))
 
 
 @keep_freed_memory()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     ImageSource = Image | LazyArray | ArrayLike | str | Path
     Scale = Mapping[str, float] | Sequence[float]
 
-__all__ = ["image_for", "inference_config", "pair_up"]
+__all__ = ["image_for", "inference_config", "pair_up", "with_thresholds"]
 
 
+_THRESHOLDS = ("foreground_threshold", "seed_threshold", "min_size")
 _COLOURS = (3, 4)  # RGB and RGBA lie behind the other axes
 
 
@@ -88,6 +90,33 @@ def inference_config(
     # Who names a Z axis for a 2D model asks for its slices; who trained on slices did so then.
     asked = (axes is not None and "Z" in axes) or bool(model.provenance.get("slicewise"))
     return InferenceConfig.from_dict({"slicewise": asked, **settings})
+
+
+def with_thresholds(model: Model, thresholds: Mapping[str, float]) -> Model:
+    """Return a model that decodes with other thresholds than its own.
+
+    Parameters
+    ----------
+    model : Model
+    thresholds : mapping
+        ``foreground_threshold`` and ``seed_threshold`` from 0 to 1, ``min_size`` in pixels; what
+        is not named stays the model's own.
+
+    Raises
+    ------
+    SettingsError
+        If the model's task has no such threshold, or a value is out of range.
+    """
+    if not thresholds:
+        return model
+    own = [name for name in _THRESHOLDS if hasattr(model.task, name)]
+    unknown = sorted(set(thresholds) - set(own))
+    if unknown:
+        has = f"only {', '.join(own)}" if own else "none: it tells classes apart, not cells"
+        raise SettingsError(
+            f"'{model.name}' has no threshold called {', '.join(unknown)}, but {has}."
+        )
+    return replace(model, task=replace(model.task, **thresholds))
 
 
 def _pixel_size(scale: Scale | None, axes: str | None) -> dict[str, float] | None:

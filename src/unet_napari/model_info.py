@@ -60,12 +60,15 @@ class ListedModel:
         What it says about itself; None if the file is damaged.
     problem
         What is wrong with it, for the user; None if nothing is.
+    bundled
+        Whether it comes with unet-napari.
     """
 
     name: str
     path: Path
     info: ModelInfo | None
     problem: str | None = None
+    bundled: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,11 +145,13 @@ def decode_thumbnail(container: Container) -> NDArray[np.uint8] | None:
 
 
 def list_models() -> list[ListedModel]:
-    """List the bundled and the user's models by name, reading no weights.
+    """List the user's models by name, then the bundled ones, reading no weights.
 
-    A damaged file is listed with its ``problem``, so that it can be shown and not chosen.
+    A damaged file is listed with its ``problem``, so that it can be shown and not chosen. A
+    model of the user's hides a bundled one of the same name.
     """
-    return [_listed(name, path) for name, path in sorted(_model_paths().items())]
+    models = [_listed(name, path) for name, path in sorted(_model_paths().items())]
+    return sorted(models, key=lambda model: model.bundled)
 
 
 def find_model(name_or_path: str | Path) -> Path:
@@ -233,7 +238,8 @@ def _model_paths() -> dict[str, Path]:
 
 
 def _listed(name: str, path: Path) -> ListedModel:
+    bundled = path.parent == _BUNDLED
     try:
-        return ListedModel(name, path, read_info(path))
+        return ListedModel(name, path, read_info(path), bundled=bundled)
     except ModelFileError as error:
-        return ListedModel(name, path, None, str(error))
+        return ListedModel(name, path, None, str(error), bundled)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from unet_napari import estimate_diameter
 from unet_napari.engine import (
+    AugmentationJob,
     DiameterJob,
     EngineClient,
     ImageRef,
@@ -16,6 +18,7 @@ from unet_napari.engine import (
     JobFailed,
     JobFinished,
     JobWarning,
+    Output,
     PairRef,
     Preview,
     PreviewRequest,
@@ -28,11 +31,15 @@ from unet_napari.engine import (
     Validated,
 )
 from unet_napari.engine import client as engine_client
-from unet_napari.images import Image, nuclei
+from unet_napari.images import Image, Normalisation, nuclei
 from unet_napari.inference import InferenceConfig, segment_steps
+from unet_napari.inference.attention import attention_maps
 from unet_napari.model import Model
 from unet_napari.model_info import read_info
+from unet_napari.networks import build_network
+from unet_napari.tasks import make_task
 from unet_napari.training import Pair, TrainConfig, Trainer
+from unet_napari.training.picture import augmented_examples
 
 TORCH = InferenceConfig(backend="torch")
 WAIT = 300.0  # seconds; the first job also waits for torch
@@ -76,6 +83,11 @@ def run(client, job, listener):
 
 def of(kind, listener):
     return [event for event in listener.events if isinstance(event, kind)]
+
+
+def labels_of(listener):
+    [output] = of(Output, listener)
+    return output.labels
 
 
 @pytest.fixture(scope="module")
@@ -187,9 +199,11 @@ def test_segmenting_gives_what_the_same_model_gives_here(client, picture, listen
         pass
     reference = ImageRef(client.folder.share(image.data), "YX", image.pixel_size)
     finished = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), listener)
-    assert finished.result.keys() == {"labels"}
-    assert np.array_equal(finished.result["labels"], expected)
+    assert finished.result == {"objects": len(np.unique(expected)) - 1}
+    assert isinstance(listener.events[0], Output)
+    assert np.array_equal(labels_of(listener), expected)
     assert of(Progress, listener)[-1].done == of(Progress, listener)[-1].total
+    assert ((0, 96), (0, 128)) in [event.region for event in of(Progress, listener)]
 
 
 def test_segmenting_can_return_the_maps(client, picture, listener, model_path):
@@ -197,8 +211,10 @@ def test_segmenting_can_return_the_maps(client, picture, listener, model_path):
     finished = run(
         client, SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True), listener
     )
-    assert finished.result["map_names"] == Model.load(model_path).task.map_names
-    maps = finished.result["maps"]
+    assert isinstance(finished, JobFinished)
+    [output] = of(Output, listener)
+    assert output.map_names == Model.load(model_path).task.map_names
+    maps = output.maps
     assert (maps.shape, maps.dtype) == ((2, 96, 128), np.float32)
     assert maps.min() >= 0
     assert 0 < maps.max() <= 1
@@ -229,13 +245,53 @@ def test_a_part_may_be_segmented_with_the_brightness_of_the_whole(
     statistics = model.normalisation.measure(whole).to_dict()
     reference = ImageRef(client.folder.share(part), "YX")
     job = SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True, statistics=statistics)
-    finished = run(client, job, listener)
+    run(client, job, listener)
     reference = ImageRef(client.folder.share(picture[0]), "YX")
     again = type(listener)()
-    entire = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True), again)
+    run(client, SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True), again)
     # Far enough from the cut, the network sees the same.
-    found = finished.result["maps"][:, :20, :20]
-    assert np.allclose(found, entire.result["maps"][:, :20, :20], atol=1e-5)
+    [found], [entire] = of(Output, listener), of(Output, again)
+    assert np.allclose(found.maps[:, :20, :20], entire.maps[:, :20, :20], atol=1e-5)
+
+
+EAGER = {"foreground_threshold": 0.4, "seed_threshold": 0.1, "min_size": 0}
+
+
+def test_of_a_part_with_context_the_wanted_part_comes_back(client, picture, listener, model_path):
+    reference = ImageRef(client.folder.share(picture[0]), "YX")
+    options = {"config": TORCH.to_dict(), "maps": True, "thresholds": EAGER}
+    part = SegmentJob(
+        reference, str(model_path), inner=((10, 60), (20, 100)), measure=True, **options
+    )
+    finished = run(client, part, listener)
+    assert isinstance(finished, JobFinished), finished
+    reference = ImageRef(client.folder.share(picture[0]), "YX")
+    whole = type(listener)()
+    run(client, SegmentJob(reference, str(model_path), **options), whole)
+    [found], [entire] = of(Output, listener), of(Output, whole)
+    assert np.array_equal(found.labels, entire.labels[10:60, 20:100])
+    assert np.array_equal(found.maps, entire.maps[:, 10:60, 20:100])
+    table = finished.result["table"]
+    ids, pixels = np.unique(found.labels[found.labels > 0], return_counts=True)
+    assert finished.result["objects"] == len(ids) > 0
+    assert table["label"] == tuple(ids)
+    assert table["pixels"] == tuple(pixels)
+    first = np.argwhere(found.labels == ids[0])
+    assert np.allclose((table["centre_y"][0], table["centre_x"][0]), first.mean(axis=0))
+    inside = picture[0][10:60, 20:100][found.labels == ids[0]]
+    assert np.isclose(table["mean"][0], inside.mean())
+
+
+def test_thresholds_replace_those_of_the_model(client, picture, listener, model_path):
+    model = Model.load(model_path)
+    expected = np.zeros(picture[0].shape, np.uint32)
+    eager = replace(model, task=replace(model.task, **EAGER))
+    for _ in segment_steps(Image(picture[0], "YX"), eager, expected, TORCH):
+        pass
+    reference = ImageRef(client.folder.share(picture[0]), "YX")
+    run(client, SegmentJob(reference, str(model_path), TORCH.to_dict(), thresholds=EAGER), listener)
+    assert expected.any()
+    assert np.array_equal(labels_of(listener), expected)
 
 
 def test_a_slice_of_a_lazily_read_stack(client, listener, model_path, tmp_path):
@@ -243,11 +299,11 @@ def test_a_slice_of_a_lazily_read_stack(client, listener, model_path, tmp_path):
     stack.tofile(tmp_path / "stack.raw")
     mapped = np.memmap(tmp_path / "stack.raw", stack.dtype, "r", shape=stack.shape)
     reference = ImageRef(client.folder.share(mapped), "ZYX", fixed={"Z": 2})
-    finished = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), listener)
+    run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), listener)
     expected = np.zeros((64, 64), np.uint32)
     for _ in segment_steps(Image(stack[2], "YX"), Model.load(model_path), expected, TORCH):
         pass
-    assert np.array_equal(finished.result["labels"], expected)
+    assert np.array_equal(labels_of(listener), expected)
 
 
 @pytest.mark.parametrize(
@@ -289,3 +345,32 @@ def test_cancelling_a_segmentation_changes_nothing(client, listener, model_path)
     client.cancel(handle)
     assert handle.wait(WAIT)
     assert listener.ends == [JobCancelled()]
+
+
+def test_the_gates_of_an_attention_network_come_behind_the_maps(
+    client, picture, listener, tmp_path
+):
+    network = build_network("attention_unet", {"ndim": 2, "features": [4, 8, 8], "out_channels": 2})
+    model = Model(network.eval(), make_task({"name": "cells"}), Normalisation(), name="gates")
+    path = model.save(tmp_path / "gates.unet")
+    reference = ImageRef(client.folder.share(picture[0]), "YX")
+    inner = ((10, 60), (20, 100))
+    job = SegmentJob(reference, str(path), TORCH.to_dict(), maps=True, attention=True, inner=inner)
+    assert isinstance(run(client, job, listener), JobFinished)
+    [output] = of(Output, listener)
+    assert output.map_names == (
+        *model.task.map_names, "attention, level 1", "attention, level 2",
+    )  # fmt: skip
+    gates = attention_maps(Image(picture[0], "YX"), Model.load(path), TORCH)
+    np.testing.assert_allclose(output.maps[2:], gates[:, 10:60, 20:100], atol=1e-6)
+    assert output.maps[0].max() > 0
+
+
+def test_a_picture_of_augmented_patches(client, picture, listener, tmp_path):
+    job = train_job(client, picture, tmp_path / "never.unet")
+    finished = run(client, AugmentationJob(job.pairs, job.config), listener)
+    image, labels = picture
+    pair = Pair(Image(image, "YX", {"Y": 0.5, "X": 0.5}, name="nuclei"), labels)
+    expected = augmented_examples([pair], make_config())
+    assert np.array_equal(finished.result["picture"], expected)
+    assert list(tmp_path.iterdir()) == []

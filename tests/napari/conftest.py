@@ -16,6 +16,7 @@ import napari
 from unet_napari._napari.job import Job
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.images.synthetic import nuclei
+from unet_napari.model_info import ListedModel, ModelInfo
 
 
 class FakeClient:
@@ -109,3 +110,52 @@ def painted():
     labels = labels.astype(np.uint16)
     labels[48:] = 0
     return image, labels
+
+
+def _info(
+    name,
+    *,
+    ndim=2,
+    channels=1,
+    task="cells",
+    pixel_size=None,
+    halo=None,
+    thresholds=None,
+    network="unet",
+    diameter=None,
+):
+    return ModelInfo(
+        name=name,
+        task={"name": task, **(thresholds or {})},
+        network={"name": network, "options": {}},
+        normalisation={},
+        channels=channels,
+        ndim=ndim,
+        parameters=1,
+        pixel_size=pixel_size or {},
+        halo=halo,
+        diameter=diameter,
+    )
+
+
+@pytest.fixture
+def library(models_folder, monkeypatch):
+    """Models by name, as if they lay in the models folder."""
+    models_folder.mkdir()
+    models = {}
+
+    def add(name, *, bundled=False, **options):
+        path = models_folder / f"{name}.unet"
+        path.write_bytes(b"")
+        models[name] = ListedModel(name, path, _info(name, **options), bundled=bundled)
+
+    monkeypatch.setattr(
+        "unet_napari._napari.model_combo.list_models", lambda: list(models.values())
+    )
+    monkeypatch.setattr(
+        "unet_napari._napari.model_combo.find_model", lambda name: models[name].path
+    )
+    monkeypatch.setattr(
+        "unet_napari._napari.model_combo.read_info", lambda path: models[path.stem].info
+    )
+    return add

@@ -1,6 +1,7 @@
 import pytest
 
-from unet_napari._napari.form import Form, Message, choice, optional, sizes_of, value_of
+from unet_napari._napari.fields import Message, choice, optional, sizes_of, value_of
+from unet_napari._napari.form import Form
 from unet_napari.errors import SettingsError
 
 

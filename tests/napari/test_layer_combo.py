@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from unet_napari._napari.form import Form, layer_choice
+from unet_napari._napari.form import Form
+from unet_napari._napari.layer_combo import layer_choice
 
 
 @pytest.fixture

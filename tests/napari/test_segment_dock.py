@@ -6,48 +6,12 @@ import pytest
 import tifffile
 import zarr
 
-from unet_napari._napari import segment_dock
+from unet_napari._napari.model_combo import model_saved
 from unet_napari._napari.segment_dock import SegmentDock
-from unet_napari.engine import JobCancelled, JobFailed, JobFinished, SegmentJob
+from unet_napari.engine import DiameterJob, JobCancelled, JobFailed, JobFinished, Output, SegmentJob
+from unet_napari.engine.arrays import open_ref
 from unet_napari.images import Statistics
-from unet_napari.inference.progress import Progress
-from unet_napari.model_info import ListedModel, ModelInfo
-
-
-def info(name, *, ndim=2, channels=1, task="cells", pixel_size=None):
-    return ModelInfo(
-        name=name,
-        task={"name": task},
-        network={"name": "unet", "options": {}},
-        normalisation={},
-        channels=channels,
-        ndim=ndim,
-        parameters=1,
-        pixel_size=pixel_size or {},
-    )
-
-
-@pytest.fixture
-def library(models_folder, monkeypatch):
-    """Models by name, as if they lay in the models folder."""
-    models_folder.mkdir()
-    models = {}
-
-    def add(name, **options):
-        path = models_folder / f"{name}.unet"
-        path.write_bytes(b"")
-        models[name] = ListedModel(name, path, info(name, **options))
-
-    monkeypatch.setattr(
-        "unet_napari._napari.model_combo.list_models", lambda: list(models.values())
-    )
-    monkeypatch.setattr(
-        "unet_napari._napari.model_combo.find_model", lambda name: models[name].path
-    )
-    monkeypatch.setattr(
-        "unet_napari._napari.model_combo.read_info", lambda path: models[path.stem].info
-    )
-    return add
+from unet_napari.inference.progress import PlanSummary, Progress
 
 
 @pytest.fixture
@@ -58,14 +22,21 @@ def dock(viewer, job, library):
     return dock
 
 
-def run(dock, client, qtbot, labels, **result):
-    """Press Run and deliver a result; return the job."""
+def start(dock, client, qtbot):
+    """Press Run and return the job that the engine gets."""
     before = len(client.jobs)
     dock.run.native.click()
     qtbot.waitUntil(lambda: len(client.jobs) > before)
-    client.say(JobFinished({"labels": labels, **result}))
-    qtbot.waitUntil(lambda: dock.run.text == "Segment")
     return client.jobs[-1]
+
+
+def run(dock, client, qtbot, labels, *, objects=None, table=None, **output):
+    """Press Run and deliver a result; return the job."""
+    job = start(dock, client, qtbot)
+    client.say(Output(labels, **output))
+    client.say(JobFinished({"objects": objects} | ({"table": table} if table else {})))
+    qtbot.waitUntil(lambda: dock.run.text == "Segment")
+    return job
 
 
 def test_without_layers_and_models_everything_that_is_missing_is_named(viewer, job):
@@ -206,9 +177,7 @@ def test_the_view_lands_in_its_place_with_numbers_of_its_own(dock, viewer, clien
     assert np.count_nonzero(data) == 2 * 50 * 80
 
 
-def test_a_3d_model_sees_slices_around_and_the_middle_one_is_kept(
-    dock, viewer, client, qtbot, library
-):
+def test_a_3d_model_sees_slices_around_the_wanted_one(dock, viewer, client, qtbot, library):
     library("volume", ndim=3)
     dock.model.reset_choices()
     dock.model.value = "volume"
@@ -216,10 +185,11 @@ def test_a_3d_model_sees_slices_around_and_the_middle_one_is_kept(
     viewer.add_image(stack, name="stack")
     viewer.dims.set_point(0, 28)
     dock.scope.value = "slice"
-    labels = np.zeros((17, 20, 25), np.uint32)
-    labels[8] = 3
-    job = run(dock, client, qtbot, labels)
+    job = run(dock, client, qtbot, np.full((1, 20, 25), 3, np.uint32))
     assert job.image.axes == "ZYX"
+    slab = open_ref(job.image.data)
+    assert slab[:, 0, 0].tolist() == list(range(20, 30))  # as far as the stack goes
+    assert job.inner == ((8, 9), (0, 20), (0, 25))
     data = viewer.layers["stack · volume"].data
     assert (data[28] == 3).all()
     assert not data[:28].any()
@@ -227,7 +197,7 @@ def test_a_3d_model_sees_slices_around_and_the_middle_one_is_kept(
 
 def test_probability_maps_are_images(dock, viewer, client, qtbot):
     viewer.add_image(np.zeros((20, 30)), name="cells", scale=(2, 3))
-    dock.maps.value = True
+    dock.settings.maps.value = True
     maps = np.stack([np.zeros((20, 30), np.float32), np.ones((20, 30), np.float32)])
     job = run(
         dock,
@@ -270,7 +240,8 @@ def test_an_image_removed_during_the_run_ends_it_cleanly(dock, viewer, client, q
     dock.run.native.click()
     qtbot.waitUntil(lambda: bool(client.jobs))
     viewer.layers.clear()
-    client.say(JobFinished({"labels": np.ones((20, 30), np.uint32)}))
+    client.say(Output(np.ones((20, 30), np.uint32)))
+    client.say(JobFinished({"objects": 1}))
     qtbot.waitUntil(lambda: dock.run.text == "Segment")
     assert "removed" in dock.status.value
     assert not viewer.layers
@@ -315,9 +286,9 @@ def test_the_pixel_size_of_the_file_is_offered(dock, viewer, tmp_path, qtbot):
         metadata={"axes": "ZYX", "spacing": 0.5, "unit": "um"},
     )
     (layer,) = viewer.open(path, plugin="napari")
-    qtbot.waitUntil(lambda: dock.apply_size.native.isVisibleTo(dock.native))
-    assert "0.25 µm" in dock.apply_size.text
-    dock.apply_size.native.click()
+    qtbot.waitUntil(lambda: dock["apply_size"].native.isVisibleTo(dock.native))
+    assert "0.25 µm" in dock["apply_size"].text
+    dock["apply_size"].native.click()
     assert layer.scale.tolist() == [0.5, 0.25, 0.25]
     assert {str(unit) for unit in layer.units} == {"micrometer"}
 
@@ -326,8 +297,167 @@ def test_every_field_has_a_tooltip(dock):
     assert [field.name for field in dock if not field.tooltip] == []
 
 
-def test_large_images_are_not_counted(monkeypatch, dock, viewer, client, qtbot):
-    monkeypatch.setattr(segment_dock, "_COUNTED", 10)
+@pytest.mark.parametrize(
+    ("objects", "words"), [(None, "Done."), (1, "Done: 1 cell."), (1234, "Done: 1,234 cells.")]
+)
+def test_what_was_found_is_told(dock, viewer, client, qtbot, objects, words):
     viewer.add_image(np.zeros((20, 30)))
-    run(dock, client, qtbot, np.ones((20, 30), np.uint32))
-    assert dock.status.value == "Done."
+    run(dock, client, qtbot, np.ones((20, 30), np.uint32), objects=objects)
+    assert dock.status.value == words
+
+
+def test_context_is_shown_to_the_network_and_cut_off_again(dock, viewer, client, qtbot, library):
+    library("halo", halo=(20, 30))
+    dock.model.reset_choices()
+    dock.model.value = "halo"
+    pixels = np.arange(200 * 300, dtype=np.float32).reshape(200, 300)
+    image = viewer.add_image(pixels, name="plane")
+    dock.scope.value = "view"
+    image.corner_pixels = np.array([[10, 100], [59, 149]])
+    job = run(dock, client, qtbot, np.ones((50, 50), np.uint32))
+    np.testing.assert_array_equal(open_ref(job.image.data), pixels[0:80, 70:180])
+    assert job.inner == ((10, 60), (30, 80))
+
+
+def test_thresholds_are_the_models_until_they_are_changed(dock, viewer, client, qtbot, library):
+    library("tuned", thresholds={"foreground_threshold": 0.35, "min_size": 12})
+    library("classes", task="semantic")
+    dock.model.reset_choices()
+    viewer.add_image(np.zeros((20, 30)))
+    fields = dock.settings.thresholds
+    dock.model.value = "tuned"
+    assert fields["foreground_threshold"].value == 0.35
+    assert fields["min_size"].value == 12
+    assert run(dock, client, qtbot, np.ones((20, 30), np.uint32)).thresholds == {}
+    fields["min_size"].value = 40
+    job = run(dock, client, qtbot, np.ones((20, 30), np.uint32))
+    assert job.thresholds == {"min_size": 40}
+    dock.model.value = "classes"
+    assert not any(field.enabled for field in fields.values())
+    dock.model.value = "tuned"
+    assert fields["min_size"].value == 12
+
+
+def test_measurements_are_features_in_the_images_pixels(dock, viewer, client, qtbot):
+    image = viewer.add_image(np.zeros((200, 300)), name="plane")
+    dock.scope.value = "view"
+    dock.settings.measure.value = True
+    for top, first in ((100, 0), (10, 1)):
+        image.corner_pixels = np.array([[top, 20], [top + 49, 99]])
+        table = {"label": [1], "pixels": [4000], "centre_y": [25.0], "centre_x": [40.0]}
+        job = run(dock, client, qtbot, np.full((50, 80), 1, np.uint32), table=table)
+        assert job.measure
+        row = viewer.layers["plane · nuclei"].features.to_dict("records")[-1]
+        assert row == {"index": 1 + first, "pixels": 4000, "centre_y": top + 25, "centre_x": 60}
+
+
+def test_a_new_model_is_chosen_unless_the_user_has_chosen(dock, library, models_folder, qtbot):
+    library("trained")
+    os.utime(models_folder / "nuclei.unet", (0, 0))
+    model_saved.emit("trained")
+    assert dock.model.value == "trained"
+    dock.model.value = "nuclei"
+    library("better")
+    model_saved.emit("better")
+    assert dock.model.value == "nuclei"
+    assert "better" in dock.model.choices
+
+
+def test_the_users_own_model_goes_before_a_bundled_one(viewer, job, library, models_folder):
+    library("general", bundled=True)
+    assert SegmentDock(viewer, job).model.value == "general"
+    library("mine")
+    os.utime(models_folder / "mine.unet", (0, 0))
+    dock = SegmentDock(viewer, job)
+    assert dock.model.value == "mine"
+    texts = [dock.model.native.itemText(i) for i in range(dock.model.native.count())]
+    assert "general (comes with unet-napari)" in texts
+
+
+PLAN = PlanSummary(
+    way="streamed",
+    reason="it is large",
+    backend="torch",
+    device="cpu",
+    precision="fp32",
+    shape=(20, 30),
+    tile=(20, 30),
+    tiles=1,
+    strip=8,
+    halo=(0, 0),
+    batch=1,
+    variants=1,
+    memory=310 << 20,
+    seconds=60,
+)
+
+
+def test_the_plan_is_told_in_few_words_and_explained_in_the_tooltip(dock, viewer, client, qtbot):
+    viewer.add_image(np.zeros((20, 30)))
+    start(dock, client, qtbot)
+    client.say(Progress(0, 10, "network", plan=PLAN))
+    client.say(Progress(1, 10, "network", seconds_left=130.0))
+    qtbot.waitUntil(lambda: dock.progress.value == 10)
+    assert dock.status.value == "streamed · 310 MiB · 2 min left · CPU"
+    assert dock.status.native.toolTip() == PLAN.describe()
+
+
+def test_attention_is_offered_for_attention_networks_and_parts(
+    dock, viewer, client, qtbot, library
+):
+    library("gates", network="attention_unet")
+    dock.model.reset_choices()
+    viewer.add_image(np.zeros((20, 30)), name="cells")
+    assert not dock.settings.attention.enabled
+    dock.model.value = "gates"
+    assert dock.settings.attention.enabled
+    dock.settings.attention.value = True
+    dock.scope.value = "slice"
+    maps = np.full((1, 20, 30), 0.5, np.float32)
+    job = run(
+        dock,
+        client,
+        qtbot,
+        np.ones((20, 30), np.uint32),
+        maps=maps,
+        map_names=("attention, level 1",),
+    )
+    assert job.attention
+    assert not job.maps
+    assert (viewer.layers["cells · gates · attention, level 1"].data == 0.5).all()
+
+
+def test_the_diameter_is_estimated_drawn_and_used(dock, viewer, client, qtbot, library):
+    library("sized", diameter=20.0)
+    dock.model.reset_choices()
+    image = viewer.add_image(
+        np.zeros((3, 200, 300)), name="stack", scale=(4, 0.5, 0.5), axis_labels="zyx"
+    )
+    assert not dock.settings.diameter.field.enabled
+    dock.model.value = "sized"
+    dock.settings.diameter.estimate.native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    assert isinstance(client.jobs[0], DiameterJob)
+    client.say(JobFinished({"diameter": 41.26}))
+    qtbot.waitUntil(lambda: dock.run.text == "Segment")
+    assert "41.3 pixels" in dock.status.value
+    circle = viewer.layers["diameter"]
+    assert np.ptp(circle.data[0], axis=0) == pytest.approx([41.3, 41.3])
+    assert circle.scale.tolist() == [0.5, 0.5]
+    assert run(dock, client, qtbot, np.ones((3, 200, 300), np.uint32)).config["diameter"] == 41.3
+    dock.settings.diameter.field.value = "20"
+    assert np.ptp(viewer.layers["diameter"].data[0], axis=0) == pytest.approx([20, 20])
+    assert dock.image.value is image
+    dock.settings.diameter.field.value = ""
+    assert "diameter" not in viewer.layers
+
+
+def test_the_circle_goes_with_the_dock(dock, viewer, library):
+    library("sized", diameter=20.0)
+    dock.model.reset_choices()
+    dock.model.value = "sized"
+    viewer.add_image(np.zeros((200, 300)), name="plane")
+    dock.settings.diameter.field.value = "30"
+    assert "diameter" in viewer.layers
+    viewer.window.remove_dock_widget(dock.native)
+    assert "diameter" not in viewer.layers

@@ -3,9 +3,11 @@ import threading
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QDialog, QLabel
 
 from unet_napari._napari.train_dock import TrainDock
 from unet_napari.engine import (
+    AugmentationJob,
     JobCancelled,
     JobFailed,
     JobFinished,
@@ -14,6 +16,8 @@ from unet_napari.engine import (
     TrainJob,
 )
 from unet_napari.engine.arrays import open_ref
+from unet_napari.networks.catalogue import CATALOGUE
+from unet_napari.training.config import AugmentConfig, TrainConfig
 from unet_napari.training.events import Started, Step, Validated
 
 STARTED = Started(
@@ -320,3 +324,38 @@ def test_shapes_mark_what_is_complete(ready, viewer, client, qtbot):
 def test_closing_the_dock_ends_the_engine(running, viewer, client, qtbot):
     viewer.window.remove_dock_widget(running.native)
     qtbot.waitUntil(lambda: client.closed)
+
+
+def test_a_picture_of_the_augmentation_opens_beside_the_viewer(ready, viewer, client, qtbot):
+    ready["augmentation"].value = "flips"
+    ready["show_augmentation"].native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    (job,) = client.jobs
+    assert isinstance(job, AugmentationJob)
+    expected = dataclasses.replace(AugmentConfig.none(), flip=True, turn=True)
+    assert TrainConfig.from_dict(job.config).augment == expected
+    assert ready.run.text == "Stop"
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[..., 1] = 255
+    client.say(JobFinished({"picture": picture}))
+    qtbot.waitUntil(lambda: ready.run.text == "Train")
+    (window,) = ready.native.findChildren(QDialog)
+    shown = window.findChild(QLabel).pixmap().toImage()
+    assert (shown.width(), shown.height()) == (60, 40)
+    assert shown.pixelColor(5, 5).getRgb()[:3] == (0, 255, 0)
+    assert not window.isModal()
+    assert len(viewer.layers) == 2
+    assert not ready.segment.native.isVisibleTo(ready.native)
+    window.close()
+
+
+def test_a_picture_needs_labels_too(dock, client):
+    dock["show_augmentation"].native.click()
+    assert "an image" in dock.status.value
+    assert not client.jobs
+
+
+def test_the_chosen_network_is_described(dock):
+    for entry in CATALOGUE.values():
+        dock["network"].value = entry.name
+        assert dock["about_network"].value == entry.description

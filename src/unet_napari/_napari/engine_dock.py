@@ -1,6 +1,7 @@
 """What both docks share: a Run button that becomes Stop, a bar, and one line that says it all."""
 
 import threading
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,10 @@ from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QSizePolicy, QWidget
 
 from unet_napari._napari.background import Background
-from unet_napari._napari.form import Form, LayerCombo, Message, Rows, progress_bar
+from unet_napari._napari.fields import Message, progress_bar
+from unet_napari._napari.form import Form, Rows
 from unet_napari._napari.job import Job
+from unet_napari._napari.layer_combo import LayerCombo
 from unet_napari._napari.model_combo import ModelCombo, model_saved
 from unet_napari._napari.results import warm_up
 from unet_napari.errors import UnetNapariError
@@ -58,25 +61,25 @@ class EngineDock(Form):
         # A closed window destroys its docks without taking them out first.
         self.native.destroyed.connect(self.close)
         self._farewell = _Farewell(self.leave)
-        model_saved.connect(self._list_models)
+        model_saved.connect(self.list_models)
 
     # -- what a dock defines ------------------------------------------------------------------
 
+    @abstractmethod
     def missing(self) -> str:
         """Return what has to be done before the job can run, naming all of it; "" if nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def begin(self) -> None:
         """Start the job; a `UnetNapariError` raised here is shown."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_event(self, event: Any) -> None:  # noqa: ANN401  every job has events of its own
         """Show what the engine reports."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_result(self, result: Any) -> None:  # noqa: ANN401
         """Show what the engine has made; after a Stop too, if there is something."""
-        raise NotImplementedError
 
     # -- the button, the bar and the line -----------------------------------------------------
 
@@ -134,11 +137,12 @@ class EngineDock(Form):
 
     def _on_click(self) -> None:
         if not self.busy:
-            self._start()
+            self.start(self.begin)
         elif not self._double_click.isActive():
             self._stop()
 
-    def _start(self) -> None:
+    def start(self, begin: Callable[[], None]) -> None:
+        """Turn the button into Stop and begin a job; a `UnetNapariError` it raises is shown."""
         self.busy, self._stopping = True, False
         self._double_click.start()
         self.run.text = "Stop"
@@ -147,7 +151,7 @@ class EngineDock(Form):
         self.progress.visible = True
         self.status.say("Starting; the first time takes some seconds…")
         try:
-            self.begin()
+            begin()
         except UnetNapariError as error:
             self.fail(error)
 
@@ -188,7 +192,8 @@ class EngineDock(Form):
         elif len(images) == 1:
             self.image.suggest(images[0])
 
-    def _list_models(self) -> None:
+    def list_models(self) -> None:
+        """List the models again, as there is a new one."""
         # Not connected to the fields themselves: their widgets may be gone before Python's are.
         for field in self if self.docked else ():
             if isinstance(field, ModelCombo):

@@ -6,9 +6,9 @@ from typing import Any
 from magicgui.widgets import ComboBox
 from psygnal import Signal
 
-from unet_napari._napari.form import shrink
+from unet_napari._napari.narrow import shrink
 from unet_napari.errors import ModelFileError
-from unet_napari.model_info import ModelInfo, find_model, list_models, read_info
+from unet_napari.model_info import ListedModel, ModelInfo, find_model, list_models, read_info
 
 __all__ = ["ModelCombo", "model_saved"]
 
@@ -40,9 +40,11 @@ class ModelCombo(ComboBox):
         self.null_string = placeholder
         self._files: list[str] = []
         self._plain_tooltip = options.get("tooltip", "")
+        self.untouched = True  # nobody has chosen a model
         super().__init__(nullable=True, choices=self._list, **options)
         shrink(self.native)
         self.changed.connect(self._describe)
+        self.changed.connect(self._touch)
 
     @property
     def value(self) -> str | None:
@@ -67,11 +69,12 @@ class ModelCombo(ComboBox):
         if self.value != chosen:
             self.changed.emit(self.value)
 
-    def choose_newest(self) -> None:
-        """Choose the model that was trained last, unless one is chosen."""
+    def suggest_newest(self) -> None:
+        """Choose the user's latest model, or a bundled one, as long as nobody has chosen."""
         usable = [model for model in list_models() if model.problem is None]
-        if self.value is None and usable:
-            self.value = max(usable, key=lambda model: model.path.stat().st_mtime).name
+        if self.untouched and usable:
+            self.value = max(usable, key=_rank).name
+            self.untouched = True
 
     def need_info(self) -> ModelInfo:
         """Return what the chosen model says about itself.
@@ -84,8 +87,11 @@ class ModelCombo(ComboBox):
         return read_info(find_model(self.value or ""))
 
     def _list(self, _: object) -> list[tuple[str, str]]:
-        own = [(_label(m.name, m.problem), m.name) for m in list_models()]
-        return own + [(Path(file).name, file) for file in self._files]
+        known = [(_label(model), model.name) for model in list_models()]
+        return known + [(Path(file).name, file) for file in self._files]
+
+    def _touch(self) -> None:
+        self.untouched = False
 
     def _describe(self, _: object) -> None:
         try:
@@ -95,5 +101,11 @@ class ModelCombo(ComboBox):
         self.native.setToolTip(f"{self._plain_tooltip}\n\n{text}".strip())
 
 
-def _label(name: str, problem: str | None) -> str:
-    return name if problem is None else f"{name} (damaged)"
+def _label(model: ListedModel) -> str:
+    if model.problem is not None:
+        return f"{model.name} (damaged)"
+    return f"{model.name} (comes with unet-napari)" if model.bundled else model.name
+
+
+def _rank(model: ListedModel) -> tuple[bool, float]:
+    return not model.bundled, model.path.stat().st_mtime

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from magicgui.widgets import Select
 from napari.layers import Image, Labels, Layer
 
-from unet_napari._napari.form import Rows, button
+from unet_napari._napari.fields import button
+from unet_napari._napari.form import Rows
 
 __all__ = ["LayerPair", "PairList"]
 

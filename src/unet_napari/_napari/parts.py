@@ -1,5 +1,7 @@
-"""Parts of an image, read into memory: a slice, what is in view, the slices around."""
+"""Parts of an image, read into memory: a slice, what is in view, and what lies around."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,42 +10,78 @@ from numpy.typing import NDArray
 from unet_napari._napari.layers import Place
 from unet_napari.images import Image
 
-__all__ = ["DEPTH", "cut_out", "middle"]
+__all__ = ["DEPTH", "Part", "cut_out", "part_around", "time_in_place"]
 
 DEPTH = 8  # slices above and below the wanted one that a 3D network is shown
 
 
-def cut_out(image: Image, place: Place, depth: int) -> Image:
-    """Read a part of an image, with `depth` slices above and below where that is not 0.
+@dataclass(frozen=True)
+class Part:
+    """A wanted part of an image, and the larger one that the network is shown.
 
-    At the ends of the stack the first or last slice is repeated, so that the wanted one stays
-    in the middle.
+    Attributes
+    ----------
+    outer : Place
+        What the network is shown.
+    inner : tuple of (int, int)
+        Where in it the wanted part is: start and stop on each of its spatial axes.
+    flat : bool
+        Whether one slice is wanted of a slab, so that the result has a Z axis of length 1.
     """
-    index: dict[str, Any] = {**place.region, **place.index}
-    axes = image.axes
-    if depth:
-        around = np.arange(place.index["Z"] - depth, place.index["Z"] + depth + 1)
-        around = np.clip(around, 0, image.data.shape[axes.index("Z")] - 1)
-        slices = [
-            cut_out(image, Place({**place.index, "Z": int(z)}, place.region), 0) for z in around
-        ]
-        return Image(
-            np.stack([np.asarray(part.data) for part in slices]),
-            "Z" + slices[0].axes,
-            image.pixel_size,
-        )
-    pixels = np.asarray(image.data[tuple(index.get(letter, slice(None)) for letter in axes)])
-    kept = "".join(letter for letter in axes if letter not in place.index)
+
+    outer: Place
+    inner: tuple[tuple[int, int], ...]
+    flat: bool
+
+    def flattened(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return a result, ``(..., [Z,] Y, X)``, with the axes of the wanted part."""
+        return values[..., 0, :, :] if self.flat else values
+
+
+def part_around(
+    place: Place, axes: str, shape: tuple[int, ...], context: Mapping[str, int]
+) -> Part:
+    """Add context to a part of an image, as far as the image goes.
+
+    Parameters
+    ----------
+    place : Place
+        The wanted part.
+    axes, shape
+        Of the image's array.
+    context : mapping of str to int
+        Pixels to add on either side, by axis letter. An axis at which `place` is a point
+        gets a range around it.
+    """
+    index, region, inner = dict(place.index), {}, []
+    for letter, size in zip(axes, shape, strict=True):
+        margin = context.get(letter, 0)
+        if letter not in "ZYX" or (letter in index and not margin):
+            continue
+        if letter in index:
+            start = index.pop(letter)
+            stop = start + 1
+        else:
+            start, stop, _ = place.region.get(letter, slice(None)).indices(size)
+        first, last = max(0, start - margin), min(size, stop + margin)
+        region[letter] = slice(first, last)
+        inner.append((start - first, stop - first))
+    return Part(Place(index, region), tuple(inner), flat="Z" in place.index and "Z" in region)
+
+
+def cut_out(image: Image, place: Place) -> Image:
+    """Read a part of an image."""
+    pixels = np.asarray(image.data[place.indexer(image.axes)])
+    kept = "".join(letter for letter in image.axes if letter not in place.index)
     size = {letter: image.pixel_size[letter] for letter in image.pixel_size if letter in kept}
     return Image(pixels, kept, size, image.name)
 
 
-def middle(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the wanted slice of the result for a part with slices above and below."""
-    return labels[..., labels.shape[-3] // 2, :, :]
-
-
 def time_in_place(values: NDArray[Any], axes: str) -> NDArray[Any]:
-    """Put the time axis, which the engine has in front, where the image has it."""
+    """Put the time axis, which the engine has in front or leaves out, where the image has it."""
     letters = axes.replace("C", "")
-    return np.moveaxis(values, 0, letters.index("T")) if "T" in letters else values
+    if "T" not in letters:
+        return values
+    if values.ndim < len(letters):  # a single frame
+        values = values[np.newaxis]
+    return np.moveaxis(values, 0, letters.index("T"))

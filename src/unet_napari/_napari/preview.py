@@ -14,7 +14,7 @@ from unet_napari._napari.layers import (
     current_view,
     image_of,
 )
-from unet_napari._napari.parts import DEPTH, cut_out, middle
+from unet_napari._napari.parts import DEPTH, Part, cut_out, part_around
 from unet_napari._napari.results import write_result
 from unet_napari.engine import Preview, PreviewRequest
 
@@ -49,7 +49,9 @@ class LivePreview:
         self._viewer, self._job, self._background = dock.viewer, dock.job, dock.background
         self._image, self._labels = image, labels
         self._axes, self._ndim = axes, ndim
+        self._context = {"Z": DEPTH} if ndim == 3 else {}
         self._places: list[Place] = []  # the key of a request is its index here
+        self._part: Part | None = None  # that belongs to the last one
         self._timer = QTimer(dock.native)
         self._timer.setInterval(_POLL)
         self._timer.timeout.connect(self._look)
@@ -62,9 +64,12 @@ class LivePreview:
 
     def show(self, preview: Preview) -> None:
         """Write a prediction into the layer, unless the user has moved on."""
-        if int(preview.key) != len(self._places) - 1 or self._image not in self._viewer.layers:
+        current = self._part
+        if current is None or int(preview.key) != len(self._places) - 1:
             return
-        part = middle(preview.labels) if self._ndim == 3 else preview.labels
+        if self._image not in self._viewer.layers:
+            return
+        part = current.flattened(preview.labels[tuple(slice(*pair) for pair in current.inner)])
         write_result(
             self._viewer,
             self._image,
@@ -86,11 +91,11 @@ class LivePreview:
         self._places.append(place)
         key = str(len(self._places) - 1)
         image = image_of(self._image, self._axes)
-        depth = DEPTH if self._ndim == 3 else 0
+        part = part_around(place, image.axes, image.data.shape, self._context)
+        self._part = part
 
         def prepare() -> PreviewRequest:
-            part = cut_out(image, place, depth)
-            return PreviewRequest(self._job.share(part, snapshot=True), key)
+            return PreviewRequest(self._job.share(cut_out(image, part.outer), snapshot=True), key)
 
         self._background.run(prepare, self._job.tell, _ignore)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unet_napari._napari.layers import Place, array_of, empty_array, geometry, output_shape
 
-__all__ = ["find_result", "show_result", "warm_up", "with_own_numbers", "write_result"]
+__all__ = ["find_result", "largest_number_around", "show_result", "warm_up", "write_result"]
 
 _LOOKED_AT = 1 << 25  # labels that are looked through for the largest number
 _KEY = "unet-napari"  # in a layer's metadata: whose result it is
@@ -109,16 +109,16 @@ def write_result(
     return layer
 
 
-def with_own_numbers(
-    viewer: ViewerModel, image: Image, axes: str, part: NDArray[Any], place: Place, purpose: str
-) -> NDArray[Any]:
-    """Return a part whose cells have other numbers than those already shown around it.
+def largest_number_around(
+    viewer: ViewerModel, image: Image, axes: str, place: Place, purpose: str
+) -> int:
+    """Return the largest number of the cells that are already shown around a place.
 
     In a large layer only the slice is looked at, so that the viewer is not held up.
     """
     layer = find_result(viewer, image, purpose)
     if layer is None or array_of(layer).shape != output_shape(array_of(image).shape, axes):
-        return part
+        return 0
     letters = axes.replace("C", "")
     if math.prod(array_of(layer).shape) > _LOOKED_AT:
         around = np.array(array_of(layer)[Place(place.index).indexer(letters)])
@@ -127,7 +127,7 @@ def with_own_numbers(
     else:
         around = np.array(array_of(layer))
         around[place.indexer(letters)] = 0
-    return np.where(part > 0, part + around.max(initial=0), 0).astype(part.dtype)
+    return int(around.max(initial=0))
 
 
 def warm_up() -> None:

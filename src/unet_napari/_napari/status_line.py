@@ -1,11 +1,13 @@
-"""The one line that says how a training goes."""
+"""The one line that says how a training or a segmentation goes."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.training.events import Started, Step, Validated
+from unet_napari.words import human_size
 
-__all__ = ["StatusLine", "time_left"]
+__all__ = ["StatusLine", "segmentation_line", "time_left"]
 
 _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 
@@ -51,6 +53,17 @@ class StatusLine:
         if result.get("score") is None:
             return ""
         return f", {result['score_name']} {result['score']:.2f} on labels that were held out"
+
+
+def segmentation_line(progress: Progress, plan: PlanSummary | None) -> str:
+    """Say how a segmentation goes, such as ``streamed · 310 MiB · 2 min left · CPU``."""
+    if plan is None:
+        return progress.stage
+    parts = [plan.way, human_size(plan.memory)]
+    if progress.seconds_left is not None:
+        parts.append(time_left(progress.seconds_left))
+    parts.append(_DEVICES.get(plan.device, plan.device))
+    return " · ".join(parts)
 
 
 def time_left(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """The Train dock: from painted labels to a model, with the viewer in use all the time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,21 @@ from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 
 from unet_napari._napari.engine_dock import EngineDock
-from unet_napari._napari.form import LayerCombo, Message, button, choice, layer_choice, optional
+from unet_napari._napari.fields import Message, button, choice, optional
 from unet_napari._napari.job import Job
+from unet_napari._napari.layer_combo import LayerCombo, layer_choice
 from unet_napari._napari.layers import new_labels
 from unet_napari._napari.model_combo import ModelCombo, model_saved
 from unet_napari._napari.paint import Snapshot, detect, take_snapshot
 from unet_napari._napari.pairs import LayerPair, PairList
+from unet_napari._napari.picture_window import show_picture
 from unet_napari._napari.plot import TrainingPlot
 from unet_napari._napari.preview import LivePreview
 from unet_napari._napari.status_line import StatusLine
 from unet_napari._napari.train_request import model_path, train_job, unused_name
 from unet_napari._napari.train_settings import TrainSettings
 from unet_napari._napari.watch import EditWatch
-from unet_napari.engine import JobWarning, Preview, TrainJob
+from unet_napari.engine import AugmentationJob, JobWarning, Preview, TrainJob
 from unet_napari.errors import UnetNapariError
 from unet_napari.labels import Painting, split_components
 from unet_napari.training.events import Started, Step, Validated
@@ -68,6 +70,7 @@ class TrainDock(EngineDock):
         self.new.changed.connect(self._add_labels)
         self.split.changed.connect(self._split)
         self.segment.changed.connect(self._open_segment)
+        self.settings.show_augmentation.changed.connect(self._show_augmentation)
         for hidden in (self.split, self.segment):
             hidden.visible = False
         self.refresh_run()
@@ -238,7 +241,15 @@ class TrainDock(EngineDock):
 
     def begin(self) -> None:
         """Take the labels as they are, and start to train on them."""
-        request = partial(
+        image, labels = self.image.value, self.labels.value
+        self.segment.visible = False
+        self.plot.clear()
+        self.line = StatusLine()
+        self.in_background(self._request(), lambda job: self._begun(job, image, labels))
+
+    def _request(self) -> Callable[[], TrainJob]:
+        """Take the labels as they are; what is returned makes them readable by the engine."""
+        return partial(
             train_job,
             self.job,
             [self._snapshot(*pair, copy=True) for pair in self.pair_list.with_chosen()],
@@ -247,11 +258,18 @@ class TrainDock(EngineDock):
             output=model_path(self.model_name.value or self._usual_name()),
             start_from=self.start_from.value,
         )
-        image, labels = self.image.value, self.labels.value
-        self.segment.visible = False
-        self.plot.clear()
-        self.line = StatusLine()
-        self.in_background(request, lambda job: self._begun(job, image, labels))
+
+    def _show_augmentation(self) -> None:
+        """Have a picture made of patches as training would see them."""
+        if self.busy:
+            self.status.say("The picture can be made before or after a training.")
+        elif self.missing():
+            self.status.say(self.missing())
+        else:
+            self.start(lambda: self.in_background(self._request(), self._draw_augmentation))
+
+    def _draw_augmentation(self, request: TrainJob) -> None:
+        self.job.start(AugmentationJob(request.pairs, request.config))
 
     def _usual_name(self) -> str:
         kind = "cells" if self.task.value == "cells" else "classes"
@@ -284,6 +302,11 @@ class TrainDock(EngineDock):
     def on_result(self, result: Mapping[str, Any]) -> None:
         """Say where the model is, and offer to use it."""
         self._end_preview()
+        if "picture" in result:
+            self.status.say("The picture shows parts of the image as the network sees them.")
+            about = "Labels are in colour; what says nothing to the network is darkened."
+            show_picture(result["picture"], "Augmented patches", about, self.native)
+            return
         if "model" not in result:
             self.status.say("Stopped before there was a model to keep.")
             return

@@ -6,7 +6,9 @@ from typing import Any
 from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit
 from napari.layers import Shapes
 
-from unet_napari._napari.form import Rows, choice, layer_choice, optional, sizes_of, value_of
+from unet_napari._napari.fields import Message, button, choice, optional, sizes_of, value_of
+from unet_napari._napari.form import Rows
+from unet_napari._napari.layer_combo import layer_choice
 from unet_napari.networks.catalogue import CATALOGUE
 from unet_napari.training.config import AugmentConfig
 
@@ -34,7 +36,10 @@ class TrainSettings:
 
     def __init__(self, data: Rows, network: Rows) -> None:
         self._add_data_fields(data)
-        self._add_network_fields(network)
+        self._add_network(network)
+        self._add_amounts(network)
+        self._add_augmentation(network)
+        self._add_device(network)
 
     def _add_data_fields(self, rows: Rows) -> None:
         self.unpainted = choice(
@@ -83,12 +88,22 @@ class TrainSettings:
         for field in (self.unpainted, self.annotated, self.axes, self.dimensions, self.validation):
             rows.add(field)
 
-    def _add_network_fields(self, rows: Rows) -> None:
+    def _add_network(self, rows: Rows) -> None:
         self.network: ComboBox = choice(
             "network",
             [(entry.title, entry.name) for entry in CATALOGUE.values()],
             "\n".join(f"{entry.title}: {entry.description}" for entry in CATALOGUE.values()),
         )
+        self.about_network = Message("about_network", "What this network is good for.")
+        self.network.changed.connect(self._describe_network)
+        rows.add(self.network)
+        rows.add_wide(self.about_network)
+        self._describe_network()
+
+    def _describe_network(self) -> None:
+        self.about_network.say(CATALOGUE[self.network.value].description)
+
+    def _add_amounts(self, rows: Rows) -> None:
         self.minutes = optional("minutes", "Minutes of training, instead of the effort above.")
         self.patch = optional(
             "patch",
@@ -101,6 +116,10 @@ class TrainSettings:
             "How far one step changes the network, such as 0.001.\n"
             "Lower it if the loss jumps up and down.",
         )
+        for field in (self.minutes, self.patch, self.batch, self.learning_rate):
+            rows.add(field)
+
+    def _add_augmentation(self, rows: Rows) -> None:
         self.augmentation = choice(
             "augmentation",
             [
@@ -112,6 +131,15 @@ class TrainSettings:
             "How strongly the image is varied (turned, scaled, bent, brightened) while training,\n"
             "so that the network also works on images a little different from this one.",
         )
+        self.show_augmentation = button(
+            "show_augmentation",
+            "Show…",
+            "Show some parts of the image the way the network sees them in training, with the\n"
+            "labels in colour. What says nothing to the network is darkened.",
+        )
+        rows.add(self.augmentation, self.show_augmentation)
+
+    def _add_device(self, rows: Rows) -> None:
         self.device = choice(
             "device",
             [
@@ -123,17 +151,8 @@ class TrainSettings:
             "What computes. Automatic: a GPU if there is one.",
         )
         self.seed: LineEdit = optional("seed", "Start of the random numbers; 0 unless given.")
-        for field in (
-            self.network,
-            self.minutes,
-            self.patch,
-            self.batch,
-            self.learning_rate,
-            self.augmentation,
-            self.device,
-            self.seed,
-        ):
-            rows.add(field)
+        rows.add(self.device)
+        rows.add(self.seed)
 
     def values(self, *, task: str, effort: str) -> dict[str, Any]:
         """Return the fields of a `TrainConfig`, all but the number of axes.

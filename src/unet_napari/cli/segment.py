@@ -39,18 +39,40 @@ def add_parser(commands: Subparsers) -> None:
     add("--verbose", action="store_true",
         help="say first how it is computed, in how much memory and time")  # fmt: skip
     add("--overwrite", action="store_true", help="replace outputs that exist")
+    _add_decoding(
+        parser.add_argument_group("how cells are cut out", "by default as the model says")
+    )
     add_inference_options(parser)
     parser.set_defaults(command=_run)
 
 
+def _add_decoding(group: argparse._ArgumentGroup) -> None:
+    for name, kind, about in (
+        (
+            "foreground_threshold",
+            float,
+            "from 0 to 1; higher makes cells smaller",
+        ),
+        ("seed_threshold", float, "from 0 to 1; higher splits touching cells more often"),
+        ("min_size", int, "pixels; smaller cells are dropped"),
+    ):
+        group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=about)
+
+
+def _thresholds(arguments: argparse.Namespace) -> dict[str, float]:
+    names = ("foreground_threshold", "seed_threshold", "min_size")
+    given = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _run(arguments: argparse.Namespace) -> None:
-    from unet_napari.inputs import image_for
+    from unet_napari.inputs import image_for, with_thresholds
     from unet_napari.model import Model
 
     paths = [path for given in arguments.images for path in image_files(given)]
     outputs = _outputs(paths, arguments.output)
     _refuse_to_replace([*outputs, *([arguments.table] if arguments.table else [])], arguments)
-    model = Model.load(arguments.model)
+    model = with_thresholds(Model.load(arguments.model), _thresholds(arguments))
     config = config_for(model, arguments)
     for path, output in zip(paths, outputs, strict=True):
         image = image_for(model, str(path), axes=arguments.axes, channel=arguments.channel)

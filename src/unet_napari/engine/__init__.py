@@ -12,6 +12,7 @@ from unet_napari.engine.protocol import (
     JobFailed,
     JobFinished,
     JobWarning,
+    Output,
     Preview,
     Progress,
     Saved,
@@ -20,6 +21,7 @@ from unet_napari.engine.protocol import (
     Validated,
 )
 from unet_napari.engine.requests import (
+    AugmentationJob,
     DiameterJob,
     ImageRef,
     PairRef,
@@ -30,6 +32,7 @@ from unet_napari.engine.requests import (
 
 __all__ = [
     "ArrayRef",
+    "AugmentationJob",
     "DiameterJob",
     "EngineClient",
     "Event",
@@ -39,6 +42,7 @@ __all__ = [
     "JobFinished",
     "JobHandle",
     "JobWarning",
+    "Output",
     "PairRef",
     "Preview",
     "PreviewRequest",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ArrayRef", "map_arrays", "open_ref", "take"]
+__all__ = ["ArrayRef", "map_arrays", "open_ref", "share_in", "take"]
 
 _KINDS = ("npy", "memmap", "zarr", "pickle")
 
@@ -109,6 +109,17 @@ def take(reference: ArrayRef) -> NDArray[Any]:
     del data
     path.unlink(missing_ok=True)
     return array
+
+
+def share_in(reference: ArrayRef) -> NDArray[Any]:
+    """Return a shared array that the other process goes on writing to.
+
+    Its file is gone at once, or on Windows, where an open file cannot be removed, with the folder.
+    """
+    data: NDArray[Any] = open_ref(reference, writable=True)
+    if os.name != "nt":
+        Path(reference.path).unlink(missing_ok=True)
+    return np.asarray(data)
 
 
 def map_arrays(value: Any, function: Callable[[ArrayRef], object]) -> Any:  # noqa: ANN401

@@ -9,7 +9,7 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.engine.arrays import map_arrays, take
+from unet_napari.engine.arrays import map_arrays, share_in, take
 from unet_napari.engine.process import WorkerProcess
 from unet_napari.engine.protocol import (
     TERMINAL,
@@ -20,6 +20,7 @@ from unet_napari.engine.protocol import (
     JobEvent,
     JobFailed,
     JobFinished,
+    Output,
     Saved,
     Start,
     encode,
@@ -200,7 +201,8 @@ class EngineClient:
         with self._lock:
             handle = self._active
         try:
-            event = map_arrays(message.event, take)
+            own = share_in if isinstance(message.event, Output) else take
+            event = map_arrays(message.event, own)
         except EngineError as error:  # somebody has cleared the folder
             event = JobFailed(str(error), user_error=True)
         if handle is not None and handle.job_id == message.job_id:

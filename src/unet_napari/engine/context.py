@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from unet_napari.engine.arrays import map_arrays
 from unet_napari.engine.protocol import Cancel, Command, JobEvent, JobWarning
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class JobContext:
         self._warned: set[str] = set()
 
     def send(self, event: object) -> None:
-        """Send an event to the client."""
+        """Send an event to the client, which owns the arrays in it from now on."""
+        map_arrays(event, self._hand_over)
         self._send(JobEvent(self.job_id, event))
 
     def warn(self, message: str) -> None:
@@ -68,6 +70,10 @@ class JobContext:
         """Remove the arrays of a result that will not be sent."""
         for reference in self._allocated:
             self.folder.release(reference)
+
+    def _hand_over(self, reference: ArrayRef) -> None:
+        if reference in self._allocated:
+            self._allocated.remove(reference)
 
     def take_command(self) -> object:
         """Return the latest command since the last call; None if there was none."""

@@ -21,6 +21,7 @@ __all__ = [
     "JobFailed",
     "JobFinished",
     "JobWarning",
+    "Output",
     "PlanSummary",
     "Preview",
     "Progress",
@@ -168,6 +169,29 @@ class Preview:
 
 @message
 @dataclass(frozen=True)
+class Output:
+    """The arrays that a segmentation fills in, sent before it begins.
+
+    They are whole when the job has ended with `JobFinished`, and of no use if it ends otherwise.
+    The receiver and the engine see the same memory; ``Progress.region`` says what is new in it.
+
+    Attributes
+    ----------
+    labels
+        uint32, of the image's free axes without C, T first.
+    maps
+        Probability maps, float32 ``(K, *labels.shape)``; None if they were not asked for.
+    map_names
+        What each map shows.
+    """
+
+    labels: Any
+    maps: Any = None
+    map_names: tuple[str, ...] = ()
+
+
+@message
+@dataclass(frozen=True)
 class Saved:
     """The best model so far is in its file; a job that is killed later leaves it there."""
 
@@ -218,6 +242,7 @@ Event = (
     | Step
     | Validated
     | Progress
+    | Output
     | Preview
     | Saved
     | JobWarning

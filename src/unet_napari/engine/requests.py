@@ -10,6 +10,7 @@ from unet_napari.engine.arrays import ArrayRef
 from unet_napari.engine.protocol import message
 
 __all__ = [
+    "AugmentationJob",
     "DiameterJob",
     "ImageRef",
     "PairRef",
@@ -89,6 +90,23 @@ class TrainJob:
 
 @message
 @dataclass(frozen=True)
+class AugmentationJob:
+    """Draw patches as training would see them.
+
+    It has no events. Its result has ``picture``: uint8 ``(Y, X, 3)``.
+
+    Attributes
+    ----------
+    pairs, config
+        As of a `TrainJob`.
+    """
+
+    pairs: tuple[PairRef, ...]
+    config: Mapping[str, Any]
+
+
+@message
+@dataclass(frozen=True)
 class PreviewRequest:
     """Show the training network's labels of this image again and again, as it learns.
 
@@ -110,9 +128,10 @@ class PreviewRequest:
 class SegmentJob:
     """Segment an image.
 
-    Its events are ``Progress`` of `unet_napari.inference`. Its result has ``labels`` (an
-    array of the image's free axes without C) and, where asked for, ``maps`` (float32,
-    ``(K, *S)``) with ``map_names``.
+    Its events are `Output` with the arrays it is going to fill in, and ``Progress`` of
+    `unet_napari.inference`, which says what part of the labels is new. Its result has
+    ``objects`` (how many were found; None for classes, time series and very large images) and,
+    where asked for, ``table``.
 
     Attributes
     ----------
@@ -127,6 +146,15 @@ class SegmentJob:
     statistics
         ``Statistics.to_dict()`` of the whole image where `image` is a part of it, so that the
         part is segmented as in the whole; by default `image` is measured.
+    inner
+        ``(start, stop)`` for each spatial axis: the part of the image that is wanted, where
+        the rest is context. By default all of it.
+    thresholds
+        Decoding parameters of the task that replace the model's, such as ``seed_threshold``.
+    measure
+        Whether to return a ``table`` of the objects' measurements, see `unet_napari.measure`.
+    attention
+        Whether to return the gates of an attention U-Net, behind the maps.
     """
 
     image: ImageRef
@@ -134,6 +162,10 @@ class SegmentJob:
     config: Mapping[str, Any] = field(default_factory=dict)
     maps: bool = False
     statistics: Mapping[str, Any] | None = None
+    inner: tuple[tuple[int, int], ...] | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    measure: bool = False
+    attention: bool = False
 
 
 @message

@@ -1,0 +1,125 @@
+"""The fields that the docks are made of, and what is in them.
+
+The module does without postponed annotations, because magicgui resolves them when it runs.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import TypeVar
+
+from magicgui.widgets import ComboBox, Label, LineEdit, ProgressBar, PushButton
+from magicgui.widgets.bases import Widget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QSizePolicy
+
+from unet_napari._napari.narrow import shrink
+from unet_napari.errors import SettingsError
+
+__all__ = [
+    "Message",
+    "button",
+    "caption",
+    "choice",
+    "optional",
+    "progress_bar",
+    "sizes_of",
+    "value_of",
+]
+
+_Number = TypeVar("_Number", int, float)
+
+
+class Message(Label):
+    """A line or a few of plain text that wraps; an error is red.
+
+    Text from files and layers is shown as it is: markup in a name is never interpreted.
+    """
+
+    def __init__(self, name: str, tooltip: str) -> None:
+        super().__init__(name=name, tooltip=tooltip, gui_only=True)
+        label: QLabel = self.native
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setWordWrap(True)
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        label.hide()
+
+    def say(self, text: str, *, error: bool = False) -> None:
+        """Show a text, as an error or as information."""
+        # A red that can be read on the dark and on the light theme.
+        self.native.setStyleSheet("color: #e5534b;" if error else "")
+        self.value = text
+        self.native.setVisible(bool(text))
+
+
+def choice(
+    name: str, options: Sequence[tuple[str, object]], tooltip: str, *, label: str | None = None
+) -> ComboBox:
+    """Return a combo box of ``(text, value)`` pairs; the first one is chosen."""
+    field = ComboBox(name=name, label=label, choices=options, value=options[0][1], tooltip=tooltip)
+    shrink(field.native)
+    return field
+
+
+def optional(name: str, tooltip: str, *, label: str | None = None) -> LineEdit:
+    """Return a text field whose value is chosen automatically while it is empty."""
+    field = LineEdit(name=name, label=label, tooltip=tooltip)
+    field.native.setPlaceholderText("automatic")
+    field.native.setMinimumWidth(40)
+    return field
+
+
+def value_of(field: LineEdit, kind: type[_Number]) -> _Number | None:
+    """Return the number in an optional field; None if it is empty.
+
+    Raises
+    ------
+    SettingsError
+        If there is something else in it.
+    """
+    text = str(field.value).strip()
+    try:
+        return kind(text) if text else None
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise SettingsError(f"{caption(field)} is '{text}', but must be {what}.") from None
+
+
+def sizes_of(field: LineEdit) -> tuple[int, ...] | None:
+    """Return the whole numbers in an optional field, such as 32, 96, 96; None if it is empty.
+
+    Raises
+    ------
+    SettingsError
+        If there is something else in it.
+    """
+    parts = [part for part in re.split(r"[\s,x]+", str(field.value).strip()) if part]
+    if not all(part.isdecimal() for part in parts):
+        raise SettingsError(
+            f"{caption(field)} is '{field.value}', but must be whole numbers "
+            "such as 256 or 32, 96, 96."
+        )
+    return tuple(int(part) for part in parts) or None
+
+
+def caption(field: Widget) -> str:
+    """Return how a field is called in front of it and in messages."""
+    label = field.label
+    return label[:1].upper() + label[1:]
+
+
+def button(name: str, text: str, tooltip: str) -> PushButton:
+    """Return a button that is no wider than it needs to be."""
+    field = PushButton(name=name, text=text, tooltip=tooltip)
+    field.native.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+    return field
+
+
+def progress_bar() -> ProgressBar:
+    """Return a bar from 0 to 100 that is hidden until something runs."""
+    bar = ProgressBar(name="progress", value=0, max=100, visible=False, gui_only=True)
+    bar.tooltip = "How much of the work is done."
+    bar.native.setTextVisible(False)
+    bar.native.setFixedHeight(6)
+    return bar

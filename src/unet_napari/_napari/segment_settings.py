@@ -1,0 +1,206 @@
+"""The folded fields of the Segment dock, and the settings they amount to."""
+
+from typing import Any
+
+from magicgui.widgets import CheckBox, FloatSpinBox, SpinBox
+from napari.components import ViewerModel
+
+from unet_napari._napari.diameter import DiameterField
+from unet_napari._napari.fields import choice, optional, sizes_of, value_of
+from unet_napari._napari.form import Rows
+from unet_napari.inference.config import InferenceConfig
+from unet_napari.model_info import ModelInfo
+
+__all__ = ["SegmentSettings"]
+
+_GIB = 1 << 30
+
+
+class SegmentSettings:
+    """Everything about a segmentation that has a sensible default.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    data, result, computing : Rows
+        The folded groups that the fields are added to.
+    """
+
+    def __init__(self, viewer: ViewerModel, data: Rows, result: Rows, computing: Rows) -> None:
+        self._task: dict[str, Any] = {}  # that of the model
+        self._add_data_fields(data)
+        self.diameter = DiameterField(data, viewer)
+        self._add_thresholds(result)
+        self._add_extras(result)
+        self._add_limits(computing)
+        self._add_devices(computing)
+
+    def _add_data_fields(self, rows: Rows) -> None:
+        self.axes = optional(
+            "axes",
+            "The axes of the image, such as ZYX or TYX, where they are guessed wrong:\n"
+            "T time, C channel, Z depth, Y height, X width.",
+        )
+        self.rescale = CheckBox(
+            name="rescale",
+            text="Rescale to the model's pixel size",
+            tooltip="Bring the image to the pixel size that the model was trained at, and the\n"
+            "labels back. Needed where cells are much larger or smaller than in training.",
+        )
+        rows.add(self.axes)
+        rows.add_wide(self.rescale)
+
+    def _add_thresholds(self, rows: Rows) -> None:
+        self.thresholds: dict[str, FloatSpinBox | SpinBox] = {
+            "foreground_threshold": FloatSpinBox(
+                name="foreground_threshold",
+                label="foreground",
+                min=0,
+                max=1,
+                step=0.05,
+                tooltip="How sure the network must be that a pixel belongs to a cell. Higher\n"
+                "makes cells smaller and drops faint ones. The model brings its own value.",
+            ),
+            "seed_threshold": FloatSpinBox(
+                name="seed_threshold",
+                label="seed",
+                min=0,
+                max=1,
+                step=0.05,
+                tooltip="How sure the network must be that a pixel is the inside of a cell, for a\n"
+                "cell to grow from there. Higher splits touching cells more often.",
+            ),
+            "min_size": SpinBox(
+                name="min_size",
+                label="smallest",
+                min=0,
+                max=2**31 - 1,
+                tooltip="Cells of fewer pixels are dropped.",
+            ),
+        }
+        for field in self.thresholds.values():
+            rows.add(field)
+
+    def _add_extras(self, rows: Rows) -> None:
+        self.measure = CheckBox(
+            name="measure",
+            text="Measure the cells",
+            tooltip="Size, centre and mean intensity of each cell, as the features of the labels\n"
+            "layer: shown in the status bar under the mouse, and in napari's Layers >\n"
+            "Visualize > Features table. One time point only.",
+        )
+        self.maps = CheckBox(
+            name="maps",
+            text="Also show probability maps",
+            tooltip="Add what the network says before it is cut into cells or classes,\n"
+            "as image layers from 0 to 1.",
+        )
+        self.attention = CheckBox(
+            name="attention",
+            text="Also show attention maps",
+            tooltip="Where the gates of an Attention U-Net let details through, as image layers\n"
+            "from 0 to 1, one for each level. Of what is in view or one slice.",
+            enabled=False,
+        )
+        for field in (self.measure, self.maps, self.attention):
+            rows.add_wide(field)
+
+    def _add_limits(self, rows: Rows) -> None:
+        self.tta = CheckBox(
+            name="tta",
+            text="Average over flips and turns",
+            tooltip="Test-time augmentation: the image is also predicted flipped and turned, and\n"
+            "the mean counts. A little better, 8 (in 3D 16) times slower.",
+        )
+        rows.add_wide(self.tta)
+        self.tile = optional(
+            "tile",
+            "Size in pixels of the parts that are computed at once: 512, or one number for\n"
+            "each axis such as 32, 256, 256. The result does not depend on it.",
+        )
+        self.memory = optional(
+            "memory", "Gigabytes that may be used; half of what is free unless given."
+        )
+        for field in (self.tile, self.memory):
+            rows.add(field)
+
+    def _add_devices(self, rows: Rows) -> None:
+        self.device = choice(
+            "device",
+            [
+                ("automatic", "auto"),
+                ("CPU", "cpu"),
+                ("NVIDIA GPU", "cuda"),
+                ("Apple GPU", "mps"),
+            ],
+            "What computes. Automatic: a GPU if there is one.",
+        )
+        self.backend = choice(
+            "backend",
+            [("automatic", "auto"), ("PyTorch", "torch"), ("OpenVINO", "openvino")],
+            "The library that computes. OpenVINO is about twice as fast on Intel and AMD CPUs.",
+        )
+        self.precision = choice(
+            "precision",
+            [
+                ("automatic", "auto"),
+                ("32 bit", "fp32"),
+                ("16 bit", "fp16"),
+                ("bfloat16", "bf16"),
+                ("8 bit", "int8"),
+            ],
+            "Of the arithmetic; automatic is right. 8 bit is several times faster on a CPU\n"
+            "with OpenVINO and changes a few pixels; how many is measured and told.",
+        )
+        for field in (self.device, self.backend, self.precision):
+            rows.add(field)
+
+    def follow(self, info: ModelInfo | None) -> None:
+        """Take over what a model brings along, in place of that of the model before."""
+        self.diameter.follow_model(info)
+        self.attention.enabled = info is not None and info.network.get("name") == "attention_unet"
+        task = {} if info is None else dict(info.task)
+        if task == self._task:
+            return
+        self._task = task
+        for name, field in self.thresholds.items():
+            field.enabled = name in task
+            if name in task:
+                field.value = task[name]
+
+    def changed_thresholds(self) -> dict[str, float]:
+        """Return the decoding parameters that the user has changed."""
+        return {
+            name: field.value
+            for name, field in self.thresholds.items()
+            if name in self._task and field.value != round(self._task[name], 2)
+        }
+
+    @property
+    def wants_attention(self) -> bool:
+        """Whether attention maps are wanted, and the model has them."""
+        return bool(self.attention.enabled and self.attention.value)
+
+    def config(self, info: ModelInfo, *, slicewise: bool) -> dict[str, Any]:
+        """Return ``InferenceConfig.to_dict()``.
+
+        Raises
+        ------
+        SettingsError
+            If a field does not hold what it should.
+        """
+        gigabytes = value_of(self.memory, float)
+        tile = sizes_of(self.tile)
+        if tile is not None and len(tile) == 1:
+            tile = tile * info.ndim
+        return InferenceConfig(
+            tile=tile,
+            memory=None if gigabytes is None else int(gigabytes * _GIB),
+            device=self.device.value,
+            backend=self.backend.value,
+            precision=self.precision.value,
+            slicewise=slicewise,
+            rescale=self.rescale.value,
+            tta=self.tta.value,
+            diameter=self.diameter.value,
+        ).to_dict()

@@ -1,0 +1,148 @@
+"""Segmenting an image, into arrays that the viewer shows meanwhile; the size of its objects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.engine.images import Measured, open_image
+from unet_napari.engine.protocol import Output
+from unet_napari.images import Image, Statistics
+from unet_napari.inference import (
+    InferenceConfig,
+    estimate_diameter,
+    predict_steps,
+    result_shape,
+    segment_steps,
+)
+from unet_napari.inference.attention import attention_maps, attention_names
+from unet_napari.inputs import with_thresholds
+from unet_napari.measure import measure
+from unet_napari.model import Model
+from unet_napari.model_info import find_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from unet_napari.engine.context import JobContext
+    from unet_napari.engine.requests import DiameterJob, SegmentJob
+    from unet_napari.inference import Progress
+
+__all__ = ["estimate", "segment"]
+
+_COUNTED = 1 << 26  # voxels whose objects are counted; in more it would take noticeable time
+
+
+def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
+    """Segment an image; see `SegmentJob`."""
+    model = _prepare(job)
+    image = open_image(job.image, context)
+    config = InferenceConfig.from_dict(dict(job.config))
+    wanted = _inner(image, job.inner)
+    labels, maps = _allocate(job, model, wanted, context)
+    inner = () if job.inner is None else tuple(slice(start, stop) for start, stop in job.inner)
+    if job.attention:  # first, as it may be refused
+        gates = attention_maps(image, model, config)
+        maps[-len(gates) :] = gates[:, *inner]
+    if inner:
+        whole = np.zeros(result_shape(image), labels.dtype)
+        _drive(segment_steps(image, model, whole, config), context)
+        labels[...] = whole[inner]
+    else:
+        _drive(segment_steps(image, model, labels, config, provisional=True), context)
+    if job.maps and inner:
+        probabilities = np.zeros((len(model.task.map_names), *result_shape(image)), np.float32)
+        _drive(predict_steps(image, model, probabilities, config), context)
+        maps[: len(probabilities)] = probabilities[:, *inner]
+    elif job.maps:
+        _drive(predict_steps(image, model, maps[: len(model.task.map_names)], config), context)
+    return _findings(job, wanted, model, labels)
+
+
+def _prepare(job: SegmentJob) -> Model:
+    """Load the model, with the decoding and the brightness that the job asks for."""
+    model = with_thresholds(_load_model(job.model), job.thresholds)
+    return _measured(model, job.statistics)
+
+
+def _measured(model: Model, statistics: Mapping[str, Any] | None) -> Model:
+    """Return a model that normalises by given statistics, if there are any."""
+    if statistics is None:
+        return model
+    rule = Measured.of(model.normalisation, Statistics.from_dict(statistics))
+    return replace(model, normalisation=rule)
+
+
+def _allocate(
+    job: SegmentJob, model: Model, image: Image, context: JobContext
+) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Make room for the labels and maps of an image, and tell the client where."""
+    shape = result_shape(image)
+    names = (*(model.task.map_names if job.maps else ()),
+             *(attention_names(model) if job.attention else ()))  # fmt: skip
+    reference, labels = context.allocate(shape, np.uint32)
+    if not names:
+        context.send(Output(reference))
+        return labels, np.empty((0, *shape), np.float32)
+    maps_reference, maps = context.allocate((len(names), *shape), np.float32)
+    context.send(Output(reference, maps_reference, names))
+    return labels, maps
+
+
+def estimate(job: DiameterJob, context: JobContext) -> dict[str, Any]:
+    """Estimate how large the objects of an image are; see `DiameterJob`."""
+    image = open_image(job.image, context)
+    config = InferenceConfig.from_dict(dict(job.config))
+    model = _measured(_load_model(job.model), job.statistics)
+    return {"diameter": _drive(estimate_diameter(image, model, config), context)}
+
+
+def _drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN401
+    """Do the steps of an inference, unless the job is cancelled; return what they return."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            return end.value
+        context.check()
+        context.send(progress)
+
+
+def _findings(
+    job: SegmentJob, image: Image, model: Model, labels: NDArray[np.uint32]
+) -> dict[str, Any]:
+    """Count and measure the objects of one frame."""
+    cells = model.task.name == "cells" and image.frames == 1
+    result: dict[str, Any] = {"objects": None}
+    if cells and labels.size <= _COUNTED:
+        result["objects"] = int(np.count_nonzero(np.unique(labels)))
+    if job.measure and cells:
+        result["table"] = measure(image, labels)
+    return result
+
+
+def _inner(image: Image, inner: tuple[tuple[int, int], ...] | None) -> Image:
+    """Return the wanted part of an image, by reference to the same pixels."""
+    if inner is None:
+        return image
+    parts = dict(zip(image.spatial_axes, inner, strict=True))
+    index = tuple(slice(*parts.get(letter, (None, None))) for letter in image.axes)
+    return replace(image, data=image.data[index])
+
+
+def _load_model(name_or_path: str) -> Model:
+    path = find_model(name_or_path)
+    status = path.stat()
+    return _load_version(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1)
+def _load_version(path: Path, _changed: int, _size: int) -> Model:
+    """Load a model, unless it is the one that the last job used."""
+    return Model.load(path)

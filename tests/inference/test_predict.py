@@ -10,6 +10,7 @@ from unet_napari.errors import ImageError, ResourceError, SettingsError, UnetNap
 from unet_napari.images import Image
 from unet_napari.inference import InferenceConfig, predict_steps
 from unet_napari.inference.backends import TorchBackend
+from unet_napari.inference.plan import make_plan
 
 ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
 
@@ -46,6 +47,7 @@ NETWORKS = {
     "3d, valid": {"ndim": 3, "features": (4, 6), "padding": "valid"},
     "attention": {"name": "attention"},
     "nested": {"name": "nested"},
+    "resnet": {"name": "resnet", "depth": 18, "features": (4, 4, 4, 4, 4)},
 }
 
 
@@ -54,14 +56,56 @@ NETWORKS = {
 @given(data=st.data())
 def test_tiled_is_whole(make_model, whole, network, data):
     options = dict(NETWORKS[network])
-    name = {"attention": "attention_unet", "nested": "nested_unet"}.get(options.pop("name", ""))
-    model = make_model(name or "unet", **options)
+    name = f"{options.pop('name', '')}_unet".removeprefix("_")
+    model = make_model(name, **options)
     longest = 150 if model.ndim == 2 else 36
     shape = tuple(data.draw(st.integers(1, longest)) for _ in range(model.ndim))
     tile = tuple(data.draw(st.integers(1, longest)) for _ in range(model.ndim))
     image = random_image(shape)
     tiled, _ = predicted(image, model, tile=tile)
     np.testing.assert_allclose(tiled, whole(model, image), atol=1e-5, rtol=0)
+
+
+class _Counted:
+    """An array of float32 that counts how often each pixel is written."""
+
+    def __init__(self, shape):
+        self.values, self.times = np.full(shape, np.nan, np.float32), np.zeros(shape, int)
+        self.shape = shape
+
+    def __setitem__(self, key, values):
+        self.values[key] = values
+        self.times[key] += 1
+
+
+@pytest.mark.parametrize("network", ["2d", "2d, valid", "3d"])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_tiles_in_batches_are_whole_and_every_pixel_is_written_once(
+    make_model, whole, network, data
+):
+    model = make_model(**NETWORKS[network])
+    longest = 150 if model.ndim == 2 else 36
+    image = random_image(tuple(data.draw(st.integers(1, longest)) for _ in range(model.ndim)))
+    tile = tuple(data.draw(st.integers(1, longest // 2)) for _ in range(model.ndim))
+    out = _Counted((2, *image.shape))
+    config = InferenceConfig(**ON_CPU, tile=tile, batch=data.draw(st.integers(2, 5)))
+    first, *_, last = predict_steps(image, model, out, config)
+    assert first.plan.batch == min(config.batch, first.plan.tiles)
+    assert last.done == last.total
+    np.testing.assert_array_equal(out.times, 1)
+    np.testing.assert_allclose(out.values, whole(model, image), atol=1e-5, rtol=0)
+
+
+def test_several_tiles_at_a_time_only_where_it_pays_and_fits(make_model):
+    model, tile = make_model(), (80, 80)
+    one = make_plan(model, (400, 400), InferenceConfig(**ON_CPU, tile=tile))
+    assert one.batch == 1  # on a CPU it does not pay
+    four = make_plan(model, (400, 400), InferenceConfig(**ON_CPU, tile=tile, batch=4))
+    assert four.batch == 4
+    assert 3 * one.memory < four.memory < 5 * one.memory
+    little = InferenceConfig(**ON_CPU, tile=tile, batch=4, memory=2 * one.memory)
+    assert make_plan(model, (400, 400), little).batch == 2
 
 
 def test_tiles_are_really_cut(make_model):
@@ -154,6 +198,19 @@ def test_out_of_memory_makes_smaller_tiles(make_model, whole, monkeypatch, error
     maps, _ = predicted(image, model)
     first, second, third, *_ = (np.prod(shape) for shape in failing.shapes)
     assert first > second > third
+    np.testing.assert_allclose(maps, whole(model, image), atol=1e-5, rtol=0)
+
+
+def test_out_of_memory_first_takes_fewer_tiles_at_a_time(make_model, whole, monkeypatch):
+    model, image = make_model(), random_image((200, 200))
+    failing = _Failing(monkeypatch, MemoryError(), times=3)
+    maps, steps = predicted(image, model, tile=(80, 80), batch=4)
+    batches = [shape[0] for shape in failing.shapes[:4]]
+    assert batches == [4, 2, 1, 1]
+    sizes = [np.prod(shape[2:]) for shape in failing.shapes[:4]]
+    assert sizes[0] == sizes[1] == sizes[2] > sizes[3]
+    told = [step.plan for step in steps if step.plan is not None]
+    assert [plan.reason for plan in told] == ["this size was asked for", "memory ran out"]
     np.testing.assert_allclose(maps, whole(model, image), atol=1e-5, rtol=0)
 
 

@@ -134,8 +134,8 @@ def _peak() -> int:
 
 
 def repeated(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return maps of a shape, float32 (2, *shape)."""
-    pattern = pattern_of(len(shape))
+    """Return maps of a shape, float32 (2, *shape), of values that packing keeps."""
+    pattern = (pack(pattern_of(len(shape))) / 255).astype(np.float32)
     return np.tile(pattern, (1, *(n // p for n, p in zip(shape, pattern.shape[1:], strict=True))))
 
 

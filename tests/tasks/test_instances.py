@@ -4,11 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+import tifffile
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from unet_napari.tasks import CellsTask
 from unet_napari.tasks.blocks import Blocks, block_shape, cut, grow, in_threads, within
 from unet_napari.tasks.decode import CellRule, pack
 from unet_napari.tasks.instances import Instances
@@ -182,3 +185,25 @@ def test_threads_keep_the_order_and_stop_with_their_user(threads):
     next(steps)
     steps.close()
     assert len(begun) <= 2 * threads + 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "part"),
+    [("neuroproof_em3d/labels/*", (32, 120, 120)), ("bbbc050/train/labels/*", (51, 124, 127))],
+)
+def test_real_cells_are_the_same_from_1_8_and_64_blocks(shared_data, pattern, part):
+    volume = tifffile.imread(sorted(shared_data.glob(pattern))[0])
+    middle = [
+        slice((n - p) // 2, (n - p) // 2 + p) for n, p in zip(volume.shape, part, strict=True)
+    ]
+    labels = volume[tuple(middle)]
+    assert np.unique(labels).size > 5
+    task = CellsTask()
+    everywhere = torch.ones((1, *part), dtype=torch.bool)
+    target = task.encode(torch.from_numpy(labels.astype(np.int64))[None], everywhere).values[0]
+    maps = task.pack(ndimage.gaussian_filter(target.numpy(), (0, 0.5, 1, 1)))
+    rule = CellRule(task.foreground_threshold, task.seed_threshold, 20)
+    whole = objects(maps, rule)
+    assert whole.max() > 3
+    for count in (8, 64):
+        np.testing.assert_array_equal(objects(maps, rule, Blocks(whole.size // count)), whole)

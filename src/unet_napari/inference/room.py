@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from unet_napari.tasks.blocks import Store
 
-__all__ = ["DiskArray", "Room"]
+__all__ = ["DiskArray", "Room", "check_disk"]
+
+# Bytes that are mapped at a time: mappings count against limits of a process.
+_MAPPED = 2**25
 
 
 class DiskArray:
@@ -69,18 +72,21 @@ class DiskArray:
 
     def _mapped(
         self, box: tuple[slice, ...], mode: Literal["r", "r+"]
-    ) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
-        """Yield the rows of a part for each position along the axes before theirs."""
+    ) -> Iterator[tuple[tuple[int | slice, ...], NDArray[Any]]]:
+        """Yield some rows of a part after the other, with where they lie in the part."""
         before, along, after = box[: self._axis], box[self._axis], box[self._axis + 1 :]
         shape = self.shape[self._axis + 1 :]
         row = math.prod(shape) * self.dtype.itemsize
+        step = max(1, _MAPPED // row)
         for position in np.ndindex(*(s.stop - s.start for s in before)):
-            planes = [s.start + step for s, step in zip(before, position, strict=True)]
-            first = np.ravel_multi_index((*planes, along.start), self.shape[: self._axis + 1])
-            mapped = np.memmap(
-                self._file, self.dtype, mode, int(first) * row, (along.stop - along.start, *shape)
-            )
-            yield position, mapped[:, *after]
+            planes = [s.start + p for s, p in zip(before, position, strict=True)]
+            for start in range(along.start, along.stop, step):
+                stop = min(start + step, along.stop)
+                first = np.ravel_multi_index((*planes, start), self.shape[: self._axis + 1])
+                rows = np.memmap(
+                    self._file, self.dtype, mode, int(first) * row, (stop - start, *shape)
+                )
+                yield (*position, slice(start - along.start, stop - along.start)), rows[:, *after]
 
 
 class Room:

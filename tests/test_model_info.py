@@ -93,6 +93,12 @@ def test_a_description_in_words():
     ]
 
 
+def test_a_preset_is_called_by_its_name():
+    network = {"name": "unet", "options": {"features": [32, 64, 128, 256, 512]}}
+    text = dataclasses.replace(GOOD, network=network).describe()
+    assert "Network:      unet (small), 2D, 12,345 parameters" in text
+
+
 def test_what_is_unknown_is_said_in_words():
     info = dataclasses.replace(GOOD, pixel_size={}, halo=None, provenance={"score": None})
     assert "Pixel size:   unknown" in info.describe()

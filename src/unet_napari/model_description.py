@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from unet_napari.networks.catalogue import PRESETS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,7 +34,7 @@ def describe_model(info: ModelInfo, usual: Mapping[str, Any] | None = None) -> s
     lines = {
         "Score": _score_text(source),
         "Task": _phrase(_without_parts(info.task)),
-        "Network": f"{info.network['name']}, {info.ndim}D, {info.parameters:,} parameters",
+        "Network": _network_text(info),
         "Channels": str(info.channels),
         "Pixel size": _pixel_size_text(info.pixel_size),
         "Halo": _halo_text(info),
@@ -101,6 +103,13 @@ def _unusual(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str,
         if value != other and value not in (None, {}):
             found[key] = value
     return found
+
+
+def _network_text(info: ModelInfo) -> str:
+    features = info.network["options"].get("features")
+    preset = [f" ({name})" for name, counts in PRESETS.items() if features == list(counts)]
+    name = info.network["name"] + "".join(preset)
+    return f"{name}, {info.ndim}D, {info.parameters:,} parameters"
 
 
 def _pixel_size_text(sizes: Mapping[str, float]) -> str:

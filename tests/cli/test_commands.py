@@ -5,6 +5,8 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+import torch
+import torchvision
 
 from unet_napari import Model, read_image, segment
 from unet_napari.cli import main
@@ -115,6 +117,107 @@ def test_the_network_and_its_training_can_be_chosen(folder):
     assert info.task["criterion"]["name"] == "focal"
     assert info.provenance["settings"]["schedule"] == "plateau"
     assert info.provenance["settings"]["augment"]["elastic"] == 0
+
+
+def train(folder, *more, task="cells"):
+    return run("train", "--images", folder / "image.tif", "--labels", folder / "truth.tif",
+               "--task", task, "--ndim", 2, "--output", folder / "new.unet", "--device", "cpu",
+               "--unpainted", "background", "--patch", "32,32", "--batch", 1, *more)  # fmt: skip
+
+
+def test_every_setting_has_an_option(folder):
+    assert train(
+        folder, "--steps", 2, "--validation", 0.3, "--warmup", 0.1, "--clip", 0.5,
+        "--memory", "1GiB", "--optimizer", "adam", "--learning-rate", 0.002, "--weight-decay", 0.1, "--full-precision",
+        "--patience", 3, "--network-option", "features=[4,8]", "--loss-option", "alpha=0.3",
+        "--loss-option", "border_weight=5", "--task-option", "boundary_width=3",
+        "--no-augmentation", "--augment", "flip=true",
+    ) == 0  # fmt: skip
+    info = Model.load(folder / "new.unet").info
+    said = info.provenance["settings"]
+    expected = {
+        "steps": 2, "seconds": None, "validation": 0.3, "warmup": 0.1, "clip": 0.5,
+        "memory": 2**30, "optimiser": "adam", "learning_rate": 0.002, "weight_decay": 0.1,
+        "mixed_precision": False, "patience": 3, "batch": 1,
+    }  # fmt: skip
+    assert {name: said[name] for name in expected} == expected
+    assert said["augment"]["flip"]
+    assert said["augment"]["resampled"] == said["augment"]["recoloured"] == 0
+    criterion = info.task["criterion"]
+    assert (criterion["name"], criterion["alpha"], criterion["border_weight"]) == (
+        "bce+dice",
+        0.3,
+        5,
+    )
+    assert info.task["boundary_width"] == 3
+
+
+def test_class_weights_follow_the_frequencies(folder):
+    classes = (tifffile.imread(folder / "truth.tif") > 0).astype(np.uint8) + 1
+    tifffile.imwrite(folder / "truth.tif", classes)
+    assert train(folder, "--steps", 1, "--loss", "focal", "--loss-option", "gamma=1",
+                 "--loss-option", "class_weights=frequency", task="semantic") == 0  # fmt: skip
+    criterion = Model.load(folder / "new.unet").info.task["criterion"]
+    assert (criterion["name"], criterion["gamma"]) == ("focal", 1)
+    shares = np.array([(classes == 1).mean(), (classes == 2).mean()])
+    assert criterion["class_weights"] == pytest.approx(0.5 / shares)
+
+
+def test_imagenet_weights_are_read_from_a_file(folder, capsys):
+    weights = torchvision.models.resnet18().state_dict()
+    weights["bn1.bias"] += 7
+    torch.save(weights, folder / "resnet18.pth")
+    words = ("--network", "resnet_unet", "--network-option", "depth=18", "--network-option",
+             "features=[4,4,4,8,8]", "--steps", 1, "--learning-rate", 1e-9,
+             "--pretrained", folder / "resnet18.pth")  # fmt: skip
+    assert train(folder, *words) == 0
+    found = Model.load(folder / "new.unet").network.encoder.backbone.bn1.bias
+    torch.testing.assert_close(found, weights["bn1.bias"], rtol=0, atol=1e-6)
+    assert train(folder, *words, "--from", folder / "model.unet", "--overwrite") == 2
+    assert "ImageNet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--loss", "ce"), "no loss 'ce' for this task, only bce, dice, focal, bce+dice"),
+        (("--loss-option", "beta=1"), "A loss is its name"),
+        (("--loss-option", "alpha=2"), "alpha of the loss"),
+        (("--loss-option", "class_weights=frequency"), "class_weights"),
+        (("--task-option", "width=3"), "no setting width"),
+        (("--network-option", "size=3"), "no option 'size'"),
+        (("--network-option", "features=huge"), "small, original, large"),
+        (("--augment", "rotation=much"), "augment.rotation must be a number"),
+        (("--augment", "flip=2"), "augment.flip is true or false"),
+        (("--augment", "spin=2"), "augment.spin"),
+        (("--pretrained",), "no pretrained weights for unet"),
+        (("--pretrained", "nowhere.pth", "--network", "resnet_unet"), "nowhere.pth"),
+        (("--validation", 0.9), "validation"),
+        (("--steps", 0), "steps"),
+        (("--clip", -1), "clip"),
+    ],
+)
+def test_a_wrong_setting_is_named_before_the_training(folder, capsys, more, message):
+    assert train(folder, *more) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert "Traceback" not in err
+    assert "step 1" not in err
+    assert not (folder / "new.unet").exists()
+
+
+def test_info_lists_the_models_and_networks_that_there_are(
+    trained_model, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("UNET_NAPARI_MODELS", str(tmp_path))
+    trained_model.save(tmp_path / "mine.unet")
+    (tmp_path / "broken.unet").write_bytes(b"no model")
+    assert run("info") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"mine +cells, 2D, 1 channel", out)
+    assert re.search(r"broken +damaged: ", out)
+    assert "7,762,498 (features=small), 31,036,546 (features=original)" in out
+    assert "28,763,234 (depth=50)" in out
 
 
 def test_augmentation_can_be_looked_at(folder):

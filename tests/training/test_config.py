@@ -55,6 +55,9 @@ def test_settings_survive_json():
         ({"seed": -1}, "seed"),
         ({"clip": 0.0}, "clip"),
         ({"ema": 1.0}, "ema"),
+        ({"learning_rate": "fast"}, "learning_rate must be a number"),
+        ({"seconds": "60"}, "more than 0 seconds"),
+        ({"pretrained": 3}, "pretrained"),
     ],
 )
 def test_a_setting_outside_its_range_is_named(settings, message):
@@ -69,6 +72,8 @@ def test_a_setting_outside_its_range_is_named(settings, message):
         ({"resampled": 1.5}, "resampled"),
         ({"noise": -0.1}, "noise"),
         ({"elastic_spacing": 0.0}, "elastic_spacing"),
+        ({"blur": "strong"}, "blur must be a number"),
+        ({"turn": 1}, "turn is true or false"),
     ],
 )
 def test_an_augmentation_outside_its_range_is_named(settings, message):

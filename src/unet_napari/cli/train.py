@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from unet_napari.cli.progress import ProgressLine
-from unet_napari.cli.values import duration, integers, matching_files, setting
+from unet_napari.cli.values import duration, integers, matching_files, memory, setting
 from unet_napari.errors import OutputError
 from unet_napari.training.config import (
     DeviceName,
@@ -39,9 +39,11 @@ def add_parser(commands: Subparsers) -> None:
     add("--ndim", required=True, type=int, choices=(2, 3))
     add("--output", required=True, type=Path, metavar="FILE.unet")
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--time", type=duration, dest="seconds", metavar="3min")
-    budget.add_argument("--epochs", type=int, metavar="N")
-    budget.add_argument("--steps", type=int, metavar="N")
+    budget.add_argument("--time", type=duration, dest="seconds", metavar="3min",
+                        help="of training (default: 2min)")  # fmt: skip
+    budget.add_argument("--epochs", type=int, metavar="N",
+                        help="an epoch draws about as many pixels as are annotated")  # fmt: skip
+    budget.add_argument("--steps", type=int, metavar="N", help="updates of the weights")
     add(
         "--unpainted",
         choices=get_args(UnpaintedRule),
@@ -50,36 +52,71 @@ def add_parser(commands: Subparsers) -> None:
     )
     add("--axes", help="of the images, such as ZYX or CYX")
     add("--from", dest="start_from", metavar="NAME|FILE", help="start from this model's weights")
-    add("--seed", type=int, default=0)
+    add("--validation", type=float, metavar="SHARE",
+        help="of what is painted, held out to judge by (default: 0.2; 0: none)")  # fmt: skip
+    add("--seed", type=int, default=0, help="the same seed and --steps give the same weights")
     add("--device", choices=get_args(DeviceName), default="auto")
+    add("--memory", type=memory, metavar="2GiB", help="budget for data and network")
     add("--overwrite", action="store_true", help="replace the output if it exists")
     add("--note", type=setting, action="append", default=[], metavar="KEY=VALUE",
         help="kept in the model and shown by info, such as licence='CC BY 4.0'")  # fmt: skip
     add("--show-augmentation", type=Path, metavar="PICTURE.png",
         help="write a sheet of augmented patches and stop")  # fmt: skip
-    _add_choices(parser.add_argument_group("network and optimisation", "chosen if not given"))
+    _add_network(parser.add_argument_group("network", "chosen from the data where not given"))
+    _add_loss(parser.add_argument_group("loss", "equations and sources: docs/losses.md"))
+    _add_optimisation(parser.add_argument_group("optimisation", "see docs/training.md"))
+    _add_augmentation(parser.add_argument_group("augmentation", "of the patches"))
     parser.set_defaults(command=_run)
 
 
-def _add_choices(group: argparse._ArgumentGroup) -> None:
+def _add_network(group: argparse._ArgumentGroup) -> None:
     from unet_napari.networks.catalogue import CATALOGUE
 
     add = group.add_argument
-    add("--network", choices=tuple(CATALOGUE), default="unet")
+    add("--network", choices=tuple(CATALOGUE), default="unet",
+        help="`unet-napari info` says what each is (default: unet)")  # fmt: skip
     add("--network-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
-        help="such as features=small, norm=group, residual=true (docs/networks.md)")  # fmt: skip
-    add("--loss", help="bce, ce, dice, focal, bce+dice or ce+dice (docs/losses.md)")
-    add("--optimiser", choices=get_args(OptimiserName))
-    add("--learning-rate", type=float)
-    add("--weight-decay", type=float)
-    add("--schedule", choices=get_args(ScheduleName))
-    add("--patience", type=int, metavar="N", help="stop after N validations without a better score")
-    add("--ema", type=float, metavar="0.99", help="average the weights over so many steps")
-    add("--validation", type=float, metavar="SHARE", help="of what is painted, held out")
+        help="such as features=small, norm=group, residual=true; repeatable "
+             "(docs/networks.md)")  # fmt: skip
+    add("--pretrained", nargs="?", const=True, default=False, metavar="FILE.pth",
+        help="start resnet_unet from ImageNet weights: downloaded, or of a file")  # fmt: skip
     add("--patch", type=integers, metavar="auto|N,N", help="pixels along each axis")
     add("--batch", type=int, metavar="N", help="patches per step")
+
+
+def _add_loss(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--loss", metavar="NAME",
+        help="cells: bce, dice, focal, bce+dice (default); "
+             "semantic: ce, dice, focal, ce+dice (default)")  # fmt: skip
+    add("--loss-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="such as alpha=0.3, gamma=2, class_weights=frequency, class_weights=[1,5], "
+             "border_weight=10; repeatable")  # fmt: skip
+    add("--task-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="of cells, such as boundary_width=3, min_size=50; repeatable")  # fmt: skip
+
+
+def _add_optimisation(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--optimiser", "--optimizer", choices=get_args(OptimiserName), help="default: adamw")
+    add("--learning-rate", type=float, metavar="RATE", help="the largest of the schedule")
+    add("--weight-decay", type=float, metavar="DECAY", help="default: 0.01")
+    add("--schedule", choices=get_args(ScheduleName), help="of the learning rate; default: cosine")
+    add("--warmup", type=float, metavar="SHARE",
+        help="of the budget in which the rate rises (default: 0.05)")  # fmt: skip
+    add("--clip", type=float, metavar="NORM", help="largest norm of the gradient (default: 1)")
+    add("--ema", type=float, metavar="0.99", help="average the weights over so many steps")
+    add("--patience", type=int, metavar="N", help="stop after N validations without a better score")
+    add("--full-precision", dest="mixed_precision", action="store_const", const=False,
+        help="float32 also where a CUDA device computes bf16")  # fmt: skip
+
+
+def _add_augmentation(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add("--augment", type=setting, action="append", default=[], metavar="KEY=VALUE",
-        help="such as rotation=30, elastic=0 (docs/training.md)")  # fmt: skip
+        help="such as rotation=30, elastic=0, flip=false; repeatable "
+             "(docs/training.md)")  # fmt: skip
+    add("--no-augmentation", action="store_true", help="patches exactly as they are in the image")
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -136,17 +173,33 @@ def _pairs(arguments: argparse.Namespace) -> list[Pair]:
     return pairs
 
 
+_SETTINGS = (
+    *("task", "ndim", "seconds", "epochs", "steps", "unpainted", "validation", "seed", "device"),
+    *("memory", "network", "pretrained", "patch", "batch", "optimiser", "learning_rate"),
+    *("weight_decay", "schedule", "warmup", "clip", "ema", "patience", "mixed_precision"),
+)
+
+
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    names = (
-        "task", "ndim", "seconds", "epochs", "steps", "unpainted", "network", "patch", "batch",
-        "optimiser", "learning_rate", "weight_decay", "schedule", "patience", "ema", "validation",
-        "seed", "device",
-    )  # fmt: skip
-    given = {name: getattr(arguments, name) for name in names}
+    """Return the fields of `TrainConfig` that were given."""
+    from unet_napari.training.config import AugmentConfig
+
+    given = {name: getattr(arguments, name) for name in _SETTINGS}
     given["network_options"] = dict(arguments.network_option)
-    given["task_options"] = {"criterion": arguments.loss} if arguments.loss else {}
-    given["augment"] = dict(arguments.augment)
+    given["task_options"] = dict(arguments.task_option) | _criterion(arguments)
+    start = AugmentConfig.none() if arguments.no_augmentation else AugmentConfig()
+    given["augment"] = start.to_dict() | dict(arguments.augment)
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _criterion(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the loss as an option of the task; options alone are those of the usual loss."""
+    from unet_napari.tasks import make_task
+
+    if arguments.loss is None and not arguments.loss_option:
+        return {}
+    name = arguments.loss or make_task({"name": arguments.task}).criterion.name
+    return {"criterion": {"name": name, **dict(arguments.loss_option)}}
 
 
 def _show(line: ProgressLine, event: TrainEvent) -> None:

@@ -61,6 +61,11 @@ class AugmentConfig:
     blur: float = 1.0  # pixels, largest standard deviation of the Gaussian blur
 
     def __post_init__(self) -> None:
+        for name, value in self.to_dict().items():
+            if name in ("flip", "turn"):
+                _check(isinstance(value, bool), f"augment.{name} is true or false, not {value!r}.")
+            else:
+                _check(_is_number(value), f"augment.{name} must be a number, not {value!r}.")
         for name in ("resampled", "recoloured"):
             _check(0 <= getattr(self, name) <= 1, f"augment.{name} is a share between 0 and 1")
         for name in ("scale", "elastic", "brightness", "contrast", "gamma", "noise", "blur"):
@@ -107,6 +112,8 @@ class TrainConfig:
 
     network: str = "unet"
     network_options: Mapping[str, Any] = field(default_factory=dict)  # override what is chosen
+    # ImageNet weights to start from, for "resnet_unet": True downloads them, a path reads a file.
+    pretrained: bool | str = False
     task_options: Mapping[str, Any] = field(default_factory=dict)  # such as the loss of "semantic"
     patch: tuple[int, ...] | None = None  # pixels per spatial axis, in array order
     batch: int | None = None  # patches per step
@@ -153,7 +160,7 @@ class TrainConfig:
             object.__setattr__(self, "seconds", 120.0)
         if self.seconds is not None:
             _check(
-                math.isfinite(self.seconds) and self.seconds > 0,
+                _is_number(self.seconds) and math.isfinite(self.seconds) and self.seconds > 0,
                 f"The training time must be more than 0 seconds, not {self.seconds}.",
             )
         for name in ("epochs", "steps"):
@@ -177,6 +184,9 @@ class TrainConfig:
             _check(value in choices, f"{name} must be one of {listed}, not {value!r}.")
 
     def _check_numbers(self) -> None:
+        for name in ("learning_rate", "weight_decay", "warmup", "validation", "clip", "ema"):
+            value = getattr(self, name)
+            _check(value is None or _is_number(value), f"{name} must be a number, not {value!r}.")
         rate = self.learning_rate
         _check(
             rate is None or (math.isfinite(rate) and 0 < rate < 10),
@@ -188,6 +198,8 @@ class TrainConfig:
         _check(self.clip is None or self.clip > 0, "clip must be more than 0, or none.")
         _check(self.ema is None or 0 < self.ema < 1, "ema must be between 0 and 1, or none.")
         _check(_is_int(self.seed) and self.seed >= 0, "seed must be a whole number of at least 0.")
+        kind = type(self.pretrained)
+        _check(kind in (bool, str), "pretrained is true, false or the path of a file.")
         for name in ("batch", "patience", "memory"):
             value = getattr(self, name)
             _check(
@@ -223,6 +235,10 @@ def _check_names(cls: type[Any], settings: Mapping[str, Any], prefix: str) -> No
     if unknown:
         names = ", ".join(prefix + name for name in unknown)
         raise SettingsError(f"There is no training setting named {names}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_int(value: object) -> bool:

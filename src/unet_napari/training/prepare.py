@@ -133,7 +133,8 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         setup = choose_setup(config, data, device.type, 3 * memory // 4, old)
     randomness = Randomness(config.seed, device)
     with randomness():
-        network = build_network(old.name if old else config.network, setup.network_options)
+        name = old.name if old else config.network
+        network = build_network(name, setup.network_options, pretrained=config.pretrained)
     if old is not None:
         _take_weights(network, old)
     cells = config.task == "cells"
@@ -156,6 +157,11 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
 def _check_start(model: Model | None, pair: Pair, config: TrainConfig) -> None:
     if model is None:
         return
+    if config.pretrained is not False:
+        raise SettingsError(
+            f"Training starts either from the model {model.name} or from ImageNet weights: "
+            "leave one of them out."
+        )
     if model.ndim != config.ndim or model.channels != pair.image.channels:
         raise SettingsError(
             f"{model.name} is a {model.ndim}D model of {model.channels} channel(s), but training "

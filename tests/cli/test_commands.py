@@ -128,7 +128,8 @@ def train(folder, *more, task="cells"):
 def test_every_setting_has_an_option(folder):
     assert train(
         folder, "--steps", 2, "--validation", 0.3, "--warmup", 0.1, "--clip", 0.5,
-        "--memory", "1GiB", "--optimizer", "adam", "--learning-rate", 0.002, "--weight-decay", 0.1, "--full-precision",
+        "--memory", "1GiB", "--optimizer", "adam", "--learning-rate", 0.002,
+        "--weight-decay", 0.1, "--full-precision",
         "--patience", 3, "--network-option", "features=[4,8]", "--loss-option", "alpha=0.3",
         "--loss-option", "border_weight=5", "--task-option", "boundary_width=3",
         "--no-augmentation", "--augment", "flip=true",

@@ -92,7 +92,7 @@ def estimate_diameter(
     """
     config = replace(
         config or InferenceConfig(),
-        backend="torch", precision="auto", tile=None, rescale=False, diameter="auto",
+        backend="torch", precision="auto", tile=None, rescale=False, diameter="auto", tta=False,
     )  # fmt: skip
     check_image(image, model, config)
     if model.diameter is None:

@@ -253,10 +253,24 @@ def _factors(
     """Return by what the image is to be enlarged, per axis of the network."""
     diameter = config.diameter
     if diameter == "auto":
-        diameter = yield from estimate_diameter(image, model, config)
+        steps = estimate_diameter(image, model, config)
+        diameter = yield from _before_the_work(steps)
     if diameter is None and not config.rescale:
         return (1.0,) * model.ndim
     return rescale_factors(image, model, diameter)
+
+
+def _before_the_work(
+    steps: Generator[Progress, None, float | None],
+) -> Generator[Progress, None, float | None]:
+    """Do steps whose number is not yet part of the whole work."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            result: float | None = end.value
+            return result
+        yield replace(step, done=0)
 
 
 def _blank(statistics: Statistics) -> bool:

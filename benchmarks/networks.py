@@ -1,12 +1,13 @@
 """Measure every network and write the tables of docs/networks.md.
 
-    python benchmarks/networks.py              all of it, some minutes on a laptop
+    python benchmarks/networks.py              all of it, about 6 minutes on two cores
     python benchmarks/networks.py --rounds 0   only what needs no quiet machine
 
 Parameters, operations and receptive fields are exact; ``--rounds 0`` writes just these. Memory is
-the peak of a process of its own that trains for a step; speed is the median over rounds in which
-the networks take turns, with the preparation that prediction uses (batch norm folded, channels
-last). Give every thread a core: ``OMP_NUM_THREADS`` is followed.
+the peak of a process of its own that trains for a step. Speed is the median over rounds, in which
+the networks take turns, of how many times as fast as the plain U-Net a network is, with the
+preparation that prediction uses (batch norm folded, channels last). Give every thread a core:
+``OMP_NUM_THREADS`` is followed.
 """
 
 from __future__ import annotations
@@ -22,20 +23,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from machine import processor
+from document import NETWORKS, replace_table
+from machine import conditions
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from unet_napari.networks import CATALOGUE, Network, build_network, exact_halo, fold_batch_norm
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "networks.md"
 TRAINING = {2: (2, 1, 256, 256), 3: (1, 1, 32, 96, 96)}  # the patches that we train on
-PREDICTION = {2: (1, 1, 512, 512), 3: (1, 1, 32, 128, 128)}
+PREDICTION = {2: (1, 1, 256, 256), 3: (1, 1, 32, 96, 96)}
 LAYOUT = {2: torch.channels_last, 3: torch.channels_last_3d}
 UNIT = {2: "megapixel", 3: "megavoxel"}
 
@@ -139,9 +141,22 @@ def training_memory(row: Row, ndim: int, *, checkpointing: bool) -> float:
     """Return the peak memory of a training step in MiB, above that of an idle process."""
     job = json.dumps([row.name, row.build(ndim, checkpointing=checkpointing).options, ndim])
     answer = subprocess.run(
-        [sys.executable, __file__, "--train", job], capture_output=True, text=True, check=True
+        [sys.executable, __file__, "--train", job],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     return float(answer.stdout)
+
+
+def all_memories(rows: Sequence[Row], ndim: int) -> list[tuple[str, str]]:
+    """Return the memory of each network without and with checkpointing, in MiB."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # of waiting for a process each
+        plain = [pool.submit(training_memory, row, ndim, checkpointing=False) for row in rows]
+        saving = [pool.submit(training_memory, row, ndim, checkpointing=True) for row in rows]
+        pairs = zip(plain, saving, strict=True)
+        return [(f"{p.result():,.0f}", f"{s.result():,.0f}") for p, s in pairs]
 
 
 def train_one_step(name: str, options: dict[str, Any], ndim: int) -> float:
@@ -172,8 +187,8 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def throughputs(networks: Sequence[Network], ndim: int, rounds: int) -> list[float]:
-    """Return output positions per second of each network, the networks taking turns."""
+def timings(networks: Sequence[Network], ndim: int, rounds: int) -> list[list[float]]:
+    """Return the seconds of a prediction in each round, the networks taking turns."""
     jobs = [_prediction(network, ndim) for network in networks]  # each run once already
     seconds: list[list[float]] = [[] for _ in jobs]
     for _ in range(rounds):
@@ -181,8 +196,12 @@ def throughputs(networks: Sequence[Network], ndim: int, rounds: int) -> list[flo
             start = time.perf_counter()
             run()
             times.append(time.perf_counter() - start)
-    positions = torch.Size(PREDICTION[ndim]).numel()
-    return [positions / statistics.median(times) for times in seconds]
+    return seconds
+
+
+def relative_speed(plain: Sequence[float], own: Sequence[float]) -> float:
+    """Return the median over the rounds of how many times as fast as the plain network."""
+    return statistics.median(p / o for p, o in zip(plain, own, strict=True))
 
 
 def _prediction(network: Network, ndim: int) -> Callable[[], Tensor]:
@@ -207,12 +226,13 @@ def table(ndim: int, rounds: int) -> Iterator[str]:
     note = "Memory and speed were not measured (`--rounds 0`)."
     if rounds:
         print(f"{ndim}D: speed", file=sys.stderr)
-        speeds = throughputs([row.build(ndim) for row in rows], ndim, rounds)
+        seconds = timings([row.build(ndim) for row in rows], ndim, rounds)
+        print(f"{ndim}D: memory", file=sys.stderr)
         measured = [
-            (*_memories(row, ndim), f"{speed / speeds[0]:.2f}")
-            for row, speed in zip(rows, speeds, strict=True)
+            (*memories, f"{relative_speed(seconds[0], own):.2f}")
+            for memories, own in zip(all_memories(rows, ndim), seconds, strict=True)
         ]
-        note = _conditions(ndim, speeds[0])
+        note = _conditions(ndim, statistics.median(seconds[0]))
     yield (
         f"| network | parameters | GFLOP per {UNIT[ndim]} | receptive field | training memory, MiB "
         "| with checkpointing, MiB | speed | paper |"
@@ -229,34 +249,20 @@ def table(ndim: int, rounds: int) -> Iterator[str]:
     yield note
 
 
-def _memories(row: Row, ndim: int) -> tuple[str, str]:
-    print(f"{ndim}D: memory of {row.title}", file=sys.stderr)
-    plain = training_memory(row, ndim, checkpointing=False)
-    return f"{plain:,.0f}", f"{training_memory(row, ndim, checkpointing=True):,.0f}"
-
-
-def _conditions(ndim: int, speed: float) -> str:
+def _conditions(ndim: int, seconds: float) -> str:
     patch = " x ".join(map(str, TRAINING[ndim][2:]))
+    speed = torch.Size(PREDICTION[ndim]).numel() / seconds
     return (
-        f"Measured on {processor()}, {torch.get_num_threads()} threads, torch "
-        f"{torch.__version__}. Training memory: batch {TRAINING[ndim][0]} of {patch}, AdamW, fp32. "
-        f"Speed 1.00 is {speed / 1e6:.2f} {UNIT[ndim]}s per second."
+        f"Training memory: batch {TRAINING[ndim][0]} of {patch}, AdamW, fp32, one thread. Speed "
+        f"1.00 is {speed / 1e6:.3g} {UNIT[ndim]}s per second. "
+        f"{conditions(torch.get_num_threads())}"
     )
-
-
-def write(ndim: int, lines: Sequence[str]) -> None:
-    """Replace the table between its two markers in the document."""
-    document = DOCUMENT.read_text(encoding="utf-8")
-    start, end = f"<!-- table {ndim}D -->", f"<!-- end {ndim}D -->"
-    before, rest = document.split(start)
-    _, after = rest.split(end)
-    text = "\n".join([start, "", *lines, "", end])
-    DOCUMENT.write_text(before + text + after, encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="repeats of the speed measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="repeats of the speed measurement")
+    parser.add_argument("--document", type=Path, default=NETWORKS, help="to write the tables into")
     parser.add_argument("--train", help=argparse.SUPPRESS)  # the process of training_memory
     arguments = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
@@ -264,8 +270,10 @@ def main() -> None:
         print(train_one_step(*json.loads(arguments.train)))
         return
     for ndim in TABLES:
-        write(ndim, list(table(ndim, arguments.rounds)))
-    print(f"wrote {DOCUMENT}", file=sys.stderr)
+        lines = list(table(ndim, arguments.rounds))
+        print("\n".join(lines), flush=True)
+        replace_table(arguments.document, f"{ndim}D", lines)
+    print(f"wrote {arguments.document}", file=sys.stderr)
 
 
 if __name__ == "__main__":

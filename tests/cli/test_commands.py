@@ -131,7 +131,7 @@ def test_every_setting_has_an_option(folder):
         "--memory", "1GiB", "--optimizer", "adam", "--learning-rate", 0.002,
         "--weight-decay", 0.1, "--full-precision",
         "--patience", 3, "--network-option", "features=[4,8]", "--loss-option", "alpha=0.3",
-        "--loss-option", "border_weight=5", "--task-option", "boundary_width=3",
+        "--loss-option", "border_weight=5", "--task-option", "reach=8",
         "--no-augmentation", "--augment", "flip=true",
     ) == 0  # fmt: skip
     info = Model.load(folder / "new.unet").info
@@ -150,7 +150,7 @@ def test_every_setting_has_an_option(folder):
         0.3,
         5,
     )
-    assert info.task["boundary_width"] == 3
+    assert info.task["reach"] == 8
 
 
 def test_class_weights_follow_the_frequencies(folder):

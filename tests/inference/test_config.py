@@ -44,6 +44,13 @@ def test_only_one_setting_says_how_the_image_is_scaled():
         InferenceConfig(rescale=True, diameter="auto")
 
 
+@pytest.mark.parametrize("scaled", [{"rescale": True}, {"diameter": 20.0}, {"diameter": "auto"}])
+def test_maps_are_not_scaled(scaled):
+    InferenceConfig().check_unscaled()
+    with pytest.raises(SettingsError, match="maps are not rescaled"):
+        InferenceConfig(**scaled).check_unscaled()
+
+
 def test_settings_survive_json():
     config = InferenceConfig(tile=(64, 96), halo=12, memory=2**30, device="cpu", slicewise=True)
     assert InferenceConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config

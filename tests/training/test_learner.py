@@ -1,4 +1,4 @@
-"""One step of gradient descent: its precision on each device, and the average of the weights."""
+"""One step of gradient descent: its precision on each device."""
 
 import pytest
 import torch

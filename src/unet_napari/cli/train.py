@@ -93,7 +93,7 @@ def _add_loss(group: argparse._ArgumentGroup) -> None:
         help="such as alpha=0.3, gamma=2, class_weights=frequency, class_weights=[1,5], "
              "border_weight=10; repeatable")  # fmt: skip
     add("--task-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
-        help="of cells, such as boundary_width=3, min_size=50; repeatable")  # fmt: skip
+        help="of cells, such as reach=8, min_size=50; repeatable")  # fmt: skip
 
 
 def _add_optimisation(group: argparse._ArgumentGroup) -> None:

@@ -44,6 +44,8 @@ def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     model = _prepare(job)
     image = open_image(job.image, context)
     config = InferenceConfig.from_dict(dict(job.config))
+    if job.maps:
+        config.check_unscaled()  # now rather than after the labels
     wanted = _inner(image, job.inner)
     labels, maps = _allocate(job, model, wanted, context)
     inner = () if job.inner is None else tuple(slice(start, stop) for start, stop in job.inner)

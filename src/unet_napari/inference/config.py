@@ -120,6 +120,13 @@ class InferenceConfig:
                 "rescale and diameter both say how the image is scaled: give only one of them."
             )
 
+    def check_unscaled(self) -> None:
+        """Raise `SettingsError` if the image shall be scaled: of maps, that is not possible."""
+        if self.rescale or self.diameter is not None:
+            raise SettingsError(
+                "Probability maps are not rescaled, only labels: leave rescale and diameter out."
+            )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values."""
         values = asdict(self)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from unet_napari.device import is_out_of_memory, release_memory
-from unet_napari.errors import SettingsError
 from unet_napari.inference.backends import OpenVinoBackend, TorchBackend, make_backend
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.cost import rehearse
@@ -94,8 +93,7 @@ def predict_steps(
 def _predict_steps(
     image: Image, model: Model, out: Writable, config: InferenceConfig
 ) -> Iterator[Progress]:
-    if config.rescale:
-        raise SettingsError("Maps are not rescaled, only labels: leave rescale off.")
+    config.check_unscaled()
     check_image(image, model, config)
     views = split_views(image, model.ndim)
     statistics = model.normalisation.measure(image)

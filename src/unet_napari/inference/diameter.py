@@ -33,6 +33,8 @@ _ACROSS = 12  # objects that fit along each axis of what is looked at
 _PIXELS = {2: (96**2, 384**2), 3: (24**3, 2**19)}  # least and most that is looked at, rescaled
 _READ = {2: 2**23, 3: 2**25}  # pixels of the middle of the image in which to look
 _PLACES = 4  # along each axis at which the part with the most contrast is searched
+# Of the normalised image: objects span about 1, noise alone 0.3, as its contrast is not stretched.
+_CONTRAST = 0.5
 _ENOUGH = 4  # objects that have a typical size
 _TYPICAL = 1.5  # times smaller or larger than the model's objects: what it was trained on
 _LEAST = 0.3  # score of a scale at which the model knows what it sees
@@ -99,6 +101,8 @@ def estimate_diameter(
         return None
     views = split_views(image, model.ndim)
     look = _Look(views[len(views) // 2].image, model, config, model.normalisation.measure(image))
+    if look.contrast < _CONTRAST:
+        return None
     candidates = [d for n in _TRIALS if (d := n * model.diameter) >= _SMALLEST]
     work = len(candidates) + 1
     trials = []
@@ -125,8 +129,10 @@ class _Look:
         self._image = replace(
             image, data=image.read(region), axes="C" + image.spatial_axes, fixed={}
         )
-        gray = model.normalisation.apply(self._image.read(), statistics).mean(axis=0)
-        self._gray: NDArray[np.float32] = gray
+        channels = model.normalisation.apply(self._image.read(), statistics)
+        low, high = np.percentile(channels.reshape(len(channels), -1), (1, 99.8), axis=1)
+        self.contrast = float((high - low).max())
+        self._gray: NDArray[np.float32] = channels.mean(axis=0)
 
     def at(self, diameter: float) -> _Trial:
         """Segment as if objects had a `diameter`, in the smallest pixels of the image."""

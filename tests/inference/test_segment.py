@@ -8,7 +8,13 @@ import torch
 
 from unet_napari.errors import ImageError, ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.images import Image, nuclei
-from unet_napari.inference import InferenceConfig, result_shape, room, segment_steps
+from unet_napari.inference import (
+    InferenceConfig,
+    predict_steps,
+    result_shape,
+    room,
+    segment_steps,
+)
 from unet_napari.inference.views import rescale_factors
 from unet_napari.model import Model
 from unet_napari.networks import Network
@@ -269,3 +275,22 @@ def test_provisional_labels_of_a_time_series_lie_in_their_frame(bright):
     steps = segment_steps(Image(series, "TYX"), bright(), out, config, provisional=True)
     regions = [step.region for step in steps if step.region]
     assert sorted(set(regions)) == [((t, t + 1), (0, 40), (0, 40)) for t in (0, 1)]
+
+
+def test_the_maps_come_from_the_same_run_of_the_network(bright, monkeypatch):
+    series = np.stack([squares((4, 4)), squares((4, 4), (24, 24))])
+    image, model = Image(series, "TYX"), bright()
+    expected = np.zeros((2, *series.shape), np.float32)
+    for _ in predict_steps(image, model, expected, InferenceConfig(**ON_CPU)):
+        pass
+    calls, logits = [], Brightness.logits
+    monkeypatch.setattr(Brightness, "logits", lambda *args: calls.append(1) or logits(*args))
+    segmented(image, model)
+    alone = len(calls)
+    maps, out = np.full_like(expected, np.nan), np.zeros(series.shape, np.uint32)
+    for _ in segment_steps(image, model, out, InferenceConfig(**ON_CPU), maps=maps):
+        pass
+    assert len(calls) == 2 * alone
+    np.testing.assert_array_equal(maps, expected)
+    with pytest.raises(SettingsError, match="own scale"):
+        segment_steps(image, model, out, InferenceConfig(**ON_CPU, rescale=True), maps=maps)

@@ -14,7 +14,6 @@ from unet_napari.images import Image, Statistics
 from unet_napari.inference import (
     InferenceConfig,
     estimate_diameter,
-    predict_steps,
     result_shape,
     segment_steps,
 )
@@ -52,18 +51,18 @@ def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     if job.attention:  # first, as it may be refused
         gates = attention_maps(image, model, config)
         maps[-len(gates) :] = gates[:, *inner]
+    count = len(model.task.map_names)
     if inner:
         whole = np.zeros(result_shape(image), labels.dtype)
-        _drive(segment_steps(image, model, whole, config), context)
+        probabilities = np.zeros((count, *whole.shape), np.float32) if job.maps else None
+        _drive(segment_steps(image, model, whole, config, maps=probabilities), context)
         labels[...] = whole[inner]
+        if probabilities is not None:
+            maps[:count] = probabilities[:, *inner]
     else:
-        _drive(segment_steps(image, model, labels, config, provisional=True), context)
-    if job.maps and inner:
-        probabilities = np.zeros((len(model.task.map_names), *result_shape(image)), np.float32)
-        _drive(predict_steps(image, model, probabilities, config), context)
-        maps[: len(probabilities)] = probabilities[:, *inner]
-    elif job.maps:
-        _drive(predict_steps(image, model, maps[: len(model.task.map_names)], config), context)
+        wished = maps[:count] if job.maps else None
+        steps = segment_steps(image, model, labels, config, provisional=True, maps=wished)
+        _drive(steps, context)
     return _findings(job, wanted, model, labels)
 
 

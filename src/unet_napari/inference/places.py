@@ -65,15 +65,25 @@ class Sink:
         Which packs it.
     place
         Where it is shown as provisional labels; None: nowhere.
+    maps
+        Where the maps themselves are wanted; None: nowhere.
     """
 
-    def __init__(self, packed: Store, task: Task, place: Place | None = None) -> None:
+    def __init__(
+        self,
+        packed: Store,
+        task: Task,
+        place: Place | None = None,
+        maps: Writable | None = None,
+    ) -> None:
         self.shape = (task.out_channels, *packed.shape[1:])
-        self._packed, self._task, self._place = packed, task, place
+        self._packed, self._task, self._place, self._maps = packed, task, place, maps
         self._regions: deque[Region] = deque()  # written in one thread, taken in another
 
     def __setitem__(self, key: tuple[slice, ...], maps: NDArray[Any], /) -> None:
         """Keep the maps ``(K, *S)`` of a part."""
+        if self._maps is not None:
+            self._maps[key] = maps
         packed = self._task.pack(maps)
         self._packed[key] = packed
         if self._place is not None:

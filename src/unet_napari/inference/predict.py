@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Output = tuple[Sequence[Tile], int, int, Floats]
 
-__all__ = ["Predictor", "predict_steps"]
+__all__ = ["Part", "Predictor", "predict_steps"]
 
 # Below so many operations a prediction takes a few seconds, and nobody asks how long.
 _WORTH_TIMING = 2e11
@@ -103,7 +103,7 @@ def _predict_steps(
     plan: PlanSummary | None = predictor.summary(len(views))
     yield Progress(0, len(views) * predictor.work, predictor.stage, plan=plan)
     for position, view in enumerate(views):
-        target = _Part(out, (slice(None), *view.index))
+        target = Part(out, (slice(None), *view.index))
         for done, work in predictor.run(view.image, statistics, target):
             plan = None if predictor.plan is told else predictor.summary()
             told = predictor.plan
@@ -368,7 +368,7 @@ class _Reader:
                 yield self._normalisation.apply(part, self._statistics)[np.newaxis]
 
 
-class _Part:
+class Part:
     """The part of a result that one view is written into."""
 
     def __init__(self, out: Writable, index: tuple[Any, ...]) -> None:

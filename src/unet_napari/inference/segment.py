@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from unet_napari.device import available_memory, is_out_of_memory
-from unet_napari.errors import ResourceError
+from unet_napari.errors import ResourceError, SettingsError
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.diameter import estimate_diameter
 from unet_napari.inference.int8 import spread
 from unet_napari.inference.places import Place, Region, Sink
-from unet_napari.inference.predict import Predictor
+from unet_napari.inference.predict import Part, Predictor
 from unet_napari.inference.progress import Progress, with_time_left
 from unet_napari.inference.rescale import rescale_image, rescale_labels
 from unet_napari.inference.room import Room
@@ -56,6 +56,7 @@ def segment_steps(
     *,
     provisional: bool = False,
     unfinished: Unfinished | None = None,
+    maps: Writable | None = None,
 ) -> Iterator[Progress]:
     """Segment an image, step by step; stop by no longer asking.
 
@@ -78,6 +79,9 @@ def segment_steps(
         are known; classes right away. `Progress.region` says where.
     unfinished : Unfinished, optional
         Where to keep what is done, if that takes more than a minute, and from where to go on.
+    maps : array-like, optional
+        float32, (K, [T,] *S), for the probability maps as of `predict_steps`. Not together with
+        `unfinished`, nor where the image is rescaled.
 
     Yields
     ------
@@ -99,8 +103,15 @@ def segment_steps(
         See `check_image` and `make_plan`.
     """
     config = config or InferenceConfig()
+    if maps is not None and (unfinished or config.rescale or config.diameter is not None):
+        raise SettingsError(
+            "Probability maps are made at the image's own scale and in one go: leave rescale, "
+            "diameter and resuming off, or ask for labels alone."
+        )
     return with_time_left(
-        _segment_steps(image, model, out, config, provisional=provisional, unfinished=unfinished)
+        _segment_steps(
+            image, model, out, config, provisional=provisional, unfinished=unfinished, maps=maps
+        )
     )
 
 
@@ -112,6 +123,7 @@ def _segment_steps(
     *,
     provisional: bool,
     unfinished: Unfinished | None,
+    maps: Writable | None,
 ) -> Iterator[Progress]:
     check_image(image, model, config)
     statistics = model.normalisation.measure(image)
@@ -134,7 +146,7 @@ def _segment_steps(
         run.furnish(room)
         blocks = _blocks(int(memory * (1 - _SHARE_FOR_MAPS)))
         for position in range(len(run.views)):
-            yield from run.predict(position, provisional=provisional)
+            yield from run.predict(position, provisional=provisional, maps=maps)
             yield from run.decode(position, blocks)
 
 
@@ -186,14 +198,17 @@ class _Segmentation:
         plan = predictor.summary(len(self.views))
         return replace(self._progress(0, 0, predictor.stage), plan=plan)
 
-    def predict(self, position: int, *, provisional: bool) -> Iterator[Progress]:
+    def predict(
+        self, position: int, *, provisional: bool, maps: Writable | None
+    ) -> Iterator[Progress]:
         """Run the network over one view."""
         view, predictor = self.views[position], self._predictor
         shown = Place(self._out, view.index) if provisional and self._rescaled is None else None
         journal = self._open_journal(position)
         if position < self._left.view:
             return
-        sink = Sink(self._packed, self._task, shown)
+        wanted = None if maps is None else Part(maps, (slice(None), *view.index))
+        sink = Sink(self._packed, self._task, shown, wanted)
         image = rescale_image(view.image, self._shape)
         for done, work in predictor.run(image, self._statistics, sink, journal):
             self._work = work

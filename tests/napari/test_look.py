@@ -91,3 +91,11 @@ def test_without_unfolding_everything_fits_into_the_height(dock):
 def test_texts_that_wrap_get_the_height_they_need(dock):
     for label in shown(dock, QLabel):
         assert label.height() >= label.heightForWidth(label.width()) - 1, label.text()
+
+
+def test_captions_are_shown_in_full(dock):
+    for fold in folds(dock):
+        fold.headline.setChecked(True)
+    dock.align()
+    for caption in dock.captions:
+        assert caption.width() >= caption.fontMetrics().horizontalAdvance(caption.text())

@@ -42,7 +42,8 @@ def test_long_names_fit_into_a_file_system(models_folder):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0 s left"), (59.6, "60 s left"), (130, "2 min left")]
+    ("seconds", "text"),
+    [(0, "0 s left"), (59.6, "60 s left"), (130, "2 min left"), (27_360, "7 h 36 min left")],
 )
 def test_time_is_told_as_one_reads_it(seconds, text):
     assert time_left(seconds) == text

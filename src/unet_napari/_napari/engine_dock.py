@@ -219,7 +219,13 @@ class EngineDock(Form):
         self.reset_choices()
         threading.Thread(target=warm_up, daemon=True).start()
         self._farewell.watch(self.native.window())
-        QTimer.singleShot(0, self._share_place)
+        QTimer.singleShot(0, self._settle)
+
+    def _settle(self) -> None:
+        """Fit into the window, whose theme brings a font of its own."""
+        if self.docked:
+            self.align()
+            self._share_place()
 
     def _share_place(self) -> None:
         """Put both docks into one place as tabs: below each other they would be too low."""

@@ -112,10 +112,16 @@ class Form(Container[Widget]):
 
     def finish(self) -> None:
         """Align the fields of all groups and push them to the top; called once, at the end."""
+        self.align()
+        self._body.addStretch(1)
+
+    def align(self) -> None:
+        """Make all captions as wide as the longest one, in the font that they have now."""
+        for label in self.captions:
+            label.ensurePolished()
         width = max(label.sizeHint().width() for label in self.captions)
         for label in self.captions:
             label.setFixedWidth(width)
-        self._body.addStretch(1)
 
 
 def _side_by_side(fields: Sequence[Widget]) -> QWidget:

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from unet_napari._napari.job import Job
 from unet_napari._napari.layers import Place
 from unet_napari._napari.parts import Part, cut_out, part_around, time_in_place
-from unet_napari._napari.results import largest_number_around, show_result, write_result
+from unet_napari._napari.results import (
+    find_result,
+    largest_number_around,
+    show_result,
+    write_result,
+)
 from unet_napari.engine import SegmentJob
 from unet_napari.images import Image, Normalisation
 from unet_napari.model_info import ModelInfo
@@ -99,16 +104,17 @@ class Order:
     def show_maps(
         self, viewer: ViewerModel, maps: Sequence[NDArray[Any]], names: Sequence[str]
     ) -> None:
-        """Show maps of the image as image layers."""
+        """Show maps of the image as image layers below its labels."""
         where = (viewer, self.layer, self.image.axes)
+        below = find_result(viewer, self.layer, self.info.name)
         for name, values in zip(names, maps, strict=True):
             purpose = f"{self.info.name} · {name}"
             if self.whole:
                 data = time_in_place(values, self.image.axes)
-                show_result(*where, data, purpose, ImageLayer)
+                show_result(*where, data, purpose, ImageLayer, below=below)
             else:
                 data = self.part.flattened(values)
-                write_result(*where, data, self.place, purpose, ImageLayer)
+                write_result(*where, data, self.place, purpose, ImageLayer, below=below)
 
     def show_table(
         self, layer: Layer, table: Mapping[str, Sequence[float]] | None, first: int = 0

@@ -5,7 +5,7 @@ from typing import Any
 
 from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.training.events import Started, Step, Validated
-from unet_napari.words import human_size
+from unet_napari.words import human_size, human_time
 
 __all__ = ["StatusLine", "segmentation_line", "time_left"]
 
@@ -67,7 +67,5 @@ def segmentation_line(progress: Progress, plan: PlanSummary | None) -> str:
 
 
 def time_left(seconds: float) -> str:
-    """Return a duration as one reads it: ``40 s left``, ``2 min left``."""
-    if seconds < 100:
-        return f"{max(0, round(seconds))} s left"
-    return f"{round(seconds / 60)} min left"
+    """Return a duration as one reads it: ``40 s left``, ``2 min left``, ``1 h 20 min left``."""
+    return f"{human_time(max(0.0, seconds))} left"

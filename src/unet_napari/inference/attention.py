@@ -68,7 +68,7 @@ def attention_maps(image: Image, model: Model, config: InferenceConfig) -> NDArr
     if image.ndim != model.ndim or image.frames > 1:
         raise ImageError(
             f"Attention maps are made of one image at a time, but {image.name} is a series: "
-            "choose a slice and a time point of it."
+            "choose a slice and a time point of it, or leave them out."
         )
     device = choose_device(config.device)
     pixels = model.normalisation.apply(image.read(), model.normalisation.measure(image))

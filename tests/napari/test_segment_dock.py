@@ -448,7 +448,8 @@ def test_the_diameter_is_estimated_drawn_and_used(dock, viewer, client, qtbot, l
     dock.settings.diameter.field.value = "20"
     assert np.ptp(viewer.layers["diameter"].data[0], axis=0) == pytest.approx([20, 20])
     assert dock.image.value is image
-    dock.settings.diameter.field.value = ""
+    dock.image.value = viewer.add_image(np.zeros((50, 50)), name="another")
+    assert dock.settings.diameter.field.value == ""
     assert "diameter" not in viewer.layers
 
 

@@ -66,9 +66,9 @@ class DiameterField:
 
     def follow(self, image: Image | None, axes: str) -> None:
         """Belong to this image from now on; `axes` are those of its array."""
-        if (image, axes) != (self._image, self._axes):
-            self._image, self._axes = image, axes
-            self._draw()
+        if image is not self._image:
+            self.value = None  # that of another image says nothing about this one
+        self._image, self._axes = image, axes
 
     def follow_model(self, info: ModelInfo | None) -> None:
         """Be of use if the model knows how large its objects are."""

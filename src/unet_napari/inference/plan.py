@@ -34,8 +34,9 @@ __all__ = ["Plan", "make_plan", "smaller_plan"]
 # Of the memory that is free, the rest being for the image, the result and the viewer.
 _SHARE_OF_FREE = 0.5
 # What the backends really take for each byte of features that a rehearsal counts (OpenVINO uses
-# memory again that torch does not).
+# memory again that torch does not; a stream leaves gaps where its rows move and grow).
 _WORKSPACE = {"torch": 1.15, "openvino": 0.75}
+_WORKSPACE_OF_STREAM = 1.3
 # Operations at a time, so that a CPU of two cores takes two seconds at most and Stop acts soon.
 _OPERATIONS_AT_ONCE = 2e11
 # Halos computed again and again cost more than a slow Stop annoys: tiles are not cut further.
@@ -216,7 +217,7 @@ def _with_strip(plan: Plan, network: Network, model: Model, budget: int) -> Plan
         steps = whole if same else trace(network, (1, model.channels, *shape))
         features = max(features, rehearse_stream(steps, rows))
     held = plan.tile if len(plan.variants) > 1 else (strip, *plan.tile[1:])
-    memory = int(features * _WORKSPACE["torch"]) + _held(plan, model, math.prod(held))
+    memory = int(features * _WORKSPACE_OF_STREAM) + _held(plan, model, math.prod(held))
     return replace(plan, cost=Cost(memory, plan.cost.operations))
 
 

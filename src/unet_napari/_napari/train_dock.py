@@ -10,24 +10,30 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 
+from unet_napari._napari.detection import Detection
 from unet_napari._napari.engine_dock import EngineDock
-from unet_napari._napari.fields import Message, button, choice, optional
+from unet_napari._napari.fields import button, optional
 from unet_napari._napari.job import Job
-from unet_napari._napari.layer_combo import LayerCombo, layer_choice
+from unet_napari._napari.layer_combo import LayerCombo
 from unet_napari._napari.layers import new_labels
 from unet_napari._napari.model_combo import ModelCombo, model_saved
-from unet_napari._napari.paint import Snapshot, detect, take_snapshot
+from unet_napari._napari.paint import Snapshot, take_snapshot
 from unet_napari._napari.pairs import LayerPair, PairList
 from unet_napari._napari.picture_window import show_picture
 from unet_napari._napari.plot import TrainingPlot
 from unet_napari._napari.preview import LivePreview
 from unet_napari._napari.status_line import StatusLine
+from unet_napari._napari.train_fields import (
+    effort_choice,
+    image_choice,
+    labels_choice,
+    task_choice,
+)
 from unet_napari._napari.train_request import model_path, train_job, unused_name
 from unet_napari._napari.train_settings import TrainSettings
 from unet_napari._napari.watch import EditWatch
 from unet_napari.engine import AugmentationJob, JobWarning, Preview, TrainJob
 from unet_napari.errors import UnetNapariError
-from unet_napari.labels import Painting, split_components
 from unet_napari.training.events import Started, Step, Validated
 
 __all__ = ["TrainDock"]
@@ -46,9 +52,7 @@ class TrainDock(EngineDock):
 
     task: ComboBox
     effort: ComboBox
-    detected: Message
     new: PushButton
-    split: PushButton
     segment: PushButton
     model_name: LineEdit
     start_from: ModelCombo
@@ -68,11 +72,9 @@ class TrainDock(EngineDock):
         for field in (self.image, self.labels, self.settings.axes, self.model_name):
             field.changed.connect(self.refresh_run)
         self.new.changed.connect(self._add_labels)
-        self.split.changed.connect(self._split)
         self.segment.changed.connect(self._open_segment)
         self.settings.show_augmentation.changed.connect(self._show_augmentation)
-        for hidden in (self.split, self.segment):
-            hidden.visible = False
+        self.segment.visible = False
         self.refresh_run()
 
     @property  # type: ignore[misc]
@@ -82,49 +84,14 @@ class TrainDock(EngineDock):
 
     def _add_shown_fields(self) -> None:
         rows = self.add_rows()
-        image = layer_choice(
-            "image", Image, "choose an image", "The image that you have painted labels for."
-        )
-        labels = layer_choice(
-            "labels",
-            Labels,
-            "choose labels",
-            "The labels layer that you paint in. A training uses the labels as they are when you\n"
-            "press Train; go on painting for the next one.",
-        )
-        rows.add(image)
+        rows.add(image_choice())
         rows.add(
-            labels,
+            labels_choice(),
             button("new", "New", "Add an empty labels layer to paint on, right over the image."),
         )
-        rows.add(
-            choice(
-                "task",
-                [("separate cells", "cells"), ("classes of pixels", "semantic")],
-                "Separate cells: paint every cell (or nucleus, or anything countable) with a\n"
-                "number of its own; the result tells them apart.\n"
-                "Classes of pixels: every number is a kind of thing, such as 1 for background and\n"
-                "2 for membrane; paint the background like any other class.",
-                label="find",
-            )
-        )
-        rows.add_wide(Message("detected", "What was found in the labels."))
-        rows.add_wide(
-            button("split", "Split into cells", "Give each connected piece a number of its own.")
-        )
-        rows.add(
-            choice(
-                "effort",
-                [
-                    ("quick (1.5 min)", "quick"),
-                    ("standard (5 min)", "standard"),
-                    ("long (20 min)", "long"),
-                ],
-                "How long to train. Quick shows whether your labels go the right way, standard is\n"
-                "good enough for most images, long is for the final model.\n"
-                "Stop at any time: the best model so far is kept.",
-            )
-        )
+        rows.add(task_choice())
+        self.detection = Detection(rows, self.background, lambda: self.labels.value)
+        rows.add(effort_choice())
         self.add_run(rows, "Train", "Train on the labels as they are now.")
         self.plot = TrainingPlot()
         self.plot.hide()
@@ -208,13 +175,9 @@ class TrainDock(EngineDock):
         """Look at what is painted, beside the viewer."""
         chosen = self._chosen() if self.docked else None
         if chosen is None or self.missing():
-            self.detected.say("")
-            return
-        snapshot = self._snapshot(*chosen, copy=False)
-        rules = self._rules()
-        self.background.run(
-            lambda: detect(snapshot, **rules), self._show_painting, self._show_no_painting
-        )
+            self.detection.clear()
+        else:
+            self.detection.look(self._snapshot(*chosen, copy=False), self._rules())
 
     def _rules(self) -> dict[str, Any]:
         return {
@@ -222,20 +185,6 @@ class TrainDock(EngineDock):
             "unpainted": self.settings.unpainted.value,
             "ndim": self.settings.dimensions.value,
         }
-
-    def _show_painting(self, painting: Painting) -> None:
-        self.detected.say("\n".join(filter(None, (painting.describe(), painting.problem))))
-        self.split.visible = painting.splittable
-
-    def _show_no_painting(self, error: Exception) -> None:
-        self.detected.say(str(error))
-        self.split.visible = False
-
-    def _split(self) -> None:
-        """Turn a mask into cells: give each piece a number of its own."""
-        labels = self.labels.value
-        if labels is not None:
-            labels.data = split_components(labels.data)
 
     # -- the training -------------------------------------------------------------------------
 

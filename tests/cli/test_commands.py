@@ -44,6 +44,16 @@ def test_segment_writes_what_python_computes_with_its_geometry(folder, painted_n
     assert capsys.readouterr().out == ""
 
 
+def test_thresholds_take_the_place_of_the_models(folder, painted_nuclei):
+    output = folder / "labels.tif"
+    words = ("segment", folder / "image.tif", "--model", folder / "model.unet", "--output", output)
+    assert run(*words, "--min-size", 60, "--foreground-threshold", 0.7) == 0
+    thresholds = {"min_size": 60, "foreground_threshold": 0.7}
+    expected = segment(painted_nuclei[0], folder / "model.unet", thresholds=thresholds)
+    np.testing.assert_array_equal(read_image(output).data[:], expected)
+    assert not np.array_equal(expected, segment(painted_nuclei[0], folder / "model.unet"))
+
+
 def test_several_images_go_into_a_folder(folder):
     tifffile.imwrite(folder / "other.tif", tifffile.imread(folder / "image.tif")[:50])
     output = folder / "results"

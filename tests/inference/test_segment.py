@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from unet_napari.errors import ImageError, ResourceError, SettingsError, UnetNapariWarning
-from unet_napari.images import Image, nuclei
+from unet_napari.images import Image, nuclei, open_output, read_image
+from unet_napari.images.write import Output
 from unet_napari.inference import (
     InferenceConfig,
     predict_steps,
@@ -19,6 +20,7 @@ from unet_napari.inference.views import rescale_factors
 from unet_napari.model import Model
 from unet_napari.networks import Network
 from unet_napari.tasks import CellsTask, SemanticTask
+from unet_napari.tasks.blocks import Blocks
 
 ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
 
@@ -294,3 +296,20 @@ def test_the_maps_come_from_the_same_run_of_the_network(bright, monkeypatch):
     np.testing.assert_array_equal(maps, expected)
     with pytest.raises(SettingsError, match="own scale"):
         segment_steps(image, model, out, InferenceConfig(**ON_CPU, rescale=True), maps=maps)
+
+
+def test_each_chunk_of_a_zarr_is_written_once(bright, tmp_path, monkeypatch):
+    written = []
+    write = Output.__setitem__
+    monkeypatch.setattr(Output, "__setitem__", lambda *a: written.append(a[1]) or write(*a))
+    monkeypatch.setattr("unet_napari.inference.segment._blocks", lambda _: Blocks(2**20))
+    pixels = squares((4, 4), (1020, 1020), (900, 1500), shape=(1030, 2060))
+    path = tmp_path / "labels.zarr"
+    options = {"shape": pixels.shape, "dtype": "uint32", "axes": "YX", "pixel_size": {}}
+    with open_output(path, **options) as out:
+        assert out.chunks == (1024, 1024)
+        for _ in segment_steps(Image(pixels, "YX"), bright(), out, InferenceConfig(**ON_CPU)):
+            pass
+    assert all(side.start % 1024 == 0 for box in written for side in box)
+    assert len(written) == len({(y.start, x.start) for y, x in written}) == 6
+    np.testing.assert_array_equal(read_image(path).read()[0] > 0, pixels > 0)

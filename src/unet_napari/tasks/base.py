@@ -152,7 +152,7 @@ class Task(ABC):
             What has been written.
         """
 
-    def decode(self, maps: NDArray[np.floating]) -> NDArray[np.uint32]:
+    def decode(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
         """Turn probabilities ``(K, *S)`` of one image in memory into labels ``(*S)``."""
         labels: NDArray[np.uint32] = np.empty(maps.shape[1:], np.uint32)
         scratch = np.empty_like(labels)

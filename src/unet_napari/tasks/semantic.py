@@ -103,6 +103,10 @@ class SemanticTask(Task):
         ids = np.array(self.classes, np.min_scalar_type(self.classes[-1]))
         return np.asarray(ids[packed[0]])
 
+    def decode(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
+        """Take the most probable class; the smallest unsigned dtype that holds the ids."""
+        return self.provisional(self.pack(maps))
+
     def decode_steps(
         self,
         packed: Store,

@@ -209,7 +209,7 @@ def test_maps_beyond_the_memory_lie_on_disk(bright, monkeypatch):
     image = Image(squares((4, 4), (24, 24)), "YX")
     expected = segmented(image, bright())
     assert not made
-    np.testing.assert_array_equal(segmented(image, bright(), memory=20_000), expected)
+    np.testing.assert_array_equal(segmented(image, bright(), memory=10_000), expected)
     assert made
 
 
@@ -217,7 +217,7 @@ def test_too_little_disk_is_said_before_the_run(bright, monkeypatch):
     free = type("Usage", (), {"free": 100})
     monkeypatch.setattr(room.shutil, "disk_usage", lambda _: free)
     with pytest.raises(ResourceError, match="disk"):
-        segmented(Image(squares((4, 4)), "YX"), bright(), memory=20_000)
+        segmented(Image(squares((4, 4)), "YX"), bright(), memory=10_000)
 
 
 def test_decoding_goes_on_with_smaller_blocks_where_memory_runs_out(bright, monkeypatch):

@@ -23,7 +23,7 @@ from unet_napari.tasks import CellsTask, SemanticTask
 
 def make_model(**changes):
     torch.manual_seed(0)
-    network = UNet(in_channels=1, out_channels=2, features=(4, 8), ndim=2)
+    network = UNet(in_channels=1, out_channels=3, features=(4, 8), ndim=2)
     network.eval()
     parts = {"network": network, "task": CellsTask(), "normalisation": Normalisation()}
     return Model(**(parts | changes))

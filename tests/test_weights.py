@@ -19,7 +19,7 @@ from unet_napari.tasks import CellsTask
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    network = UNet(in_channels=1, out_channels=2, features=(16, 32), ndim=2)
+    network = UNet(in_channels=1, out_channels=3, features=(16, 32), ndim=2)
     for name, tensor in network.state_dict().items():
         if name.endswith("running_var"):
             tensor.fill_(1e-9)  # a dark channel: 0 in float16

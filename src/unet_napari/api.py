@@ -14,6 +14,7 @@ import numpy as np
 
 from unet_napari.errors import LabelsError
 from unet_napari.heap import keep_freed_memory
+from unet_napari.inference.config import DEFAULT_MODEL
 from unet_napari.inputs import image_for, inference_config, pair_up, with_thresholds
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def predict(
     Returns
     -------
     array of float32, shape (K, *spatial)
-        `out`; K is 2 (foreground, distance) for ``cells``, the number of classes for
+        `out`; K is 3 (foreground, boundary, distance) for ``cells``, the number of classes for
         ``semantic``.
     """
     from unet_napari.inference.predict import predict_steps
@@ -151,7 +152,7 @@ def predict(
 @keep_freed_memory()
 def segment(
     image: ImageSource,
-    model: Model | str | Path,
+    model: Model | str | Path = DEFAULT_MODEL,
     *,
     axes: str | None = None,
     scale: Scale | None = None,
@@ -168,8 +169,9 @@ def segment(
         A time axis is looped over. A stack goes through a 2D model slice by slice if the
         model was trained on slices of stacks, or if that is asked for by naming the axes
         (``axes="ZYX"``) or by ``slicewise=True``.
-    model : Model or str
-        A model, or the name or path of one.
+    model : Model or str, optional
+        A model, or the name or path of one. Without it ``"nuclei"``, which comes with the package
+        and finds fluorescent nuclei in 2D.
     axes, scale
         As for `train`.
     thresholds : mapping, optional

@@ -44,6 +44,9 @@ def describe_model(info: ModelInfo, usual: Mapping[str, Any] | None = None) -> s
     for key, value in source.items():
         if key not in _NOT_DESCRIBED and value is not False and _is_set(value):
             lines[_words(key).capitalize()] = _block(value)
+    notes = source.get("notes")
+    for key, value in notes.items() if isinstance(notes, dict) else ():
+        lines.setdefault(_words(key).capitalize(), _block(value))
     settings = source.get("settings")
     if usual is not None and isinstance(settings, dict):
         lines["Settings"] = _phrase(_unusual(settings, usual)) or "all as usual"

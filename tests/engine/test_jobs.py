@@ -350,7 +350,7 @@ def test_cancelling_a_segmentation_changes_nothing(client, listener, model_path)
 def test_the_gates_of_an_attention_network_come_behind_the_maps(
     client, picture, listener, tmp_path
 ):
-    network = build_network("attention_unet", {"ndim": 2, "features": [4, 8, 8], "out_channels": 2})
+    network = build_network("attention_unet", {"ndim": 2, "features": [4, 8, 8], "out_channels": 3})
     model = Model(network.eval(), make_task({"name": "cells"}), Normalisation(), name="gates")
     path = model.save(tmp_path / "gates.unet")
     reference = ImageRef(client.folder.share(picture[0]), "YX")

@@ -13,7 +13,7 @@ from unet_napari.tasks import CellsTask
 
 def _make_model(name="unet", *, seed=0, **options):
     torch.manual_seed(seed)
-    options = {"in_channels": 1, "out_channels": 2, "features": (4, 6, 8), **options}
+    options = {"in_channels": 1, "out_channels": 3, "features": (4, 6, 8), **options}
     network = build_network(name, options)
     for module in network.modules():
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):

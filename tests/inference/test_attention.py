@@ -16,7 +16,7 @@ from unet_napari.tasks import make_task
 @pytest.fixture(params=[2, 3])
 def model(request):
     torch.manual_seed(0)
-    options = {"ndim": request.param, "features": [4, 8, 8], "out_channels": 2}
+    options = {"ndim": request.param, "features": [4, 8, 8], "out_channels": 3}
     network = build_network("attention_unet", options).eval()
     return Model(network, make_task({"name": "cells"}), Normalisation(), name="gates")
 

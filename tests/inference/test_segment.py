@@ -26,23 +26,25 @@ ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
 
 
 class Brightness(Network):
-    """A network that needs no training: bright is foreground, all of it deep in a cell."""
+    """A network that needs no training: bright is foreground, deep in a cell, without boundary."""
 
     name = "brightness"
+    maps = 3
 
     def __init__(self, ndim=2):
-        super().__init__({}, ndim=ndim, in_channels=1, out_channels=2, stride=(1,) * ndim)
+        super().__init__({}, ndim=ndim, in_channels=1, out_channels=self.maps, stride=(1,) * ndim)
         self.scale = torch.nn.Parameter(torch.tensor(20.0))
 
     def logits(self, x):
         bright = self.scale * (x - 0.4)
-        return torch.cat([bright, torch.full_like(x, 20.0)], dim=1)
+        return torch.cat([bright, torch.full_like(x, -20.0), torch.full_like(x, 20.0)], dim=1)
 
 
 class BrightAndDark(Brightness):
     """Two classes: bright and dark."""
 
     name = "bright_and_dark"
+    maps = 2
 
     def logits(self, x):
         bright = self.scale * (x - 0.4)

@@ -74,16 +74,18 @@ def test_real_nuclei_come_back(shared_data):
     assert result.average_precision(0.9) > 0.97
 
 
-def test_encoding_names_foreground_and_distance():
+def test_encoding_names_foreground_boundary_and_distance():
     labels = torch.tensor([[[0, 0, 0, 0], [0, 8, 8, 8], [0, 8, 8, 8]]])
     annotated = torch.ones_like(labels, dtype=torch.bool)
     annotated[0, 0, 3] = False
-    target = CellsTask(reach=2).encode(labels, annotated)
-    assert CellsTask.map_names == ("foreground", "distance")
+    target = CellsTask(boundary_width=1, reach=2).encode(labels, annotated)
+    assert CellsTask.map_names == ("foreground", "boundary", "distance")
     assert target.values[0, 0].tolist() == [[0, 0, 0, 0], [0, 1, 1, 1], [0, 1, 1, 1]]
-    assert target.values[0, 1].tolist() == [[0, 0, 0, 0], [0, 0.5, 0.5, 1], [0, 0.5, 1, 1]]
+    assert target.values[0, 1].tolist() == [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 0, 0]]
+    assert target.values[0, 2].tolist() == [[0, 0, 0, 0], [0, 0.5, 0.5, 1], [0, 0.5, 1, 1]]
     assert target.weight[0, 0].tolist() == [[1, 1, 1, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
-    assert target.weight[0, 1].tolist() == [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
+    for near_an_edge in target.weight[0, 1:]:
+        assert near_an_edge.tolist() == [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
 
 
 def test_border_weights_raise_narrow_gaps_and_leave_unlabelled_pixels_silent():
@@ -103,7 +105,7 @@ def test_unlabelled_pixels_get_no_gradient():
     annotated[0, 4:8, 4:8] = True
     task = CellsTask()
     target = task.encode(labels, annotated)
-    logits = torch.randn(2, 2, 16, 16).requires_grad_()
+    logits = torch.randn(2, 3, 16, 16).requires_grad_()
     task.loss(logits, target).backward()
     assert logits.grad[0, 0, 4:8, 4:8].ne(0).all()
     assert logits.grad[:, :, ~annotated.any(0)].eq(0).all()
@@ -181,7 +183,7 @@ def test_tuning_a_large_image_looks_at_its_middle():
     "task",
     [
         CellsTask(),
-        CellsTask(3, (1.75, 0.8, 0.8), 0.4, 0.6, 7, Criterion("focal", class_weights=(1.0, 2.0))),
+        CellsTask(3, 4, (1.75, 0.8, 0.8), 0.4, 0.6, 7, Criterion("focal", class_weights=(1, 2, 1))),
     ],
 )
 def test_it_travels_as_json(task):
@@ -191,6 +193,7 @@ def test_it_travels_as_json(task):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"boundary_width": 1e9}, "boundary_width must be a number between 1 and 5"),
         ({"reach": 1e9}, "reach must be a number between 1 and 64"),
         ({"reach": float("inf")}, "reach"),
         ({"reach": 2.5}, "reach must be a whole number"),
@@ -201,7 +204,7 @@ def test_it_travels_as_json(task):
         ({"min_size": 2.5}, "whole number"),
         ({"min_size": 10**12}, "min_size"),
         ({"criterion": "ce"}, "There is no loss 'ce' for this task, only bce, dice, focal"),
-        ({"criterion": {"name": "bce", "class_weights": [1, 2, 3]}}, "3 class_weights"),
+        ({"criterion": {"name": "bce", "class_weights": [1, 2]}}, "2 class_weights"),
         ({"criterion": 3}, "A loss is its name"),
         ({"radius": 3}, "has no setting radius"),
     ],

@@ -9,10 +9,12 @@ from unet_napari.tasks.decode import CellRule, pack
 DEFAULTS = {"foreground_threshold": 0.5, "seed_threshold": 0.4, "min_size": 0}
 
 
-def decode(foreground, distance=None, **options):
+def decode(foreground, boundary=None, **options):
+    """Decode maps whose distance is what the boundary leaves."""
     foreground = np.asarray(foreground, np.float32)
-    distance = np.ones_like(foreground) if distance is None else np.asarray(distance, np.float32)
-    return CellsTask(**(DEFAULTS | options)).decode(np.stack([foreground, distance]))
+    boundary = np.zeros_like(foreground) if boundary is None else np.asarray(boundary, np.float32)
+    maps = np.stack([foreground, boundary, 1 - boundary])
+    return CellsTask(**(DEFAULTS | options)).decode(maps)
 
 
 def test_packing_rounds_to_the_nearest_255th():
@@ -23,25 +25,26 @@ def test_packing_rounds_to_the_nearest_255th():
 @pytest.mark.parametrize("threshold", [0.0, 0.2, 0.35, 0.4, 0.5, 2 / 3, 1.0])
 def test_thresholds_mean_the_same_for_packed_maps(threshold):
     values = np.arange(256, dtype=np.uint8)
-    maps = np.stack(np.meshgrid(values, values, indexing="ij"))
+    foreground, distance = np.meshgrid(values, values, indexing="ij")
+    maps = np.stack([foreground, np.zeros_like(foreground), distance])
     rule = CellRule(threshold, threshold, 0)
-    foreground, distance = maps.astype(float)
+    foreground, distance = foreground.astype(float), distance.astype(float)
     np.testing.assert_array_equal(rule.mask(maps), foreground / 255 > threshold)
-    inside = foreground * distance > threshold * 255**2
-    np.testing.assert_array_equal(rule.seeds(maps), inside & rule.mask(maps))
+    deep = foreground * distance > threshold * 255**2
+    np.testing.assert_array_equal(rule.seeds(maps), deep & rule.mask(maps))
 
 
 def test_a_plateau_is_shared_by_those_around_it():
-    foreground, distance = np.ones((9, 41)), np.zeros((9, 41))
-    distance[4, 2] = distance[4, 38] = 1
-    assert np.bincount(decode(foreground, distance).ravel()).tolist() in (
+    foreground, boundary = np.ones((2, 9, 41))
+    boundary[4, 2] = boundary[4, 38] = 0
+    assert np.bincount(decode(foreground, boundary).ravel()).tolist() in (
         [0, 180, 189],
         [0, 189, 180],
     )
 
 
-def test_a_valley_separates_and_every_pixel_goes_to_its_side():
-    labels = decode([[0, 1, 1, 1, 1, 1, 1, 0]], [[0, 1, 0.5, 0, 0, 0.5, 1, 0]])
+def test_a_boundary_separates_and_every_pixel_goes_to_its_side():
+    labels = decode([[0, 1, 1, 1, 1, 1, 1, 0]], [[0, 0, 0.5, 1, 1, 0.5, 0, 0]])
     assert labels.tolist() == [[0, 1, 1, 1, 2, 2, 2, 0]]
     assert labels.dtype == np.uint32
 
@@ -60,7 +63,7 @@ def test_an_undecided_network_finds_no_object(shape):
 
 def test_noise_in_the_background_is_no_object():
     noise = np.random.default_rng(0).uniform(0, 0.3, (2, 100, 100))
-    noise[:, 40:60, 40:60] = 0.9
+    noise[0, 40:60, 40:60] = 0.9
     labels = decode(*noise)
     assert labels.max() == 1
     assert labels.sum() == 400
@@ -75,9 +78,9 @@ def test_small_objects_are_left_out_and_numbers_stay_consecutive():
 
 
 def test_an_object_without_a_seed_is_none():
-    foreground, distance = np.zeros((2, 9, 9))
-    foreground[3:6, 3:6] = 1
-    assert decode(foreground, distance).max() == 0
+    foreground, boundary = np.zeros((2, 9, 9))
+    foreground[3:6, 3:6] = boundary[3:6, 3:6] = 1
+    assert decode(foreground, boundary).max() == 0
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -86,8 +89,8 @@ def test_holes_of_one_object_are_filled_and_gaps_between_objects_are_not(ndim):
     foreground[(slice(1, 8),) * ndim] = 1
     foreground[(4,) * ndim] = 0
     assert decode(foreground).sum() == 7**ndim
-    halves = np.ones((9,) * ndim)
-    halves[(slice(1, 8),) * (ndim - 1) + (4,)] = 0  # cells 1 and 2 meet in this plane
+    halves = np.zeros((9,) * ndim)
+    halves[(slice(1, 8),) * (ndim - 1) + (4,)] = 1  # cells 1 and 2 meet in this plane
     labels = decode(foreground, halves)
     assert labels.max() == 2
     assert labels[(4,) * ndim] == 0
@@ -112,12 +115,12 @@ def test_axes_may_be_permuted(axes):
     rng = np.random.default_rng(3)
     centres = rng.uniform(4, 20, (12, 3))
     grid = np.stack(np.meshgrid(*(np.arange(24),) * 3, indexing="ij"), -1)
-    distances = np.sqrt(((grid[..., None, :] - centres) ** 2).sum(-1))
-    first, second = np.sort(distances, axis=-1)[..., :2].transpose(3, 0, 1, 2)
+    distance = np.sqrt(((grid[..., None, :] - centres) ** 2).sum(-1))
+    first, second = np.sort(distance, axis=-1)[..., :2].transpose(3, 0, 1, 2)
     foreground = 1 / (1 + np.exp(first - 4.2))
-    distance = 1 - np.exp(-((second - first) ** 2))
-    labels = decode(foreground, distance)
-    permuted = decode(foreground.transpose(axes), distance.transpose(axes)).transpose(
+    boundary = np.exp(-((second - first) ** 2))
+    labels = decode(foreground, boundary)
+    permuted = decode(foreground.transpose(axes), boundary.transpose(axes)).transpose(
         np.argsort(axes)
     )
     # The same objects up to their numbers, and to the pixels that two of them reach at once.

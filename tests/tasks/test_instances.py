@@ -46,7 +46,7 @@ def noise(shape, seed, smooth, levels):
     rng = np.random.default_rng(seed)
     maps = np.stack([ndimage.gaussian_filter(rng.normal(size=shape), smooth) for _ in range(2)])
     maps = np.clip(maps / (maps.std() + 1e-9) * 0.3 + 0.5, 0, 1)
-    return pack(np.round(maps * levels) / levels)
+    return pack(np.round(np.stack([*maps, 1 - maps[1]]) * levels) / levels)
 
 
 shapes = st.one_of(
@@ -76,7 +76,7 @@ def test_objects_are_those_of_a_watershed_of_the_whole_image(shape, seed, voxels
     rule = CellRule(0.5, 0.4, 0)
     found = objects(maps, rule, Blocks(voxels))
     seeds, count = ndimage.label(rule.seeds(maps))
-    reference = watershed(255 - maps[1], seeds, mask=rule.mask(maps))
+    reference = watershed(maps[1], seeds, mask=rule.mask(maps))
     assert found.max() == count
     numbers = np.array(
         [0, *(found.flat[np.flatnonzero(seeds == i)[0]] for i in range(1, count + 1))]
@@ -84,13 +84,13 @@ def test_objects_are_those_of_a_watershed_of_the_whole_image(shape, seed, voxels
     np.testing.assert_array_equal(numbers[seeds][seeds > 0], found[seeds > 0])
     # Ties may fall either way, and holes are filled here.
     solid = reference > 0
-    assert (numbers[reference] != found)[solid].mean() < 0.1 if solid.any() else True
+    assert (numbers[reference] != found)[solid].mean() < 0.25 if solid.any() else True
 
 
 @pytest.mark.parametrize("shape", [(60, 60), (20, 24, 24)])
 def test_a_snake_through_all_blocks_has_one_id(shape):
-    maps = np.zeros((2, *shape), np.uint8)
-    maps[1] = 255
+    maps = np.zeros((3, *shape), np.uint8)
+    maps[2] = 255
     rows = maps[0].reshape(-1, shape[-1])
     rows[::2] = 255
     rows[1::4, -1] = rows[3::4, 0] = 255
@@ -110,7 +110,8 @@ def test_tissue_without_any_background():
     seeds = np.zeros((90, 90), int)
     seeds[tuple(rng.integers(0, 90, (2, 60)))] = 1
     distance = ndimage.distance_transform_edt(seeds == 0)
-    maps = pack(np.stack([np.ones((90, 90)), np.clip(distance / 8, 0, 1)]))
+    boundary = np.clip(distance / 8, 0, 1)
+    maps = pack(np.stack([np.ones((90, 90)), boundary, 1 - boundary]))
     rule = CellRule(0.5, 0.8, 0)
     whole = objects(maps, rule)
     assert whole.min() == 1
@@ -118,8 +119,8 @@ def test_tissue_without_any_background():
 
 
 def test_a_hole_across_the_blocks_is_filled_if_one_object_encloses_it():
-    maps = np.zeros((2, 80, 80), np.uint8)
-    maps[1] = 255
+    maps = np.zeros((3, 80, 80), np.uint8)
+    maps[2] = 255
     maps[0, 5:75, 5:75] = 255
     maps[0, 15:65, 15:65] = 0
     maps[0, 30:40, 30:40] = 255  # another object within
@@ -131,8 +132,8 @@ def test_a_hole_across_the_blocks_is_filled_if_one_object_encloses_it():
 
 
 def test_a_size_is_that_of_the_object_not_of_its_part_in_a_block():
-    maps = np.zeros((2, 8, 64), np.uint8)
-    maps[1] = 255
+    maps = np.zeros((3, 8, 64), np.uint8)
+    maps[2] = 255
     maps[0, 4, :] = 255
     maps[0, 1, :10] = 255
     labels = objects(maps, CellRule(0.5, 0.4, 60), Blocks(32))
@@ -141,8 +142,8 @@ def test_a_size_is_that_of_the_object_not_of_its_part_in_a_block():
 
 
 def test_ids_begin_where_asked():
-    maps = np.zeros((2, 9, 30), np.uint8)
-    maps[1] = 255
+    maps = np.zeros((3, 9, 30), np.uint8)
+    maps[2] = 255
     maps[0, 2:7, [3, 4, 5, 20, 21]] = 255
     assert np.unique(objects(maps, CellRule(0.5, 0.4, 0), first_id=8)).tolist() == [0, 8, 9]
 

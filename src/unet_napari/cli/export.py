@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unet_napari.cli.values import setting
 from unet_napari.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def add_parser(commands: Subparsers) -> None:
     add("--half", action="store_true", help="write it with weights in fp16, to --output")
     add("--output", type=Path, metavar="FILE.unet")
     add("--overwrite", action="store_true", help="replace the output if it exists")
+    add("--note", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="kept in the written model, shown by info: licence='CC BY 4.0'")  # fmt: skip
     add("--int8", action="store_true",
         help="report size, speed and agreement of segment --precision int8")  # fmt: skip
     add("--image", metavar="FILE", help="to measure the agreement on; else synthetic nuclei")
@@ -53,6 +56,7 @@ def _run(arguments: argparse.Namespace) -> None:
     _check(arguments)
     path = find_model(arguments.model)
     model = Model.load(path)
+    model.provenance["notes"] = model.provenance.get("notes", {}) | dict(arguments.note)
     tiles = _tiles(model, arguments.image, arguments.axes)
     stored = read_storage(path)
     print(f"{path.name}: {stored.describe()}")
@@ -71,6 +75,8 @@ def _check(arguments: argparse.Namespace) -> None:
 
     if not (arguments.half or arguments.int8):
         raise SettingsError("Say what to export: --half --output FILE.unet, or --int8, or both.")
+    if arguments.note and not arguments.half:
+        raise SettingsError("--note is kept in the model that --half writes: give both.")
     if arguments.half != (arguments.output is not None):
         raise SettingsError("--half and --output FILE.unet belong together.")
     if arguments.half:

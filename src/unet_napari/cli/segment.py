@@ -10,6 +10,7 @@ from unet_napari.cli.inference_options import add_inference_options, config_for
 from unet_napari.cli.progress import ProgressLine
 from unet_napari.cli.values import image_files, stem
 from unet_napari.errors import OutputError, SettingsError
+from unet_napari.inference.config import DEFAULT_MODEL
 from unet_napari.words import human_time
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser("segment", help="segment images with a model")
     add = parser.add_argument
     add("images", nargs="+", type=Path, metavar="IMAGE", help="TIFF or zarr, or folders of them")
-    add("--model", required=True, help="name of a model, or its file")
+    add("--model", default=DEFAULT_MODEL,
+        help="name of a model, or its file; without it the nuclei of the package")  # fmt: skip
     add("--output", required=True, type=Path, metavar="FILE|DIR",
         help="a .tif or .zarr for one image, a folder for several")  # fmt: skip
     add(

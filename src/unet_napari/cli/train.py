@@ -150,7 +150,7 @@ def _run(arguments: argparse.Namespace) -> None:
 def _save(trainer: Trainer, arguments: argparse.Namespace) -> None:
     model = trainer.best_model()
     model.name = arguments.output.stem
-    model.provenance |= dict(arguments.note)
+    model.provenance["notes"] = dict(arguments.note)
     model.save(arguments.output, overwrite=True)
 
 

@@ -8,7 +8,9 @@ from typing import Any, Literal, Self, get_args
 
 from unet_napari.errors import SettingsError
 
-__all__ = ["BACKENDS", "DEVICES", "HALOS", "PRECISIONS", "InferenceConfig"]
+__all__ = ["BACKENDS", "DEFAULT_MODEL", "DEVICES", "HALOS", "PRECISIONS", "InferenceConfig"]
+
+DEFAULT_MODEL = "nuclei"  # comes with the package, see docs/nuclei.md
 
 Backend = Literal["auto", "torch", "openvino"]
 Device = Literal["auto", "cpu", "cuda", "mps"]

@@ -1,4 +1,4 @@
-"""Every cell is an object of its own: foreground and distance, decoded by a watershed."""
+"""Every cell is an object of its own: foreground, boundary, distance, and a watershed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from unet_napari.errors import SettingsError
 from unet_napari.metrics import as_list, evaluate
 from unet_napari.tasks.base import Target, Task
 from unet_napari.tasks.blocks import DEFAULT_BLOCKS
+from unet_napari.tasks.boundary import boundary_target
 from unet_napari.tasks.checks import check_number, check_numbers
 from unet_napari.tasks.decode import CellRule, pack
 from unet_napari.tasks.distance import border_weights, relative_depth
@@ -45,10 +46,12 @@ _TUNING_IOUS = (0.5, 0.7)  # 0.5 counts cells, 0.7 also sees their outlines
 
 @dataclass(frozen=True)
 class CellsTask(Task):
-    """Two maps, foreground and distance, from which a seeded watershed makes objects.
+    """Foreground, boundary and distance, from which a seeded watershed makes objects.
 
     Parameters
     ----------
+    boundary_width
+        Thickness of the boundary inside each cell, in pixels of the finest axis.
     reach
         Depth within a cell, in pixels of the finest axis, from which on the distance map is 1.
     anisotropy
@@ -65,11 +68,12 @@ class CellsTask(Task):
     """
 
     name: ClassVar[str] = "cells"
-    packed_maps: ClassVar[int] = 2
+    packed_maps: ClassVar[int] = 3
     packed_dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)
     score_name: ClassVar[str] = "AP50"
-    map_names: ClassVar[tuple[str, ...]] = ("foreground", "distance")
+    map_names: ClassVar[tuple[str, ...]] = ("foreground", "boundary", "distance")
 
+    boundary_width: float = 2.0
     reach: int = 5
     anisotropy: tuple[float, ...] = ()
     foreground_threshold: float = 0.5
@@ -78,6 +82,7 @@ class CellsTask(Task):
     criterion: Criterion = _CRITERION
 
     def __post_init__(self) -> None:
+        check_number("boundary_width", self.boundary_width, 1, 5)
         check_number("reach", self.reach, 1, 64)
         check_numbers("anisotropy", self.anisotropy, 1e-6, 1e6, most=3)
         check_number("foreground_threshold", self.foreground_threshold, 0, 1)
@@ -88,14 +93,15 @@ class CellsTask(Task):
                 raise SettingsError(f"{name} must be a whole number of pixels.")
         if not isinstance(self.criterion, Criterion):
             raise SettingsError("criterion must be a Criterion.")
-        self.criterion.check(LOSSES, 2)
+        self.criterion.check(LOSSES, self.out_channels)
 
     def encode(self, labels: Tensor, annotated: Tensor) -> Target:
-        """Mark cells, and how deep each pixel lies in its cell: see `relative_depth`."""
+        """Mark cells, see `boundary_target` and `relative_depth` for what is unlabelled."""
         spacing = self._spacing(labels.ndim - 1)
+        boundary, near = boundary_target(labels, annotated, self.boundary_width, spacing)
         depth, known = relative_depth(labels, annotated, self.reach, spacing)
-        values = torch.stack([(labels > 0).float(), depth], dim=1)
-        weight = torch.stack([annotated, known], dim=1).float()
+        values = torch.stack([(labels > 0).float(), boundary, depth], dim=1)
+        weight = torch.stack([annotated, near, known], dim=1).float()
         border, sigma = self.criterion.border_weight, self.criterion.border_sigma
         if border > 0:
             weight *= border_weights(labels, border, sigma, spacing).unsqueeze(1)
@@ -110,7 +116,7 @@ class CellsTask(Task):
         return logits.sigmoid()
 
     def pack(self, maps: NDArray[np.floating]) -> NDArray[np.uint8]:
-        """Round both maps to 1/255."""
+        """Round the maps to 1/255."""
         return pack(maps)
 
     def provisional(self, packed: NDArray[np.unsignedinteger]) -> NDArray[np.uint32]:

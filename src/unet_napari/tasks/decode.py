@@ -41,17 +41,17 @@ class CellRule:
     min_size: int
 
     def mask(self, maps: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Return where cells are, (*S), of packed maps (2, *S)."""
+        """Return where cells are, (*S), of packed maps (3, *S)."""
         mask: NDArray[np.bool_] = maps[0] > int(self.foreground_threshold * 255)
         return mask
 
     def seeds(self, maps: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return where cells begin: each connected part is one cell."""
-        inside = maps[0].astype(np.uint16) * maps[1]
-        seeds: NDArray[np.bool_] = (inside > int(self.seed_threshold * 255**2)) & self.mask(maps)
+        deep = maps[0].astype(np.uint16) * maps[2]
+        seeds: NDArray[np.bool_] = (deep > int(self.seed_threshold * 255**2)) & self.mask(maps)
         return seeds
 
     def relief(self, maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return what grows last: where the distance is small."""
-        relief: NDArray[np.uint8] = 255 - maps[1]
-        return relief
+        """Return what is flooded last: the boundary."""
+        boundary: NDArray[np.uint8] = maps[1]
+        return boundary

@@ -49,7 +49,7 @@ class Instances:
     rule
         Where cells are.
     maps
-        Packed maps, uint8 ``(2, *S)``.
+        Packed maps, uint8 ``(3, *S)``.
     ids
         Scratch, uint32 ``(*S)``; whatever it holds is overwritten.
     blocks

@@ -1,0 +1,91 @@
+"""Where cells end: boundary targets, on batches and on the device."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["boundary_target"]
+
+
+def boundary_target(
+    labels: Tensor, annotated: Tensor, width: float, spacing: Sequence[float]
+) -> tuple[Tensor, Tensor]:
+    """Mark the pixels of cells that lie within `width` of another id or of background.
+
+    Parameters
+    ----------
+    labels
+        Int64 ``(N, *S)``; every id is one cell, 0 is background. Ids are only compared, so
+        that their size costs nothing.
+    annotated
+        Bool ``(N, *S)``.
+    width
+        In units of the smallest pixel spacing.
+    spacing
+        Pixel size along each axis over the smallest one.
+
+    Returns
+    -------
+    closeness : float32 (N, *S)
+        1 next to the edge, falling by ``1 / width`` with each pixel of distance, 0 from
+        ``width + 1`` on and outside of cells.
+    known : bool (N, *S)
+        False where an unlabelled pixel is nearer than any edge: the truth may lie under it.
+        Unlabelled slices before and behind a painted one do not count, or a stack of which
+        single slices are painted could not teach what the inside of a cell is.
+    """
+    known = torch.zeros(labels.shape, device=labels.device)
+    hidden = torch.zeros_like(known)
+    for offset, value, touching in _offsets(width, spacing):
+        a, b = _views(labels, offset)
+        seen_a, seen_b = _views(annotated, offset)
+        edge = (a != b) & seen_a & seen_b
+        if touching:
+            edge &= (a > 0) & (b > 0)
+        for view in _views(known, offset):
+            view.masked_fill_(edge, value)
+        if not any(offset[:-2]):  # within one plane
+            hidden_a, hidden_b = _views(hidden, offset)
+            hidden_a.masked_fill_(~seen_b, value)
+            hidden_b.masked_fill_(~seen_a, value)
+    inside = labels > 0
+    return known * inside, annotated & (~inside | (known >= hidden))
+
+
+def _offsets(
+    width: float, spacing: Sequence[float]
+) -> Iterator[tuple[tuple[int, ...], float, bool]]:
+    """Give each pair of neighbours once, the nearest last, so that the largest value stays.
+
+    Along coarse axes the next pixel may be farther than `width`; two cells that touch there
+    still need a boundary between them, or their seeds would be one.
+    """
+    reach = [math.floor(width / s) for s in spacing]
+    within = []
+    for offset in itertools.product(*(range(-r, r + 1) for r in reach)):
+        distance = math.hypot(*(o * s for o, s in zip(offset, spacing, strict=True)))
+        if offset > (0,) * len(offset) and distance <= width:
+            within.append((distance, offset))
+    for distance, offset in sorted(within, reverse=True):
+        yield offset, min(1.0, 1 - (distance - 1) / width), False
+    for axis, size in enumerate(spacing):
+        if size > 1:
+            yield tuple(int(axis == i) for i in range(len(spacing))), 1.0, True
+
+
+def _views(array: Tensor, offset: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return the pixels that have a neighbour at `offset`, and these neighbours."""
+    here, there = [slice(None)], [slice(None)]
+    for step, size in zip(offset, array.shape[1:], strict=True):
+        start, stop = min(size, max(0, -step)), max(0, min(size, size - step))
+        here.append(slice(start, max(start, stop)))
+        there.append(slice(start + step, max(start, stop) + step) if stop > start else slice(0, 0))
+    return array[tuple(here)], array[tuple(there)]

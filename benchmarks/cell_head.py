@@ -58,20 +58,31 @@ COARSE = Criterion("bce+dice")
 
 @dataclass(frozen=True)
 class WithBoundary(CellsTask):
-    """Foreground, and the pixels of cells that lie within `width` of another id."""
+    """Foreground and boundary; seeds are where the foreground is high and the boundary low."""
 
     map_names: ClassVar[tuple[str, ...]] = ("foreground", "boundary")
-    width: float = 2.0
     seed_threshold: float = 0.4
 
     def encode(self, labels: Tensor, annotated: Tensor) -> Target:
         values, weight = super().encode(labels, annotated)
-        distance = torch.from_numpy(_distances(labels.numpy(), self._spacing(labels.ndim - 1)))
-        boundary = (1 - (distance - 1) / self.width).clamp(0, 1) * values[:, 0]
-        return Target(torch.stack([values[:, 0], boundary], dim=1), weight)
+        return Target(values[:, :2], weight[:, :2])
 
     def decode(self, maps: Maps) -> Labels:
-        return super().decode(np.stack([maps[0], 1 - maps[1]]))
+        return super().decode(np.stack([maps[0], maps[1], 1 - maps[1]]))
+
+
+@dataclass(frozen=True)
+class WithDepth(CellsTask):
+    """Foreground and depth; the watershed floods the depth."""
+
+    map_names: ClassVar[tuple[str, ...]] = ("foreground", "depth")
+
+    def encode(self, labels: Tensor, annotated: Tensor) -> Target:
+        values, weight = super().encode(labels, annotated)
+        return Target(values[:, ::2], weight[:, ::2])
+
+    def decode(self, maps: Maps) -> Labels:
+        return super().decode(np.stack([maps[0], 1 - maps[1], maps[1]]))
 
 
 @dataclass(frozen=True)
@@ -271,10 +282,11 @@ VARIANTS = {
     "offset": Variant("foreground + centre vectors", WithOffset(), {"votes": by_votes}),
     "seed1": Variant("the first again, other seed", seed=1),
     "pure1": Variant("foreground + distance, other seed", DistanceOnly(), LEVELS, seed=1),
-    "depth5": Variant("foreground + depth up to 5 px", CellsTask(reach=5), SEEDS),
-    "depth8": Variant("foreground + depth up to 8 px", CellsTask(reach=8), SEEDS),
-    "width1": Variant("w = 1", WithBoundary(width=1)),
-    "width3": Variant("w = 3", WithBoundary(width=3)),
+    "all": Variant("foreground + boundary + depth up to 5 px", CellsTask(), SEEDS),
+    "depth5": Variant("foreground + depth up to 5 px", WithDepth(reach=5), SEEDS),
+    "depth8": Variant("foreground + depth up to 8 px", WithDepth(reach=8), SEEDS),
+    "width1": Variant("w = 1", WithBoundary(boundary_width=1)),
+    "width3": Variant("w = 3", WithBoundary(boundary_width=3)),
     "bce": Variant("loss bce", WithBoundary(criterion=Criterion("bce"))),
     "heavy": Variant(
         "boundary counts 3 times", WithBoundary(criterion=replace(COARSE, class_weights=(1.0, 3.0)))
@@ -285,15 +297,15 @@ VARIANTS = {
     "ema": Variant("averaged weights, 0.99", ema=0.99),
     "scale": Variant("sizes varied 1/2 to 2", scale=1.0),
     "sized": Variant("images rescaled to cells of 24 px (true size known)", diameter=24.0),
-    "three1": Variant("three classes, w = 1", ThreeClasses(width=1)),
+    "three1": Variant("three classes, w = 1", ThreeClasses(boundary_width=1)),
     "present3d": Variant("foreground + boundary, w = 2", decoders=READERS, data="bbbc050"),
     "pure3d": Variant("foreground + distance", DistanceOnly(), LEVELS, data="bbbc050"),
-    "depth3d": Variant("foreground + depth up to 5 px", CellsTask(reach=5), SEEDS, data="bbbc050"),
+    "depth3d": Variant("foreground + depth up to 5 px", WithDepth(reach=5), SEEDS, data="bbbc050"),
     "three3d": Variant("three classes, w = 2", ThreeClasses(), data="bbbc050"),
     "distance3d": Variant(
         "foreground + boundary + distance", WithDistance(), DISTANCE, data="bbbc050"
     ),
-    "width3d": Variant("w = 1", WithBoundary(width=1), data="bbbc050"),
+    "width3d": Variant("w = 1", WithBoundary(boundary_width=1), data="bbbc050"),
 }
 
 

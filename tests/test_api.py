@@ -28,7 +28,7 @@ def test_maps_are_probabilities_of_the_whole_image(trained_model, painted_nuclei
     image, truth = painted_nuclei
     maps = predict(image, trained_model)
     assert maps.dtype == np.float32
-    assert maps.shape == (2, *image.shape)
+    assert maps.shape == (3, *image.shape)
     assert maps.min() >= 0
     assert maps.max() <= 1
     assert maps[0][truth > 0].mean() > 0.8

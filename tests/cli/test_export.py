@@ -29,8 +29,10 @@ def save(tmp_path):
 
     def save(task=None, **options):
         torch.manual_seed(0)
-        network = UNet(out_channels=2, **{"in_channels": 1, "features": (16, 32), **options})
-        return Model(network.eval(), task or CellsTask(), Normalisation()).save(tmp_path / "m.unet")
+        task = task or CellsTask()
+        options = {"in_channels": 1, "features": (16, 32), **options}
+        network = UNet(out_channels=task.out_channels, **options)
+        return Model(network.eval(), task, Normalisation()).save(tmp_path / "m.unet")
 
     return save
 

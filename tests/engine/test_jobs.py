@@ -215,7 +215,7 @@ def test_segmenting_can_return_the_maps(client, picture, listener, model_path):
     [output] = of(Output, listener)
     assert output.map_names == Model.load(model_path).task.map_names
     maps = output.maps
-    assert (maps.shape, maps.dtype) == ((2, 96, 128), np.float32)
+    assert (maps.shape, maps.dtype) == ((3, 96, 128), np.float32)
     assert maps.min() >= 0
     assert 0 < maps.max() <= 1
 
@@ -362,7 +362,7 @@ def test_the_gates_of_an_attention_network_come_behind_the_maps(
         *model.task.map_names, "attention, level 1", "attention, level 2",
     )  # fmt: skip
     gates = attention_maps(Image(picture[0], "YX"), Model.load(path), TORCH)
-    np.testing.assert_allclose(output.maps[2:], gates[:, 10:60, 20:100], atol=1e-6)
+    np.testing.assert_allclose(output.maps[3:], gates[:, 10:60, 20:100], atol=1e-6)
     assert output.maps[0].max() > 0
 
 

@@ -22,7 +22,7 @@ class Trainer:
 
     def __init__(self):
         torch.manual_seed(0)
-        network = UNet(in_channels=1, out_channels=3, features=(4, 8), ndim=2).eval()
+        network = UNet(in_channels=1, out_channels=2, features=(4, 8), ndim=2).eval()
         self._model = Model(network, SemanticTask(classes=(1, 2)), Normalisation())
         self.config = TrainConfig(device="cpu")
         self.now = 100.0

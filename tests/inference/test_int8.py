@@ -47,7 +47,7 @@ def test_int8_says_nearly_what_fp32_says(make_model, options):
 @needs_int8
 def test_a_prediction_in_int8_says_how_well_it_agrees(make_model, image, capfd):
     model = make_model()
-    exact, fast = np.zeros((2, 2, *image.shape), np.float32)
+    exact, fast = np.zeros((2, 3, *image.shape), np.float32)
     for _ in predict_steps(image, model, exact):
         pass
     with warnings.catch_warnings():
@@ -127,8 +127,8 @@ def test_poor_agreement_is_said():
 
 def test_cells_agree_where_their_foreground_does():
     rng = np.random.default_rng(0)
-    logits = torch.from_numpy(rng.normal(size=(1, 2, 32, 32)).astype(np.float32)) - 4
-    logits[:, 0, 8:24, 8:24] += 12
+    logits = torch.from_numpy(rng.normal(size=(1, 3, 32, 32)).astype(np.float32)) - 4
+    logits[:, ::2, 8:24, 8:24] += 12
     changed = logits.clone()
     changed[:, 0, 8:24, 8] -= 12  # a column of the cell is lost
     task = CellsTask()
@@ -153,7 +153,7 @@ def test_a_missing_package_is_named_with_the_remedy(monkeypatch, missing, make_m
     with pytest.raises(SettingsError, match=rf"needs {missing},.*unet-napari\[int8\]"):
         check_int8()
     with pytest.raises(SettingsError, match=missing):
-        next(predict_steps(image, make_model(), np.zeros((2, *image.shape)), INT8))
+        next(predict_steps(image, make_model(), np.zeros((3, *image.shape)), INT8))
 
 
 OFFLINE = """

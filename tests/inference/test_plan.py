@@ -32,7 +32,7 @@ def image_of(shape):
     ids=str,
 )
 def test_the_plan_comes_first_and_in_words(make_model, settings, way, words):
-    image, out = image_of((150, 120)), np.full((2, 150, 120), np.nan, np.float32)
+    image, out = image_of((150, 120)), np.full((3, 150, 120), np.nan, np.float32)
     steps = predict_steps(image, make_model(), out, InferenceConfig(**CPU, **settings))
     first = next(steps)
     assert first.done == 0
@@ -59,7 +59,7 @@ def test_streams_say_that_nothing_is_computed_twice(make_model, monkeypatch):
 
 
 def test_time_is_predicted_where_it_is_long(make_model, monkeypatch):
-    image, out = image_of((150, 120)), np.zeros((2, 150, 120), np.float32)
+    image, out = image_of((150, 120)), np.zeros((3, 150, 120), np.float32)
     short = next(predict_steps(image, make_model(), out, InferenceConfig(**CPU))).plan
     assert short.seconds is None
     monkeypatch.setattr(predict, "_WORTH_TIMING", 1)
@@ -108,7 +108,7 @@ def test_a_stream_reads_each_chunk_once(make_model, monkeypatch, rows):
     monkeypatch.setattr(plan, "_OPERATIONS_AT_ONCE", 1)
     monkeypatch.setattr(plan, "choose_strip", lambda *_: rows)
     model, data = make_model(features=(4, 6)), _Chunked((100, 60), (16, 20))
-    image, out = Image(data, "YX"), np.zeros((2, 100, 60), np.float32)
+    image, out = Image(data, "YX"), np.zeros((3, 100, 60), np.float32)
     model.normalisation.measure(image)
     data.reads[:] = 0
     statistics_reads = 1  # the image is small enough to be measured whole

@@ -88,7 +88,7 @@ def test_tiles_in_batches_are_whole_and_every_pixel_is_written_once(
     longest = 150 if model.ndim == 2 else 36
     image = random_image(tuple(data.draw(st.integers(1, longest)) for _ in range(model.ndim)))
     tile = tuple(data.draw(st.integers(1, longest // 2)) for _ in range(model.ndim))
-    out = _Counted((2, *image.shape))
+    out = _Counted((3, *image.shape))
     config = InferenceConfig(**ON_CPU, tile=tile, batch=data.draw(st.integers(2, 5)))
     first, *_, last = predict_steps(image, model, out, config)
     assert first.plan.batch == min(config.batch, first.plan.tiles)
@@ -239,7 +239,7 @@ def test_the_network_of_the_model_is_left_as_it_is(make_model):
 
 def test_stopping_writes_no_more(make_model):
     model, image = make_model(), random_image((200, 150))
-    out = np.full((2, 200, 150), np.nan, np.float32)
+    out = np.full((3, 200, 150), np.nan, np.float32)
     steps = predict_steps(image, model, out, InferenceConfig(**ON_CPU, tile=(80, 80)))
     next(steps)
     steps.close()

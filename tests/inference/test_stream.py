@@ -98,7 +98,7 @@ def test_strips_are_thinner_where_memory_is_short(make_model):
 
 
 def predicted(model, image, memory):
-    out = np.full((2, *image.shape), np.nan, np.float32)
+    out = np.full((3, *image.shape), np.nan, np.float32)
     config = InferenceConfig(device="cpu", backend="torch", memory=memory)
     return out, list(predict_steps(image, model, out, config))
 

@@ -21,7 +21,7 @@ def network_that_looks_near(ndim, **options):
     torch.manual_seed(0)
     features = (4, 6, 8)
     network = build_network(
-        "unet", {"ndim": ndim, "in_channels": 1, "out_channels": 2, "features": features} | options
+        "unet", {"ndim": ndim, "in_channels": 1, "out_channels": 3, "features": features} | options
     )
     with torch.no_grad():
         for module in network.modules():
@@ -65,14 +65,14 @@ def test_the_promise_holds_on_other_images_and_saves_tiles(ndim):
 
 def test_nothing_is_felt_where_no_kernel_reaches():
     network = build_network(
-        "unet", {"in_channels": 1, "out_channels": 2, "features": [4, 4], "kernels": 1}
+        "unet", {"in_channels": 1, "out_channels": 3, "features": [4, 4], "kernels": 1}
     ).eval()
     patch, other = torch.rand(2, 1, 1, 32, 24).split(1)
     patch, other = patch[0], other[0]
     # Kernels of one pixel: nothing is felt beyond the pooling window, which ends at the cut.
     assert reach(network, TASK.activate, patch, other, 0) == 0
     stirred = build_network(
-        "unet", {"in_channels": 1, "out_channels": 2, "features": [4, 4], "kernels": [3, 1]}
+        "unet", {"in_channels": 1, "out_channels": 3, "features": [4, 4], "kernels": [3, 1]}
     ).eval()
     with torch.no_grad():
         for parameter in stirred.parameters():

@@ -284,7 +284,7 @@ def test_provisional_labels_of_a_time_series_lie_in_their_frame(bright):
 def test_the_maps_come_from_the_same_run_of_the_network(bright, monkeypatch):
     series = np.stack([squares((4, 4)), squares((4, 4), (24, 24))])
     image, model = Image(series, "TYX"), bright()
-    expected = np.zeros((2, *series.shape), np.float32)
+    expected = np.zeros((3, *series.shape), np.float32)
     for _ in predict_steps(image, model, expected, InferenceConfig(**ON_CPU)):
         pass
     calls, logits = [], Brightness.logits

@@ -37,7 +37,7 @@ _PLACES = 4  # along each axis at which the part with the most contrast is searc
 _CONTRAST = 0.5
 _ENOUGH = 4  # objects that have a typical size
 _TYPICAL = 1.5  # times smaller or larger than the model's objects: what it was trained on
-_LEAST = 0.6  # score of a scale at which the model knows what it sees
+_LEAST = 0.3  # score of a scale at which the model knows what it sees
 
 
 @dataclass(frozen=True)

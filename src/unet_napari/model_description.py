@@ -15,7 +15,7 @@ __all__ = ["describe_model"]
 
 _SPATIAL = "ZYX"
 # Parts of the provenance with a line of their own, or too long for one.
-_NOT_DESCRIBED = ("score", "score_name", "settings", "chosen", "halo_tolerance")
+_NOT_DESCRIBED = ("score", "score_name", "settings", "chosen", "notes", "halo_tolerance")
 _LISTED = 4  # how many entries of a list are shown
 
 

@@ -1,0 +1,41 @@
+"""The model that comes with the package: what it is, what it finds, and where it finds nothing."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from unet_napari import segment
+from unet_napari.inference.config import DEFAULT_MODEL
+from unet_napari.metrics import average_precision
+from unet_napari.model_info import find_model, read_info, read_storage
+
+
+def test_it_is_small_and_says_where_it_comes_from():
+    path = find_model(DEFAULT_MODEL)
+    assert path.stat().st_size < 10e6
+    assert read_storage(path).precision == "fp16"
+    said = read_info(path).describe()
+    assert "CC0" in said
+    assert "Data Science Bowl 2018" in said
+
+
+def test_it_is_what_segments_where_no_model_is_named(shared_data):
+    image = tifffile.imread(shared_data / "stardist_sample/images/img2d.tif")
+    truth = tifffile.imread(shared_data / "stardist_sample/labels/img2d.tif")
+    # Measured: 0.722, see docs/accuracy.md.
+    assert average_precision(truth, segment(image, device="cpu"), 0.5) > 0.70
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((200, 200), np.uint8),
+        np.full((200, 200), 1000, np.uint16),
+        np.random.default_rng(0).normal(1000, 30, (256, 256)).astype(np.uint16),
+        np.random.default_rng(0).poisson(1, (256, 256)).astype(np.uint16),
+        np.random.default_rng(0).integers(0, 256, (256, 256)).astype(np.uint8),
+    ],
+    ids=["empty", "constant", "camera noise", "few photons", "any value"],
+)
+def test_where_there_is_nothing_it_finds_nothing(image):
+    assert segment(image, device="cpu").max() == 0

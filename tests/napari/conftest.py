@@ -72,7 +72,9 @@ def job(qapp, client):
 
 @pytest.fixture(autouse=True)
 def models_folder(tmp_path, monkeypatch):
+    """Return the user's folder of models, the only one there is: none is bundled."""
     folder = tmp_path / "models"
+    monkeypatch.setattr("unet_napari.model_info._BUNDLED", tmp_path / "bundled")
     monkeypatch.setenv("UNET_NAPARI_MODELS", str(folder))
     return folder
 

@@ -86,10 +86,10 @@ def compare(shape: tuple[int, ...], blocks: Blocks, repeats: int) -> str:
 
 def at_once(maps: NDArray[np.float32]) -> NDArray[np.int32]:
     """Label the seeds and flood the whole map, as scikit-image's users do."""
-    foreground, distance = maps
+    foreground, boundary, distance = maps
     mask = foreground > RULE.foreground_threshold
     seeds = ndimage.label((foreground * distance > RULE.seed_threshold) & mask)[0]
-    labels: NDArray[np.int32] = watershed(-distance, seeds, mask=mask)
+    labels: NDArray[np.int32] = watershed(boundary, seeds, mask=mask)
     return labels
 
 
@@ -116,7 +116,7 @@ def peak_memory(shape: tuple[int, ...], blocks: Blocks) -> int:
             file = files.enter_context(tempfile.TemporaryFile())
             return DiskArray(file, (*lead, *shape), dtype, rows=len(lead))
 
-        maps, scratch, out = store((2,), np.uint8), store((), np.uint32), store((), np.uint32)
+        maps, scratch, out = store(pattern.shape[:1], np.uint8), store((), np.uint32), store((), np.uint32)
         for corner in np.ndindex(*(n // p for n, p in zip(shape, pattern.shape[1:], strict=True))):
             box = (
                 slice(c * p, (c + 1) * p) for c, p in zip(corner, pattern.shape[1:], strict=True)
@@ -134,13 +134,13 @@ def _peak() -> int:
 
 
 def repeated(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return maps of a shape, float32 (2, *shape), of values that packing keeps."""
+    """Return maps of a shape, float32 (3, *shape), of values that packing keeps."""
     pattern = (pack(pattern_of(len(shape))) / 255).astype(np.float32)
     return np.tile(pattern, (1, *(n // p for n, p in zip(shape, pattern.shape[1:], strict=True))))
 
 
 def pattern_of(ndim: int) -> NDArray[np.float32]:
-    """Return maps like a trained network's, float32 (2, *S)."""
+    """Return maps like a trained network's, float32 (3, *S)."""
     shape, count = PATTERNS[ndim]
     rng = np.random.default_rng(0)
     centres = rng.uniform(0, shape, (count, ndim))
@@ -149,7 +149,7 @@ def pattern_of(ndim: int) -> NDArray[np.float32]:
     distance, nearest = cKDTree(centres).query(np.indices(shape).reshape(ndim, -1).T)
     labels = np.where(distance < radii[nearest], nearest + 1, 0).reshape(shape)
     target = TASK.encode(torch.from_numpy(labels)[None], torch.ones((1, *shape), dtype=torch.bool))
-    noise = ndimage.gaussian_filter(rng.normal(size=(2, *shape)), (0, *[2] * ndim))
+    noise = ndimage.gaussian_filter(rng.normal(size=(3, *shape)), (0, *[2] * ndim))
     maps = ndimage.gaussian_filter(target.values[0].numpy(), (0, *[1] * ndim))
     return np.clip(maps + 0.05 / noise.std() * noise, 0, 1).astype(np.float32)
 

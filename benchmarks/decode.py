@@ -116,7 +116,11 @@ def peak_memory(shape: tuple[int, ...], blocks: Blocks) -> int:
             file = files.enter_context(tempfile.TemporaryFile())
             return DiskArray(file, (*lead, *shape), dtype, rows=len(lead))
 
-        maps, scratch, out = store(pattern.shape[:1], np.uint8), store((), np.uint32), store((), np.uint32)
+        maps, scratch, out = (
+            store(pattern.shape[:1], np.uint8),
+            store((), np.uint32),
+            store((), np.uint32),
+        )
         for corner in np.ndindex(*(n // p for n, p in zip(shape, pattern.shape[1:], strict=True))):
             box = (
                 slice(c * p, (c + 1) * p) for c, p in zip(corner, pattern.shape[1:], strict=True)

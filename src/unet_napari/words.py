@@ -6,8 +6,11 @@ __all__ = ["human_size", "human_time"]
 
 
 def human_size(size: float) -> str:
-    """Write a number of bytes: ``310 MiB``, ``1.4 GiB``."""
-    return f"{size / 2**20:.0f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"
+    """Write a number of bytes: ``0.3 MiB``, ``310 MiB``, ``1.4 GiB``."""
+    if size >= 2**30:
+        return f"{size / 2**30:.1f} GiB"
+    digits = 0 if size >= 10 * 2**20 else 1
+    return f"{size / 2**20:.{digits}f} MiB"
 
 
 def human_time(seconds: float) -> str:

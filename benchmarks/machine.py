@@ -17,7 +17,9 @@ _PACKAGES = ("torch", "monai", "openvino", "scikit-image", "numpy")
 def conditions(threads: int) -> str:
     """Return processor, threads, versions and the command, in one line of Markdown."""
     versions = ", ".join(f"{name} {found}" for name in _PACKAGES if (found := _version(name)))
-    command = " ".join(["python", *sys.argv])
+    # Where this machine keeps its data tells nobody anything.
+    words = ["DATA" if Path(word).is_dir() else word for word in sys.argv[1:]]
+    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
     return (
         f"{processor()}, {threads} of {os.cpu_count()} threads, {platform.system()}, "
         f"Python {platform.python_version()}, {versions}; `{command}`."

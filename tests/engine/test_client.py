@@ -192,6 +192,18 @@ def test_jobs_that_cannot_be_imported_fail_with_the_reason(client, jobs, listene
     assert "No module named 'no_such_module'" in failed.message
 
 
+def test_an_engine_that_waits_is_warmed_up_and_survives_what_fails(jobs, tmp_path, monkeypatch):
+    told = tmp_path / "warm"
+    monkeypatch.setenv("ENGINE_TEST_WARM", str(told))
+    listener = []
+    with EngineClient(jobs=jobs.__name__) as idle:
+        idle.start()
+        wait_until(told.exists)
+        assert idle.submit(jobs.Environment(), listener.append).wait(WAIT)
+    [finished] = listener
+    assert finished.result["frozen"] > 1000
+
+
 def test_an_unknown_job_is_refused_before_it_is_sent(client, listener):
     with pytest.raises(TypeError, match="cannot be sent"):
         client.submit(object(), listener)

@@ -18,7 +18,7 @@ from unet_napari._napari.form import Form, Rows
 from unet_napari._napari.job import Job
 from unet_napari._napari.layer_combo import LayerCombo
 from unet_napari._napari.model_combo import ModelCombo, model_saved
-from unet_napari._napari.results import warm_up
+from unet_napari._napari.warm_up import warm_up
 from unet_napari.errors import UnetNapariError
 
 __all__ = ["EngineDock"]
@@ -107,9 +107,12 @@ class EngineDock(Form):
     def show_progress(self, fraction: float | None, text: str) -> None:
         """Show how far the job is; None is a bar that runs to and fro."""
         if self.busy:
+            # Qt would paint the window at once, canvas included, and for every single step.
+            self.progress.native.setUpdatesEnabled(False)
             self.progress.max = 0 if fraction is None else 100
             if fraction is not None:
                 self.progress.value = round(100 * fraction)
+            self.progress.native.setUpdatesEnabled(True)
             if not self._stopping:
                 self.status.say(text)
 

@@ -48,7 +48,9 @@ class Message(Label):
     def say(self, text: str, *, error: bool = False) -> None:
         """Show a text, as an error or as information."""
         # A red that can be read on the dark and on the light theme.
-        self.native.setStyleSheet("color: #e5534b;" if error else "")
+        style = "color: #e5534b;" if error else ""
+        if style != self.native.styleSheet():  # setting one takes far longer than the text
+            self.native.setStyleSheet(style)
         self.value = text
         self.native.setVisible(bool(text))
 

@@ -1,8 +1,6 @@
 """Results as layers: each lies on its image, and a rerun updates it instead of adding another."""
 
-import importlib
 import math
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,9 +8,16 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from unet_napari._napari.layers import Place, array_of, empty_array, geometry, output_shape
+from unet_napari._napari.layers import (
+    Place,
+    array_of,
+    empty_array,
+    geometry,
+    output_axes,
+    output_shape,
+)
 
-__all__ = ["find_result", "largest_number_around", "show_result", "warm_up", "write_result"]
+__all__ = ["find_result", "largest_number_around", "show_result", "write_result"]
 
 _LOOKED_AT = 1 << 25  # labels that are looked through for the largest number
 _KEY = "unet-napari"  # in a layer's metadata: whose result it is
@@ -99,12 +104,13 @@ def write_result(
     live prediction does not disturb the painting.
     """
     shape = output_shape(array_of(image).shape, axes)
+    where = place.indexer(output_axes(axes))
     layer = find_result(viewer, image, purpose)
     if layer is None or array_of(layer).shape != shape:
-        layer = show_result(
-            viewer, image, axes, empty_array(shape, part.dtype), purpose, layer_type, below=below
-        )
-    array_of(layer)[place.indexer(axes.replace("C", ""))] = part  # type: ignore[index]
+        data = empty_array(shape, part.dtype)
+        data[where] = part
+        return show_result(viewer, image, axes, data, purpose, layer_type, below=below)
+    array_of(layer)[where] = part  # type: ignore[index]
     layer.refresh(extent=False)
     return layer
 
@@ -119,26 +125,15 @@ def largest_number_around(
     layer = find_result(viewer, image, purpose)
     if layer is None or array_of(layer).shape != output_shape(array_of(image).shape, axes):
         return 0
-    letters = axes.replace("C", "")
-    if math.prod(array_of(layer).shape) > _LOOKED_AT:
-        around = np.array(array_of(layer)[Place(place.index).indexer(letters)])
+    letters = output_axes(axes)
+    around = array_of(layer)
+    if math.prod(around.shape) > _LOOKED_AT:
+        around = around[Place(place.index).indexer(letters)]
         letters = "".join(letter for letter in letters if letter not in place.index)
-        around[Place({}, place.region).indexer(letters)] = 0
-    else:
-        around = np.array(array_of(layer))
-        around[place.indexer(letters)] = 0
-    return int(around.max(initial=0))
-
-
-def warm_up() -> None:
-    """Import what napari needs for its first 32-bit labels; meant for a thread.
-
-    It would hold up the viewer for a second or more. Nothing but imports: napari's layers must
-    not be made outside Qt's thread.
-    """
-    for name in ("pandas", "numba"):
-        with suppress(ImportError):  # napari does without them
-            importlib.import_module(name)
+        place = Place({}, place.region)
+    counts = np.ones(around.shape, bool)
+    counts[place.indexer(letters)] = False
+    return int(np.max(np.asarray(around), initial=0, where=counts))
 
 
 def _made_for(image: Layer, purpose: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from unet_napari.engine.preview import LivePreview
 from unet_napari.engine.protocol import Saved
 from unet_napari.engine.requests import AugmentationJob, DiameterJob, SegmentJob, TrainJob
 from unet_napari.engine.segment import estimate, segment
+from unet_napari.engine.warm_up import warm_up
 from unet_napari.model import Model
 from unet_napari.model_schema import check_name
 from unet_napari.training import Finished, Step, TrainConfig, Trainer, Validated
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from unet_napari.engine.context import JobContext
 
-__all__ = ["RUNNERS"]
+__all__ = ["RUNNERS", "warm_up"]
 
 
 def train(job: TrainJob, context: JobContext) -> dict[str, Any]:

@@ -68,6 +68,9 @@ class Worker:
         warnings.simplefilter("always", UnetNapariWarning)  # also the second job's
         warnings.showwarning = self._warn
         jobs, problem = _import_jobs(module)
+        if problem is None and self._jobs.empty():
+            _warm_up(module)
+        gc.freeze()  # modules stay, and looking through all of torch after a job takes a second
         while True:
             context, description = self._jobs.get()
             with keep_freed_memory():
@@ -115,6 +118,14 @@ def _import_jobs(module: str) -> tuple[Mapping[type, Callable[..., Any]], JobFai
     except Exception as error:
         text = f"The engine cannot be used, as a package it needs is broken: {error}"
         return {}, JobFailed(text, user_error=True, details=traceback.format_exc())
+
+
+def _warm_up(module: str) -> None:
+    """Let the module of the jobs load the rest of what it needs."""
+    try:
+        sys.modules[module].warm_up()
+    except Exception:  # the first job that needs what is broken tells the user
+        traceback.print_exc()
 
 
 def _run_job(

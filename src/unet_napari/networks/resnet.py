@@ -5,13 +5,14 @@ The backbones are torchvision's (He et al. 2016, arXiv:1512.03385).
 
 from __future__ import annotations
 
+import importlib
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import ClassVar
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from unet_napari.errors import ModelFileError, ResourceError, SettingsError
@@ -38,7 +39,7 @@ class ResNetEncoder(nn.Module):
 
     def __init__(self, plan: Plan, depth: int) -> None:
         super().__init__()
-        backbone = getattr(torchvision.models, f"resnet{depth}")(weights=None)
+        backbone = getattr(_torchvision_models(), f"resnet{depth}")(weights=None)
         if plan.in_channels != 3:
             backbone.conv1 = nn.Conv2d(plan.in_channels, 64, 7, stride=2, padding=3, bias=False)
             initialise(backbone.conv1)
@@ -183,10 +184,15 @@ def load_backbone(backbone: nn.Module, weights: Mapping[str, Tensor], depth: int
         ) from error
 
 
+def _torchvision_models() -> ModuleType:
+    """Import torchvision only for this network: it takes as long as torch itself."""
+    return importlib.import_module("torchvision.models")
+
+
 def _download(depth: int) -> Mapping[str, Tensor]:
     name = f"ResNet{depth}_Weights"
     try:
-        weights: Mapping[str, Tensor] = getattr(torchvision.models, name).DEFAULT.get_state_dict(
+        weights: Mapping[str, Tensor] = getattr(_torchvision_models(), name).DEFAULT.get_state_dict(
             progress=False, check_hash=True, weights_only=True
         )
     except (OSError, RuntimeError) as error:  # no network, a full disk, a wrong checksum

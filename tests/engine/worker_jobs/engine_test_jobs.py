@@ -1,5 +1,6 @@
 """Small jobs without torch, run by a real engine process."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -151,7 +153,15 @@ def environment(job, context):
         "faults": page_faults_of_a_layer() if sys.platform == "linux" else 0,
         "session": os.getsid(0) if hasattr(os, "getsid") else 0,
         "pid": os.getpid(),
+        "frozen": gc.get_freeze_count(),
     }
+
+
+def warm_up():
+    """Tell whoever waits for it, and fail as a broken library would."""
+    if "ENGINE_TEST_WARM" in os.environ:
+        Path(os.environ["ENGINE_TEST_WARM"]).touch()
+        raise OSError("a library is broken")
 
 
 RUNNERS = {

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from unet_napari.inference.pipeline import Writable
     from unet_napari.tasks import Task
     from unet_napari.tasks.blocks import Store
+    from unet_napari.tasks.familiarity import Familiarity
 
 __all__ = ["Place", "Region", "Sink"]
 
@@ -67,6 +68,8 @@ class Sink:
         Where it is shown as provisional labels; None: nowhere.
     maps
         Where the maps themselves are wanted; None: nowhere.
+    familiarity
+        Is shown everything, too; None: there is none.
     """
 
     def __init__(
@@ -75,9 +78,11 @@ class Sink:
         task: Task,
         place: Place | None = None,
         maps: Writable | None = None,
+        familiarity: Familiarity | None = None,
     ) -> None:
         self.shape = (task.out_channels, *packed.shape[1:])
         self._packed, self._task, self._place, self._maps = packed, task, place, maps
+        self._familiarity = familiarity
         self._regions: deque[Region] = deque()  # written in one thread, taken in another
 
     def __setitem__(self, key: tuple[slice, ...], maps: NDArray[Any], /) -> None:
@@ -86,6 +91,8 @@ class Sink:
             self._maps[key] = maps
         packed = self._task.pack(maps)
         self._packed[key] = packed
+        if self._familiarity is not None:
+            self._familiarity.see(packed)
         if self._place is not None:
             self._place[key[1:]] = self._task.provisional(packed)
             self._regions.append(self._place.region(key[1:]))

@@ -100,7 +100,7 @@ def segment_steps(
     Warns
     -----
     UnetNapariWarning
-        See `check_image` and `make_plan`.
+        See `check_image` and `make_plan`; and `Familiarity`, in the end.
     """
     config = config or InferenceConfig()
     if maps is not None and (unfinished or config.rescale or config.diameter is not None):
@@ -148,6 +148,8 @@ def _segment_steps(
         for position in range(len(run.views)):
             yield from run.predict(position, provisional=provisional, maps=maps)
             yield from run.decode(position, blocks)
+    if run.familiarity is not None:
+        run.familiarity.warn()
 
 
 class _Segmentation:
@@ -168,6 +170,7 @@ class _Segmentation:
     ) -> None:
         self.views = split_views(image, model.ndim)
         self._task, self._out, self._statistics = model.task, out, statistics
+        self.familiarity = model.task.familiarity()
         self._slicewise = image.ndim > model.ndim
         self._highest = 0
         size = self.views[0].image.shape
@@ -208,7 +211,7 @@ class _Segmentation:
         if position < self._left.view:
             return
         wanted = None if maps is None else Part(maps, (slice(None), *view.index))
-        sink = Sink(self._packed, self._task, shown, wanted)
+        sink = Sink(self._packed, self._task, shown, wanted, self.familiarity)
         image = rescale_image(view.image, self._shape)
         for done, work in predictor.run(image, self._statistics, sink, journal):
             self._work = work

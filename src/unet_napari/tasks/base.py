@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from unet_napari.metrics import Labels
     from unet_napari.tasks.blocks import Blocks, Passes, Store
     from unet_napari.tasks.blocks import Target as BlockTarget
+    from unet_napari.tasks.familiarity import Familiarity
 
     Maps: TypeAlias = NDArray[np.floating] | Sequence[NDArray[np.floating]]
 
@@ -193,6 +194,13 @@ class Task(ABC):
         """Fit what decoding leaves open to validation data; arguments as in `score`."""
         del maps, labels, annotated
         return self
+
+    def familiarity(self) -> Familiarity | None:
+        """Return what tells whether an image is like those that the model was judged by.
+
+        None: nothing is known about them.
+        """
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the task as JSON-able values, from which `make_task` makes it again."""

@@ -20,6 +20,7 @@ from unet_napari.tasks.boundary import boundary_target
 from unet_napari.tasks.checks import check_number, check_numbers
 from unet_napari.tasks.decode import CellRule, pack
 from unet_napari.tasks.distance import border_weights, relative_depth
+from unet_napari.tasks.familiarity import Familiarity, usual
 from unet_napari.tasks.instances import Instances
 from unet_napari.tasks.losses import Criterion, multi_label_loss
 
@@ -60,6 +61,8 @@ class CellsTask(Task):
         Parameters of decoding, see `CellRule`; `tuned` fits them.
     criterion
         ``bce``, ``dice``, ``focal`` or ``bce+dice`` (default) with its parameters.
+    least_confidence, most_coverage
+        What is usual of an image, see `Familiarity`; `tuned` measures it. 0 and 1: unknown.
 
     Raises
     ------
@@ -80,6 +83,8 @@ class CellsTask(Task):
     seed_threshold: float = 0.55
     min_size: int = 10
     criterion: Criterion = _CRITERION
+    least_confidence: float = 0.0
+    most_coverage: float = 1.0
 
     def __post_init__(self) -> None:
         check_number("boundary_width", self.boundary_width, 1, 5)
@@ -88,6 +93,8 @@ class CellsTask(Task):
         check_number("foreground_threshold", self.foreground_threshold, 0, 1)
         check_number("seed_threshold", self.seed_threshold, 0, 1)
         check_number("min_size", self.min_size, 0, 2**31 - 1)
+        check_number("least_confidence", self.least_confidence, 0, 1)
+        check_number("most_coverage", self.most_coverage, 0, 1)
         for name in ("reach", "min_size"):
             if not isinstance(getattr(self, name), int):
                 raise SettingsError(f"{name} must be a whole number of pixels.")
@@ -138,6 +145,10 @@ class CellsTask(Task):
     def _rule(self) -> CellRule:
         return CellRule(self.foreground_threshold, self.seed_threshold, self.min_size)
 
+    def familiarity(self) -> Familiarity:
+        """Compare images with the validation images, see `Familiarity`."""
+        return Familiarity(self._rule, self.least_confidence, self.most_coverage)
+
     def score(
         self,
         predicted: Labels,
@@ -170,8 +181,19 @@ class CellsTask(Task):
         Both thresholds over a small grid, by AP at IoU 0.5 and 0.7, on the first
         million pixels; they change only for a gain of more than a cell's worth. `min_size` is
         half the size of the smallest cells. With too few cells to judge, the task stays as
-        it is.
+        it is. What is usual is measured with the thresholds found.
         """
+        fitted = self._fitted(maps, labels, annotated)
+        packed = [pack(image) for image in ([maps] if isinstance(maps, np.ndarray) else maps)]
+        least, most = usual(fitted._rule, packed)
+        return dataclasses.replace(fitted, least_confidence=least, most_coverage=most)
+
+    def _fitted(
+        self,
+        maps: NDArray[np.floating] | Sequence[NDArray[np.floating]],
+        labels: Labels,
+        annotated: NDArray[np.bool_] | Sequence[NDArray[Any]],
+    ) -> Self:
         images = [maps] if isinstance(maps, np.ndarray) else list(maps)
         parts = _affordable([np.asarray(t).shape for t in as_list(labels)])
         images = [image[:, *part] for image, part in zip(images, parts, strict=False)]

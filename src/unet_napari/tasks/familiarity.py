@@ -1,0 +1,111 @@
+"""Whether an image is like those that a model was judged by. No torch."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unet_napari.errors import UnetNapariWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from unet_napari.tasks.decode import CellRule
+
+__all__ = ["Familiarity", "usual"]
+
+# Fewer images say nothing about what is usual. One in twenty that the model knows is called
+# unfamiliar, then.
+_FEWEST_IMAGES = 20
+_SHARE = 0.05
+
+
+class Familiarity:
+    """Compares how sure a model is of an image with how sure it was of its validation images.
+
+    A network gives probabilities for any image. Where the foreground of one it does not know is
+    less certain than usual, or covers more of it than usual, its cells deserve a look.
+
+    Parameters
+    ----------
+    rule
+        Where cells are.
+    least_confidence
+        Least mean probability of the foreground within it that is usual, 0 to 1; 0: unknown.
+    most_coverage
+        Largest share of an image that is usually foreground, 0 to 1; 1: unknown.
+    """
+
+    def __init__(self, rule: CellRule, least_confidence: float, most_coverage: float) -> None:
+        self._rule = rule
+        self._least, self._most = least_confidence, most_coverage
+        self._pixels = self._covered = self._total = 0
+
+    def see(self, packed: NDArray[np.unsignedinteger]) -> None:
+        """Take note of packed maps, ``(3, *S)``, of a part of the image."""
+        foreground = packed[0][self._rule.mask(packed)]
+        self._pixels += packed[0].size
+        self._covered += foreground.size
+        self._total += int(foreground.sum(dtype=np.int64))
+
+    @property
+    def confidence(self) -> float:
+        """Mean probability of the foreground within it, 0 to 1; 1 where there is none."""
+        return self._total / (255 * self._covered) if self._covered else 1.0
+
+    @property
+    def coverage(self) -> float:
+        """Share of the pixels seen that are foreground, 0 to 1."""
+        return self._covered / max(self._pixels, 1)
+
+    def warn(self) -> None:
+        """Say what is unusual about what has been seen.
+
+        Warns
+        -----
+        UnetNapariWarning
+            If the confidence is lower, or the coverage higher, than is usual.
+        """
+        if self.coverage > self._most:
+            reason = f"it takes {self.coverage:.0%} of the pixels for cells"
+        elif self.confidence < self._least:
+            reason = f"it is only {self.confidence:.1%} sure of where they are"
+        else:
+            return
+        warnings.warn(
+            f"Check the cells: the model may not know this kind of image. Here {reason}, which "
+            f"is unusual for it. Another model, or one trained on such images, may do better.",
+            UnetNapariWarning,
+            stacklevel=2,
+        )
+
+
+def usual(rule: CellRule, packed: Sequence[NDArray[np.uint8]]) -> tuple[float, float]:
+    """Return `least_confidence` and `most_coverage` of images that are known.
+
+    Parameters
+    ----------
+    rule
+        Where cells are.
+    packed
+        Packed maps, ``(3, *S)`` each.
+
+    Returns
+    -------
+    least_confidence, most_coverage : float
+        What one in twenty falls short of, and what none exceeds; 0 and 1 with fewer than
+        twenty images.
+    """
+    if len(packed) < _FEWEST_IMAGES:
+        return 0.0, 1.0
+    seen = []
+    for maps in packed:
+        familiarity = Familiarity(rule, 0, 1)
+        familiarity.see(maps)
+        seen.append((familiarity.confidence, familiarity.coverage))
+    confidence, coverage = zip(*seen, strict=True)
+    return float(np.quantile(confidence, _SHARE)), max(coverage)

@@ -1,0 +1,79 @@
+"""Telling images that a model knows from others."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from unet_napari.errors import UnetNapariWarning
+from unet_napari.tasks import CellsTask
+from unet_napari.tasks.decode import CellRule
+from unet_napari.tasks.familiarity import Familiarity, usual
+
+RULE = CellRule(foreground_threshold=0.5, seed_threshold=0.5, min_size=0)
+
+
+def maps_of(share, probability):
+    """Return 100 x 100 packed pixels of which a share is foreground of that probability."""
+    maps = np.zeros((3, 100, 100), np.uint8)
+    maps[0, : round(100 * share)] = round(255 * probability)
+    return maps
+
+
+def seen(*parts, least=0.0, most=1.0):
+    familiarity = Familiarity(RULE, least, most)
+    for part in parts:
+        familiarity.see(part)
+    return familiarity
+
+
+def test_parts_count_by_their_pixels():
+    familiarity = seen(maps_of(0.4, 1.0), maps_of(0.1, 0.6))
+    assert familiarity.coverage == pytest.approx(0.25)
+    assert familiarity.confidence == pytest.approx((0.4 * 1.0 + 0.1 * 0.6) / 0.5)
+
+
+def test_what_is_below_the_threshold_is_no_foreground():
+    familiarity = seen(maps_of(0.4, 0.4))
+    assert (familiarity.coverage, familiarity.confidence) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("share", "probability", "reason"),
+    [(0.3, 0.8, "only 80.0% sure"), (0.9, 1.0, "takes 90% of the pixels")],
+)
+def test_the_unusual_is_warned_of(share, probability, reason):
+    with pytest.warns(UnetNapariWarning, match=reason):
+        seen(maps_of(share, probability), least=0.9, most=0.7).warn()
+
+
+@pytest.mark.parametrize(
+    ("maps", "limits"),
+    [(maps_of(0.3, 0.95), (0.9, 0.7)), (maps_of(0, 0), (0.9, 0.7)), (maps_of(1, 0.51), (0, 1))],
+)
+def test_the_usual_the_empty_and_the_unknown_are_not(maps, limits):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seen(maps, least=limits[0], most=limits[1]).warn()
+
+
+def test_one_in_twenty_is_less_confident_than_usual_and_none_covers_more():
+    images = [maps_of(0.2 + i / 100, 0.8 + 0.004 * i) for i in range(41)]
+    least, most = usual(RULE, images)
+    assert least == pytest.approx(0.8 + 0.004 * 2, abs=0.002)
+    assert most == pytest.approx(0.6)
+
+
+def test_few_images_say_nothing_about_what_is_usual():
+    assert usual(RULE, [maps_of(0.2, 0.9)] * 19) == (0, 1)
+
+
+def test_a_task_learns_what_is_usual_and_keeps_it():
+    maps = np.zeros((3, 40, 40), np.float32)
+    maps[:, 10:20, 10:20] = 0.9
+    labels = (maps[0] > 0).astype(int)
+    where = np.ones(labels.shape, bool)
+    task = CellsTask().tuned([maps] * 20, [labels] * 20, [where] * 20)
+    assert task.most_coverage == pytest.approx(100 / 1600)
+    assert task.least_confidence == pytest.approx(230 / 255)
+    assert CellsTask.from_dict({k: v for k, v in task.to_dict().items() if k != "name"}) == task

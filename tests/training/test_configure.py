@@ -97,3 +97,15 @@ def test_memory_grows_with_batch_and_patch():
     weights = 16 * network.parameter_count
     assert step_memory(network, (32, 32), 4) - weights == 4 * (single - weights)
     assert step_memory(network, (64, 64), 1) - weights == 4 * (single - weights)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (TrainConfig(), "3 times down-sampled, cells being 15 pixels across."),
+        (TrainConfig(network_options={"features": [4, 8]}), "its levels as asked."),
+        (TrainConfig(network="resnet_unet"), "its levels are those of its encoder."),
+    ],
+)
+def test_it_says_why_the_network_has_its_levels(config, reason):
+    assert choose(config, data((500, 500), diameter=15.0)).chosen[0].endswith(reason)

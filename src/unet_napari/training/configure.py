@@ -108,7 +108,7 @@ def choose_setup(
         options = _network_options(config, data, levels, features)
         network = build_network(config.network, options)
         name = f"{network.name}, {network.parameter_count:,} weights"
-        lines = [f"Network: {name}; {_describe(levels, data)}."]
+        lines = [f"Network: {name}; {_why_levels(config, levels, data)}."]
     else:
         network = start_from
         options = dict(network.options, out_channels=data.out_channels)
@@ -208,7 +208,7 @@ def _network_options(
         "out_channels": data.out_channels,
         "ndim": config.ndim,
     }
-    if "strides" in known and not {"features", "strides"} & set(config.network_options):
+    if "strides" in known and not _levels_given(config):
         depth = len(levels.strides) + 1
         chosen["features"] = [min(_WIDEST, features * 2**level) for level in range(depth)]
         chosen["strides"] = [list(stride) for stride in levels.strides]
@@ -252,7 +252,15 @@ def _rate(config: TrainConfig, start_from: Network | None) -> float:
     return rate if start_from is None else rate * _REFINE / _FROM_SCRATCH
 
 
-def _describe(levels: _Levels, data: Data) -> str:
+def _levels_given(config: TrainConfig) -> bool:
+    return not {"features", "strides"}.isdisjoint(config.network_options)
+
+
+def _why_levels(config: TrainConfig, levels: _Levels, data: Data) -> str:
+    if _levels_given(config):
+        return "its levels as asked"
+    if "strides" not in inspect.signature(NETWORKS[config.network]).parameters:
+        return "its levels are those of its encoder"
     depth = len(levels.strides)
     if len(set(data.spacing)) > 1:
         steps = ", ".join("x".join(map(str, stride)) for stride in levels.strides)

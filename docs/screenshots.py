@@ -1,10 +1,11 @@
 """Take the pictures of the documentation from the real program.
 
-Run on a virtual screen: ``xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py``.
+Run on a virtual screen: ``xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py``;
+with ``--data FOLDER`` that of the bundled model on StarDist's sample, of which AP50 is printed.
 """
 
+import argparse
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,14 +14,15 @@ from pathlib import Path
 os.environ.setdefault("UNET_NAPARI_MODELS", tempfile.mkdtemp(prefix="unet-napari-pictures-"))
 os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp()) / "settings.yaml"))
 
+import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 import napari
 from unet_napari._napari.demo import fill_viewer
+from unet_napari.metrics import evaluate
 
 PICTURES = Path(__file__).parent / "images"
-MINUTES = sys.argv[1] if len(sys.argv) > 1 else "1.5"
 PATIENCE = 600  # seconds
 
 
@@ -39,8 +41,37 @@ def picture(viewer: napari.Viewer, name: str) -> None:
 
 
 def main() -> None:
-    """Train and segment the example, and save a picture of each state."""
+    """Take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("minutes", nargs="?", default="2.5", help="of training")
+    parser.add_argument("--data", type=Path)
+    arguments = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
+    if arguments.data is not None:
+        segment_nuclei(arguments.data / "stardist_sample")
+    else:
+        train_and_segment(arguments.minutes)
+
+
+def segment_nuclei(sample: Path) -> None:
+    """Open an image, open the dock, press Run: nothing else is touched."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1280, 760)
+    viewer.open(sample / "images" / "img2d.tif")
+    dock, segment = viewer.window.add_plugin_dock_widget("unet-napari", "Segment with U-Net")
+    viewer.window._qt_window.resizeDocks([dock], [300], Qt.Orientation.Horizontal)
+    wait(lambda: segment.run.enabled)
+    segment.run.native.click()
+    wait(lambda: segment.run.text == "Segment")
+    truth = tifffile.imread(sample / "labels" / "img2d.tif")
+    result = evaluate([truth], [viewer.layers[-1].data])
+    print(f"AP50 {result.average_precision(0.5):.3f}, {result.predicted_count} objects")
+    picture(viewer, "nuclei")
+    viewer.close()
+
+
+def train_and_segment(minutes: str) -> None:
+    """Train and segment the example, and save a picture of each state."""
     viewer = fill_viewer(napari.Viewer())
     viewer.window.resize(1280, 760)
     docks = list(viewer.window.dock_widgets.values())
@@ -52,7 +83,7 @@ def main() -> None:
     wait(lambda: "cells" in train.detected.value)
     picture(viewer, "train-ready")
 
-    train.settings.minutes.value = MINUTES
+    train.settings.minutes.value = minutes
     train.run.native.click()
     wait(lambda: train.progress.value > 60 or train.run.text == "Train")
     picture(viewer, "train-running")

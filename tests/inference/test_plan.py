@@ -8,7 +8,15 @@ import pytest
 
 from unet_napari.engine.protocol import decode, encode
 from unet_napari.images import Image
-from unet_napari.inference import InferenceConfig, Progress, plan, predict, predict_steps
+from unet_napari.inference import (
+    InferenceConfig,
+    Progress,
+    plan,
+    plan_stream,
+    plan_tiles,
+    predict,
+    predict_steps,
+)
 from unet_napari.inference.plan import make_plan
 from unet_napari.inference.progress import with_time_left
 from unet_napari.inference.tiles import Region, slabs
@@ -45,7 +53,7 @@ def test_the_plan_comes_first_and_in_words(make_model, settings, way, words):
 
 
 def test_streams_say_that_nothing_is_computed_twice(make_model, monkeypatch):
-    monkeypatch.setattr(plan, "_OPERATIONS_AT_ONCE", 1)
+    monkeypatch.setattr(plan_tiles, "_OPERATIONS_AT_ONCE", 1)
     model = make_model(features=(4, 6))
     wide = make_plan(model, (300, 200), InferenceConfig(**CPU)).summary()
     assert (wide.way, wide.tiles, wide.halo) == ("streamed", 1, (0, 0))
@@ -56,6 +64,16 @@ def test_streams_say_that_nothing_is_computed_twice(make_model, monkeypatch):
     assert min(narrow.halo) > 0
     norm = make_plan(make_model(), (300, 200), InferenceConfig(**CPU, precision="bf16")).summary()
     assert (norm.way, norm.reason.startswith("only fp32")) == ("tiles", True)
+
+
+def test_torch_streams_what_could_be_one_tile(make_model, monkeypatch):
+    """Others do not: a norm over the image would have seams, OpenVINO is quick with a tile."""
+    monkeypatch.setattr(plan, "_WORTH_STREAMING", 1)
+    settings = InferenceConfig(**CPU)
+    assert make_plan(make_model(), (100, 100), settings).way == "streamed"
+    assert make_plan(make_model(norm="group"), (100, 100), settings).way == "one tile"
+    openvino = InferenceConfig(device="cpu", backend="openvino")
+    assert make_plan(make_model(), (100, 100), openvino).way == "one tile"
 
 
 def test_time_is_predicted_where_it_is_long(make_model, monkeypatch):
@@ -105,8 +123,8 @@ class _Chunked:
 
 @pytest.mark.parametrize("rows", [5, 16, 40])
 def test_a_stream_reads_each_chunk_once(make_model, monkeypatch, rows):
-    monkeypatch.setattr(plan, "_OPERATIONS_AT_ONCE", 1)
-    monkeypatch.setattr(plan, "choose_strip", lambda *_: rows)
+    monkeypatch.setattr(plan_tiles, "_OPERATIONS_AT_ONCE", 1)
+    monkeypatch.setattr(plan_stream, "choose_strip", lambda *_: rows)
     model, data = make_model(features=(4, 6)), _Chunked((100, 60), (16, 20))
     image, out = Image(data, "YX"), np.zeros((3, 100, 60), np.float32)
     model.normalisation.measure(image)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from unet_napari.errors import ResourceError
 from unet_napari.images import Image
-from unet_napari.inference import InferenceConfig, plan, predict_steps
+from unet_napari.inference import InferenceConfig, plan_tiles, predict_steps
 from unet_napari.inference.graph import trace, without_data
 from unet_napari.inference.operations import ROWS, NotStreamableError
 from unet_napari.inference.plan import make_plan
@@ -94,7 +94,8 @@ def test_the_rehearsal_counts_the_largest_memory_of_the_whole_stream(make_model)
 def test_strips_are_thinner_where_memory_is_short(make_model):
     steps = trace(without_data(fold_batch_norm(make_model().network)), (1, 1, 4096, 64))
     strips = [choose_strip(steps, memory) for memory in (10_000, 10**6, 10**9)]
-    assert 1 == strips[0] < strips[1] < strips[2] <= 4096
+    assert 1 == strips[0] < strips[1] < strips[2] <= 4096 / 4
+    assert [choose_strip(steps[:1], 1), choose_strip(steps[:1], 10**15)] == [1, 1024]
 
 
 def predicted(model, image, memory):
@@ -122,7 +123,7 @@ def test_predictions_in_strips_and_columns_are_whole(make_model, whole, options,
 
 
 def test_a_large_image_is_streamed_and_a_larger_one_in_columns(make_model, monkeypatch):
-    monkeypatch.setattr(plan, "_OPERATIONS_AT_ONCE", 1)
+    monkeypatch.setattr(plan_tiles, "_OPERATIONS_AT_ONCE", 1)
     model = make_model(features=(4, 6))
     image = Image(np.random.default_rng(0).integers(0, 99, (300, 200)).astype(np.uint8), "YX")
     _, wide = predicted(model, image, 10**9)
@@ -136,7 +137,7 @@ def test_a_large_image_is_streamed_and_a_larger_one_in_columns(make_model, monke
 
 
 def test_the_memory_that_is_planned_fits_the_budget(make_model, monkeypatch):
-    monkeypatch.setattr(plan, "_OPERATIONS_AT_ONCE", 1)
+    monkeypatch.setattr(plan_tiles, "_OPERATIONS_AT_ONCE", 1)
     model = make_model()
     for budget in (2 * 10**6, 5 * 10**6, 10**8):
         config = InferenceConfig(device="cpu", backend="torch", memory=budget)
@@ -152,6 +153,6 @@ def test_too_little_memory_is_said_before_the_run(make_model):
 
 
 def test_openvino_asked_for_is_not_streamed(make_model, monkeypatch):
-    monkeypatch.setattr(plan, "_OPERATIONS_AT_ONCE", 1)
+    monkeypatch.setattr(plan_tiles, "_OPERATIONS_AT_ONCE", 1)
     config = InferenceConfig(device="cpu", backend="openvino")
     assert make_plan(make_model(), (100, 100), config).strip is None

@@ -60,8 +60,8 @@ def test_stopped_anywhere_it_goes_on_and_ends_the_same(
     image = image_file(tmp_path, shape, axes)
     model = make_model()
     if "tile" not in options:  # a stream, in many strips
-        monkeypatch.setattr("unet_napari.inference.plan._OPERATIONS_AT_ONCE", 1)
-        monkeypatch.setattr("unet_napari.inference.plan.choose_strip", lambda *_: 8)
+        monkeypatch.setattr("unet_napari.inference.plan_tiles._OPERATIONS_AT_ONCE", 1)
+        monkeypatch.setattr("unet_napari.inference.plan_stream.choose_strip", lambda *_: 8)
     config = InferenceConfig(**ON_CPU, **options)
     expected, stages = run(image, model, config, tmp_path / "whole.tif")
     assert not (tmp_path / ".whole.tif.unfinished").exists()

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unet_napari.images import Image
-from unet_napari.inference import InferenceConfig, plan, predict_steps
+from unet_napari.inference import InferenceConfig, plan_tiles, predict_steps
 from unet_napari.inference.backends import has_openvino
 from unet_napari.inference.grids import uncut_grid
 from unet_napari.inference.plan import make_plan
@@ -123,7 +123,7 @@ def test_tiled_and_streamed_are_whole(make_model, options, data):
     np.testing.assert_allclose(tiled, expected, atol=1e-5, rtol=0)
     memory = data.draw(st.sampled_from([600_000, 10**6, 10**8]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "_OPERATIONS_AT_ONCE", 1)
+        patch.setattr(plan_tiles, "_OPERATIONS_AT_ONCE", 1)
         streamed, summary = predicted(image, model, tta=True, memory=memory)
     assert summary.strip is not None or memory == 600_000
     np.testing.assert_allclose(streamed, expected, atol=1e-5, rtol=0)
@@ -131,7 +131,7 @@ def test_tiled_and_streamed_are_whole(make_model, options, data):
 
 def test_memory_does_not_grow_with_the_image(make_model, monkeypatch):
     """The mean of the variants is held for one tile at a time."""
-    monkeypatch.setattr(plan, "_OPERATIONS_AT_ONCE", 1)
+    monkeypatch.setattr(plan_tiles, "_OPERATIONS_AT_ONCE", 1)
     model, budget = make_model(features=(4, 6)), 2 * 10**6
     config = InferenceConfig(**ON_CPU, tta=True, memory=budget)
     for rows in (200, 2000, 20_000):

@@ -10,13 +10,16 @@ from unet_napari.inference.tiles import Grid
 from unet_napari.networks.halo import exact_halo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from unet_napari.inference.variants import Variant
     from unet_napari.model import Model
     from unet_napari.networks import Network
 
 __all__ = ["make_grid", "shrink", "uncut_grid"]
 
 
-def make_grid(model: Model, halo: str | int) -> Grid:
+def make_grid(model: Model, halo: str | int, variants: Sequence[Variant] = ()) -> Grid:
     """Return where images may be cut for a model.
 
     Parameters
@@ -25,6 +28,8 @@ def make_grid(model: Model, halo: str | int) -> Grid:
         The model.
     halo : {"exact", "measured"} or int
         See `InferenceConfig`. Where the model carries no measured halo, it is the exact one.
+    variants : sequence of Variant
+        Where some of them are turned, Y and X get the same halo.
 
     Warns
     -----
@@ -43,9 +48,13 @@ def make_grid(model: Model, halo: str | int) -> Grid:
         )
         exact = tuple(2 * s + m for s, m in zip(network.stride, network.margin, strict=True))
     if isinstance(halo, int):
-        return _grid(network, (halo,) * network.ndim)
-    wanted = exact if halo == "exact" or model.halo is None else model.halo
-    return _grid(network, tuple(max(0, w - m) for w, m in zip(wanted, network.margin, strict=True)))
+        beyond = (halo,) * network.ndim
+    else:
+        wanted = exact if halo == "exact" or model.halo is None else model.halo
+        beyond = tuple(max(0, w - m) for w, m in zip(wanted, network.margin, strict=True))
+    if any(variant.turned for variant in variants):
+        beyond = (*beyond[:-2], *2 * (max(beyond[-2:]),))
+    return _grid(network, beyond)
 
 
 def uncut_grid(network: Network) -> Grid:

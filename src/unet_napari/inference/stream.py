@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Stream", "choose_strip", "rehearse_stream"]
 
-# Of the largest result that one strip makes: above 32 MiB the C library of Linux asks the system
-# for memory each time, which takes as long as a convolution; below, each layer reads its weights
-# too often.
-_STRIP_BYTES = 2**25
+# Of the largest result that one strip makes. In thinner strips the deepest layers of wide images
+# get a row or two at a time and read all their weights for them; thicker ones only take memory.
+_STRIP_BYTES = 2**26
+# At least so many strips: a small image in one would take as much memory as without a stream.
+_FEWEST_STRIPS = 4
 
 
 class Stream:
@@ -219,7 +220,8 @@ def choose_strip(steps: Sequence[Step], memory: int) -> int:
     """
     image = steps[0].size
     per_row = max(math.prod(step.shape) for step in steps) * torch.float32.itemsize / image
-    return max(1, min(image, int(min(_STRIP_BYTES, memory / 16) / per_row)))
+    thickest = min(_STRIP_BYTES, memory / 16) / per_row
+    return max(1, int(min(image / _FEWEST_STRIPS, thickest)))
 
 
 def rehearse_stream(steps: Sequence[Step], strip: int) -> int:

@@ -1,0 +1,84 @@
+"""The plan of a stream: as wide as the memory allows, else cut into columns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from unet_napari.inference.cost import Cost
+from unet_napari.inference.graph import trace, without_data
+from unet_napari.inference.grids import make_grid, shrink
+from unet_napari.inference.plan_memory import held
+from unet_napari.inference.stream import choose_strip, rehearse_stream
+from unet_napari.networks.folding import fold_batch_norm
+
+if TYPE_CHECKING:
+    from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.layout import Plan
+    from unet_napari.model import Model
+    from unet_napari.networks import Network
+
+__all__ = ["first_cut", "stream_plan"]
+
+# What a stream really takes for each byte that its rehearsal counts: it leaves gaps where its rows
+# move and grow.
+_WORKSPACE = 1.3
+
+
+def stream_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) -> Plan | None:
+    """Return the plan with the widest columns that fit the memory, or None if none does.
+
+    Raises
+    ------
+    NotStreamableError
+        If the network cannot be computed row by row.
+    """
+    network = fold_batch_norm(without_data(model.network))
+    reason = "nothing is computed twice that way, and memory does not grow with the image"
+    plan = _with_strip(replace(plan, backend="torch", reason=reason), network, model, budget)
+    if plan.memory <= budget:
+        return plan
+    reason = "a stream of the whole image does not fit the memory"
+    cut = replace(plan, grid=make_grid(model, config.halo, plan.variants), reason=reason)
+    while True:
+        tile = shrink(cut.grid, cut.shape, cut.tile, first=first_cut(plan))
+        if tile is None:
+            return None
+        share = math.prod(tile) / math.prod(plan.tile)
+        cut = replace(cut, tile=tile, cost=plan.cost.scaled(share))
+        # Memory shrinks with the tile at best: only what may fit is worth a rehearsal.
+        if cut.memory <= budget:
+            cut = _with_strip(cut, network, model, budget)
+            if cut.memory <= budget:
+                return cut
+
+
+def first_cut(plan: Plan) -> int:
+    """Return the first axis along which a stream is cut.
+
+    That is never the one it goes along, but where variants are averaged: some of them go the other
+    way or across, and all meet in the memory.
+    """
+    return 1 if len(plan.variants) == 1 else 0
+
+
+def _with_strip(plan: Plan, network: Network, model: Model, budget: int) -> Plan:
+    """Return the plan of a stream with its strip and its cost.
+
+    Parameters
+    ----------
+    network : Network
+        That of the model, folded and without data.
+    """
+    whole = trace(network, (1, model.channels, *plan.tile))
+    strip = choose_strip(whole, budget)
+    plan = replace(plan, strip=strip)
+    features = 0
+    for shape, rows in {v.shape(plan.tile): plan.rows_at_once(v) for v in plan.variants}.items():
+        same = shape == plan.tile
+        steps = whole if same else trace(network, (1, model.channels, *shape))
+        features = max(features, rehearse_stream(steps, rows))
+    piece = plan.tile if len(plan.variants) > 1 else (strip, *plan.tile[1:])
+    memory = int(features * _WORKSPACE) + held(plan, model, math.prod(piece))
+    return replace(plan, cost=Cost(memory, plan.cost.operations))

@@ -91,6 +91,18 @@ def test_the_rehearsal_counts_the_largest_memory_of_the_whole_stream(make_model)
     assert sizes[-1] <= rehearse_stream(steps, 16) < 2 * sizes[-1]
 
 
+def test_the_state_of_a_stream_is_no_copy(make_model):
+    steps = trace(fold_batch_norm(make_model().network), (1, 1, 96, 32))
+    stream = Stream(steps, 16, torch.device("cpu"))
+    next(stream.run([torch.zeros(1, 1, 16, 32)]))
+    state = stream.state()
+    for number, kept in enumerate(stream._kept):
+        rows = state[str(number)]
+        assert rows.is_contiguous()
+        memory = kept._rows.untyped_storage()
+        assert rows.numel() == 0 or rows.untyped_storage().data_ptr() == memory.data_ptr()
+
+
 def test_strips_are_thinner_where_memory_is_short(make_model):
     steps = trace(without_data(fold_batch_norm(make_model().network)), (1, 1, 4096, 64))
     strips = [choose_strip(steps, memory) for memory in (10_000, 10**6, 10**9)]

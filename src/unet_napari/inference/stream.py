@@ -76,20 +76,23 @@ class Stream:
             yield self._push(None)
 
     def state(self) -> dict[str, Tensor]:
-        """Return the rows that are kept, by which `restore` makes a new stream go on here."""
-        state = {}
-        for position, kept in enumerate(self._kept):
-            state[f"{position} start"] = torch.tensor(kept.start)
-            state[f"{position} rows"] = kept.read(kept.start, kept.stop).cpu().contiguous()
-        return state
+        """Return the rows that are kept, by which `restore` makes a new stream go on here.
+
+        They are views, valid until the next step, of shape (rows, ..., C) as they lie in memory.
+        """
+        rows = {
+            str(n): _lying(kept.read(kept.start, kept.stop)) for n, kept in enumerate(self._kept)
+        }
+        return {"starts": torch.tensor([kept.start for kept in self._kept]), **rows}
 
     @torch.inference_mode()
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on where another stream through the same steps was; before anything was run."""
-        for position, kept in enumerate(self._kept):
-            rows = state[f"{position} rows"]
-            kept.start = kept.stop = int(state[f"{position} start"])
-            kept.append(rows.shape[ROWS]).copy_(rows)
+        starts = state["starts"].tolist()
+        for number, kept in enumerate(self._kept):
+            rows = state[str(number)]
+            kept.start = kept.stop = starts[number]
+            _lying(kept.append(len(rows))).copy_(rows)
 
     @property
     def taken(self) -> int:
@@ -191,6 +194,11 @@ class _Kept:
         shape = (*self._shape[:ROWS], count, *self._shape[ROWS + 1 :])
         layout = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
         return torch.empty(shape, device=self._device, memory_format=layout)
+
+
+def _lying(rows: Tensor) -> Tensor:
+    """Return rows (1, C, rows, ...) as they lie in memory, (rows, ..., C)."""
+    return rows[0].movedim(0, -1)
 
 
 def _at_once(step: Step, strip: int, size: int) -> int:

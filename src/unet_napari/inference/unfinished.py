@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import safetensors
-from safetensors.torch import save as pack_tensors
 
 from unet_napari.atomic import open_atomic
 from unet_napari.errors import OutputError
 from unet_napari.inference.room import DiskArray, check_disk
+from unet_napari.inference.tensor_file import SavedTensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,9 +168,8 @@ class Unfinished:
         """Remember how far the maps are final, in one step."""
         started = time.monotonic()
         facts = {"view": position.view, "tiles": position.tiles, "plan": position.plan}
-        content = pack_tensors(dict(position.stream), {"position": json.dumps(facts)})
         with open_atomic(self._state) as file:
-            file.write(content)
+            write_tensors(file, position.stream, {"position": json.dumps(facts)})
         ended = time.monotonic()
         self._next_save = ended + max(_INTERVAL, _WORTH * (ended - started))
 
@@ -179,7 +178,7 @@ class Unfinished:
             return Position()
         with safetensors.safe_open(self._state, "pt") as file:
             facts: dict[str, Any] = json.loads(file.metadata()["position"])
-            return Position(**facts, stream={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        return Position(**facts, stream=SavedTensors(self._state))
 
     def _lock(self) -> None:
         try:

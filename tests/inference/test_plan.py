@@ -19,7 +19,8 @@ from unet_napari.inference import (
 )
 from unet_napari.inference.plan import make_plan
 from unet_napari.inference.progress import with_time_left
-from unet_napari.inference.tiles import Region, slabs
+from unet_napari.inference.reading import slabs
+from unet_napari.inference.tiles import Region
 
 CPU = {"device": "cpu", "backend": "torch"}
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unet_napari.images import Image
-from unet_napari.inference.tiles import Grid, Region, Tile, continued, read_continued
+from unet_napari.inference.reading import continued, read_continued
+from unet_napari.inference.tiles import Grid, Region, Tile
 
 
 @st.composite

@@ -14,7 +14,8 @@ from unet_napari.inference import InferenceConfig, plan_tiles, predict_steps
 from unet_napari.inference.backends import has_openvino
 from unet_napari.inference.grids import uncut_grid
 from unet_napari.inference.plan import make_plan
-from unet_napari.inference.tiles import Region, read_continued
+from unet_napari.inference.reading import read_continued
+from unet_napari.inference.tiles import Region
 from unet_napari.inference.variants import Variant, may_turn, variants_of
 
 ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}

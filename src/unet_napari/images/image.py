@@ -165,7 +165,7 @@ class Image:
         key = self._key(region)
         try:
             pixels = np.asarray(self.data[key])
-        except MemoryError:
+        except (MemoryError, ImageError):
             raise
         except Exception as error:
             # Decoders of damaged files raise whatever they like.

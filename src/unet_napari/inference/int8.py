@@ -18,7 +18,7 @@ import numpy as np
 
 from unet_napari.errors import SettingsError, UnetNapariWarning
 from unet_napari.inference.agreement import Agreement, measure_agreement
-from unet_napari.inference.tiles import read_continued
+from unet_napari.inference.reading import read_continued
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

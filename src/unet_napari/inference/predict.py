@@ -19,7 +19,7 @@ from unet_napari.inference.int8 import calibrate, sample_tiles, spread
 from unet_napari.inference.pipeline import read_ahead, write_behind
 from unet_napari.inference.plan import make_plan, smaller_plan
 from unet_napari.inference.progress import Progress, with_time_left
-from unet_napari.inference.tiles import read_continued, slabs
+from unet_napari.inference.reading import Reader
 from unet_napari.inference.unfinished import Position
 from unet_napari.inference.views import check_image, split_views
 
@@ -223,7 +223,7 @@ class Predictor:
         begin = None if journal is None else journal.position
         if begin is None or begin.plan != self._cut:
             begin = Position(plan=self._cut)
-        steps = self._outputs(_Reader(self._model, image, statistics), begin)
+        steps = self._outputs(Reader(self._model, image, statistics), begin)
         with write_behind(out) as (write, flush), closing(steps):
             for tiles, done, start, maps in steps:
                 for tile, rows in zip(tiles, maps, strict=True):
@@ -249,7 +249,7 @@ class Predictor:
         rows = {} if self._stream is None else self._stream.state()
         return Position(0, self._tiles_done, self._cut, rows)
 
-    def _outputs(self, reader: _Reader, begin: Position) -> Generator[Output]:
+    def _outputs(self, reader: Reader, begin: Position) -> Generator[Output]:
         """Yield tiles, work done so far, first row of their maps, and rows of these (N, K, *S)."""
         plan, finished = self.plan, begin.tiles * self._work_of_a_tile
         self._tiles_done, self._stream = begin.tiles, None
@@ -334,38 +334,6 @@ class Predictor:
 
 def _make_backend(model: Model, plan: Plan) -> Backend:
     return make_backend(model.network, plan.backend, plan.device, plan.precision)
-
-
-class _Reader:
-    """Reads parts of an image as the network wants them: normalised, continued at its border."""
-
-    def __init__(self, model: Model, image: Image, statistics: Statistics) -> None:
-        self._normalisation = model.normalisation
-        self._image, self._statistics = image, statistics
-
-    def batch(self, tiles: Sequence[Tile]) -> Floats:
-        """Return what the network sees of some tiles, (N, C, *S)."""
-        parts = [read_continued(self._image, tile.outer, tile.margin) for tile in tiles]
-        return np.stack([self._normalisation.apply(part, self._statistics) for part in parts])
-
-    def strips(self, tile: Tile, rows: int, limit: int, taken: int = 0) -> Iterator[Floats]:
-        """Yield what the network sees of a tile in strips of at most `rows` rows, (1, C, *rows).
-
-        The first `taken` rows, which end where a strip ends, are left out.
-
-        Chunks of the file that are higher than a strip are read once, several strips at a time, if
-        that takes no more than `limit` bytes.
-        """
-        skipped = tile.outer.start[0] + taken
-        for slab in slabs(self._image, tile.outer, rows, limit):
-            if slab.stop[0] <= skipped:
-                continue
-            pixels = read_continued(self._image, slab, tile.margin)
-            height = pixels.shape[1]
-            step = math.ceil(height / math.ceil(height / rows))
-            for row in range(max(skipped - slab.start[0], 0), height, step):
-                part = pixels[:, row : row + step]
-                yield self._normalisation.apply(part, self._statistics)[np.newaxis]
 
 
 class Part:

@@ -247,11 +247,11 @@ class _Segmentation:
             region = place.region(box) if box is not None and target is place else None
             yield self._progress(position, done, _FINDING, region)
         self._highest = max(self._highest, target.highest)
-        region = None
         if self._rescaled is not None:
-            self._out[(*view.index, ...)] = rescale_labels(self._rescaled[()], view.image.shape)
-            region = place.region(tuple(slice(0, size) for size in place.shape))
-        yield self._progress(position, self._work + self._tail, _FINDING, region)
+            for box in rescale_labels(self._rescaled, place):
+                done = self._work + self._tail * total // (total + 1)
+                yield self._progress(position, done, _FINDING, place.region(box))
+        yield self._progress(position, self._work + self._tail, _FINDING)
 
     @property
     def _tail(self) -> int:

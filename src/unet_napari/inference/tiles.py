@@ -22,18 +22,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
-    from unet_napari.images import Image
-
-__all__ = ["Grid", "Region", "Tile", "continued", "read_continued", "slabs"]
+__all__ = ["Grid", "Region", "Tile"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +90,8 @@ class Tile:
     core : Region
         The pixels of the result that this tile writes; inside the image.
     outer : Region
-        The pixels that the network sees; may reach beyond the image, see `continued`.
+        The pixels that the network sees; may reach beyond the image, see
+        `unet_napari.inference.reading.continued`.
     margin : tuple of int
         Pixels that the network loses on each side (``padding="valid"``), else zeros.
     """
@@ -254,77 +249,3 @@ class _AxisCut:
         for start, (begin, end) in zip(starts, pairwise(cores), strict=True):
             outer = start * self.stride - self.margin
             yield begin, end, outer, outer + self.outer
-
-
-def continued(start: int, stop: int, size: int, margin: int) -> NDArray[np.intp]:
-    """Return which pixels of an axis stand at the positions ``start .. stop``.
-
-    Up to `margin` positions beyond either end the axis is reflected about the centre of its last
-    pixel, as often as it takes, so any size works, one included; farther out the value
-    stays: with a size of 4 and a margin of 2, ``2 2 1 | 0 1 2 3 | 2 1 1 1``.
-    """
-    positions = np.arange(start, stop).clip(-margin, size - 1 + margin)
-    period = max(2 * (size - 1), 1)
-    folded = positions % period
-    indices: NDArray[np.intp] = np.minimum(folded, period - folded)
-    return indices
-
-
-def read_continued(image: Image, region: Region, margin: tuple[int, ...]) -> NDArray[Any]:
-    """Read a region of an image that may reach beyond its border, see `continued`.
-
-    Only the box of pixels that is needed is read from the image.
-
-    Returns
-    -------
-    ndarray, (C, *region.shape)
-        In the dtype of the image.
-    """
-    indices = [
-        continued(*axis)
-        for axis in zip(region.start, region.stop, image.shape, margin, strict=True)
-    ]
-    array = image.read(tuple(slice(int(i.min()), int(i.max()) + 1) for i in indices))
-    for axis, index in enumerate(indices, start=1):
-        if len(index) != array.shape[axis] or index[0] > index[-1]:
-            array = array.take(index - index.min(), axis=axis)
-    return array
-
-
-def slabs(image: Image, region: Region, rows: int, limit: int) -> Iterator[Region]:
-    """Cut a region along its first axis so that each chunk of the file lies in one slab.
-
-    Parameters
-    ----------
-    image : Image
-        Its data may tell its chunks, as zarr and dask arrays do.
-    region : Region
-        May reach beyond the image.
-    rows : int
-        A slab has about as many, or as many as a chunk if these are more.
-    limit : int
-        Bytes; where a chunk's rows of the region are more, slabs have `rows` rows.
-
-    Yields
-    ------
-    Region
-        In order; together the whole region.
-    """
-    chunk = _chunk_rows(image)
-    height = max(rows // chunk, 1) * chunk
-    row = image.channels * math.prod(region.shape[1:]) * image.data.dtype.itemsize
-    if height > rows and height * row > limit:
-        height = rows
-    start = region.start[0]
-    while start < region.stop[0]:
-        stop = min((start // height + 1) * height, region.stop[0])
-        yield Region((start, *region.start[1:]), (stop, *region.stop[1:]))
-        start = stop
-
-
-def _chunk_rows(image: Image) -> int:
-    chunks = getattr(image.data, "chunks", None)
-    if not chunks:
-        return 1
-    sizes = chunks[image.axes.index(image.spatial_axes[0])]
-    return sizes if isinstance(sizes, int) else max(sizes)  # dask names every chunk's size

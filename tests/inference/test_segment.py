@@ -235,7 +235,7 @@ def test_decoding_goes_on_with_smaller_blocks_where_memory_runs_out(bright, monk
     monkeypatch.setattr(CellsTask, "decode_steps", fail_at_first)
     labels = segmented(Image(squares((4, 4), (24, 24)), "YX"), bright())
     assert labels.max() == 2
-    assert tried == [2**20, 2**18, 2**16]
+    assert tried == [2**22, 2**20, 2**18]
 
 
 def test_running_out_of_memory_in_decoding_is_said(bright, monkeypatch):

@@ -307,7 +307,7 @@ def _blocks(memory: int) -> Blocks:
     largest = memory // (threads * BYTES_PER_VOXEL)
     usual = Blocks()
     return Blocks(
-        min(usual.voxels, max(largest // 4, _FEWEST_VOXELS)), min(usual.largest, largest), threads
+        min(usual.voxels, max(largest // 2, _FEWEST_VOXELS)), min(usual.largest, largest), threads
     )
 
 

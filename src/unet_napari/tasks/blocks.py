@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -24,9 +26,11 @@ __all__ = [
     "Store",
     "Target",
     "block_shape",
+    "cover",
     "cut",
     "grow",
     "in_threads",
+    "volume",
     "within",
 ]
 
@@ -34,6 +38,9 @@ Box: TypeAlias = tuple[slice, ...]
 """A block as an index: start and stop along every axis, inside the array."""
 
 T = TypeVar("T")
+
+# What a box costs however small it is, in voxels.
+_PER_BOX = 2**17
 
 
 class Target(Protocol):
@@ -63,22 +70,26 @@ class Blocks:
     voxels : int
         The most that a block holds. No result depends on it.
     largest : int
-        The most that a block holds together with its surroundings. Where a pixel and the seed that
-        reaches it lie farther apart than this allows, the result may depend on the blocks.
+        The most that a block holds together with its surroundings. Where a pixel and a seed that
+        may reach it lie farther apart than this allows, the result may depend on the blocks.
     threads : int
         Blocks that are worked on at a time.
     unit : tuple of int, optional
         Blocks of the result are multiples of it where they can be: the chunks of a file.
     """
 
-    voxels: int = 2**20
+    voxels: int = 2**22
     largest: int = 2**23
     threads: int = 1
     unit: tuple[int, ...] | None = None
 
 
 DEFAULT_BLOCKS = Blocks()
-"""A million voxels: small enough for the caches, large enough for what comes with a block."""
+"""Four million voxels: large enough for NumPy and what comes with a block, done in a second.
+
+With as many again around it a block has at least 16 pixels of surroundings in a volume and 128 in
+an image; where only little of it is in doubt, that has several times more.
+"""
 
 
 def block_shape(
@@ -96,14 +107,16 @@ def block_shape(
         Blocks are multiples of it where they can be: the chunks of a file.
     """
     block = list(shape)
-    units = list(unit or (1,) * len(block))
+    parts = [1] * len(block)
+    units = list(unit or parts)
     while math.prod(block) > voxels:
         longer = [axis for axis, size in enumerate(block) if size > units[axis]]
         if not longer:
             units = [1] * len(block)
             continue
         axis = max(longer, key=lambda axis: block[axis])
-        block[axis] = math.ceil(math.ceil(block[axis] / 2) / units[axis]) * units[axis]
+        parts[axis] += 1
+        block[axis] = math.ceil(shape[axis] / parts[axis] / units[axis]) * units[axis]
     return tuple(block)
 
 
@@ -122,6 +135,53 @@ def grow(box: Box, by: int, shape: Sequence[int]) -> Box:
         slice(max(s.start - by, 0), min(s.stop + by, size))
         for s, size in zip(box, shape, strict=True)
     )
+
+
+def volume(box: Box) -> int:
+    """Return how many pixels a box holds."""
+    return math.prod(s.stop - s.start for s in box)
+
+
+def cover(pixels: NDArray[np.intp], context: int, shape: Sequence[int]) -> list[Box]:
+    """Return boxes that hold some pixels, few and small enough to be cheap with surroundings.
+
+    Parameters
+    ----------
+    pixels
+        ``(N, D)`` positions; none need no box.
+    context
+        Pixels of surroundings that are worked on with each box.
+    shape
+        Of the array.
+    """
+    if not len(pixels):
+        return []
+    low, high = pixels.min(axis=0), pixels.max(axis=0) + 1
+    # Boxes need not fit closely; so the work is that of some cells, not of all pixels.
+    cell = max(1, context // 4)
+    cells = np.zeros((high - low - 1) // cell + 1, bool)
+    cells[tuple((pixels - low).T // cell)] = True
+
+    def box(corners: NDArray[np.intp]) -> Box:
+        start = low + cell * corners.min(axis=0)
+        stop = np.minimum(low + cell * (corners.max(axis=0) + 1), high)
+        return tuple(map(slice, start.tolist(), stop.tolist()))
+
+    def cheapest(corners: NDArray[np.intp]) -> tuple[int, list[Box]]:
+        """Return what the boxes cost, and these: one around all cells, or those of both halves."""
+        whole = box(corners)
+        cost = _PER_BOX + volume(grow(whole, context, shape))
+        sizes = [s.stop - s.start for s in whole]
+        axis = int(np.argmax(sizes))
+        if cost <= 2 * _PER_BOX or sizes[axis] <= context:
+            return cost, [whole]
+        middle = (whole[axis].start + whole[axis].stop) // 2
+        before = low[axis] + cell * corners[:, axis] < middle
+        halves = [cheapest(corners[half]) for half in (before, ~before)]
+        apart = sum(cost for cost, _ in halves)
+        return (cost, [whole]) if cost <= apart else (apart, halves[0][1] + halves[1][1])
+
+    return cheapest(np.argwhere(cells))[1]
 
 
 def within(box: Box, outer: Box) -> Box:

@@ -11,13 +11,11 @@ from scipy import ndimage, sparse
 from unet_napari.errors import ResourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from unet_napari.tasks.blocks import Box, Store
 
-__all__ = ["Components"]
+__all__ = ["Components", "changes", "touching"]
 
 
 class Components:
@@ -35,7 +33,7 @@ class Components:
         self.count = 0
         self._largest = largest
         self._lock = Lock()
-        self._pairs: list[NDArray[np.int64]] = []
+        self._pairs: list[NDArray[np.uint64]] = []
 
     def label(self, mask: NDArray[np.bool_]) -> tuple[NDArray[np.uint32], int, int]:
         """Give numbers to the components of one block.
@@ -43,17 +41,19 @@ class Components:
         Returns
         -------
         labels : uint32 (*S)
-            ``offset + 1, offset + 2, ...``, which no other block has; 0 outside the mask.
+            1, 2, ... within the block; 0 outside the mask.
         count : int
             How many there are.
         offset : int
+            What is to be added to them, so that no other block has the same.
 
         Raises
         ------
         ResourceError
             If there are more components than numbers.
         """
-        labels, count = ndimage.label(mask)
+        labels = np.empty(mask.shape, np.uint32)
+        count = ndimage.label(mask, output=labels)
         with self._lock:
             offset = self.count
             self.count += count
@@ -62,21 +62,18 @@ class Components:
                 f"The maps hold more than {self._largest:,} separate pieces, which is noise rather "
                 "than cells. Train the model longer, or segment a part of the image."
             )
-        labels = labels.astype(np.uint32, copy=False)
-        if offset:
-            labels[mask] += np.uint32(offset)
         return labels, count, offset
 
-    def join(self, store: Store, box: Box, marked: int = 0) -> None:
+    def join(self, store: Store, box: Box, above: int = 0) -> None:
         """Note which components of a block go on in the block before, along every axis.
 
         Parameters
         ----------
         store
-            Where the labels of all blocks are, 0 for none.
+            Where the labels of all blocks are.
         box
             The block.
-        marked
+        above
             Only labels above it are components, and it is subtracted from them.
         """
         for axis, side in enumerate(box):
@@ -84,34 +81,52 @@ class Components:
                 continue
             face = (*box[:axis], slice(side.start - 1, side.start + 1), *box[axis + 1 :])
             before, after = np.moveaxis(store[face], axis, 0)
-            touch = (before > marked) & (after > marked)
-            pairs = np.stack([before[touch], after[touch]], axis=1).astype(np.int64) - marked
+            touch = (before > above) & (after > above)
+            pairs = before[touch].astype(np.uint64) - np.uint64(above) << np.uint64(32)
+            pairs |= after[touch] - np.uint32(above)
             with self._lock:
-                self._pairs.append(np.unique(pairs, axis=0))
+                self._pairs.append(np.unique(pairs[changes(pairs)]))
 
     def roots(self) -> NDArray[np.uint32]:
         """Return for each number the smallest number of the same component; 0 for 0."""
-        roots = np.arange(self.count + 1, dtype=np.uint32)
-        pairs = np.concatenate(self._pairs) if self._pairs else np.zeros((0, 2), np.int64)
-        if len(pairs):
-            size = self.count + 1
-            links = sparse.coo_array((np.ones(len(pairs), bool), pairs.T), shape=(size, size))
-            of = sparse.csgraph.connected_components(links, directed=False)[1]
-            smallest = np.full(size, size, np.uint32)
-            np.minimum.at(smallest, of, roots)
-            roots = smallest[of]
+        size = self.count + 1
+        roots = np.arange(size, dtype=np.uint32)
+        if not self._pairs:
+            return roots
+        pairs = np.concatenate(self._pairs)
+        ends = (pairs >> np.uint64(32), pairs & np.uint64(2**32 - 1))
+        links = sparse.coo_array((np.ones(len(pairs), bool), ends), shape=(size, size))
+        of = sparse.csgraph.connected_components(links, directed=False)[1]
+        smallest: NDArray[np.uint32] = np.empty(size, np.uint32)
+        smallest[of[::-1]] = roots[::-1]  # the last assignment stays
+        roots[:] = smallest.take(of)
         return roots
 
 
-def neighbours(
-    inner: NDArray[np.integer], outer: NDArray[np.integer]
-) -> Iterator[tuple[NDArray[np.integer], NDArray[np.integer]]]:
-    """Yield pairs of a value above 0 of `inner` and a value above 0 of `outer` beside it.
+def touching(
+    inner: NDArray[np.uint32], outer: NDArray[np.uint32]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Return pairs of a value above 0 of `inner` and one of `outer` beside it, some repeatedly.
 
-    Both have one shape.
+    Both are uint32 of one shape, and never above 0 in the same place.
     """
+    ends = []
     for axis in range(inner.ndim):
-        a, b = np.moveaxis(inner, axis, 0), np.moveaxis(outer, axis, 0)
-        for here, there in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
-            touch = (a[here] > 0) & (b[there] > 0)
-            yield a[here][touch], b[there][touch]
+        edge = np.zeros(outer.shape, bool)
+        here, there = np.moveaxis(edge, axis, 0), np.moveaxis(outer > 0, axis, 0)
+        np.not_equal(there[1:], there[:-1], out=here[:-1])
+        at = np.flatnonzero(edge)
+        step = outer.strides[axis] // outer.itemsize
+        # One of the two is 0 in each place, and one of the places in each.
+        pair = [array.take(at) + array.take(at + step) for array in (inner, outer)]
+        new = (pair[0] > 0) & (changes(pair[0]) | changes(pair[1]))
+        ends.append([values[new] for values in pair])
+    a, b = (np.concatenate(values) for values in zip(*ends, strict=True))
+    return a, b
+
+
+def changes(values: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+    """Tell which values of a row differ from the one before."""
+    new = np.ones(values.shape, bool)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    return new

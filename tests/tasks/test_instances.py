@@ -12,7 +12,16 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from unet_napari.tasks import CellsTask
-from unet_napari.tasks.blocks import Blocks, block_shape, cut, grow, in_threads, within
+from unet_napari.tasks.blocks import (
+    Blocks,
+    block_shape,
+    cover,
+    cut,
+    grow,
+    in_threads,
+    volume,
+    within,
+)
 from unet_napari.tasks.decode import CellRule, pack
 from unet_napari.tasks.instances import Instances
 
@@ -162,19 +171,74 @@ def test_ids_begin_where_asked():
     assert np.unique(objects(maps, CellRule(0.5, 0.4, 0), first_id=8)).tolist() == [0, 8, 9]
 
 
-def test_no_more_than_a_block_with_its_surroundings_is_asked_for():
-    class Watched:
-        def __init__(self, array):
-            self.array, self.shape, self.most = array, array.shape, 0
+class Watched:
+    """Maps that note how many pixels are asked for."""
 
-        def __getitem__(self, key):
-            part = self.array[key]
-            self.most = max(self.most, part[0].size)
-            return part
+    def __init__(self, array):
+        self.array, self.shape, self.most, self.all = array, array.shape, 0, 0
 
-    maps = Watched(noise((300, 300), 0, 2.0, 255))
-    objects(maps, CellRule(0.5, 0.4, 0), Blocks(1024, largest=9000))
-    assert maps.most <= 9000
+    def __getitem__(self, key):
+        part = self.array[key]
+        self.most = max(self.most, part[0].size)
+        self.all += part[0].size
+        return part
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.7, 0.99])
+def test_work_and_memory_are_bounded_whatever_the_maps(threshold):
+    maps = noise((300, 300), 0, 2.0, 255)
+    maps[0] = 255  # all is foreground; with a high threshold hardly anything is a seed
+    watched = Watched(maps)
+    labels = objects(watched, CellRule(0.5, threshold, 0), Blocks(1024, largest=9000))
+    assert watched.most <= 9000
+    # Blocks with surroundings of 8, of 32, and perhaps of so many again without doubt.
+    assert watched.all <= 100 * (1000 + 46**2 + 2 * 9000)
+    if labels.max():
+        assert (labels > 0).mean() > 0.3
+
+
+def test_with_little_room_objects_are_the_same_where_seeds_are_near():
+    maps = noise((200, 200), 3, 2.0, 255)
+    rule = CellRule(0.5, 0.4, 0)
+    near = ndimage.distance_transform_edt(~rule.seeds(maps)) < 8
+    maps[0] *= near
+    whole = objects(maps, rule)
+    assert whole.max() > 50
+    np.testing.assert_array_equal(objects(maps, rule, Blocks(1600, largest=6000)), whole)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.sampled_from([(300, 400), (60, 70, 80)]), seed=st.integers(0, 2**16),
+    groups=st.integers(0, 9), context=st.sampled_from([1, 8, 64]),
+)  # fmt: skip
+def test_boxes_cover_all_pixels_and_cost_no_more_than_one(shape, seed, groups, context):
+    rng = np.random.default_rng(seed)
+    middles = rng.uniform(0, shape, (groups, len(shape)))
+    pixels = (middles[:, None] + rng.normal(0, 3, (groups, 20, len(shape)))).reshape(-1, len(shape))
+    pixels = np.clip(pixels.astype(np.intp), 0, np.array(shape) - 1)
+    boxes = cover(pixels, context, shape)
+    covered = np.zeros(shape, bool)
+    for box in boxes:
+        covered[box] = True
+    assert covered[tuple(pixels.T)].all()
+    if groups:
+        ends = zip(pixels.min(axis=0), pixels.max(axis=0) + 1, strict=True)
+        one = volume(grow(tuple(slice(*end) for end in ends), context, shape))
+        assert sum(volume(grow(box, context, shape)) for box in boxes) <= one
+    else:
+        assert boxes == []
+
+
+def test_pixels_far_apart_are_in_boxes_of_their_own():
+    pixels = np.array([[0, 0], [2, 1], [0, 3999], [3999, 0]])
+    assert cover(pixels, 100, (4000, 4000)) == [
+        (slice(0, 25), slice(0, 25)),
+        (slice(0, 25), slice(3975, 4000)),
+        (slice(3975, 4000), slice(0, 25)),
+    ]
+    # Thin ones cost less than many.
+    assert cover(pixels[:3], 1, (4000, 4000)) == [(slice(0, 3), slice(0, 4000))]
 
 
 def test_blocks_are_multiples_of_chunks_and_cover_an_array_once():
@@ -216,9 +280,15 @@ def test_real_cells_are_the_same_from_1_8_and_64_blocks(shared_data, pattern, pa
     task = CellsTask()
     everywhere = torch.ones((1, *part), dtype=torch.bool)
     target = task.encode(torch.from_numpy(labels.astype(np.int64))[None], everywhere).values[0]
-    maps = task.pack(ndimage.gaussian_filter(target.numpy(), (0, 0.5, 1, 1)))
+    doubt = ndimage.gaussian_filter(
+        np.random.default_rng(0).normal(size=target.shape), (0, 1, 2, 2)
+    )
+    maps = ndimage.gaussian_filter(target.numpy(), (0, 0.5, 1, 1)) + 0.08 / doubt.std() * doubt
+    maps = task.pack(np.clip(maps, 0, 1))
     rule = CellRule(task.foreground_threshold, task.seed_threshold, 20)
     whole = objects(maps, rule)
     assert whole.max() > 3
     for count in (8, 64):
-        np.testing.assert_array_equal(objects(maps, rule, Blocks(whole.size // count)), whole)
+        blocks = Blocks(whole.size // count)
+        assert len(cut(part, block_shape(part, blocks.voxels))) >= count
+        np.testing.assert_array_equal(objects(maps, rule, blocks), whole)

@@ -37,9 +37,9 @@ def flood(
 ) -> NDArray[np.uint32]:
     """Let seeds grow, lowest relief first, as far as the mask reaches.
 
-    A pixel goes to the seed that reaches it across the lowest ridge; where several do, in the
-    fewest steps on its level (Meyer's flooding); where these are equal, too, from the direction
-    that comes first: before along each axis, then after.
+    A pixel goes to the seed that reaches it across the lowest ridge (Meyer's flooding); where
+    several do, to the one that is beside it first, in steps within this height; where these are
+    equal, too, by direction: the one after it along the first axis, the next ..., then before it.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ __all__ = ["BYTES_PER_VOXEL", "Instances"]
 _MOST = 2**31 - 1
 # Surroundings at first, in pixels, and how many times more where they do not suffice.
 _CONTEXT, _MORE = 8, 4
-BYTES_PER_VOXEL = 60
+BYTES_PER_VOXEL = 50
 """What a thread takes at its peak for every voxel that it floods, at most."""
 _PASSES = 6
 

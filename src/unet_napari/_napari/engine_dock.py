@@ -23,6 +23,8 @@ from unet_napari.errors import UnetNapariError
 
 __all__ = ["EngineDock"]
 
+_PAINTED = 500  # milliseconds; by then a new dock is on the screen, and threads may compete
+
 
 class EngineDock(Form):
     """A dock that runs one job at a time in an engine process of its own.
@@ -220,9 +222,9 @@ class EngineDock(Form):
         self.docked = True
         self.job.open()
         self.reset_choices()
-        threading.Thread(target=warm_up, daemon=True).start()
         self._farewell.watch(self.native.window())
         QTimer.singleShot(0, self._settle)
+        QTimer.singleShot(_PAINTED, _warm_up_beside)
 
     def _settle(self) -> None:
         """Fit into the window, whose theme brings a font of its own."""
@@ -242,6 +244,10 @@ class EngineDock(Form):
                 window.tabifyDockWidget(other, dock)
                 dock.show()
                 dock.raise_()
+
+
+def _warm_up_beside() -> None:
+    threading.Thread(target=warm_up, daemon=True).start()
 
 
 class _Farewell(QObject):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from unet_napari import estimate_diameter
 from unet_napari.engine import (
@@ -24,6 +25,7 @@ from unet_napari.engine import (
     PreviewRequest,
     Progress,
     Saved,
+    SegmentFileJob,
     SegmentJob,
     Started,
     Step,
@@ -31,7 +33,10 @@ from unet_napari.engine import (
     Validated,
 )
 from unet_napari.engine import client as engine_client
-from unet_napari.images import Image, Normalisation, nuclei
+from unet_napari.engine.context import Cancelled
+from unet_napari.engine.segment_file import segment_into_file
+from unet_napari.engine.shared import SharedFolder
+from unet_napari.images import Image, Normalisation, nuclei, read_image
 from unet_napari.inference import InferenceConfig, segment_steps
 from unet_napari.inference.attention import attention_maps
 from unet_napari.model import Model
@@ -345,6 +350,74 @@ def test_cancelling_a_segmentation_changes_nothing(client, listener, model_path)
     client.cancel(handle)
     assert handle.wait(WAIT)
     assert listener.ends == [JobCancelled()]
+
+
+def test_labels_of_an_image_are_saved_to_a_file(client, picture, listener, trained_model, tmp_path):
+    image = Image(picture[0], "YX", {"Y": 0.5, "X": 0.5})
+    model_path = trained_model.save(tmp_path / "model.unet")
+    expected = np.zeros(image.shape, np.uint32)
+    for _ in segment_steps(image, Model.load(model_path), expected, TORCH):
+        pass
+    reference = ImageRef(client.folder.share(image.data), "YX", image.pixel_size)
+    path = tmp_path / "labels.zarr"
+    job = SegmentFileJob(reference, str(model_path), str(path), TORCH.to_dict(), measure=True)
+    finished = run(client, job, listener)
+    saved = read_image(path)
+    assert np.array_equal(saved.read()[0], expected)
+    assert saved.pixel_size == image.pixel_size
+    assert finished.result["objects"] == len(np.unique(expected)) - 1
+    assert len(finished.result["table"]["label"]) == finished.result["objects"]
+    again = ImageRef(client.folder.share(image.data), "YX")
+    again = run(client, replace(job, image=again), type(listener)())
+    assert isinstance(again, JobFailed)
+    assert "exists already" in again.message
+    assert {item.name for item in tmp_path.iterdir()} == {"labels.zarr"}
+
+
+class Context:
+    """That of a job which is stopped as soon as it has saved how far it is."""
+
+    def __init__(self, folder, kept):
+        self.folder, self._kept = folder, kept
+        self.stages = []
+
+    def send(self, progress):
+        self.stages.append(progress.stage)
+
+    def check(self):
+        if self._kept.exists():
+            raise Cancelled
+
+
+def test_a_stopped_segmentation_into_a_file_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr("unet_napari.inference.segment._takes_long", lambda _: True)
+    monkeypatch.setattr("unet_napari.inference.unfinished._INTERVAL", 0.0)
+    monkeypatch.setattr("unet_napari.inference.unfinished._WORTH", 0.0)
+    network = build_network("unet", {"in_channels": 1, "out_channels": 3, "features": (4, 8)})
+    task = make_task({"name": "semantic", "classes": (1, 2, 3)})
+    model = Model(network, task, Normalisation()).save(tmp_path / "model.unet")
+    pixels = np.stack([nuclei((96, 64), count=20, seed=z)[0] for z in range(5)])
+    stack = zarr.create_array(tmp_path / "stack.zarr", shape=pixels.shape, dtype=pixels.dtype)
+    stack[...] = pixels
+    folder = SharedFolder()
+    image = ImageRef(folder.share(stack), "ZYX", source=str(tmp_path / "stack.zarr"))
+    config = replace(TORCH, slicewise=True, tile=(64, 64))
+    path = tmp_path / "labels.zarr"
+    job = SegmentFileJob(image, str(model), str(path), config.to_dict())
+    kept = tmp_path / ".labels.zarr.unfinished"
+    first = Context(folder, kept / "state.safetensors")
+    assert segment_into_file(job, first) == {"stopped": True, "kept": True}
+    assert not path.exists()
+    second = Context(folder, tmp_path / "nothing stops it")
+    assert segment_into_file(job, second) == {"objects": None}
+    assert any(stage.startswith("continuing at") for stage in second.stages)
+    expected = np.zeros(pixels.shape, np.uint32)
+    for _ in segment_steps(Image(pixels, "ZYX"), Model.load(model), expected, config):
+        pass
+    assert np.array_equal(read_image(path).read()[0], expected)
+    assert len(np.unique(expected)) > 1
+    assert not kept.exists()
+    folder.close()
 
 
 def test_the_gates_of_an_attention_network_come_behind_the_maps(

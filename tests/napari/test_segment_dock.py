@@ -8,9 +8,17 @@ import zarr
 
 from unet_napari._napari.model_combo import model_saved
 from unet_napari._napari.segment_dock import SegmentDock
-from unet_napari.engine import DiameterJob, JobCancelled, JobFailed, JobFinished, Output, SegmentJob
+from unet_napari.engine import (
+    DiameterJob,
+    JobCancelled,
+    JobFailed,
+    JobFinished,
+    Output,
+    SegmentFileJob,
+    SegmentJob,
+)
 from unet_napari.engine.arrays import open_ref
-from unet_napari.images import Statistics
+from unet_napari.images import Statistics, open_output
 from unet_napari.inference.progress import PlanSummary, Progress
 
 
@@ -462,3 +470,89 @@ def test_the_circle_goes_with_the_dock(dock, viewer, library):
     assert "diameter" in viewer.layers
     viewer.window.remove_dock_widget(dock.native)
     assert "diameter" not in viewer.layers
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """A stack on the disk, as a layer's data."""
+    array = zarr.create_array(tmp_path / "stack.zarr", shape=(5, 20, 30), dtype=np.uint8)
+    array[...] = 7
+    return array
+
+
+def test_labels_that_are_saved_are_shown_from_their_file(
+    dock, viewer, client, qtbot, stack, tmp_path
+):
+    viewer.add_image(stack, name="stack", scale=(2, 1, 1), contrast_limits=(0, 9))
+    dock.settings.save_to.value = str(tmp_path / "labels")
+    job = start(dock, client, qtbot)
+    assert isinstance(job, SegmentFileJob)
+    assert job.output == str(tmp_path / "labels.zarr")
+    assert job.image.source == str(tmp_path / "stack.zarr")
+    with open_output(
+        job.output, shape=(5, 20, 30), dtype="uint32", axes="ZYX", pixel_size={}
+    ) as output:
+        output[...] = 70_000
+    client.say(JobFinished({"objects": 1}))
+    qtbot.waitUntil(lambda: dock.run.text == "Segment")
+    assert dock.status.value == f"Done: 1 cell. The labels are in '{job.output}'."
+    layer = viewer.layers["stack · nuclei"]
+    assert not isinstance(layer.data, np.ndarray)
+    assert not layer.editable
+    assert tuple(layer.scale) == (2, 1, 1)
+    assert (np.asarray(layer.data) == 70_000).all()
+
+    dock.run.native.click()
+    assert "exists already" in dock.status.value
+    dock.settings.save_to.value = ""
+    run(dock, client, qtbot, np.ones((5, 20, 30), np.uint32))
+    assert (layer.data == 1).all()
+    assert layer.editable
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({"stopped": True, "kept": True}, "Stopped. Run it again to go on where it was."),
+        ({"stopped": True, "kept": False}, "Stopped. Nothing was changed."),
+    ],
+)
+def test_after_a_stop_it_is_said_whether_the_next_run_goes_on(
+    dock, viewer, client, qtbot, stack, tmp_path, result, words
+):
+    viewer.add_image(stack, name="stack", contrast_limits=(0, 9))
+    dock.settings.save_to.value = str(tmp_path / "labels.zarr")
+    start(dock, client, qtbot)
+    client.say(JobFinished(result))
+    qtbot.waitUntil(lambda: dock.status.value == words)
+    assert [layer.name for layer in viewer.layers] == ["stack"]
+
+
+def test_only_labels_go_to_a_file_and_only_those_of_the_whole(
+    dock, viewer, client, qtbot, stack, tmp_path
+):
+    viewer.add_image(stack, name="stack", contrast_limits=(0, 9))
+    dock.settings.save_to.value = str(tmp_path / "labels.zarr")
+    dock.settings.maps.value = True
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: "Untick the maps" in dock.status.value)
+    assert client.jobs == []
+    dock.scope.value = "slice"
+    assert isinstance(start(dock, client, qtbot), SegmentJob)
+
+
+def test_an_image_in_memory_is_not_taken_for_its_file(dock, viewer, client, qtbot, tmp_path):
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, np.zeros((20, 30), np.uint8))
+    viewer.open(path, plugin="napari")
+    dock.settings.save_to.value = str(tmp_path / "labels.zarr")
+    assert start(dock, client, qtbot).image.source is None
+
+
+def test_where_the_labels_go_is_chosen_in_a_dialog(dock, monkeypatch, tmp_path):
+    wanted = str(tmp_path / "labels.zarr")
+    monkeypatch.setattr(
+        "unet_napari._napari.segment_dock.QFileDialog.getSaveFileName", lambda *_: (wanted, "")
+    )
+    dock.settings.choose.native.click()
+    assert dock.settings.save_to.value == wanted

@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 
 from unet_napari.engine import (
+    ArrayRef,
     EngineClient,
     ImageRef,
     JobCancelled,
@@ -72,12 +73,14 @@ class Job(QObject):
 
     def share(self, image: Image, *, snapshot: bool = False) -> ImageRef:
         """Make an image readable by the engine; may be called from any thread."""
+        data = self._open_client().folder.share(image.data, snapshot=snapshot)
         return ImageRef(
-            data=self._open_client().folder.share(image.data, snapshot=snapshot),
+            data=data,
             axes=image.axes,
             pixel_size=dict(image.pixel_size),
             name=image.name,
             fixed=dict(image.fixed),
+            source=_file_behind(image, data),
         )
 
     def share_array(self, data: LazyArray) -> Any:  # noqa: ANN401  an ArrayRef
@@ -128,3 +131,11 @@ class Job(QObject):
             self.failed.emit(EngineError(event.message))
         else:
             self.reported.emit(event)
+
+
+def _file_behind(image: Image, data: ArrayRef) -> str | None:
+    """Return the file that an array is read from; one in memory may differ from its file."""
+    if data.kind in ("memmap", "zarr"):
+        return data.path
+    lazy = data.kind == "pickle" and image.source is not None and image.source.exists()
+    return str(image.source) if lazy else None

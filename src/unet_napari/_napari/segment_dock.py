@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox, PushButton
@@ -63,6 +64,7 @@ class SegmentDock(EngineDock):
         self.browse.changed.connect(self._browse)
         self.model.changed.connect(self._follow_model)
         self.settings.diameter.estimate.changed.connect(self._estimate)
+        self.settings.choose.changed.connect(self._choose_output)
         self.model.suggest_newest()
         self.refresh_run()
 
@@ -150,7 +152,8 @@ class SegmentDock(EngineDock):
         """Segment what is asked for."""
         layer, info = self.image.value, self.model.need_info()
         image = image_of(layer, self.settings.axes.value)
-        order = self._order = Order(layer, image, self._place(layer, image.axes), info)
+        output = self.settings.output if self.scope.value == "whole" else None
+        order = self._order = Order(layer, image, self._place(layer, image.axes), info, output)
         request = partial(
             order.request,
             self.job,
@@ -220,6 +223,9 @@ class SegmentDock(EngineDock):
         if "diameter" in result:
             self._show_diameter(result["diameter"])
             return
+        if self._order is not None and self._order.output is not None:
+            self._show_file(self._order, self._order.output, result)
+            return
         order, output, filling = self._order, self._output, self._filling
         if not result or order is None or output is None:
             self._undo()
@@ -237,6 +243,25 @@ class SegmentDock(EngineDock):
         if output.maps is not None and order.layer in self.viewer.layers:
             order.show_maps(self.viewer, output.maps, output.map_names)
         self.status.say(summary(result["objects"]))
+
+    def _show_file(self, order: Order, path: Path, result: Mapping[str, Any]) -> None:
+        """Show the labels that were saved to a file, or say how to go on with them."""
+        self._forget()
+        if not result or "stopped" in result:
+            going_on = "Run it again to go on where it was." if result.get("kept") else ""
+            self.status.say(f"Stopped. {going_on or 'Nothing was changed.'}")
+            return
+        if order.layer in self.viewer.layers:
+            order.show_file(self.viewer, path, result.get("table"))
+            self._hide_preview(order.layer)
+        self.status.say(f"{summary(result['objects'])} The labels are in '{path}'.")
+
+    def _choose_output(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self.native, "Save the labels", "", "Zarr (*.zarr);;All files (*)"
+        )
+        if path:
+            self.settings.save_to.value = path
 
     def _show_diameter(self, diameter: float | None) -> None:
         self.settings.diameter.value = diameter

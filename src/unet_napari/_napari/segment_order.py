@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
@@ -19,8 +21,9 @@ from unet_napari._napari.results import (
     show_result,
     write_result,
 )
-from unet_napari.engine import SegmentJob
-from unet_napari.images import Image, Normalisation
+from unet_napari.engine import SegmentFileJob, SegmentJob
+from unet_napari.errors import SettingsError
+from unet_napari.images import Image, Normalisation, read_image
 from unet_napari.model_info import ModelInfo
 
 __all__ = ["Order"]
@@ -42,12 +45,15 @@ class Order:
         The wanted part of it; an empty one is the whole.
     info : ModelInfo
         Of the model.
+    output : Path, optional
+        The file that the labels of the whole image go to; by default they go to a layer.
     """
 
     layer: ImageLayer
     image: Image
     place: Place
     info: ModelInfo
+    output: Path | None = None
 
     @property
     def whole(self) -> bool:
@@ -66,7 +72,12 @@ class Order:
         context = dict(zip("ZYX"[-self.info.ndim :], (max(1, n) for n in halo), strict=True))
         return part_around(self.place, self.image.axes, self.image.data.shape, context)
 
-    def request(self, job: Job, model: str, **options: Any) -> SegmentJob:  # noqa: ANN401
+    def request(
+        self,
+        job: Job,
+        model: str,
+        **options: Any,  # noqa: ANN401
+    ) -> SegmentJob | SegmentFileJob:
         """Make what is wanted readable by the engine; takes as long as reading it.
 
         Parameters
@@ -77,7 +88,19 @@ class Order:
             Name or path.
         **options
             Further fields of `SegmentJob`.
+
+        Raises
+        ------
+        SettingsError
+            If maps are wanted in a file.
         """
+        if self.output is not None:
+            if options.pop("maps") or options.pop("attention"):
+                raise SettingsError(
+                    "Only labels are saved to a file. Untick the maps, or leave Save to empty "
+                    "(both under Result)."
+                )
+            return SegmentFileJob(job.share(self.image), model, str(self.output), **options)
         if self.whole:
             return SegmentJob(job.share(self.image), model, **options)
         part = self.part
@@ -100,6 +123,17 @@ class Order:
         labels = np.where(labels > 0, labels + np.uint32(first), 0).astype(labels.dtype)
         layer = write_result(*where, self.part.flattened(labels), self.place, self.info.name)
         self.show_table(layer, table, first)
+
+    def show_file(
+        self, viewer: ViewerModel, path: Path, table: Mapping[str, Sequence[float]] | None
+    ) -> None:
+        """Show the labels that were saved to a zarr, of which only what is seen is read."""
+        data: Any = read_image(path).data
+        labels = dask.array.from_array(data, data.chunks)  # type: ignore[no-untyped-call]
+        where = (viewer, self.layer, self.image.axes)
+        layer = show_result(*where, time_in_place(labels, self.image.axes), self.info.name)
+        layer.editable = False  # or else the layer would differ from the file
+        self.show_table(layer, table)
 
     def show_maps(
         self, viewer: ViewerModel, maps: Sequence[NDArray[Any]], names: Sequence[str]

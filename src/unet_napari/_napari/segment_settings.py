@@ -1,13 +1,15 @@
 """The folded fields of the Segment dock, and the settings they amount to."""
 
+from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import CheckBox, FloatSpinBox, SpinBox
 from napari.components import ViewerModel
 
 from unet_napari._napari.diameter import DiameterField
-from unet_napari._napari.fields import choice, optional, sizes_of, value_of
+from unet_napari._napari.fields import button, choice, optional, sizes_of, value_of
 from unet_napari._napari.form import Rows
+from unet_napari.errors import OutputError
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.model_info import ModelInfo
 
@@ -32,6 +34,7 @@ class SegmentSettings:
         self.diameter = DiameterField(data, viewer)
         self._add_thresholds(result)
         self._add_extras(result)
+        self._add_file(result)
         self._add_limits(computing)
         self._add_devices(computing)
 
@@ -104,6 +107,38 @@ class SegmentSettings:
         )
         for field in (self.measure, self.maps, self.attention):
             rows.add_wide(field)
+
+    def _add_file(self, rows: Rows) -> None:
+        self.save_to = optional(
+            "save_to",
+            "A .zarr on a disk with room for four bytes for each pixel: the labels of the whole\n"
+            "image go there, and the layer shows them from there. A run that was stopped, or\n"
+            "whose computer was, goes on where it was when it is started again.\n"
+            "Empty: the labels are kept in a temporary file as long as their layer is open.",
+            label="save to",
+        )
+        self.save_to.native.setPlaceholderText("not saved")
+        self.choose = button("choose", "…", "Choose where the labels go.")
+        rows.add(self.save_to, self.choose)
+
+    @property
+    def output(self) -> Path | None:
+        """Where the labels of a whole image go; None if they are not saved.
+
+        Raises
+        ------
+        OutputError
+            If there is something already.
+        """
+        text = str(self.save_to.value).strip()
+        if not text:
+            return None
+        path = Path.home() / Path(text).expanduser()
+        if path.suffix != ".zarr":
+            path = path.with_name(f"{path.name}.zarr")
+        if path.exists():
+            raise OutputError(f"'{path}' exists already: choose another name (Result, Save to).")
+        return path
 
     def _add_limits(self, rows: Rows) -> None:
         self.tta = CheckBox(

@@ -26,6 +26,7 @@ from unet_napari.engine.requests import (
     ImageRef,
     PairRef,
     PreviewRequest,
+    SegmentFileJob,
     SegmentJob,
     TrainJob,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "PreviewRequest",
     "Progress",
     "Saved",
+    "SegmentFileJob",
     "SegmentJob",
     "Started",
     "Step",

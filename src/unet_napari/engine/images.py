@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from unet_napari.engine.arrays import ArrayRef, open_ref
@@ -42,6 +43,7 @@ def open_image(reference: ImageRef, context: JobContext) -> Image:
         reference.axes,
         pixel_size=dict(reference.pixel_size),
         name=reference.name,
+        source=None if reference.source is None else Path(reference.source),
         fixed=dict(reference.fixed),
     )
 

@@ -12,8 +12,15 @@ from unet_napari.engine.context import Cancelled
 from unet_napari.engine.images import open_pair
 from unet_napari.engine.preview import LivePreview
 from unet_napari.engine.protocol import Saved
-from unet_napari.engine.requests import AugmentationJob, DiameterJob, SegmentJob, TrainJob
+from unet_napari.engine.requests import (
+    AugmentationJob,
+    DiameterJob,
+    SegmentFileJob,
+    SegmentJob,
+    TrainJob,
+)
 from unet_napari.engine.segment import estimate, segment
+from unet_napari.engine.segment_file import segment_into_file
 from unet_napari.engine.warm_up import warm_up
 from unet_napari.model import Model
 from unet_napari.model_schema import check_name
@@ -87,6 +94,7 @@ def _result(saved: Saved) -> dict[str, Any]:
 RUNNERS: Mapping[type, Callable[[Any, JobContext], dict[str, Any]]] = {
     AugmentationJob: draw_augmentation,
     DiameterJob: estimate,
+    SegmentFileJob: segment_into_file,
     SegmentJob: segment,
     TrainJob: train,
 }

@@ -15,6 +15,7 @@ __all__ = [
     "ImageRef",
     "PairRef",
     "PreviewRequest",
+    "SegmentFileJob",
     "SegmentJob",
     "TrainJob",
 ]
@@ -37,6 +38,8 @@ class ImageRef:
         What messages call it.
     fixed
         Axes held at one index, as by ``Image.select``.
+    source
+        The file that the pixels are read from; None if they may be others.
     """
 
     data: ArrayRef
@@ -44,6 +47,7 @@ class ImageRef:
     pixel_size: Mapping[str, float] = field(default_factory=dict)
     name: str = "image"
     fixed: Mapping[str, int] = field(default_factory=dict)
+    source: str | None = None
 
 
 @message
@@ -166,6 +170,31 @@ class SegmentJob:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     measure: bool = False
     attention: bool = False
+
+
+@message
+@dataclass(frozen=True)
+class SegmentFileJob:
+    """Segment an image into a file, which appears under its name when it is whole.
+
+    Its events are ``Progress``. Its result is that of a `SegmentJob`; if it was cancelled, it
+    has ``stopped`` (True) and ``kept``: whether the same job goes on from there. That takes an
+    image whose `source` is known.
+
+    Attributes
+    ----------
+    output
+        The file or folder to write, see `unet_napari.images.open_output`.
+    image, model, config, thresholds, measure
+        As of a `SegmentJob`.
+    """
+
+    image: ImageRef
+    model: str
+    output: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    measure: bool = False
 
 
 @message

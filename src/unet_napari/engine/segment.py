@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 
     from unet_napari.engine.context import JobContext
     from unet_napari.engine.requests import DiameterJob, SegmentJob
+    from unet_napari.images import LazyArray
     from unet_napari.inference import Progress
 
-__all__ = ["estimate", "segment"]
+__all__ = ["drive", "estimate", "findings", "load_model", "segment"]
 
 _COUNTED = 1 << 26  # voxels whose objects are counted; in more it would take noticeable time
 
@@ -55,20 +57,20 @@ def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     if inner:
         whole = np.zeros(result_shape(image), labels.dtype)
         probabilities = np.zeros((count, *whole.shape), np.float32) if job.maps else None
-        _drive(segment_steps(image, model, whole, config, maps=probabilities), context)
+        drive(segment_steps(image, model, whole, config, maps=probabilities), context)
         labels[...] = whole[inner]
         if probabilities is not None:
             maps[:count] = probabilities[:, *inner]
     else:
         wished = maps[:count] if job.maps else None
         steps = segment_steps(image, model, labels, config, provisional=True, maps=wished)
-        _drive(steps, context)
-    return _findings(job, wanted, model, labels)
+        drive(steps, context)
+    return findings(wanted, model, labels, measured=job.measure)
 
 
 def _prepare(job: SegmentJob) -> Model:
     """Load the model, with the decoding and the brightness that the job asks for."""
-    model = with_thresholds(_load_model(job.model), job.thresholds)
+    model = with_thresholds(load_model(job.model), job.thresholds)
     return _measured(model, job.statistics)
 
 
@@ -100,11 +102,11 @@ def estimate(job: DiameterJob, context: JobContext) -> dict[str, Any]:
     """Estimate how large the objects of an image are; see `DiameterJob`."""
     image = open_image(job.image, context)
     config = InferenceConfig.from_dict(dict(job.config))
-    model = _measured(_load_model(job.model), job.statistics)
-    return {"diameter": _drive(estimate_diameter(image, model, config), context)}
+    model = _measured(load_model(job.model), job.statistics)
+    return {"diameter": drive(estimate_diameter(image, model, config), context)}
 
 
-def _drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN401
+def drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN401
     """Do the steps of an inference, unless the job is cancelled; return what they return."""
     while True:
         try:
@@ -115,15 +117,13 @@ def _drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN4
         context.send(progress)
 
 
-def _findings(
-    job: SegmentJob, image: Image, model: Model, labels: NDArray[np.uint32]
-) -> dict[str, Any]:
-    """Count and measure the objects of one frame."""
+def findings(image: Image, model: Model, labels: LazyArray, *, measured: bool) -> dict[str, Any]:
+    """Count the objects of one frame, and measure them if wanted."""
     cells = model.task.name == "cells" and image.frames == 1
     result: dict[str, Any] = {"objects": None}
-    if cells and labels.size <= _COUNTED:
-        result["objects"] = int(np.count_nonzero(np.unique(labels)))
-    if job.measure and cells:
+    if cells and math.prod(labels.shape) <= _COUNTED:
+        result["objects"] = int(np.count_nonzero(np.unique(np.asarray(labels[...]))))
+    if measured and cells:
         result["table"] = measure(image, labels)
     return result
 
@@ -137,7 +137,8 @@ def _inner(image: Image, inner: tuple[tuple[int, int], ...] | None) -> Image:
     return replace(image, data=image.data[index])
 
 
-def _load_model(name_or_path: str) -> Model:
+def load_model(name_or_path: str) -> Model:
+    """Load a model by its name or path; the one of the last job is still there."""
     path = find_model(name_or_path)
     status = path.stat()
     return _load_version(path, status.st_mtime_ns, status.st_size)

@@ -94,7 +94,8 @@ class SharedFolder:
                 raise
             raise ResourceError(
                 f"There is no room for an array of {shape} ({dtype}) in '{path.parent}'. Make "
-                "room on this disk, or work on a part of the image."
+                "room on this disk, work on a part of the image, or have the labels saved to "
+                "another disk (in the Segment dock: Result, Save to)."
             ) from error
         reference = ArrayRef("npy", str(path), tuple(shape), dtype.str)
         return reference, open_ref(reference, writable=True)

@@ -352,9 +352,8 @@ def test_cancelling_a_segmentation_changes_nothing(client, listener, model_path)
     assert listener.ends == [JobCancelled()]
 
 
-def test_labels_of_an_image_are_saved_to_a_file(client, picture, listener, trained_model, tmp_path):
+def test_labels_of_an_image_are_saved_to_a_file(client, picture, listener, model_path, tmp_path):
     image = Image(picture[0], "YX", {"Y": 0.5, "X": 0.5})
-    model_path = trained_model.save(tmp_path / "model.unet")
     expected = np.zeros(image.shape, np.uint32)
     for _ in segment_steps(image, Model.load(model_path), expected, TORCH):
         pass
@@ -367,8 +366,8 @@ def test_labels_of_an_image_are_saved_to_a_file(client, picture, listener, train
     assert saved.pixel_size == image.pixel_size
     assert finished.result["objects"] == len(np.unique(expected)) - 1
     assert len(finished.result["table"]["label"]) == finished.result["objects"]
-    again = ImageRef(client.folder.share(image.data), "YX")
-    again = run(client, replace(job, image=again), type(listener)())
+    twin = ImageRef(client.folder.share(image.data), "YX")
+    again = run(client, replace(job, image=twin), type(listener)())
     assert isinstance(again, JobFailed)
     assert "exists already" in again.message
     assert {item.name for item in tmp_path.iterdir()} == {"labels.zarr"}

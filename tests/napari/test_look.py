@@ -8,6 +8,8 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QScrollArea,
+    QStyle,
+    QStyleOptionComboBox,
     QWidget,
 )
 
@@ -18,8 +20,15 @@ from unet_napari._napari.train_dock import TrainDock
 CONTROLS = (QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit)
 
 
+@pytest.fixture(params=["dark", "light"])
+def theme(request, viewer):
+    before, viewer.theme = viewer.theme, request.param
+    yield
+    viewer.theme = before
+
+
 @pytest.fixture(params=[TrainDock, SegmentDock])
-def dock(request, viewer, job, painted, qtbot):
+def dock(request, viewer, theme, job, painted, qtbot):
     """A dock of 300 x 650 pixels: what is left of a window of 700."""
     image, labels = painted
     viewer.add_image(image, name="an image with a name that is far too long for the dock")
@@ -99,3 +108,25 @@ def test_captions_are_shown_in_full(dock):
     dock.align()
     for caption in dock.captions:
         assert caption.width() >= caption.fontMetrics().horizontalAdvance(caption.text())
+
+
+def test_the_name_of_the_bundled_model_is_shown_in_full(viewer, job, library, qtbot):
+    library("nuclei", bundled=True)
+    dock = SegmentDock(viewer, job)
+    viewer.window.add_dock_widget(dock, name="dock")
+    dock.native.setParent(None)
+    dock.native.resize(300, 650)
+    dock.native.show()
+    qtbot.waitExposed(dock.native)
+    combo = dock.model.native
+    option = QStyleOptionComboBox()
+    option.initFrom(combo)
+    field = QStyle.SubControl.SC_ComboBoxEditField
+    room = (
+        combo.style()
+        .subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, combo)
+        .width()
+    )
+    assert combo.currentText() == "nuclei"
+    assert combo.fontMetrics().horizontalAdvance("nuclei") <= room - 4
+    dock.native.deleteLater()

@@ -378,8 +378,10 @@ def test_the_users_own_model_goes_before_a_bundled_one(viewer, job, library, mod
     os.utime(models_folder / "mine.unet", (0, 0))
     dock = SegmentDock(viewer, job)
     assert dock.model.value == "mine"
-    texts = [dock.model.native.itemText(i) for i in range(dock.model.native.count())]
-    assert "general (comes with unet-napari)" in texts
+    assert "Comes with" not in dock.model.native.toolTip()
+    dock.model.value = "general"
+    assert dock.model.native.currentText() == "general"
+    assert "Comes with unet-napari:\ngeneral" in dock.model.native.toolTip()
 
 
 PLAN = PlanSummary(

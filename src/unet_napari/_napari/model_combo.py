@@ -39,6 +39,7 @@ class ModelCombo(ComboBox):
     def __init__(self, placeholder: str, **options: Any) -> None:  # noqa: ANN401
         self.null_string = placeholder
         self._files: list[str] = []
+        self._bundled: set[str] = set()
         self._plain_tooltip = options.get("tooltip", "")
         self.untouched = True  # nobody has chosen a model
         super().__init__(nullable=True, choices=self._list, **options)
@@ -87,7 +88,9 @@ class ModelCombo(ComboBox):
         return read_info(find_model(self.value or ""))
 
     def _list(self, _: object) -> list[tuple[str, str]]:
-        known = [(_label(model), model.name) for model in list_models()]
+        models = list_models()
+        self._bundled = {model.name for model in models if model.bundled}
+        known = [(_label(model), model.name) for model in models]
         return known + [(Path(file).name, file) for file in self._files]
 
     def _touch(self) -> None:
@@ -98,13 +101,13 @@ class ModelCombo(ComboBox):
             text = "" if self.value is None else self.need_info().describe()
         except ModelFileError as error:
             text = str(error)
-        self.native.setToolTip(f"{self._plain_tooltip}\n\n{text}".strip())
+        origin = "Comes with unet-napari:\n" if self.value in self._bundled else ""
+        self.native.setToolTip(f"{self._plain_tooltip}\n\n{origin}{text}".strip())
 
 
 def _label(model: ListedModel) -> str:
-    if model.problem is not None:
-        return f"{model.name} (damaged)"
-    return f"{model.name} (comes with unet-napari)" if model.bundled else model.name
+    # Short, as the combo box is narrow: where a model comes from is told by the tooltip.
+    return model.name if model.problem is None else f"{model.name} (damaged)"
 
 
 def _rank(model: ListedModel) -> tuple[bool, float]:

@@ -7,10 +7,16 @@ __all__ = ["shrink"]
 
 
 def shrink(combo: QComboBox) -> None:
-    """Let a combo box be narrower than its longest text."""
+    """Let a combo box be narrower than its longest text.
+
+    Long texts lose their middle, as names often differ in the last letters alone.
+    """
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(5)
     combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    view = combo.view()
+    if view is not None:
+        view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
     combo.installEventFilter(_Elider(combo))
 
 
@@ -35,7 +41,7 @@ class _Elider(QObject):
             watched,
         )
         option.currentText = watched.fontMetrics().elidedText(
-            watched.currentText(), Qt.TextElideMode.ElideRight, room.width() - 4
+            watched.currentText(), Qt.TextElideMode.ElideMiddle, room.width() - 4
         )
         painter = QStylePainter(watched)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)

@@ -9,6 +9,7 @@ from napari.components import ViewerModel
 from unet_napari._napari.diameter import DiameterField
 from unet_napari._napari.fields import button, choice, optional, sizes_of, value_of
 from unet_napari._napari.form import Rows
+from unet_napari._napari.shared_fields import axes_field, device_choice
 from unet_napari.errors import OutputError
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.model_info import ModelInfo
@@ -39,11 +40,7 @@ class SegmentSettings:
         self._add_devices(computing)
 
     def _add_data_fields(self, rows: Rows) -> None:
-        self.axes = optional(
-            "axes",
-            "The axes of the image, such as ZYX or TYX, where they are guessed wrong:\n"
-            "T time, C channel, Z depth, Y height, X width.",
-        )
+        self.axes = axes_field()
         self.rescale = CheckBox(
             name="rescale",
             text="Rescale to the model's pixel size",
@@ -160,16 +157,7 @@ class SegmentSettings:
             rows.add(field)
 
     def _add_devices(self, rows: Rows) -> None:
-        self.device = choice(
-            "device",
-            [
-                ("automatic", "auto"),
-                ("CPU", "cpu"),
-                ("NVIDIA GPU", "cuda"),
-                ("Apple GPU", "mps"),
-            ],
-            "What computes. Automatic: a GPU if there is one.",
-        )
+        self.device = device_choice()
         self.backend = choice(
             "backend",
             [("automatic", "auto"), ("PyTorch", "torch"), ("OpenVINO", "openvino")],

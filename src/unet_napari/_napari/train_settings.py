@@ -9,6 +9,7 @@ from napari.layers import Shapes
 from unet_napari._napari.fields import Message, button, choice, optional, sizes_of, value_of
 from unet_napari._napari.form import Rows
 from unet_napari._napari.layer_combo import layer_choice
+from unet_napari._napari.shared_fields import axes_field, device_choice
 from unet_napari.networks.catalogue import CATALOGUE
 from unet_napari.training.config import AugmentConfig
 
@@ -62,11 +63,7 @@ class TrainSettings:
             "What is not painted inside the shapes is background.",
             label="complete in",
         )
-        self.axes = optional(
-            "axes",
-            "The axes of the image, such as ZYX or TYX, where they are guessed wrong:\n"
-            "T time, C channel, Z depth, Y height, X width.",
-        )
+        self.axes = axes_field()
         self.dimensions = choice(
             "dimensions",
             [("automatic", None), ("2D, slice by slice", 2), ("3D", 3)],
@@ -140,16 +137,7 @@ class TrainSettings:
         rows.add(self.augmentation, self.show_augmentation)
 
     def _add_device(self, rows: Rows) -> None:
-        self.device = choice(
-            "device",
-            [
-                ("automatic", "auto"),
-                ("CPU", "cpu"),
-                ("NVIDIA GPU", "cuda"),
-                ("Apple GPU", "mps"),
-            ],
-            "What computes. Automatic: a GPU if there is one.",
-        )
+        self.device = device_choice()
         self.seed: LineEdit = optional("seed", "Start of the random numbers; 0 unless given.")
         rows.add(self.device)
         rows.add(self.seed)

@@ -8,8 +8,9 @@ import tifffile
 import torch
 import torchvision
 
-from unet_napari import Model, read_image, segment
+from unet_napari import Model, attention_maps, read_image, segment
 from unet_napari.cli import main
+from unet_napari.networks import build_network
 
 
 @pytest.fixture
@@ -52,6 +53,38 @@ def test_thresholds_take_the_place_of_the_models(folder, painted_nuclei):
     expected = segment(painted_nuclei[0], folder / "model.unet", thresholds=thresholds)
     np.testing.assert_array_equal(read_image(output).data[:], expected)
     assert not np.array_equal(expected, segment(painted_nuclei[0], folder / "model.unet"))
+
+
+@pytest.fixture
+def attention_model(folder, trained_model):
+    """The file of an untrained attention U-Net."""
+    torch.manual_seed(0)
+    options = {"in_channels": 1, "out_channels": 3, "features": (4, 6)}
+    network = build_network("attention_unet", options).eval()
+    Model(network, trained_model.task, trained_model.normalisation).save(folder / "gates.unet")
+    return folder / "gates.unet"
+
+
+def test_the_gates_of_an_attention_unet_are_written(folder, painted_nuclei, attention_model):
+    words = ("segment", folder / "image.tif", "--model", attention_model)
+    gates = folder / "gates.tif"
+    assert run(*words, "--output", folder / "labels.tif", "--attention", gates) == 0
+    written = read_image(gates)
+    np.testing.assert_array_equal(
+        written.read(), attention_maps(painted_nuclei[0], attention_model)
+    )
+    assert written.axes == "CYX"
+    assert written.pixel_size == pytest.approx({"Y": 0.25, "X": 0.25})
+
+
+def test_gates_that_cannot_be_written_stop_the_command(folder, attention_model, capsys):
+    words = ("segment", folder / "image.tif", "--attention", folder / "gates.tif")
+    assert run(*words, "--model", folder / "model.unet", "--output", folder / "labels.tif") == 2
+    assert "no attention gates" in capsys.readouterr().err
+    assert not (folder / "labels.tif").exists()
+    two = ("segment", folder / "image.tif", folder / "truth.tif", "--attention", folder / "g.tif")
+    assert run(*two, "--model", attention_model, "--output", folder / "results") == 2
+    assert "one image, but there are 2" in capsys.readouterr().err
 
 
 def test_several_images_go_into_a_folder(folder):

@@ -38,6 +38,12 @@ def add_parser(commands: Subparsers) -> None:
     add(
         "--table", type=Path, metavar="FILE.csv", help="also write size, centre, intensity of cells"
     )
+    add(
+        "--attention",
+        type=Path,
+        metavar="FILE",
+        help="also write where an attention U-Net looks, .tif or .zarr; of one small image",
+    )
     add("--verbose", action="store_true",
         help="say first how it is computed, in how much memory and time")  # fmt: skip
     add("--overwrite", action="store_true", help="replace outputs that exist")
@@ -73,7 +79,10 @@ def _run(arguments: argparse.Namespace) -> None:
 
     paths = [path for given in arguments.images for path in image_files(given)]
     outputs = _outputs(paths, arguments.output)
-    _refuse_to_replace([*outputs, *([arguments.table] if arguments.table else [])], arguments)
+    besides = [path for path in (arguments.table, arguments.attention) if path is not None]
+    _refuse_to_replace([*outputs, *besides], arguments)
+    if arguments.attention and len(paths) > 1:
+        raise OutputError(f"--attention is one file, for one image, but there are {len(paths)}.")
     model = with_thresholds(Model.load(arguments.model), _thresholds(arguments))
     config = config_for(model, arguments)
     for path, output in zip(paths, outputs, strict=True):
@@ -104,6 +113,8 @@ def _segment_one(
             overwrite=arguments.overwrite,
         ) as labels,
     ):
+        if arguments.attention:  # first, as it may be refused
+            _write_attention(image, model, config, arguments)
         for step in segment_steps(image, model, labels, config, unfinished=unfinished):
             if arguments.verbose and step.plan is not None:
                 line.say(step.plan.describe())
@@ -111,6 +122,24 @@ def _segment_one(
         if arguments.table:
             _tabulate(image, labels, arguments.table)
     line.show(f"written to {output}", last=True)
+
+
+def _write_attention(
+    image: Image, model: Model, config: InferenceConfig, arguments: argparse.Namespace
+) -> None:
+    from unet_napari.images import open_output
+    from unet_napari.inference.attention import attention_maps
+
+    gates = attention_maps(image, model, config)
+    with open_output(
+        arguments.attention,
+        shape=gates.shape,
+        dtype="float32",
+        axes="C" + image.spatial_axes,
+        pixel_size=image.pixel_size,
+        overwrite=arguments.overwrite,
+    ) as maps:
+        maps[...] = gates
 
 
 def _describe(step: Progress) -> str:

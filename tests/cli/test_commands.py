@@ -10,7 +10,9 @@ import torchvision
 
 from unet_napari import Model, attention_maps, read_image, segment
 from unet_napari.cli import main
+from unet_napari.images import Normalisation
 from unet_napari.networks import build_network
+from unet_napari.tasks import CellsTask
 
 
 @pytest.fixture
@@ -56,35 +58,40 @@ def test_thresholds_take_the_place_of_the_models(folder, painted_nuclei):
 
 
 @pytest.fixture
-def attention_model(folder, trained_model):
-    """The file of an untrained attention U-Net."""
-    torch.manual_seed(0)
-    options = {"in_channels": 1, "out_channels": 3, "features": (4, 6)}
-    network = build_network("attention_unet", options).eval()
-    Model(network, trained_model.task, trained_model.normalisation).save(folder / "gates.unet")
-    return folder / "gates.unet"
+def untrained(tmp_path, painted_nuclei):
+    """A folder with an image and two untrained models, one of which has attention gates."""
+    size = {"resolution": (4, 4), "metadata": {"axes": "YX", "unit": "um"}}
+    tifffile.imwrite(tmp_path / "image.tif", painted_nuclei[0], imagej=True, **size)
+    for name in ("unet", "attention_unet"):
+        torch.manual_seed(0)
+        options = {"in_channels": 1, "out_channels": 3, "features": (4, 6, 8)}
+        network = build_network(name, options).eval()
+        Model(network, CellsTask(), Normalisation()).save(tmp_path / f"{name}.unet")
+    return tmp_path
 
 
-def test_the_gates_of_an_attention_unet_are_written(folder, painted_nuclei, attention_model):
-    words = ("segment", folder / "image.tif", "--model", attention_model)
-    gates = folder / "gates.tif"
-    assert run(*words, "--output", folder / "labels.tif", "--attention", gates) == 0
+def test_the_gates_of_an_attention_unet_are_written(untrained, painted_nuclei):
+    gates, model = untrained / "gates.tif", untrained / "attention_unet.unet"
+    assert run("segment", untrained / "image.tif", "--model", model,
+               "--output", untrained / "labels.tif", "--attention", gates) == 0  # fmt: skip
     written = read_image(gates)
-    np.testing.assert_array_equal(
-        written.read(), attention_maps(painted_nuclei[0], attention_model)
-    )
+    np.testing.assert_array_equal(written.read(), attention_maps(painted_nuclei[0], model))
     assert written.axes == "CYX"
     assert written.pixel_size == pytest.approx({"Y": 0.25, "X": 0.25})
 
 
-def test_gates_that_cannot_be_written_stop_the_command(folder, attention_model, capsys):
-    words = ("segment", folder / "image.tif", "--attention", folder / "gates.tif")
-    assert run(*words, "--model", folder / "model.unet", "--output", folder / "labels.tif") == 2
+def test_gates_that_cannot_be_written_stop_the_command(untrained, capsys):
+    words = ("segment", "--attention", untrained / "gates.tif", "--model")
+    image, labels = untrained / "image.tif", untrained / "labels.tif"
+    assert run(*words, untrained / "unet.unet", "--output", labels, image) == 2
     assert "no attention gates" in capsys.readouterr().err
-    assert not (folder / "labels.tif").exists()
-    two = ("segment", folder / "image.tif", folder / "truth.tif", "--attention", folder / "g.tif")
-    assert run(*two, "--model", attention_model, "--output", folder / "results") == 2
-    assert "one image, but there are 2" in capsys.readouterr().err
+    assert not labels.exists()
+    other = untrained / "other.tif"
+    tifffile.imwrite(other, np.zeros((20, 20), np.uint8))
+    model, results = untrained / "attention_unet.unet", untrained / "results"
+    assert run(*words, model, "--output", results, image, other) == 2
+    assert "one image, but there are 2" in " ".join(capsys.readouterr().err.split())
+    assert not (untrained / "gates.tif").exists()
 
 
 def test_several_images_go_into_a_folder(folder):

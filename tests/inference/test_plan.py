@@ -14,8 +14,8 @@ from unet_napari.inference import (
     plan,
     plan_stream,
     plan_tiles,
-    predict,
     predict_steps,
+    predictor,
 )
 from unet_napari.inference.plan import make_plan
 from unet_napari.inference.progress import with_time_left
@@ -81,7 +81,7 @@ def test_time_is_predicted_where_it_is_long(make_model, monkeypatch):
     image, out = image_of((150, 120)), np.zeros((3, 150, 120), np.float32)
     short = next(predict_steps(image, make_model(), out, InferenceConfig(**CPU))).plan
     assert short.seconds is None
-    monkeypatch.setattr(predict, "_WORTH_TIMING", 1)
+    monkeypatch.setattr(predictor, "_WORTH_TIMING", 1)
     settings = InferenceConfig(**CPU, tile=(80, 80))
     long = next(predict_steps(image, make_model(), out, settings)).plan
     assert long.seconds > 0

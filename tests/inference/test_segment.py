@@ -304,7 +304,7 @@ def test_each_chunk_of_a_zarr_is_written_once(bright, tmp_path, monkeypatch):
     written = []
     write = Output.__setitem__
     monkeypatch.setattr(Output, "__setitem__", lambda *a: written.append(a[1]) or write(*a))
-    monkeypatch.setattr("unet_napari.inference.segment._blocks", lambda _: Blocks(2**20))
+    monkeypatch.setattr("unet_napari.inference.segment.blocks_for", lambda _: Blocks(2**20))
     pixels = squares((4, 4), (1020, 1020), (900, 1500), shape=(1030, 2060))
     path = tmp_path / "labels.zarr"
     options = {"shape": pixels.shape, "dtype": "uint32", "axes": "YX", "pixel_size": {}}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unet_napari.inference.config import InferenceConfig
-from unet_napari.inference.predict import Predictor
+from unet_napari.inference.predictor import Predictor
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.rescale import rescale_image
 from unet_napari.inference.views import check_image, rescale_factors, split_views

@@ -1,5 +1,6 @@
 """Training and segmenting in a real engine process, from arrays to a model and labels."""
 
+import errno
 import os
 import signal
 from dataclasses import replace
@@ -34,8 +35,10 @@ from unet_napari.engine import (
 )
 from unet_napari.engine import client as engine_client
 from unet_napari.engine.context import Cancelled
+from unet_napari.engine.jobs import train
 from unet_napari.engine.segment_file import segment_into_file
 from unet_napari.engine.shared import SharedFolder
+from unet_napari.errors import OutputError
 from unet_napari.images import Image, Normalisation, nuclei, read_image
 from unet_napari.inference import InferenceConfig, segment_steps
 from unet_napari.inference.attention import attention_maps
@@ -328,6 +331,44 @@ def test_what_does_not_fit_is_one_message_and_leaves_nothing(
     assert failed.user_error
     assert message in failed.message
     assert [path for folder in client.folder.folders for path in Path(folder).iterdir()] == []
+
+
+class Silent:
+    """The context of a job that nobody listens to."""
+
+    cancelled = False
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def send(self, event):
+        pass
+
+    def take_command(self):
+        return None
+
+
+def test_a_disk_that_is_full_when_the_model_is_saved_is_told_and_leaves_the_earlier_one(
+    picture, tmp_path, monkeypatch
+):
+    folder = SharedFolder()
+    image = ImageRef(folder.share(picture[0]), "YX")
+    pair = PairRef(image, folder.share(picture[1], snapshot=True))
+    path = tmp_path / "mine.unet"
+    path.write_bytes(b"the earlier one")
+    job = TrainJob((pair,), make_config(steps=1).to_dict(), str(path), "mine")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("unet_napari.atomic.os.fsync", full)
+        with pytest.raises(OutputError, match=r"The disk is full: .*mine\.unet.*make room"):
+            train(job, Silent(folder))
+    assert path.read_bytes() == b"the earlier one"
+    assert list(tmp_path.iterdir()) == [path]
+    assert train(job, Silent(folder))["model"] == str(path)
+    folder.close()
 
 
 def test_an_output_that_cannot_be_written_is_said_before_training(

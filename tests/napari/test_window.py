@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from qtpy.QtCore import QTimer
 
+import unet_napari
 from unet_napari.images.synthetic import nuclei
 
 PATIENCE = 180_000  # milliseconds; importing torch on a busy machine takes most of it
@@ -121,3 +122,26 @@ def test_stop_keeps_the_model_and_a_killed_engine_is_survived(
     pid = train.job.pid
     viewer.window.remove_dock_widget(train.native)
     qtbot.waitUntil(lambda: not is_running(pid), timeout=3000)
+
+
+def test_an_engine_killed_while_it_segments_is_survived(viewer, qtbot):
+    _, dock = viewer.window.add_plugin_dock_widget("unet-napari", "Segment with U-Net")
+    dock.model.value = Path(unet_napari.__file__).parent / "models" / "nuclei.unet"
+    slices = nuclei((128, 128), count=15, seed=1)[0]
+    stack = np.tile(slices, (20, 8, 8))
+    viewer.add_image(stack, name="stack", axis_labels=("z", "y", "x"))
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
+    os.kill(dock.job.pid, signal.SIGKILL)
+    qtbot.waitUntil(lambda: dock.run.text == "Segment", timeout=PATIENCE)
+    assert "killed" in dock.status.value
+    assert not dock.progress.visible
+    assert [layer.name for layer in viewer.layers] == ["stack"]
+
+    dock.scope.value = "slice"
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
+    labels = viewer.layers["stack · nuclei"].data
+    shown = round(viewer.dims.point[0])
+    assert len(np.unique(labels[shown])) > 15
+    assert np.count_nonzero(labels) == np.count_nonzero(labels[shown])

@@ -1,6 +1,7 @@
 """Objects found block by block are those found at once."""
 
 import itertools
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -69,11 +70,14 @@ rules = st.builds(CellRule, st.floats(0.2, 0.7), st.floats(0.1, 0.7), st.integer
 @given(
     shape=shapes, rule=rules, seed=st.integers(0, 2**16), smooth=st.floats(0, 3),
     levels=st.sampled_from([3, 8, 255]), voxels=st.integers(20, 2000), threads=st.integers(1, 2),
+    context=st.sampled_from([1, 8]),
 )  # fmt: skip
-def test_blocks_change_nothing(shape, rule, seed, smooth, levels, voxels, threads):
+def test_blocks_change_nothing(shape, rule, seed, smooth, levels, voxels, threads, context):
     maps = noise(shape, seed, smooth, levels)
     whole = objects(maps, rule)
-    np.testing.assert_array_equal(objects(maps, rule, Blocks(voxels, threads=threads)), whole)
+    with patch("unet_napari.tasks.instances._CONTEXT", context):  # with 1, doubt is the rule
+        labels = objects(maps, rule, Blocks(voxels, threads=threads))
+    np.testing.assert_array_equal(labels, whole)
     ids = np.unique(whole)
     assert ids[ids > 0].tolist() == list(range(1, np.count_nonzero(ids) + 1))
 

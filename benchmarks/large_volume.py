@@ -11,7 +11,8 @@ volume. What is there from an earlier run is used; all is removed unless ``--kee
 
 runs under ``ulimit -d`` (RLIMIT_DATA: all private memory that a process may have; ``ulimit -v``
 would count the mapped files of torch and Python too). The log shows its memory as time passes; the
-script fails if that grows from the first to the second half of a stage. Linux only.
+script fails if that grows from the first to the second half of a stage of two minutes or more.
+Linux only.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from unet_napari import train
 from unet_napari.images.synthetic import nuclei
 
 CHANNELS, WIDTH = 4, 1024
+LONG = 120  # seconds of a stage; of a shorter one the filling of the stream is more than half
 BLOCK = (32, 256, 256)  # of nuclei made by computation, repeated with variations
 GROWTH = 1.1  # of the memory, from the first half of a stage to the second
 
@@ -128,12 +130,12 @@ def check_constant(samples: list[tuple[str, int]]) -> Iterator[str]:
     grown = []
     for stage in dict.fromkeys(stage for stage, _ in samples):
         values = [value for each, value in samples if each == stage]
-        if len(values) < 20:
+        if len(values) < 2:
             continue
         half = len(values) // 2
         first, second = max(values[:half]), max(values[half:])
         yield f"| {stage} | {len(values)} | {first / 2**20:.0f} MiB | {second / 2**20:.0f} MiB |"
-        if second > GROWTH * first:
+        if second > GROWTH * first and len(values) >= LONG and stage != "starting":
             grown.append(stage)
     if grown:
         sys.exit(f"Memory grew while {', '.join(grown)}.")

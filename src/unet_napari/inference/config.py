@@ -66,7 +66,7 @@ class InferenceConfig:
         accurate, and as many times slower.
     batch : int, optional
         Tiles that the network takes at a time. By default as many as fit the memory of a GPU, and
-        one on a CPU, where several are no faster.
+        one on a CPU, where several are hardly faster in 2D and Stop would act later.
     """
 
     tile: tuple[int, ...] | None = None

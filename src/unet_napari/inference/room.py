@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from unet_napari.errors import ResourceError
+from unet_napari.words import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,8 +138,8 @@ def check_disk(size: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         raise ResourceError(
-            f"The probability maps need {size / 1e9:.1f} GB of disk for a while, but "
-            f"{folder} has {free / 1e9:.1f} GB left. Make room there, or set TMPDIR."
+            f"The probability maps need {human_size(size)} of disk for a while, but "
+            f"{folder} has {human_size(free)} left. Make room there, or set TMPDIR."
         )
 
 
@@ -150,5 +151,5 @@ def _reserve(file: IO[bytes], size: int) -> None:
             os.posix_fallocate(file.fileno(), 0, max(size, 1))
         except OSError as error:
             raise ResourceError(
-                f"The probability maps need {size / 1e9:.1f} GB of disk: {error.strerror}."
+                f"The probability maps need {human_size(size)} of disk: {error.strerror}."
             ) from error

@@ -91,7 +91,7 @@ def _measure(
     from unet_napari.networks import build_network
     from unet_napari.tasks import CellsTask
 
-    options = {"in_channels": 1, "out_channels": 2, **network}
+    options = {"in_channels": 1, "out_channels": 3, **network}
     model = Model(build_network("unet", options).eval(), CellsTask(), Normalisation())
     config = InferenceConfig.from_dict({"device": "cpu", **settings})
     with tempfile.TemporaryDirectory() as folder:
@@ -124,11 +124,11 @@ def _arrays(folder: Path, shape: tuple[int, ...], *, zarr: bool) -> tuple[Any, A
         for start in range(0, shape[0], 16):
             pixels[start : start + 16] = random.integers(0, 4000, (16, *shape[1:]), np.uint16)
         out = z.create_array(
-            folder / "out", shape=(2, *shape), chunks=(1, *chunks), dtype="float32"
+            folder / "out", shape=(3, *shape), chunks=(1, *chunks), dtype="float32"
         )
         return pixels, out
     pixels = np.random.default_rng(0).integers(0, 4000, shape, np.uint16)
-    out = np.empty((2, *shape), np.float32)
+    out = np.empty((3, *shape), np.float32)
     out.fill(0)  # its pages count before, not as memory of the prediction
     return pixels, out
 

@@ -39,7 +39,7 @@ _CRITERION = Criterion("bce+dice")
 # One cell more or less moves the AP of fewer by more than a tenth.
 _JUDGED_CELLS = 5
 # What tuning looks at: enough pixels for some hundred cells, decoded a dozen times in seconds.
-_TUNING_PIXELS = 2**20
+_TUNING_PIXELS = 2**21
 _SEED_THRESHOLDS = (0.3, 0.45, 0.55, 0.7, 0.85)
 _FOREGROUND_THRESHOLDS = (0.35, 0.5, 0.65)
 _TUNING_IOUS = (0.5, 0.7)  # 0.5 counts cells, 0.7 also sees their outlines
@@ -179,7 +179,7 @@ class CellsTask(Task):
         """Fit thresholds and `min_size` to validation maps.
 
         Both thresholds over a small grid, by AP at IoU 0.5 and 0.7, on the first
-        million pixels; they change only for a gain of more than a cell's worth. `min_size` is
+        two million pixels; they change only for a gain of more than a cell's worth. `min_size` is
         half the size of the smallest cells. With too few cells to judge, the task stays as
         it is. What is usual is measured with the thresholds found.
         """

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Familiarity", "usual"]
 
-# Fewer images say nothing about what is usual. One in twenty that the model knows is called
-# unfamiliar, then.
-_FEWEST_IMAGES = 20
-_SHARE = 0.05
+# Fewer images say nothing about what is usual.
+_FEWEST_IMAGES = 10
+# Other images of the same kind may be somewhat harder than the hardest of a few.
+_DOUBT = 1.25
 
 
 class Familiarity:
@@ -97,8 +97,8 @@ def usual(rule: CellRule, packed: Sequence[NDArray[np.uint8]]) -> tuple[float, f
     Returns
     -------
     least_confidence, most_coverage : float
-        What one in twenty falls short of, and what none exceeds; 0 and 1 with fewer than
-        twenty images.
+        A quarter more doubt than in the least certain of them, and halfway between the largest
+        coverage and the whole image; 0 and 1 with fewer than ten images.
     """
     if len(packed) < _FEWEST_IMAGES:
         return 0.0, 1.0
@@ -108,4 +108,4 @@ def usual(rule: CellRule, packed: Sequence[NDArray[np.uint8]]) -> tuple[float, f
         familiarity.see(maps)
         seen.append((familiarity.confidence, familiarity.coverage))
     confidence, coverage = zip(*seen, strict=True)
-    return float(np.quantile(confidence, _SHARE)), max(coverage)
+    return max(0.0, 1 - _DOUBT * (1 - min(confidence))), (1 + max(coverage)) / 2

@@ -83,6 +83,9 @@ def choose_crops(
 ) -> list[Sample]:
     """Cut what is held out into crops of a bounded size, and of a bounded number.
 
+    Where there are more than can be judged each time, those with the most cells are taken: a score
+    of ten cells says little. Crops of classes are chosen at random.
+
     Parameters
     ----------
     samples
@@ -94,7 +97,7 @@ def choose_crops(
     seed
         Of the choice where there are more than can be judged each time.
     cells
-        Whether cells that the cut goes through are left out.
+        Whether cells are judged; those that the cut goes through are left out, then.
     """
     ndim = len(spacing)
     margins = [round(context / step) for step in spacing]
@@ -112,10 +115,15 @@ def choose_crops(
             crop = focus(sample, region, margins, cells=cells)
             if crop.annotated.any():
                 crops.append(crop)
-    order = np.random.default_rng(seed).permutation(len(crops))
-    sizes = np.cumsum([crops[number].labels.size for number in order])
-    kept = max(1, int((sizes <= _MOST[ndim]).sum()))
-    return [crops[number] for number in sorted(order[:kept].tolist())]
+    chosen = [crops[number] for number in np.random.default_rng(seed).permutation(len(crops))]
+    if cells:
+        chosen.sort(key=_cell_count, reverse=True)
+    sizes = np.cumsum([crop.labels.size for crop in chosen])
+    return chosen[: max(1, int((sizes <= _MOST[ndim]).sum()))]
+
+
+def _cell_count(crop: Sample) -> int:
+    return np.unique(crop.labels[crop.annotated]).size
 
 
 def _annotated_box(sample: Sample) -> tuple[slice, ...]:

@@ -132,9 +132,13 @@ class Computation:
         self, stream: Stream, strips: Iterable[Floats]
     ) -> Iterator[tuple[int, int, Floats]]:
         """Yield work done, first row, and rows of the maps of an image in strips (1, C, *rows)."""
+        before = 0
         for start, logits in stream.run(torch.from_numpy(rows) for rows in strips):
-            maps = self._activated(logits)
-            yield stream.taken + start + maps.shape[2], start, maps
+            done = stream.taken + start + logits.shape[2]
+            # A deep network may only move rows between its layers.
+            if done > before:
+                yield done, start, self._activated(logits)
+            before = done
 
     def _activated(self, logits: Tensor) -> Floats:
         maps: Floats = self._task.activate(logits).cpu().numpy()

@@ -391,7 +391,9 @@ def train(variant: Variant, samples: Sequence[Sample], chosen: Dataset, file: Pa
     augment = AugmentConfig(scale=variant.scale)
     augmenter = Augmenter(augment, chosen.patch, chosen.spacing, rng, generator)
     sampler = PatchSampler(samples, "cells", augmenter, rng, CPU)
-    config = TrainConfig(ndim=ndim, steps=chosen.steps, ema=variant.ema)
+    config = TrainConfig(
+        ndim=ndim, steps=chosen.steps, ema=variant.ema, mixed_precision=False
+    )  # as on every CPU
     task = replace(variant.task, anisotropy=chosen.spacing)
     learner = Learner(network, task, config, variant.rate, CPU, randomness)
     started, loss = time.process_time(), 0.0

@@ -37,7 +37,7 @@ WAYS: dict[str, tuple[dict[str, Any], tuple[int, ...], dict[str, Any]]] = {
     "3D, tiles": (DEEP, (48, 128, 128), {"tile": [48, 96, 96], "backend": "torch"}),
 }
 CROSS_SECTION = (128, 128)
-LENGTHS = (64, 256, 1024)
+LENGTHS = (256, 1024, 4096)  # the shortest fills the stream
 
 
 def main() -> None:

@@ -50,4 +50,5 @@ def trained_model(painted_nuclei) -> Model:
         batch=4,
         network_options={"features": [8, 16, 32]},
         augment={"resampled": 0.0, "recoloured": 0.0},
+        mixed_precision=False,  # the same model on every CPU
     )

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from unet_napari.device import available_memory
+from unet_napari.device import available_memory, computes_bfloat16
 
 PROGRAM = """
 import resource, torch
@@ -26,3 +26,28 @@ def test_a_limit_of_the_process_is_kept(limit):
     unlimited = available_memory(torch.device("cpu"))
     assert 0 < free < size - 100 * 2**20  # what torch takes counts
     assert free <= unlimited + 2**30
+
+
+@pytest.mark.parametrize(("capability", "able"), [((8, 0), True), ((7, 5), False)])
+def test_a_cuda_device_computes_bf16_from_ampere_on(monkeypatch, capability, able):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert computes_bfloat16(torch.device("cuda")) is able
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "able"),
+    [
+        ({"avx512_f": True, "avx512_bf16": True}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({"avx512_f": True}, False),  # would imitate it, and slowly
+    ],
+)
+def test_a_cpu_computes_bf16_with_its_instructions_alone(monkeypatch, capabilities, able):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert computes_bfloat16(torch.device("cpu")) is able
+    assert not computes_bfloat16(torch.device("mps"))
+
+
+def test_a_torch_that_does_not_know_its_cpu_computes_in_fp32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not computes_bfloat16(torch.device("cpu"))

@@ -11,7 +11,13 @@ import torch
 
 from unet_napari.errors import UnetNapariWarning
 
-__all__ = ["available_memory", "choose_device", "is_out_of_memory", "release_memory"]
+__all__ = [
+    "available_memory",
+    "choose_device",
+    "computes_bfloat16",
+    "is_out_of_memory",
+    "release_memory",
+]
 
 # Where the system does not say how much is free: little enough for any laptop of today.
 _UNKNOWN = 2 * 2**30
@@ -46,6 +52,17 @@ def choose_device(wanted: str) -> torch.device:
         )
         return torch.device("cpu")
     return torch.device(wanted)
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device has instructions for bfloat16, rather than imitating it slowly."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    # Older versions of torch do not tell what a CPU can do.
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return device.type == "cpu" and any(
+        capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16")
+    )
 
 
 def available_memory(device: torch.device) -> int:

@@ -1,14 +1,15 @@
-"""Memory that is freed and needed again at once stays with the process. Free of torch.
+"""Memory that is freed and needed again soon stays with the process. Free of torch.
 
-Each layer of a network frees tens of megabytes and asks for as many. By default the C library
-of Linux returns them to the system and fetches them again, zeroed page by page, which can take
-longer than the layer.
+Each layer of a network frees tens of megabytes and asks for as many, and so does each prediction.
+By default the C library of Linux returns them to the system and fetches them again, zeroed page by
+page, which can take longer than the layer.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +17,9 @@ from typing import Any
 
 __all__ = ["keep_freed_memory"]
 
+# After the last use, until the memory goes back. The next image of a loop, or the next view of
+# a user who moves through a stack, comes sooner.
+_IDLE_SECONDS = 5.0
 # Of mallopt(3): from what size on memory comes from the system directly, and how much of it
 # may lie unused before it is returned.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -26,7 +30,7 @@ _USUAL_TRIM = 2 * _USUAL_MMAP
 
 @contextmanager
 def keep_freed_memory() -> Iterator[None]:
-    """Keep freed memory for what comes next, and return it to the system at the end.
+    """Keep freed memory for what comes next; some seconds afterwards it returns to the system.
 
     Does nothing where the C library is not glibc. What is used at most does not grow.
     """
@@ -34,14 +38,50 @@ def keep_freed_memory() -> Iterator[None]:
     if library is None:
         yield
         return
-    library.mallopt(_MMAP_THRESHOLD, 2**30)
-    library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    heap = _heap()
+    heap.enter(library)
     try:
         yield
     finally:
-        library.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
-        library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
-        library.malloc_trim(0)
+        heap.leave(library)
+
+
+class _Heap:
+    """Counts who uses the heap at the moment; threads may."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._timer: threading.Timer | None = None
+
+    def enter(self, library: Any) -> None:  # noqa: ANN401  a library has no type
+        with self._lock:
+            self._users += 1
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            library.mallopt(_MMAP_THRESHOLD, 2**30)
+            library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+
+    def leave(self, library: Any) -> None:  # noqa: ANN401
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._timer = threading.Timer(_IDLE_SECONDS, self._release, [library])
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _release(self, library: Any) -> None:  # noqa: ANN401
+        with self._lock:
+            if self._users == 0:  # nobody came between the timer's end and the lock
+                library.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
+                library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
+                library.malloc_trim(0)
+
+
+@cache
+def _heap() -> _Heap:
+    return _Heap()
 
 
 @cache

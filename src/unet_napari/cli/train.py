@@ -108,7 +108,7 @@ def _add_optimisation(group: argparse._ArgumentGroup) -> None:
     add("--ema", type=float, metavar="0.99", help="average the weights over so many steps")
     add("--patience", type=int, metavar="N", help="stop after N validations without a better score")
     add("--full-precision", dest="mixed_precision", action="store_const", const=False,
-        help="float32 also where a CUDA device computes bf16")  # fmt: skip
+        help="float32 also where the device computes bf16")  # fmt: skip
 
 
 def _add_augmentation(group: argparse._ArgumentGroup) -> None:

@@ -183,22 +183,18 @@ class CellsTask(Task):
         half the size of the smallest cells. With too few cells to judge, the task stays as
         it is. What is usual is measured with the thresholds found.
         """
-        fitted = self._fitted(maps, labels, annotated)
-        packed = [pack(image) for image in ([maps] if isinstance(maps, np.ndarray) else maps)]
-        least, most = usual(fitted._rule, packed)
+        images = as_list(maps)
+        fitted = self._fitted(images, as_list(labels), as_list(annotated))
+        least, most = usual(fitted._rule, [pack(image) for image in images])
         return dataclasses.replace(fitted, least_confidence=least, most_coverage=most)
 
     def _fitted(
-        self,
-        maps: NDArray[np.floating] | Sequence[NDArray[np.floating]],
-        labels: Labels,
-        annotated: NDArray[np.bool_] | Sequence[NDArray[Any]],
+        self, maps: Sequence[NDArray[Any]], true: Sequence[Any], annotated: Sequence[Any]
     ) -> Self:
-        images = [maps] if isinstance(maps, np.ndarray) else list(maps)
-        parts = _affordable([np.asarray(t).shape for t in as_list(labels)])
-        images = [image[:, *part] for image, part in zip(images, parts, strict=False)]
-        truth = [t[part] for t, part in zip(as_list(labels), parts, strict=False)]
-        where = [a[part] for a, part in zip(as_list(annotated), parts, strict=False)]
+        parts = _affordable([np.asarray(t).shape for t in true])
+        images = [image[:, *part] for image, part in zip(maps, parts, strict=False)]
+        truth = [t[part] for t, part in zip(true, parts, strict=False)]
+        where = [a[part] for a, part in zip(annotated, parts, strict=False)]
         sizes = np.concatenate([_sizes(t, a) for t, a in zip(truth, where, strict=True)])
         if sizes.size < _JUDGED_CELLS:
             return self

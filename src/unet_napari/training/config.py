@@ -130,7 +130,7 @@ class TrainConfig:
     # Running average of the weights: w = ema * w + (1 - ema) * new. None: off, as a rate that
     # ends at zero averages by itself.
     ema: float | None = None
-    mixed_precision: bool = True  # on CUDA only; bf16 on a CPU is 2.5 times slower than float32
+    mixed_precision: bool = True  # bf16 where the device has instructions for it
     # Validations without a better score until the end. None: the whole budget is used, because
     # the last third of a falling rate usually improves the most.
     patience: int | None = None

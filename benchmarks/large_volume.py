@@ -120,7 +120,7 @@ def last_line(log: Path) -> str:
 
 def stage_of(line: str) -> str:
     """Return a progress line without its numbers."""
-    return re.sub(r"[\d.,:%/]+.*", "", line.partition(": ")[2] or line).strip()
+    return re.sub(r"\s[\d.,:%/]+.*", "", line.partition(": ")[2] or line).strip()
 
 
 def check_constant(samples: list[tuple[str, int]]) -> Iterator[str]:

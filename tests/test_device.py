@@ -1,5 +1,6 @@
 """How much memory is free, where a limit says so."""
 
+import platform
 import subprocess
 import sys
 
@@ -26,6 +27,23 @@ def test_a_limit_of_the_process_is_kept(limit):
     unlimited = available_memory(torch.device("cpu"))
     assert 0 < free < size - 100 * 2**20  # what torch takes counts
     assert free <= unlimited + 2**30
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep nothing")
+def test_what_the_last_job_left_in_the_heap_is_free_where_memory_is_scarce():
+    program = """
+import resource, torch
+from unet_napari.device import available_memory
+from unet_napari.heap import keep_freed_memory
+resource.setrlimit(resource.RLIMIT_DATA, (6 * 2**30, 6 * 2**30))
+cpu = torch.device("cpu")
+before = available_memory(cpu)
+with keep_freed_memory():
+    bytes(2**29 - 1) + b"1"
+print(before - available_memory(cpu))
+"""
+    answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    assert int(answer.stdout) < 2**27
 
 
 @pytest.mark.parametrize(("capability", "able"), [((8, 0), True), ((7, 5), False)])

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from unet_napari.errors import UnetNapariWarning
+from unet_napari.heap import return_freed_memory
 
 __all__ = [
     "available_memory",
@@ -21,6 +22,8 @@ __all__ = [
 
 # Where the system does not say how much is free: little enough for any laptop of today.
 _UNKNOWN = 2 * 2**30
+# With less than this, what the last job left in the heap counts.
+_SCARCE = 8 * 2**30
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -69,6 +72,14 @@ def available_memory(device: torch.device) -> int:
     """Return the bytes that are free on a device, as far as the system tells."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
+    free = _free_on_cpu()
+    if free < _SCARCE:
+        return_freed_memory()
+        free = _free_on_cpu()
+    return free
+
+
+def _free_on_cpu() -> int:
     return min([_free_of_system(), *_free_of_container(), *_free_of_limits()])
 
 

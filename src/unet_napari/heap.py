@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["keep_freed_memory", "return_freed_memory"]
 
 # After the last use, until the memory goes back. The next image of a loop, or the next view of
 # a user who moves through a stack, comes sooner.
@@ -44,6 +44,13 @@ def keep_freed_memory() -> Iterator[None]:
         yield
     finally:
         heap.leave(library)
+
+
+def return_freed_memory() -> None:
+    """Return what is kept to the system at once; nothing where the C library is not glibc."""
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)
 
 
 class _Heap:

@@ -95,7 +95,7 @@ def ideal(model: Model, pixels: NDArray) -> Callable[[], Tensor]:
     steps = trace(last, tuple(batch.shape))
 
     def once() -> Tensor:  # the layers that streaming calls, each on the whole image
-        return next(Stream(steps, pixels.shape[0], batch.device).run([batch_last]))[1]
+        return next(Stream(steps, pixels.shape[0]).run([batch_last]))[1]
 
     forms = [
         torch.inference_mode()(form)

@@ -80,7 +80,7 @@ class TorchBackend:
         """Return what computes images of a shape (1, C, *S) in strips, on the CPU in fp32."""
         if self._steps is None or self._steps[0].shape != shape:
             self._steps = trace(self._network, shape)
-        return Stream(self._steps, strip, self._device)
+        return Stream(self._steps, strip)
 
     @torch.inference_mode()
     def logits(self, batch: NDArray[np.float32]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The operations that a network calls, recorded while it runs on tensors without data."""
+"""The operations that a network calls, recorded while it runs on an empty batch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import Tensor
 from torch.utils._pytree import tree_map_only
+
+from unet_napari.inference.rehearsal import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from torch import nn
 
 __all__ = ["Call", "record"]
 
@@ -29,7 +31,7 @@ class Call:
         By name, defaults included. Weights are tensors, what is computed of the image is the
         `Call` that returns it.
     shape : tuple of int
-        Of the tensor; of the first one where there are several.
+        Of the tensor for a single image; of the first tensor where there are several.
     users : int
         How often other calls take it.
     """
@@ -46,7 +48,7 @@ def record(network: nn.Module, shape: tuple[int, ...]) -> tuple[Call, list[Call]
     Parameters
     ----------
     network : Module
-        In eval mode. It is not run on data.
+        In eval mode, on the CPU. It is run on a batch of no images.
     shape : tuple of int
         Of the input, (1, C, *S), of a size that fits the layers.
 
@@ -59,53 +61,49 @@ def record(network: nn.Module, shape: tuple[int, ...]) -> tuple[Call, list[Call]
     result : Call or None
         The one of them that returns the network's output; None if it is no single tensor.
     """
-    weights = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    image = Call("image", {}, shape)
     # In inference mode torch would take interpolation apart.
     with torch.inference_mode(mode=False), torch.no_grad():
-        state = {name: tensor.to("meta") for name, tensor in weights.items()}
-        x = torch.empty(shape, device="meta")
-        image = Call("image", {}, shape)
-        pairs = [(tensor, weights[name]) for name, tensor in state.items()]
-        with _Recorder((x, image), *pairs) as recorder:
-            output = functional_call(network, state, (x,))
+        x = torch.empty((0, *shape[1:]))
+        with _Recorder(x, image) as recorder:
+            output = network(x)
     return image, recorder.calls, recorder.result(output)
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    def __init__(self, *known: tuple[Tensor, Tensor | Call]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+class _Recorder(Observer):
+    def __init__(self, x: Tensor, image: Call) -> None:
+        super().__init__()
         self.calls: list[Call] = []
         # Tensors by identity. They are kept, so that no other one gets the same.
-        self._known = {id(tensor): (tensor, meaning) for tensor, meaning in known}
+        self._known = {id(x): (x, image)}
 
     def result(self, output: object) -> Call | None:
-        found = self._known.get(id(output), (None, None))[1]
-        return found if isinstance(found, Call) else None
+        return self._known[id(output)][1] if id(output) in self._known else None
 
-    def __torch_dispatch__(
+    def observe(
         self,
-        func: Any,  # noqa: ANN401  torch's own signature
-        types: Any,  # noqa: ANN401
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401
+        operation: Any,  # noqa: ANN401
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        result: Any,  # noqa: ANN401
+    ) -> None:
+        schema = operation._schema
         arguments = {
             each.name: args[position]
             if position < len(args)
-            else (kwargs or {}).get(each.name, each.default_value)
-            for position, each in enumerate(func._schema.arguments)
+            else kwargs.get(each.name, each.default_value)
+            for position, each in enumerate(schema.arguments)
         }
-        arguments = tree_map_only(Tensor, self._meaning, arguments)
-        result = func(*args, **(kwargs or {}))
         first = result[0] if isinstance(result, tuple | list) else result
-        name = func._schema.name.partition("::")[2].removesuffix("_")
-        call = Call(name, arguments, tuple(first.shape))
+        name = schema.name.partition("::")[2].removesuffix("_")
+        arguments = tree_map_only(Tensor, self._meaning, arguments)
+        call = Call(name, arguments, (1, *first.shape[1:]))
         self.calls.append(call)
         self._known[id(first)] = first, call
-        return result
 
     def _meaning(self, tensor: Tensor) -> Tensor | Call:
-        meaning = self._known.get(id(tensor), (tensor, tensor))[1]
-        if isinstance(meaning, Call):
-            meaning.users += 1
-        return meaning
+        if id(tensor) not in self._known:
+            return tensor
+        call = self._known[id(tensor)][1]
+        call.users += 1
+        return call

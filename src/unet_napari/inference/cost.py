@@ -1,25 +1,28 @@
 """What a network costs, found without computing anything.
 
-A rehearsal runs the network on tensors that have a shape and no data (torch's meta device) and
-adds up which of them are alive at the same time and how many operations they took. So the
-numbers follow from the network itself, whatever its variant.
+A rehearsal runs the network on a batch of no images and adds up how large its tensors would be
+with images in the batch, which of them are alive at the same time and how many operations they
+take. So the numbers follow from the network itself, whatever its variant.
 """
 
 from __future__ import annotations
 
+import math
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import Tensor
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+
+from unet_napari.inference.rehearsal import Observer
+from unet_napari.networks.folding import fold_batch_norm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from torch import nn
 
 __all__ = ["Cost", "LiveTensors", "rehearse"]
 
@@ -51,50 +54,72 @@ def rehearse(network: nn.Module, shape: tuple[int, ...]) -> Cost:
     Parameters
     ----------
     network : Module
-        Not changed and not run.
+        Batch norm is folded, as it is for predicting. Not changed.
     shape : tuple of int
         Of the input, (N, C, *S).
     """
-    state = {
-        name: tensor.to("meta")
-        for name, tensor in [*network.named_parameters(), *network.named_buffers()]
-    }
+    rehearsed = fold_batch_norm(network).cpu()
     # The input is made inside, so that it is counted too.
-    with torch.inference_mode(), LiveTensors() as live, FlopCounterMode(display=False) as counter:
-        functional_call(network, state, (torch.empty(shape, device="meta"),))
-    return Cost(live.peak, counter.get_total_flops())
+    with torch.no_grad(), LiveTensors(shape[0]) as live:
+        rehearsed(torch.empty((0, *shape[1:])))
+    return Cost(live.peak, live.operations)
 
 
-class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Keeps account of the storage that is alive; `peak` is the most there ever was."""
+class LiveTensors(Observer):
+    """Keeps account of what runs on an empty batch, as if there were images in it.
 
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.alive = 0
+    Parameters
+    ----------
+    images : int
+        How many.
+
+    Attributes
+    ----------
+    peak : int
+        The most bytes alive there ever were.
+    operations : int
+        Floating-point operations of convolutions so far; next to theirs, others are nothing.
+    """
+
+    def __init__(self, images: int = 1) -> None:
+        super().__init__()
+        self._images = images
         self.peak = 0
+        self.operations = 0
+        self._alive = 0
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    def __torch_dispatch__(
+    def observe(
         self,
-        func: Any,  # noqa: ANN401  torch's own signature
-        types: Any,  # noqa: ANN401
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401
-        result = func(*args, **(kwargs or {}))
+        operation: Any,  # noqa: ANN401
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        result: Any,  # noqa: ANN401
+    ) -> None:
+        """Account for the tensors of the result, and for the work."""
+        del kwargs  # a convolution's are all given by position
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
-                self._account(leaf.untyped_storage())
-        return result
+                self._account(leaf)
+        if operation is torch.ops.aten.convolution.default and isinstance(result, Tensor):
+            self.operations += self._images * _convolution_operations(args, result)
 
-    def _account(self, storage: torch.UntypedStorage) -> None:
+    def _account(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
         if storage in self._known:
             return
         self._known.add(storage)
-        size = storage.nbytes()
-        self.alive += size
-        self.peak = max(self.peak, self.alive)
+        size = self._images * math.prod(tensor.shape[1:]) * tensor.itemsize
+        self._alive += size
+        self.peak = max(self.peak, self._alive)
         weakref.finalize(storage, self._forget, size)
 
     def _forget(self, size: int) -> None:
-        self.alive -= size
+        self._alive -= size
+
+
+def _convolution_operations(args: tuple[Any, ...], result: Tensor) -> int:
+    """Each weight meets every pixel of the result; a transposed one's, of the input."""
+    features, weight, transposed = args[0], args[1], args[6]
+    pixels = features if transposed else result
+    return int(2 * weight.numel() * math.prod(pixels.shape[2:]))

@@ -7,11 +7,8 @@ norm over the whole image, is a `NotStreamableError`, and the caller takes tiles
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from unet_napari.inference.calls import record
 from unet_napari.inference.operations import ROWS, NotStreamableError, Operation, joined, recipe
@@ -20,9 +17,9 @@ from unet_napari.inference.rows import Rows, Spread, Window
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-AnyModule = TypeVar("AnyModule", bound=nn.Module)
+    from torch import Tensor, nn
 
-__all__ = ["Step", "trace", "without_data"]
+__all__ = ["Step", "trace"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +68,7 @@ def trace(network: nn.Module, shape: tuple[int, ...]) -> list[Step]:
     Parameters
     ----------
     network : Module
-        In eval mode, batch norm folded. The steps use its weights; made of a network
-        `without_data` they can be rehearsed.
+        In eval mode, batch norm folded. The steps use its weights.
     shape : tuple of int
         Of the input, (1, C, *S), of a size that fits the layers.
 
@@ -105,13 +101,3 @@ def trace(network: nn.Module, shape: tuple[int, ...]) -> list[Step]:
     if result is None or where[result] != len(steps) - 1:
         raise NotStreamableError("the result is not what is computed last")
     return steps
-
-
-def without_data(network: AnyModule) -> AnyModule:
-    """Return a copy of a network whose weights have a shape and no data."""
-    memo: dict[int, Any] = {}  # what deepcopy is to take for a copy
-    for parameter in network.parameters():
-        memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"))
-    for buffer in network.buffers():
-        memo[id(buffer)] = buffer.to("meta")
-    return copy.deepcopy(network, memo)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from unet_napari.inference.cost import Cost
-from unet_napari.inference.graph import trace, without_data
+from unet_napari.inference.graph import trace
 from unet_napari.inference.grids import make_grid, shrink
 from unet_napari.inference.plan_memory import held
 from unet_napari.inference.stream import choose_strip, rehearse_stream
@@ -34,7 +34,7 @@ def stream_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) 
     NotStreamableError
         If the network cannot be computed row by row.
     """
-    network = fold_batch_norm(without_data(model.network))
+    network = fold_batch_norm(model.network).cpu()
     reason = "nothing is computed twice that way, and memory does not grow with the image"
     plan = _with_strip(replace(plan, backend="torch", reason=reason), network, model, budget)
     if plan.memory <= budget:
@@ -69,7 +69,7 @@ def _with_strip(plan: Plan, network: Network, model: Model, budget: int) -> Plan
     Parameters
     ----------
     network : Network
-        That of the model, folded and without data.
+        That of the model, folded.
     """
     whole = trace(network, (1, model.channels, *plan.tile))
     strip = choose_strip(whole, budget)

@@ -43,13 +43,13 @@ class Stream:
         The network, from `trace`.
     strip : int
         Rows of the image that are taken at a time.
-    device : torch.device
-        The CPU, or "meta" for a rehearsal.
+    images : int
+        1, or 0 for a rehearsal: rows of nothing, of which nothing is computed.
     """
 
-    def __init__(self, steps: Sequence[Step], strip: int, device: torch.device) -> None:
+    def __init__(self, steps: Sequence[Step], strip: int, images: int = 1) -> None:
         self._steps = steps
-        self._kept = [_Kept(step.shape, device) for step in steps]
+        self._kept = [_Kept((images, *step.shape[1:])) for step in steps]
         self._at_once = [_at_once(step, strip, steps[0].size) for step in steps]
         self._users: list[list[int]] = [[] for _ in steps]
         for position, step in enumerate(steps):
@@ -154,9 +154,8 @@ class _Kept:
     convolution.
     """
 
-    def __init__(self, shape: tuple[int, ...], device: torch.device) -> None:
+    def __init__(self, shape: tuple[int, ...]) -> None:
         self._shape = shape
-        self._device = device
         self._rows = self._allocate(0)
         self._offset = 0  # of row `start` in the memory
         self.start = 0
@@ -192,10 +191,10 @@ class _Kept:
         self._offset = 0
 
     def _allocate(self, count: int) -> Tensor:
-        one, channels, _, *others = self._shape
-        shape = (one, count, *others, channels)  # channels last
-        if self._device.type == "meta":
-            return torch.empty(shape, device=self._device).movedim(-1, 1)
+        images, channels, _, *others = self._shape
+        shape = (images, count, *others, channels)  # channels last
+        if images == 0:
+            return torch.empty(shape).movedim(-1, 1)
         # Linux gives numpy pages of 2 MiB, and torch ones of 4 KiB, which take ten times as long.
         return torch.from_numpy(np.empty(shape, np.float32)).movedim(-1, 1)
 
@@ -242,17 +241,16 @@ def rehearse_stream(steps: Sequence[Step], strip: int) -> int:
     Parameters
     ----------
     steps : sequence of Step
-        The network, traced without data.
+        The network.
     strip : int
         Rows to take at a time.
     """
-    meta = torch.device("meta")
     shape = steps[0].shape
     with LiveTensors() as live:
         rows = [min(strip, steps[0].size - first) for first in range(0, steps[0].size, strip)]
-        strips = (torch.empty((*shape[:2], n, *shape[3:]), device=meta) for n in rows)
+        strips = (torch.empty((0, shape[1], n, *shape[3:])) for n in rows)
         known = 0
-        for start, result in Stream(steps, strip, meta).run(strips):
+        for start, result in Stream(steps, strip, images=0).run(strips):
             known += start > 0 and result.shape[ROWS] > 0
             if known == 4:  # memory has stopped growing
                 break

@@ -156,6 +156,8 @@ class DecoderStage(nn.Module):
 
 def initialise(module: nn.Module) -> None:
     """Draw the weights of a convolution so that variances stay as they are (He et al. 2015)."""
+    if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
+        return  # nothing to draw, and torch would import its compiler for it
     if isinstance(module, nn.Conv2d | nn.Conv3d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     elif isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 __all__ = ["LAYERS", "Layers"]
 
@@ -23,13 +23,27 @@ class Layers:
     interpolation: str
 
 
+class _InstanceNorm2d(nn.InstanceNorm2d):
+    """Takes an empty batch, too; torch's fails there."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if len(x) else x.clone()
+
+
+class _InstanceNorm3d(nn.InstanceNorm3d):
+    """Takes an empty batch, too; torch's fails there."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if len(x) else x.clone()
+
+
 LAYERS: dict[int, Layers] = {
     2: Layers(
         nn.Conv2d,
         nn.ConvTranspose2d,
         nn.MaxPool2d,
         nn.BatchNorm2d,
-        nn.InstanceNorm2d,
+        _InstanceNorm2d,
         nn.Dropout2d,
         "bilinear",
     ),
@@ -38,7 +52,7 @@ LAYERS: dict[int, Layers] = {
         nn.ConvTranspose3d,
         nn.MaxPool3d,
         nn.BatchNorm3d,
-        nn.InstanceNorm3d,
+        _InstanceNorm3d,
         nn.Dropout3d,
         "trilinear",
     ),

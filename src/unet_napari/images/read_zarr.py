@@ -10,8 +10,6 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-import zarr
-
 from unet_napari.errors import ImageError
 from unet_napari.images.axes import AXES
 from unet_napari.images.units import micrometres
@@ -51,6 +49,8 @@ def open_zarr(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
         If there is no image, more than one, or one that is damaged, holds anything but
         numbers, or asks for pickles to be loaded.
     """
+    import zarr  # takes 0.3 s, and whoever has a TIFF needs none
+
     node = _metadata(path)
     pixel_size: dict[str, float] = {}
     axes: str | None = None

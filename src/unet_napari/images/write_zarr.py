@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import zarr
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
+    import zarr
 
 __all__ = ["create_zarr"]
 
@@ -45,6 +44,8 @@ def create_zarr(
     OSError
         If the folder cannot be created.
     """
+    import zarr  # takes 0.3 s, and whoever writes a TIFF needs none
+
     described = [
         {"name": axis.lower(), "type": _TYPES[axis]}
         | ({"unit": "micrometer"} if axis in pixel_size else {})

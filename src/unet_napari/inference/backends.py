@@ -18,7 +18,7 @@ from torch.jit._trace import TracerWarning
 from unet_napari.errors import ResourceError
 from unet_napari.inference.graph import Step, trace
 from unet_napari.inference.int8 import quantise
-from unet_napari.inference.stream import Stream
+from unet_napari.inference.stream import Stream, make_stream
 from unet_napari.networks.folding import fold_batch_norm
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class TorchBackend:
         """Return what computes images of a shape (1, C, *S) in strips, on the CPU in fp32."""
         if self._steps is None or self._steps[0].shape != shape:
             self._steps = trace(self._network, shape)
-        return Stream(self._steps, strip)
+        return make_stream(self._steps, strip)
 
     @torch.inference_mode()
     def logits(self, batch: NDArray[np.float32]) -> Tensor:

@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from unet_napari.inference.rehearsal import Observer
-from unet_napari.networks.folding import fold_batch_norm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,19 +48,19 @@ class Cost:
 
 
 def rehearse(network: nn.Module, shape: tuple[int, ...]) -> Cost:
-    """Return what running `network` in eval mode on an input of `shape` costs.
+    """Return what running `network` on an input of `shape` costs.
 
     Parameters
     ----------
     network : Module
-        Batch norm is folded, as it is for predicting. Not changed.
+        In eval mode; with its batch norm folded if it is used like that.
     shape : tuple of int
         Of the input, (N, C, *S).
     """
-    rehearsed = fold_batch_norm(network).cpu()
+    device = next(network.parameters()).device
     # The input is made inside, so that it is counted too.
     with torch.no_grad(), LiveTensors(shape[0]) as live:
-        rehearsed(torch.empty((0, *shape[1:])))
+        network(torch.empty((0, *shape[1:]), device=device))
     return Cost(live.peak, live.operations)
 
 

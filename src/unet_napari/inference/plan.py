@@ -20,6 +20,7 @@ from unet_napari.inference.plan_memory import cost_of_tiles, with_pipeline
 from unet_napari.inference.plan_stream import first_cut, stream_plan
 from unet_napari.inference.plan_tiles import batched, stops_soon, tile_plan
 from unet_napari.inference.variants import PLAIN, variants_of
+from unet_napari.networks.folding import fold_batch_norm
 
 if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
@@ -77,6 +78,7 @@ def make_plan(model: Model, shape: tuple[int, ...], config: InferenceConfig) -> 
     variants = variants_of(model) if config.tta else (PLAIN,)
     grid = uncut_grid(model.network)
     tile = grid.input_shape(shape)
+    model = _folded(model)
     cost = rehearse(model.network, (1, model.channels, *tile))
     backend = _choose_backend(config, device, len(variants) * cost.operations)
     reason = "it fits the memory and takes a moment"
@@ -111,7 +113,7 @@ def smaller_plan(plan: Plan, model: Model, config: InferenceConfig) -> Plan:
     UnetNapariWarning
         See `make_grid`.
     """
-    plan = replace(plan, reason="memory ran out")
+    plan, model = replace(plan, reason="memory ran out"), _folded(model)
     if plan.batch > 1:
         plan = replace(plan, batch=plan.batch // 2)
         return replace(plan, cost=cost_of_tiles(plan, model))
@@ -133,6 +135,11 @@ def smaller_plan(plan: Plan, model: Model, config: InferenceConfig) -> Plan:
         f"of {' x '.join(map(str, plan.tile))} pixels. Close other programs, or train a model "
         "with fewer features."
     )
+
+
+def _folded(model: Model) -> Model:
+    """Return the model as it is computed, and so costs."""
+    return replace(model, network=fold_batch_norm(model.network))
 
 
 def _streamed(plan: Plan, model: Model, config: InferenceConfig, budget: int) -> Plan | str:

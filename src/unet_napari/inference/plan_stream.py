@@ -11,13 +11,11 @@ from unet_napari.inference.graph import trace
 from unet_napari.inference.grids import make_grid, shrink
 from unet_napari.inference.plan_memory import held
 from unet_napari.inference.stream import choose_strip, rehearse_stream
-from unet_napari.networks.folding import fold_batch_norm
 
 if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.layout import Plan
     from unet_napari.model import Model
-    from unet_napari.networks import Network
 
 __all__ = ["first_cut", "stream_plan"]
 
@@ -29,14 +27,18 @@ _WORKSPACE = 1.3
 def stream_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) -> Plan | None:
     """Return the plan with the widest columns that fit the memory, or None if none does.
 
+    Parameters
+    ----------
+    model : Model
+        Its batch norm folded.
+
     Raises
     ------
     NotStreamableError
         If the network cannot be computed row by row.
     """
-    network = fold_batch_norm(model.network).cpu()
     reason = "nothing is computed twice that way, and memory does not grow with the image"
-    plan = _with_strip(replace(plan, backend="torch", reason=reason), network, model, budget)
+    plan = _with_strip(replace(plan, backend="torch", reason=reason), model, budget)
     if plan.memory <= budget:
         return plan
     reason = "a stream of the whole image does not fit the memory"
@@ -49,7 +51,7 @@ def stream_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) 
         cut = replace(cut, tile=tile, cost=plan.cost.scaled(share))
         # Memory shrinks with the tile at best: only what may fit is worth a rehearsal.
         if cut.memory <= budget:
-            cut = _with_strip(cut, network, model, budget)
+            cut = _with_strip(cut, model, budget)
             if cut.memory <= budget:
                 return cut
 
@@ -63,21 +65,15 @@ def first_cut(plan: Plan) -> int:
     return 1 if len(plan.variants) == 1 else 0
 
 
-def _with_strip(plan: Plan, network: Network, model: Model, budget: int) -> Plan:
-    """Return the plan of a stream with its strip and its cost.
-
-    Parameters
-    ----------
-    network : Network
-        That of the model, folded.
-    """
-    whole = trace(network, (1, model.channels, *plan.tile))
+def _with_strip(plan: Plan, model: Model, budget: int) -> Plan:
+    """Return the plan of a stream with its strip and its cost."""
+    whole = trace(model.network, (1, model.channels, *plan.tile))
     strip = choose_strip(whole, budget)
     plan = replace(plan, strip=strip)
     features = 0
     for shape, rows in {v.shape(plan.tile): plan.rows_at_once(v) for v in plan.variants}.items():
         same = shape == plan.tile
-        steps = whole if same else trace(network, (1, model.channels, *shape))
+        steps = whole if same else trace(model.network, (1, model.channels, *shape))
         features = max(features, rehearse_stream(steps, rows))
     piece = plan.tile if len(plan.variants) > 1 else (strip, *plan.tile[1:])
     memory = int(features * _WORKSPACE) + held(plan, model, math.prod(piece))

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Predictor"]
 
-# Below so many operations a prediction takes a few seconds, and nobody asks how long.
-_WORTH_TIMING = 1e12
+# Below so many operations a prediction takes some ten seconds, and nobody asks how long.
+_WORTH_TIMING = 3e12
 # Of the tile that the speed is measured on.
 _TIMED_PIXELS = 2**15
 

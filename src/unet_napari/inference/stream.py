@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
     from unet_napari.inference.graph import Step
 
-__all__ = ["Stream", "choose_strip", "rehearse_stream"]
+__all__ = ["Stream", "choose_strip", "make_stream", "rehearse_stream"]
 
 # Of the largest result that one strip makes. In thinner strips the deepest layers of wide images
 # get a row or two at a time and read all their weights for them; thicker ones only take memory.
 _STRIP_BYTES = 2**26
 # At least so many strips: a small image in one would take as much memory as without a stream.
 _FEWEST_STRIPS = 4
+# One part in so many of the rows that a step needs room for is added.
+_SPARE = 4
 
 
 class Stream:
@@ -43,13 +45,21 @@ class Stream:
         The network, from `trace`.
     strip : int
         Rows of the image that are taken at a time.
+    room : sequence of int, optional
+        How many rows of each step there is memory for from the beginning; what does not suffice
+        grows.
     images : int
         1, or 0 for a rehearsal: rows of nothing, of which nothing is computed.
     """
 
-    def __init__(self, steps: Sequence[Step], strip: int, images: int = 1) -> None:
+    def __init__(
+        self, steps: Sequence[Step], strip: int, room: Sequence[int] = (), images: int = 1
+    ) -> None:
         self._steps = steps
-        self._kept = [_Kept((images, *step.shape[1:])) for step in steps]
+        rooms = room or [0] * len(steps)
+        self._kept = [
+            _Kept((images, *step.shape[1:]), rows) for step, rows in zip(steps, rooms, strict=True)
+        ]
         self._at_once = [_at_once(step, strip, steps[0].size) for step in steps]
         self._users: list[list[int]] = [[] for _ in steps]
         for position, step in enumerate(steps):
@@ -94,6 +104,11 @@ class Stream:
             rows = state[str(number)]
             kept.start = kept.stop = starts[number]
             _lying(kept.append(len(rows))).copy_(rows)
+
+    @property
+    def room(self) -> list[int]:
+        """How many rows of each step there is memory for."""
+        return [kept.room for kept in self._kept]
 
     @property
     def taken(self) -> int:
@@ -154,12 +169,17 @@ class _Kept:
     convolution.
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], room: int) -> None:
         self._shape = shape
-        self._rows = self._allocate(0)
+        self._rows = self._allocate(room)
         self._offset = 0  # of row `start` in the memory
         self.start = 0
         self.stop = 0
+
+    @property
+    def room(self) -> int:
+        """How many rows there is memory for."""
+        return self._rows.shape[ROWS]
 
     def read(self, start: int, stop: int) -> Tensor:
         """Return rows, as a view."""
@@ -168,7 +188,7 @@ class _Kept:
     def append(self, count: int) -> Tensor:
         """Return room for the next rows, as a view to be filled."""
         kept = self.stop - self.start
-        if self._offset + kept + count > self._rows.shape[ROWS]:
+        if self._offset + kept + count > self.room:
             self._move_to_front(kept, count)
         self.stop += count
         return self._rows.narrow(ROWS, self._offset + kept, count)
@@ -180,7 +200,7 @@ class _Kept:
 
     def _move_to_front(self, kept: int, count: int) -> None:
         rows, offset = self._rows, self._offset
-        if kept + count > rows.shape[ROWS]:
+        if kept + count > self.room:
             self._rows = self._allocate(kept + count)
             self._rows.narrow(ROWS, 0, kept).copy_(rows.narrow(ROWS, offset, kept))
         else:
@@ -235,8 +255,13 @@ def choose_strip(steps: Sequence[Step], memory: int) -> int:
     return max(1, int(min(image / _FEWEST_STRIPS, thickest)))
 
 
+def make_stream(steps: Sequence[Step], strip: int) -> Stream:
+    """Return a stream that takes its memory at once, with room to move rows seldom."""
+    return Stream(steps, strip, _room(steps, strip))
+
+
 def rehearse_stream(steps: Sequence[Step], strip: int) -> int:
-    """Return the most bytes that a stream uses at once, without computing anything.
+    """Return the most bytes that `make_stream` uses at once, without computing anything.
 
     Parameters
     ----------
@@ -245,14 +270,32 @@ def rehearse_stream(steps: Sequence[Step], strip: int) -> int:
     strip : int
         Rows to take at a time.
     """
-    shape = steps[0].shape
+    room = _room(steps, strip)
     with LiveTensors() as live:
-        rows = [min(strip, steps[0].size - first) for first in range(0, steps[0].size, strip)]
-        strips = (torch.empty((0, shape[1], n, *shape[3:])) for n in rows)
-        known = 0
-        for start, result in Stream(steps, strip, images=0).run(strips):
-            known += start > 0 and result.shape[ROWS] > 0
-            if known == 4:  # memory has stopped growing
-                break
+        _pull(Stream(steps, strip, room, images=0), steps, strip)
     peak: int = live.peak
     return peak
+
+
+def _room(steps: Sequence[Step], strip: int) -> list[int]:
+    """Return how many rows of each step to have room for: the most there are, and some more.
+
+    A step that keeps many rows for few new ones then moves them once for several strips.
+    """
+    rehearsal = Stream(steps, strip, images=0)
+    _pull(rehearsal, steps, strip)
+    return [
+        min(rows + rows // _SPARE, step.size)
+        for rows, step in zip(rehearsal.room, steps, strict=True)
+    ]
+
+
+def _pull(rehearsal: Stream, steps: Sequence[Step], strip: int) -> None:
+    """Pull strips through a rehearsal until its memory has stopped growing."""
+    shape = steps[0].shape
+    rows = [min(strip, steps[0].size - first) for first in range(0, steps[0].size, strip)]
+    known = 0
+    for start, result in rehearsal.run(torch.empty((0, shape[1], n, *shape[3:])) for n in rows):
+        known += start > 0 and result.shape[ROWS] > 0
+        if known == 4:
+            return

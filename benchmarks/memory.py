@@ -25,16 +25,16 @@ FLAT = {"features": [16, 32, 64, 128]}
 DEEP = {"ndim": 3, "features": [8, 16, 32]}
 # name: network, shape of the image, settings
 WAYS: dict[str, tuple[dict[str, Any], tuple[int, ...], dict[str, Any]]] = {
-    "2D, one tile": (FLAT, (512, 512), {}),
+    "2D, one tile": (FLAT, (1024, 1024), {"tile": [1024, 1024], "backend": "torch"}),
     "2D, streamed": (FLAT, (2048, 2048), {"backend": "torch"}),
-    "2D, columns": (FLAT, (1024, 4096), {"memory": 144 * MIB, "backend": "torch"}),
-    "2D, tiles": (FLAT, (1024, 1024), {"tile": [512, 512], "backend": "torch"}),
-    "2D, tiles of OpenVINO": (FLAT, (1024, 1024), {"tile": [512, 512], "backend": "openvino"}),
+    "2D, columns": (FLAT, (1024, 4096), {"memory": 112 * MIB, "backend": "torch"}),
+    "2D, tiles": (FLAT, (2048, 2048), {"tile": [1024, 1024], "backend": "torch"}),
+    "2D, tiles of OpenVINO": (FLAT, (2048, 2048), {"tile": [1024, 1024], "backend": "openvino"}),
     "2D, averaged over 8 variants": (FLAT, (1024, 512), {"backend": "torch", "tta": True}),
-    "3D, one tile": (DEEP, (32, 96, 96), {}),
+    "3D, one tile": (DEEP, (48, 160, 160), {"tile": [48, 160, 160], "backend": "torch"}),
     "3D, streamed": (DEEP, (64, 192, 192), {"backend": "torch"}),
-    "3D, columns": (DEEP, (48, 192, 384), {"memory": 256 * MIB, "backend": "torch"}),
-    "3D, tiles": (DEEP, (48, 128, 128), {"tile": [48, 96, 96], "backend": "torch"}),
+    "3D, columns": (DEEP, (48, 192, 384), {"memory": 160 * MIB, "backend": "torch"}),
+    "3D, tiles": (DEEP, (48, 256, 256), {"tile": [48, 160, 160], "backend": "torch"}),
 }
 CROSS_SECTION = (128, 128)
 LENGTHS = (256, 1024, 4096)  # the shortest fills the stream

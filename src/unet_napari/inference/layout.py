@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Plan"]
 
 # Bytes that kernels and the allocator take at least.
-_KERNELS = 48 * 2**20
+_KERNELS = 32 * 2**20
 
 
 @dataclass(frozen=True)

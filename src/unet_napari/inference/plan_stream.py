@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["first_cut", "stream_plan"]
 
-# What a stream really takes for each byte that its rehearsal counts: it leaves gaps where its rows
-# move and grow.
-_WORKSPACE = 1.3
-
 
 def stream_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) -> Plan | None:
     """Return the plan with the widest columns that fit the memory, or None if none does.
@@ -76,5 +72,5 @@ def _with_strip(plan: Plan, model: Model, budget: int) -> Plan:
         steps = whole if same else trace(model.network, (1, model.channels, *shape))
         features = max(features, rehearse_stream(steps, rows))
     piece = plan.tile if len(plan.variants) > 1 else (strip, *plan.tile[1:])
-    memory = int(features * _WORKSPACE) + held(plan, model, math.prod(piece))
+    memory = features + held(plan, model, math.prod(piece))
     return replace(plan, cost=Cost(memory, plan.cost.operations))

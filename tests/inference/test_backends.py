@@ -47,6 +47,16 @@ def test_torch_says_what_the_plain_network_says(make_model):
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("norm", ["batch", "instance", "group"])
+def test_large_tiles_are_as_exact_as_small_ones(make_model, norm):
+    network = make_model(norm=norm).network
+    batch = np.random.default_rng(0).random((1, 1, 512, 512), np.float32)
+    logits = TorchBackend(network, CPU, "fp32").logits(batch)
+    with torch.inference_mode():
+        exact = network.double()(torch.from_numpy(batch).double()).float()
+    torch.testing.assert_close(logits, exact, atol=3e-5, rtol=1e-4)
+
+
 def chosen(model, shape, **config):
     return make_plan(model, shape, InferenceConfig(device="cpu", **config)).backend
 

@@ -12,7 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.jit._trace import TracerWarning
 
 from unet_napari.errors import ResourceError
@@ -53,7 +53,7 @@ class Backend(Protocol):
 
 
 class TorchBackend:
-    """torch, with batch norm folded into the convolutions and channels last in memory.
+    """torch, with batch norm folded into the convolutions and channels last in memory if exact.
 
     Parameters
     ----------
@@ -71,8 +71,8 @@ class TorchBackend:
         self.description = f"torch, {device.type}, {precision}"
         self._device = device
         self._dtype = _DTYPES.get(precision)
-        self._layout = torch.channels_last if network.ndim == 2 else torch.channels_last_3d
-        self._network: nn.Module = fold_batch_norm(network).to(device)
+        self._network = fold_batch_norm(network).to(device)
+        self._layout = _layout(self._network)
         self._network.to(memory_format=self._layout)
         self._steps: list[Step] | None = None
 
@@ -89,6 +89,15 @@ class TorchBackend:
         with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype is not None):
             logits: Tensor = self._network(x)
         return logits.float()
+
+
+def _layout(network: Network) -> torch.memory_format:
+    """Return in which order pixels and channels lie in memory."""
+    # With channels last torch's group norm adds up pixels inexactly on CPUs: of 1024 x 1024 of
+    # them logits were off by 0.004.
+    if network.normalises_by_tile():
+        return torch.contiguous_format
+    return torch.channels_last if network.ndim == 2 else torch.channels_last_3d
 
 
 class OpenVinoBackend:

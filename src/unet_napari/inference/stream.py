@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from unet_napari.inference.cost import LiveTensors
 from unet_napari.inference.operations import ROWS
+from unet_napari.inference.row_buffer import RowBuffer
 from unet_napari.inference.rows import Spread
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Stream:
         self._steps = steps
         rooms = room or [0] * len(steps)
         self._kept = [
-            _Kept((images, *step.shape[1:]), rows) for step, rows in zip(steps, rooms, strict=True)
+            RowBuffer((images, *step.shape[1:]), rows)
+            for step, rows in zip(steps, rooms, strict=True)
         ]
         self._at_once = [_at_once(step, strip, steps[0].size) for step in steps]
         self._users: list[list[int]] = [[] for _ in steps]
@@ -160,63 +161,6 @@ class Stream:
             if done < step.size:
                 needed = min(needed, step.rows.needs(done, step.size)[0])
         return max(needed, self._kept[source].start)
-
-
-class _Kept:
-    """The rows of one step that are there: ``start .. stop`` of the whole result.
-
-    The memory is used again and again: taking it anew for each strip costs as much as a
-    convolution.
-    """
-
-    def __init__(self, shape: tuple[int, ...], room: int) -> None:
-        self._shape = shape
-        self._rows = self._allocate(room)
-        self._offset = 0  # of row `start` in the memory
-        self.start = 0
-        self.stop = 0
-
-    @property
-    def room(self) -> int:
-        """How many rows there is memory for."""
-        return self._rows.shape[ROWS]
-
-    def read(self, start: int, stop: int) -> Tensor:
-        """Return rows, as a view."""
-        return self._rows.narrow(ROWS, self._offset + start - self.start, stop - start)
-
-    def append(self, count: int) -> Tensor:
-        """Return room for the next rows, as a view to be filled."""
-        kept = self.stop - self.start
-        if self._offset + kept + count > self.room:
-            self._move_to_front(kept, count)
-        self.stop += count
-        return self._rows.narrow(ROWS, self._offset + kept, count)
-
-    def drop(self, start: int) -> None:
-        """Forget the rows before `start`."""
-        self._offset += start - self.start
-        self.start = start
-
-    def _move_to_front(self, kept: int, count: int) -> None:
-        rows, offset = self._rows, self._offset
-        if kept + count > self.room:
-            self._rows = self._allocate(kept + count)
-            self._rows.narrow(ROWS, 0, kept).copy_(rows.narrow(ROWS, offset, kept))
-        else:
-            for first in range(0, kept, offset):  # in pieces that do not overlap
-                piece = min(offset, kept - first)
-                target = rows.narrow(ROWS, first, piece)
-                target.copy_(rows.narrow(ROWS, offset + first, piece))
-        self._offset = 0
-
-    def _allocate(self, count: int) -> Tensor:
-        images, channels, _, *others = self._shape
-        shape = (images, count, *others, channels)  # channels last
-        if images == 0:
-            return torch.empty(shape).movedim(-1, 1)
-        # Linux gives numpy pages of 2 MiB, and torch ones of 4 KiB, which take ten times as long.
-        return torch.from_numpy(np.empty(shape, np.float32)).movedim(-1, 1)
 
 
 def _lying(rows: Tensor) -> Tensor:

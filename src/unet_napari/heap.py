@@ -17,9 +17,9 @@ from typing import Any
 
 __all__ = ["keep_freed_memory", "return_freed_memory"]
 
-# After the last use, until the memory goes back. The next image of a loop, or the next view of
-# a user who moves through a stack, comes sooner.
-_IDLE_SECONDS = 5.0
+# After the last use, until the memory goes back, where there is plenty. The next Run of a user who
+# looks at a result and goes on comes sooner.
+_IDLE_SECONDS = 60.0
 # Of mallopt(3): from what size on memory comes from the system directly, and how much of it
 # may lie unused before it is returned.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -30,7 +30,7 @@ _USUAL_TRIM = 2 * _USUAL_MMAP
 
 @contextmanager
 def keep_freed_memory() -> Iterator[None]:
-    """Keep freed memory for what comes next; some seconds afterwards it returns to the system.
+    """Keep freed memory for what comes next; a minute afterwards it returns to the system.
 
     Does nothing where the C library is not glibc. What is used at most does not grow.
     """

@@ -17,8 +17,8 @@ from typing import Any
 
 __all__ = ["keep_freed_memory", "return_freed_memory"]
 
-# After the last use, until the memory goes back, where there is plenty. The next Run of a user who
-# looks at a result and goes on comes sooner.
+# After the last use, until the memory goes back. The next Run of a user who looks at a result and
+# goes on comes sooner; where memory is scarce its plan takes back what is kept.
 _IDLE_SECONDS = 60.0
 # Of mallopt(3): from what size on memory comes from the system directly, and how much of it
 # may lie unused before it is returned.

@@ -18,7 +18,7 @@ from torch.jit._trace import TracerWarning
 from unet_napari.errors import ResourceError
 from unet_napari.inference.graph import Step, trace
 from unet_napari.inference.int8 import quantise
-from unet_napari.inference.stream import Stream, make_stream
+from unet_napari.inference.stream import Stream, find_room
 from unet_napari.networks.folding import fold_batch_norm
 
 if TYPE_CHECKING:
@@ -74,13 +74,16 @@ class TorchBackend:
         self._network = fold_batch_norm(network).to(device)
         self._layout = _layout(self._network)
         self._network.to(memory_format=self._layout)
-        self._steps: list[Step] | None = None
+        # Steps and room by shape and strip: every column and every image of a series has the same.
+        self._streams: dict[tuple[tuple[int, ...], int], tuple[list[Step], list[int]]] = {}
 
     def stream(self, shape: tuple[int, ...], strip: int) -> Stream:
         """Return what computes images of a shape (1, C, *S) in strips, on the CPU in fp32."""
-        if self._steps is None or self._steps[0].shape != shape:
-            self._steps = trace(self._network, shape)
-        return make_stream(self._steps, strip)
+        if (shape, strip) not in self._streams:
+            steps = trace(self._network, shape)
+            self._streams[shape, strip] = steps, find_room(steps, strip)
+        steps, room = self._streams[shape, strip]
+        return Stream(steps, strip, room)
 
     @torch.inference_mode()
     def logits(self, batch: NDArray[np.float32]) -> Tensor:

@@ -139,7 +139,7 @@ def smaller_plan(plan: Plan, model: Model, config: InferenceConfig) -> Plan:
 
 def _folded(model: Model) -> Model:
     """Return the model as it is computed, and so costs."""
-    return replace(model, network=fold_batch_norm(model.network))
+    return replace(model, network=fold_batch_norm(model.network).cpu())
 
 
 def _streamed(plan: Plan, model: Model, config: InferenceConfig, budget: int) -> Plan | str:

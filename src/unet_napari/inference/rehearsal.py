@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Observer"]
 
 
-class _Dispatch:
+class _Dispatch(ABC):
     # Apart from `Observer`, because torch wraps this method where a class of its own defines it,
     # and then imports its compiler when it is called, for 1.5 s. So do tensors without data
     # (torch's meta device), which is why rehearsals take an empty batch.

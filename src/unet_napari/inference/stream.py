@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from unet_napari.inference.graph import Step
 
-__all__ = ["Stream", "choose_strip", "make_stream", "rehearse_stream"]
+__all__ = ["Stream", "choose_strip", "find_room", "rehearse_stream"]
 
 # Of the largest result that one strip makes. In thinner strips the deepest layers of wide images
 # get a row or two at a time and read all their weights for them; thicker ones only take memory.
@@ -199,13 +199,26 @@ def choose_strip(steps: Sequence[Step], memory: int) -> int:
     return max(1, int(min(image / _FEWEST_STRIPS, thickest)))
 
 
-def make_stream(steps: Sequence[Step], strip: int) -> Stream:
-    """Return a stream that takes its memory at once, with room to move rows seldom."""
-    return Stream(steps, strip, _room(steps, strip))
+def find_room(steps: Sequence[Step], strip: int) -> list[int]:
+    """Return how many rows of each step to have room for: the most there are, and some more.
+
+    A step that keeps many rows for few new ones then moves them once for several strips.
+
+    Parameters
+    ----------
+    steps, strip
+        As of `Stream`.
+    """
+    rehearsal = Stream(steps, strip, images=0)
+    _pull(rehearsal, steps, strip)
+    return [
+        min(rows + rows // _SPARE, step.size)
+        for rows, step in zip(rehearsal.room, steps, strict=True)
+    ]
 
 
 def rehearse_stream(steps: Sequence[Step], strip: int) -> int:
-    """Return the most bytes that `make_stream` uses at once, without computing anything.
+    """Return the most bytes that a stream uses at once, without computing anything.
 
     Parameters
     ----------
@@ -214,24 +227,11 @@ def rehearse_stream(steps: Sequence[Step], strip: int) -> int:
     strip : int
         Rows to take at a time.
     """
-    room = _room(steps, strip)
+    room = find_room(steps, strip)
     with LiveTensors() as live:
         _pull(Stream(steps, strip, room, images=0), steps, strip)
     peak: int = live.peak
     return peak
-
-
-def _room(steps: Sequence[Step], strip: int) -> list[int]:
-    """Return how many rows of each step to have room for: the most there are, and some more.
-
-    A step that keeps many rows for few new ones then moves them once for several strips.
-    """
-    rehearsal = Stream(steps, strip, images=0)
-    _pull(rehearsal, steps, strip)
-    return [
-        min(rows + rows // _SPARE, step.size)
-        for rows, step in zip(rehearsal.room, steps, strict=True)
-    ]
 
 
 def _pull(rehearsal: Stream, steps: Sequence[Step], strip: int) -> None:

@@ -55,3 +55,23 @@ def test_nothing_happens_with_another_c_library(monkeypatch):
     monkeypatch.setattr(heap, "_glibc", lambda: None)
     with heap.keep_freed_memory():
         assert len(bytes(10)) == 10
+
+
+def test_where_no_thread_can_be_made_memory_returns_at_once_and_the_error_stays(monkeypatch):
+    def refuse(_self):
+        raise RuntimeError("can't start new thread")
+
+    trimmed = []
+    monkeypatch.setattr(heap.threading.Timer, "start", refuse)
+    monkeypatch.setattr(heap, "_trim", trimmed.append)
+    monkeypatch.setattr(heap, "_glibc", Library)
+    heap._heap.cache_clear()
+    with pytest.raises(MemoryError, match="the real one"), heap.keep_freed_memory():
+        raise MemoryError("the real one")
+    heap._heap.cache_clear()
+    assert len(trimmed) == 1
+
+
+class Library:
+    def mallopt(self, name, value):
+        assert name < 0 < value

@@ -73,17 +73,26 @@ class _Heap:
     def leave(self, library: Any) -> None:  # noqa: ANN401
         with self._lock:
             self._users -= 1
-            if self._users == 0:
-                self._timer = threading.Timer(_IDLE_SECONDS, self._release, [library])
-                self._timer.daemon = True
+            if self._users > 0:
+                return
+            self._timer = threading.Timer(_IDLE_SECONDS, self._release, [library])
+            self._timer.daemon = True
+            try:
                 self._timer.start()
+            except RuntimeError:  # no memory even for a thread
+                self._timer = None
+                _trim(library)
 
     def _release(self, library: Any) -> None:  # noqa: ANN401
         with self._lock:
             if self._users == 0:  # nobody came between the timer's end and the lock
-                library.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
-                library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
-                library.malloc_trim(0)
+                _trim(library)
+
+
+def _trim(library: Any) -> None:  # noqa: ANN401
+    library.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
+    library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
+    library.malloc_trim(0)
 
 
 @cache

@@ -306,3 +306,26 @@ def test_an_unknown_word_is_explained(capsys):
         run("sgement")
     assert stopped.value.code == 2
     assert "segment" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: of 12 bytes")],
+    ids=["NumPy's", "torch's"],
+)
+def test_memory_that_runs_out_is_told_in_one_line(error, folder, capsys, monkeypatch):
+    def load(_name):
+        raise error
+
+    monkeypatch.setattr(Model, "load", load)
+    assert run("segment", folder / "image.tif", "--output", folder / "labels.tif") == 2
+    assert capsys.readouterr().err.strip().startswith("unet-napari: error: The memory")
+
+
+def test_a_defect_of_the_program_is_not_hidden(folder, monkeypatch):
+    def load(_name):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(Model, "load", load)
+    with pytest.raises(RuntimeError, match="a defect"):
+        run("segment", folder / "image.tif", "--output", folder / "labels.tif")

@@ -18,6 +18,10 @@ from unet_napari.heap import keep_freed_memory
 __all__ = ["main"]
 
 _COMMANDS = (segment, train, evaluate, export, info, demo)
+_NO_MEMORY = (
+    "The memory that is free does not suffice. Close other programs, or raise the limit under "
+    "which this one runs (ulimit, container)."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("\nunet-napari: interrupted; no unfinished output is left.", file=sys.stderr)
             return 130
+        except (MemoryError, RuntimeError) as error:
+            from unet_napari.device import is_out_of_memory
+
+            if not is_out_of_memory(error):
+                raise
+            print(f"\nunet-napari: error: {_NO_MEMORY}", file=sys.stderr)
+            return 2
     return 0
 
 

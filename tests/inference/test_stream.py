@@ -14,7 +14,8 @@ from unet_napari.inference import InferenceConfig, plan_tiles, predict_steps
 from unet_napari.inference.graph import trace
 from unet_napari.inference.operations import ROWS, NotStreamableError
 from unet_napari.inference.plan import make_plan
-from unet_napari.inference.stream import Stream, choose_strip, rehearse_stream
+from unet_napari.inference.row_buffer import RowBuffer
+from unet_napari.inference.stream import Stream, choose_strip, find_room, rehearse_stream
 from unet_napari.networks import fold_batch_norm
 
 NETWORKS = [
@@ -101,6 +102,24 @@ def test_the_state_of_a_stream_is_no_copy(make_model):
         assert rows.is_contiguous()
         memory = kept._rows.untyped_storage()
         assert rows.numel() == 0 or rows.untyped_storage().data_ptr() == memory.data_ptr()
+
+
+def test_no_step_moves_more_rows_than_it_makes(make_model, monkeypatch):
+    """Moving the rows that a skip connection keeps, for each strip, would cost a twentieth."""
+    moved, move = {}, RowBuffer._move_to_front
+
+    def counted(self, kept, count):
+        moved[self] = moved.get(self, 0) + kept
+        move(self, kept, count)
+
+    monkeypatch.setattr(RowBuffer, "_move_to_front", counted)
+    steps = trace(fold_batch_norm(make_model(features=(4, 6, 8)).network), (1, 1, 1024, 8))
+    stream = Stream(steps, 4, find_room(steps, 4), images=0)
+    for _ in stream.run(torch.empty(0, 1, 4, 8) for _ in range(256)):
+        pass
+    assert sum(moved.values()) > 0
+    for kept in stream._kept:
+        assert moved.get(kept, 0) <= kept.stop
 
 
 def test_strips_are_thinner_where_memory_is_short(make_model):

@@ -6,44 +6,68 @@ oneDNN in 3D and take a kernel that is several times slower, so it is called by 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
-__all__ = ["convolve"]
+__all__ = ["Convolution"]
 
 
-def convolve(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    transposed: bool,
-    output_padding: list[int],
-    groups: int,
-    relu: bool,
-) -> Tensor:
-    """Compute ``aten::convolution`` with the same arguments, and a ReLU of it if `relu`."""
-    result: Tensor
-    plain = x.device.type == "cpu" and x.dtype == torch.float32 and torch._C._has_mkldnn
-    plain &= len(x) > 0  # of the empty batch of a rehearsal oneDNN divides by zero
-    then: tuple[str, list[float], str] = ("relu" if relu else "none", [], "")
-    if plain and not transposed:
-        result = torch.ops.mkldnn._convolution_pointwise(
-            x, weight, bias, padding, stride, dilation, groups, *then
+@dataclass
+class Convolution:
+    """``aten::convolution`` with the same arguments but the input, and a ReLU of it if `relu`."""
+
+    weight: Tensor
+    bias: Tensor | None
+    stride: list[int]
+    padding: list[int]
+    dilation: list[int]
+    transposed: bool
+    output_padding: list[int]
+    groups: int
+    relu: bool = False
+    # The weights in the order of oneDNN, which would else put them in order for each strip.
+    _packed: Tensor | None = field(default=None, init=False, repr=False)
+
+    def __call__(self, inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
+        """Convolve the first of the inputs."""
+        (x,) = inputs
+        plain = x.device.type == "cpu" and x.dtype == torch.float32 and torch._C._has_mkldnn
+        plain &= len(x) > 0  # of the empty batch of a rehearsal oneDNN divides by zero
+        if plain and not self.transposed:
+            return self._convolved(x)
+        if plain and x.ndim == 5 and self.groups == 1:  # in 2D torch's own is the faster one
+            return self._transposed(x)
+        result = torch.convolution(
+            x, self.weight, self.bias, self.stride, self.padding, self.dilation,
+            self.transposed, self.output_padding, self.groups,
+        )  # fmt: skip
+        return result.relu_() if self.relu else result
+
+    def _convolved(self, x: Tensor) -> Tensor:
+        settings = (self.padding, self.stride, self.dilation, self.groups)
+        if self._packed is None:
+            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
+                self.weight, *settings, list(x.shape)
+            )
+        result: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, self._packed, self.bias, *settings, self._then, [], ""
         )
         return result
-    if plain and x.ndim == 5 and groups == 1:  # in 2D torch's own is the faster one
-        result = torch.ops.mkldnn._convolution_transpose_pointwise(
-            x, weight, bias, padding, output_padding, stride, dilation, groups, *then
-        )
+
+    def _transposed(self, x: Tensor) -> Tensor:
+        result: Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(
+            x, self.weight, self.bias, self.padding, self.output_padding, self.stride,
+            self.dilation, self.groups, self._then, [], "",
+        )  # fmt: skip
         return result
-    result = torch.convolution(
-        x, weight, bias, stride, padding, dilation, transposed, output_padding, groups
-    )
-    return result.relu_() if relu else result
+
+    @property
+    def _then(self) -> str:
+        return "relu" if self.relu else "none"

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unet_napari.inference.calls import Call
-from unet_napari.inference.convolution import convolve
+from unet_napari.inference.convolution import Convolution
 from unet_napari.inference.rows import Rows, Spread, Window
 
 __all__ = ["ROWS", "NotStreamableError", "Operation", "Recipe", "joined", "recipe"]
@@ -73,41 +73,24 @@ def recipe(call: Call) -> Recipe:
 def joined(operations: Sequence[Operation], following: Operation) -> tuple[Operation, ...]:
     """Return operations with one more behind them; a ReLU becomes part of its convolution."""
     *before, last = operations
-    if isinstance(last, _Convolution) and following is _relu:
+    if isinstance(last, Convolution) and following is _relu:
         return (*before, replace(last, relu=True))
     return (*operations, following)
 
 
-@dataclass(frozen=True)
-class _Convolution:
-    weight: Tensor
-    bias: Tensor | None
-    settings: dict[str, Any]
-    relu: bool = False
-
-    def __call__(self, inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
-        return convolve(inputs[0], self.weight, self.bias, **self.settings, relu=self.relu)
-
-
 def _convolution(a: Arguments) -> Recipe:
     weight, bias = a["weight"], a["bias"]
-    kernel, stride, padding = weight.shape[ROWS], a["stride"][0], a["padding"][0]
+    kernel, stride, before = weight.shape[ROWS], a["stride"][0], a["padding"][0]
     rows: Rows
     if a["transposed"]:
-        if kernel != stride or padding or a["output_padding"][0] or a["dilation"][0] != 1:
+        if kernel != stride or before or a["output_padding"][0] or a["dilation"][0] != 1:
             raise NotStreamableError("a transposed convolution whose windows overlap")
         rows = Spread(stride)
     else:
-        rows = Window(a["dilation"][0] * (kernel - 1) + 1, stride, padding)
-    settings = {
-        "stride": a["stride"],
-        "padding": [0, *a["padding"][1:]],  # rows beyond the image are added by the caller
-        "dilation": a["dilation"],
-        "transposed": a["transposed"],
-        "output_padding": a["output_padding"],
-        "groups": a["groups"],
-    }
-    return Recipe([a["input"]], rows, _Convolution(weight, bias, settings))
+        rows = Window(a["dilation"][0] * (kernel - 1) + 1, stride, before)
+    padding = [0, *a["padding"][1:]]  # rows beyond the image are added by the caller
+    settings = (a["stride"], padding, a["dilation"], a["transposed"], a["output_padding"])
+    return Recipe([a["input"]], rows, Convolution(weight, bias, *settings, a["groups"]))
 
 
 def _max_pool(a: Arguments) -> Recipe:

@@ -32,8 +32,6 @@ __all__ = ["Stream", "choose_strip", "find_room", "rehearse_stream"]
 _STRIP_BYTES = 2**26
 # At least so many strips: a small image in one would take as much memory as without a stream.
 _FEWEST_STRIPS = 4
-# One part in so many of the rows that a step needs room for is added.
-_SPARE = 4
 
 
 class Stream:
@@ -200,9 +198,10 @@ def choose_strip(steps: Sequence[Step], memory: int) -> int:
 
 
 def find_room(steps: Sequence[Step], strip: int) -> list[int]:
-    """Return how many rows of each step to have room for: the most there are, and some more.
+    """Return how many rows of each step to have room for: the most there are, and those kept again.
 
-    A step that keeps many rows for few new ones then moves them once for several strips.
+    A step that keeps many rows for few new ones then moves them once for several strips, and
+    moves no more rows than it makes.
 
     Parameters
     ----------
@@ -211,10 +210,11 @@ def find_room(steps: Sequence[Step], strip: int) -> list[int]:
     """
     rehearsal = Stream(steps, strip, images=0)
     _pull(rehearsal, steps, strip)
-    return [
-        min(rows + rows // _SPARE, step.size)
-        for rows, step in zip(rehearsal.room, steps, strict=True)
-    ]
+    room = []
+    for rows, step in zip(rehearsal.room, steps, strict=True):
+        kept = max(0, rows - _at_once(step, strip, steps[0].size))
+        room.append(min(rows + kept, step.size))
+    return room
 
 
 def rehearse_stream(steps: Sequence[Step], strip: int) -> int:

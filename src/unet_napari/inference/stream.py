@@ -32,6 +32,9 @@ __all__ = ["Stream", "choose_strip", "find_room", "rehearse_stream"]
 _STRIP_BYTES = 2**26
 # At least so many strips: a small image in one would take as much memory as without a stream.
 _FEWEST_STRIPS = 4
+# Rows that a step has room for beyond those it needs: two strips, but at least a quarter. Of thin
+# strips, which save memory, many more would be needed to move seldom.
+_SPARE, _SPARE_STRIPS = 4, 2
 
 
 class Stream:
@@ -198,10 +201,9 @@ def choose_strip(steps: Sequence[Step], memory: int) -> int:
 
 
 def find_room(steps: Sequence[Step], strip: int) -> list[int]:
-    """Return how many rows of each step to have room for: the most there are, and those kept again.
+    """Return how many rows of each step to have room for: the most there are, and some more.
 
-    A step that keeps many rows for few new ones then moves them once for several strips, and
-    moves no more rows than it makes.
+    A step that keeps many rows for few new ones then moves them once for several strips.
 
     Parameters
     ----------
@@ -212,8 +214,9 @@ def find_room(steps: Sequence[Step], strip: int) -> list[int]:
     _pull(rehearsal, steps, strip)
     room = []
     for rows, step in zip(rehearsal.room, steps, strict=True):
-        kept = max(0, rows - _at_once(step, strip, steps[0].size))
-        room.append(min(rows + kept, step.size))
+        new = _at_once(step, strip, steps[0].size)
+        more = min(max(rows // _SPARE, _SPARE_STRIPS * new), rows - new)
+        room.append(min(rows + max(more, 0), step.size))
     return room
 
 

@@ -46,12 +46,15 @@ def whole():
     return _whole
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _one_thread():
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _toy_memory():
     """Plan for the features alone: beside them the kernels of these small networks are huge."""
     with pytest.MonkeyPatch.context() as patch:

@@ -140,6 +140,8 @@ class Segmentation:
 
     def decode(self, position: int, blocks: Blocks) -> Iterator[Progress]:
         """Turn the maps of one view into labels."""
+        # The first block of a large image takes seconds.
+        yield self._progress(position, self._work, _FINDING)
         view = self.views[position]
         if not self._slicewise or view.index[-1] == 0:
             self._highest = 0  # a new frame

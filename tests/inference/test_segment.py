@@ -256,6 +256,22 @@ def test_another_error_in_decoding_is_not_taken_for_memory(bright, monkeypatch):
         segmented(Image(squares((4, 4)), "YX"), bright())
 
 
+def test_finding_objects_is_said_before_it_begins(bright, monkeypatch):
+    said, decode = [], CellsTask.decode_steps
+
+    def noted(*arguments):
+        said.append(last["stage"])
+        return decode(*arguments)
+
+    monkeypatch.setattr(CellsTask, "decode_steps", noted)
+    last, out = {}, np.zeros((40, 40), np.uint32)
+    for step in segment_steps(
+        Image(squares((4, 4)), "YX"), bright(), out, InferenceConfig(**ON_CPU)
+    ):
+        last["stage"] = step.stage
+    assert said == ["finding objects"]
+
+
 def test_provisional_labels_fill_the_result_and_every_step_says_where(bright):
     pixels = squares((4, 4), (4, 24), (24, 10))
     out = np.zeros((40, 40), np.uint32)

@@ -32,7 +32,7 @@ class Convolution:
     output_padding: list[int]
     groups: int
     relu: bool = False
-    # The weights in the order of oneDNN, which would else put them in order for each strip.
+    # The weights in oneDNN's own order: it would bring them into it again for each strip.
     _packed: Tensor | None = field(default=None, init=False, repr=False)
 
     def __call__(self, inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:

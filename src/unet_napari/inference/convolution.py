@@ -6,7 +6,8 @@ oneDNN in 3D and take a kernel that is several times slower, so it is called by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Convolution"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Convolution:
     """``aten::convolution`` with the same arguments but the input, and a ReLU of it if `relu`."""
 
@@ -32,8 +33,6 @@ class Convolution:
     output_padding: list[int]
     groups: int
     relu: bool = False
-    # The weights in oneDNN's own order: it would bring them into it again for each strip.
-    _packed: Tensor | None = field(default=None, init=False, repr=False)
 
     def __call__(self, inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
         """Convolve the first of the inputs."""
@@ -51,15 +50,19 @@ class Convolution:
         return result.relu_() if self.relu else result
 
     def _convolved(self, x: Tensor) -> Tensor:
-        settings = (self.padding, self.stride, self.dilation, self.groups)
-        if self._packed is None:
-            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
-                self.weight, *settings, list(x.shape)
-            )
         result: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, self._packed, self.bias, *settings, self._then, [], ""
-        )
+            x, self._packed, self.bias, self.padding, self.stride, self.dilation, self.groups,
+            self._then, [], "",
+        )  # fmt: skip
         return result
+
+    @cached_property
+    def _packed(self) -> Tensor:
+        """The weights in oneDNN's own order: it would bring them into it again for each strip."""
+        packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
+            self.weight, self.padding, self.stride, self.dilation, self.groups
+        )
+        return packed
 
     def _transposed(self, x: Tensor) -> Tensor:
         result: Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(

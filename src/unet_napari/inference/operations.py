@@ -80,15 +80,15 @@ def joined(operations: Sequence[Operation], following: Operation) -> tuple[Opera
 
 def _convolution(a: Arguments) -> Recipe:
     weight, bias = a["weight"], a["bias"]
-    kernel, stride, before = weight.shape[ROWS], a["stride"][0], a["padding"][0]
+    kernel, stride, padding = weight.shape[ROWS], a["stride"][0], a["padding"]
     rows: Rows
     if a["transposed"]:
-        if kernel != stride or before or a["output_padding"][0] or a["dilation"][0] != 1:
+        if kernel != stride or padding[0] or a["output_padding"][0] or a["dilation"][0] != 1:
             raise NotStreamableError("a transposed convolution whose windows overlap")
         rows = Spread(stride)
     else:
-        rows = Window(a["dilation"][0] * (kernel - 1) + 1, stride, before)
-    padding = [0, *a["padding"][1:]]  # rows beyond the image are added by the caller
+        rows = Window(a["dilation"][0] * (kernel - 1) + 1, stride, padding[0])
+    padding = [0, *padding[1:]]  # rows beyond the image are added by the caller
     settings = (a["stride"], padding, a["dilation"], a["transposed"], a["output_padding"])
     return Recipe([a["input"]], rows, Convolution(weight, bias, *settings, a["groups"]))
 

@@ -180,8 +180,8 @@ def _offset(labels: Labels) -> NDArray[np.float32]:
 # Decoders ---------------------------------------------------------------------------------------
 
 
-def on_boundary(task: CellsTask, maps: Maps) -> Labels:
-    """Seeds of high inside, watershed of the boundary map."""
+def as_shipped(task: CellsTask, maps: Maps) -> Labels:
+    """Seeds of high inside, the watershed that ships."""
     return task.decode(maps)
 
 
@@ -253,7 +253,7 @@ class Variant:
 
     title: str
     task: CellsTask = field(default_factory=WithBoundary)
-    decoders: Mapping[str, Decoder] = field(default_factory=lambda: {"": on_boundary})
+    decoders: Mapping[str, Decoder] = field(default_factory=lambda: {"": as_shipped})
     data: str = "dsb"
     seed: int = 0
     ema: float | None = None
@@ -263,14 +263,14 @@ class Variant:
 
 
 READERS = {
-    "watershed of the boundary": on_boundary,
+    "watershed of the boundary less the foreground": as_shipped,
     "seeds regrown to the nearest": regrown,
     "watershed of the shape's distance": on_shape,
 }
 SEEDS = {f"seeds above {level}": with_seeds(level) for level in (0.2, 0.35, 0.5, 0.65, 0.8)}
 LEVELS = {f"distance seeds above {level}": on_distance(level) for level in (0.4, 0.5, 0.6, 0.7)}
 DISTANCE = {
-    "watershed of the boundary": on_boundary,
+    "watershed of the boundary less the foreground": as_shipped,
     **LEVELS,
     "distance seeds above 0.5, watershed of the boundary": on_distance(0.5, relief=1),
 }

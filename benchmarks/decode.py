@@ -109,7 +109,7 @@ def at_once(maps: NDArray[np.float32]) -> NDArray[np.int32]:
     foreground, boundary, distance = maps
     mask = foreground > RULE.foreground_threshold
     seeds = ndimage.label((foreground * distance > RULE.seed_threshold) & mask)[0]
-    labels: NDArray[np.int32] = watershed(boundary, seeds, mask=mask)
+    labels: NDArray[np.int32] = watershed(boundary - foreground, seeds, mask=mask)
     return labels
 
 

@@ -49,6 +49,16 @@ def test_a_boundary_separates_and_every_pixel_goes_to_its_side():
     assert labels.dtype == np.uint32
 
 
+@pytest.mark.parametrize("weakest", [2, 3, 4, 5])
+def test_on_a_plateau_of_the_boundary_the_cut_lies_where_the_foreground_is_weakest(weakest):
+    foreground, boundary = np.ones((2, 1, 8))
+    boundary[0, [0, 7]] = 0
+    foreground[0, weakest] = 0.9
+    (row,) = decode(foreground, boundary).tolist()
+    assert row[:weakest] == [1] * weakest
+    assert row[weakest + 1 :] == [2] * (7 - weakest)
+
+
 @pytest.mark.parametrize("shape", [(31, 33), (9, 11, 13)])
 @pytest.mark.parametrize("value", [0.0, 0.5, np.nan])
 def test_constant_maps_hold_no_object(shape, value):

@@ -89,7 +89,7 @@ def test_objects_are_those_of_a_watershed_of_the_whole_image(shape, seed, voxels
     rule = CellRule(0.5, 0.4, 0)
     found = objects(maps, rule, Blocks(voxels))
     seeds, count = ndimage.label(rule.seeds(maps))
-    reference = watershed(maps[1], seeds, mask=rule.mask(maps))
+    reference = watershed(rule.relief(maps), seeds, mask=rule.mask(maps))
     assert found.max() == count
     numbers = np.array(
         [0, *(found.flat[np.flatnonzero(seeds == i)[0]] for i in range(1, count + 1))]

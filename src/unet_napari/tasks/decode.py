@@ -52,6 +52,10 @@ class CellRule:
         return seeds
 
     def relief(self, maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return what is flooded last: the boundary."""
-        boundary: NDArray[np.uint8] = maps[1]
-        return boundary
+        """Return what is flooded last: the boundary, where the foreground is weakest.
+
+        The boundary alone has plateaus of 1 between cells, on which a cut could lie anywhere.
+        """
+        ridge = (maps[1].astype(np.uint16) + (255 - maps[0])) // 2
+        relief: NDArray[np.uint8] = ridge.astype(np.uint8)
+        return relief

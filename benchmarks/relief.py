@@ -1,0 +1,73 @@
+"""Which relief the watershed of the cell head should flood, with one trained model.
+
+Run with ``python benchmarks/relief.py MODEL IMAGES LABELS``; it takes as long as segmenting the
+images. Seeds, foreground and the smallest size are the model's own. IMAGES must be images that the
+model never saw, and that are not those on which its final score is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+import torch
+from machine import conditions
+from scipy import ndimage
+from skimage.segmentation import watershed
+
+from unet_napari import Model, predict
+from unet_napari.metrics import evaluate
+from unet_napari.tasks import CellsTask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+# Of foreground, boundary and distance; the second one is what CellRule.relief floods.
+RELIEFS: dict[str, Callable[..., NDArray[np.floating]]] = {
+    "boundary": lambda _, boundary, __: boundary,
+    "boundary - foreground": lambda foreground, boundary, _: boundary - foreground,
+    "boundary, smoothed by 1 px": lambda _, boundary, __: ndimage.gaussian_filter(boundary, 1),
+    "-distance": lambda _, __, distance: -distance,
+    "boundary - distance": lambda _, boundary, distance: boundary - distance,
+    "-foreground": lambda foreground, _, __: -foreground,
+    "steps from the seeds": lambda foreground, _, __: np.zeros_like(foreground),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("model", "images", "labels"):
+        parser.add_argument(name, type=Path)
+    arguments = parser.parse_args()
+    model = Model.load(arguments.model)
+    if not isinstance(task := model.task, CellsTask):
+        parser.error(f"{arguments.model} does not find cells.")
+    files = sorted(arguments.images.iterdir())
+    truth = [tifffile.imread(arguments.labels / file.name) for file in files]
+    maps = [predict(tifffile.imread(file), model) for file in files]
+    print(conditions(torch.get_num_threads()), f"{len(files)} images.\n")
+    print("| relief | AP50 | AP75 | AP80 | AP90 | split | merged |\n|---|--:|--:|--:|--:|--:|--:|")
+    for name, relief in RELIEFS.items():
+        found = evaluate(truth, [flooded(task, each, relief(*each)) for each in maps])
+        scores = " | ".join(f"{found.average_precision(iou):.3f}" for iou in (0.5, 0.75, 0.8, 0.9))
+        print(f"| {name} | {scores} | {found.splits} | {found.merges} |")
+
+
+def flooded(
+    task: CellsTask, maps: NDArray[np.floating], relief: NDArray[np.floating]
+) -> NDArray[Any]:
+    """Flood a relief from the model's seeds, in its foreground; drop what is too small."""
+    foreground, _, distance = maps
+    mask = foreground > task.foreground_threshold
+    seeds = ndimage.label((foreground * distance > task.seed_threshold) & mask)[0]
+    labels = watershed(relief, seeds, mask=mask)
+    return np.where(np.bincount(labels.ravel())[labels] >= task.min_size, labels, 0)
+
+
+if __name__ == "__main__":
+    main()

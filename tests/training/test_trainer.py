@@ -136,7 +136,7 @@ def test_stopping_early_leaves_a_usable_model(cells_pair):
 
 
 def test_the_best_weights_are_kept_and_among_equals_the_later(cells_pair, monkeypatch):
-    scores = iter([0.2, 0.7, 0.65, 0.5])
+    scores = iter([0.2, 0.7, 0.57, 0.5])  # a difference of two is uncertain by 0.14
     monkeypatch.setattr("unet_napari.training.validate.Judge.uncertainty", lambda *_: 0.1)
     monkeypatch.setattr("unet_napari.training.validate.Judge.score", lambda *_: next(scores))
     monkeypatch.setattr("unet_napari.training.budget._VALIDATIONS", 4)
@@ -148,7 +148,7 @@ def test_the_best_weights_are_kept_and_among_equals_the_later(cells_pair, monkey
     assert [best for best, _ in seen] == [True, True, True, False]
     model = trainer.best_model()
     assert torch.equal(weights(model), seen[2][1])
-    assert model.provenance["score"] == 0.65
+    assert model.provenance["score"] == 0.57
 
 
 def test_patience_ends_a_training_that_gets_no_better(cells_pair, monkeypatch):

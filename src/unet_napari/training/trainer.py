@@ -234,8 +234,8 @@ class Trainer:
         highest = self._highest
         # Among weights that the held-out labels cannot tell apart, the later ones, which a lower
         # learning rate has refined: the best of many noisy scores is mostly a lucky one
-        # (the one-standard-error rule of Breiman et al. 1984).
-        enough = None if highest is None else highest - self._judge.uncertainty(highest)
+        # (the one-standard-error rule of Breiman et al. 1984, with that of a difference).
+        enough = None if highest is None else highest - 2**0.5 * self._judge.uncertainty(highest)
         score = None
         if self._judge.samples:
             score = self._judge.score(self._learner.judged, enough)

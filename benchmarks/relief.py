@@ -1,8 +1,8 @@
 """Which relief the watershed of the cell head should flood, with one trained model.
 
 Run with ``python benchmarks/relief.py MODEL IMAGES LABELS``; it takes as long as segmenting the
-images. Seeds, foreground and the smallest size are the model's own. IMAGES must be images that the
-model never saw, and that are not those on which its final score is measured.
+images. Seeds, foreground and the smallest size are the model's own. IMAGES should be some that the
+model never saw, and never those on which its final score is measured.
 """
 
 from __future__ import annotations

@@ -169,7 +169,8 @@ def new_labels(viewer: ViewerModel, layer: ImageLayer, axes: str | None = None) 
 def empty_array(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
     """Return zeros that take memory only where something is written.
 
-    Above a gigabyte they are a sparse temporary file, which goes when the array does.
+    Above a gigabyte they are a sparse temporary file, which goes when the array does, also where
+    the program is killed (not on Windows, where an open file keeps its name).
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= _IN_MEMORY:
@@ -177,7 +178,10 @@ def empty_array(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
     with tempfile.NamedTemporaryFile(prefix="unet-napari-", suffix=".npy", delete=False) as file:
         path = Path(file.name)
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=tuple(shape))
-    weakref.finalize(array, path.unlink, missing_ok=True)
+    try:
+        path.unlink()  # its room is given back with the last map of it
+    except PermissionError:  # Windows
+        weakref.finalize(array, path.unlink, missing_ok=True)
     return array
 
 

@@ -1,18 +1,14 @@
-import gc
-
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
-from unet_napari._napari import layers
 from unet_napari._napari.layers import (
     Place,
     apply_pixel_size,
     axes_of,
     current_slice,
     current_view,
-    empty_array,
     geometry,
     image_of,
     new_labels,
@@ -130,46 +126,6 @@ def test_new_labels_have_room_for_more_than_255_cells():
     assert labels.data.dtype.itemsize > 1
     assert labels.name == "cells labels"
     assert viewer.layers[-1] is labels
-
-
-def test_large_empty_arrays_take_no_room_and_leave_no_file_however_the_program_ends(monkeypatch):
-    room = []
-    unlink = layers.Path.unlink
-
-    def spy(path, *arguments, **options):
-        room.append(path.stat().st_blocks * 512)
-        unlink(path, *arguments, **options)
-
-    monkeypatch.setattr(layers, "_IN_MEMORY", 1000)
-    monkeypatch.setattr(layers.Path, "unlink", spy)
-    array = empty_array((64, 1024, 1024), np.uint32)
-    assert not layers.Path(array.filename).exists()
-    assert len(room) == 1
-    assert room[0] < 1 << 20
-    assert array.shape == (64, 1024, 1024)
-    assert not array[63].any()
-    array[5, :10, :10] = 7
-    assert array[5].sum() == 700
-
-
-def test_large_empty_arrays_take_their_file_along_where_it_cannot_go_before(monkeypatch):
-    unlink = layers.Path.unlink
-    calls = []
-
-    def windows(path, *arguments, **options):
-        calls.append(path)
-        if len(calls) == 1:
-            raise PermissionError("in use")
-        unlink(path, *arguments, **options)
-
-    monkeypatch.setattr(layers, "_IN_MEMORY", 1000)
-    monkeypatch.setattr(layers.Path, "unlink", windows)
-    array = empty_array((4, 1024, 1024), np.uint32)
-    path = layers.Path(array.filename)
-    assert path.exists()
-    del array
-    gc.collect()
-    assert not path.exists()
 
 
 def test_the_current_slice_follows_the_sliders_in_the_layers_own_pixels():

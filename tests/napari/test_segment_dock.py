@@ -6,6 +6,7 @@ import pytest
 import tifffile
 import zarr
 
+from unet_napari._napari import results
 from unet_napari._napari.model_combo import model_saved
 from unet_napari._napari.segment_dock import SegmentDock
 from unet_napari.engine import (
@@ -18,6 +19,7 @@ from unet_napari.engine import (
     SegmentJob,
 )
 from unet_napari.engine.arrays import open_ref
+from unet_napari.errors import ResourceError
 from unet_napari.images import Statistics, open_output
 from unet_napari.inference.progress import PlanSummary, Progress
 
@@ -183,6 +185,23 @@ def test_the_view_lands_in_its_place_with_numbers_of_its_own(dock, viewer, clien
     assert (data[10:60, 20:100] == 1).all()
     assert (data[100:150, 20:100] == 2).all()
     assert np.count_nonzero(data) == 2 * 50 * 80
+
+
+def test_a_slice_without_room_is_one_message_and_the_next_run_works(
+    dock, viewer, client, qtbot, monkeypatch
+):
+    def refuse(*_):
+        raise ResourceError("The disk is full.")
+
+    viewer.add_image(np.zeros((9, 20, 30)), name="stack")
+    dock.scope.value = "slice"
+    with monkeypatch.context() as full:
+        full.setattr(results, "check_room", refuse)
+        run(dock, client, qtbot, np.ones((20, 30), np.uint32))
+        qtbot.waitUntil(lambda: dock.status.value == "The disk is full.")
+    assert [layer.name for layer in viewer.layers] == ["stack"]
+    run(dock, client, qtbot, np.ones((20, 30), np.uint32))
+    assert viewer.layers["stack · nuclei"].data.sum() == 20 * 30
 
 
 def test_a_3d_model_sees_slices_around_the_wanted_one(dock, viewer, client, qtbot, library):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QDialog, QLabel
 
+from unet_napari._napari import preview, results
 from unet_napari._napari.train_dock import TrainDock
 from unet_napari.engine import (
     AugmentationJob,
@@ -16,6 +17,7 @@ from unet_napari.engine import (
     TrainJob,
 )
 from unet_napari.engine.arrays import open_ref
+from unet_napari.errors import ResourceError
 from unet_napari.networks.catalogue import CATALOGUE
 from unet_napari.training.config import AugmentConfig, TrainConfig
 from unet_napari.training.events import Started, Step, Validated
@@ -275,6 +277,26 @@ def test_the_preview_follows_the_slider(dock, viewer, client, qtbot):
     assert data.shape == stack.shape
     assert (data[4] == 7).all()
     assert not data[:4].any()
+
+
+def test_a_preview_without_room_is_told_once_and_the_training_goes_on(
+    running, viewer, client, qtbot, monkeypatch
+):
+    def refuse(*_):
+        raise ResourceError("The disk is full.")
+
+    told = []
+    monkeypatch.setattr(results, "check_room", refuse)
+    monkeypatch.setattr(preview, "show_warning", told.append)
+    qtbot.waitUntil(lambda: bool(client.commands))
+    key, shape = client.commands[-1].key, viewer.layers["nuclei"].data.shape
+    for step in (1, 2):
+        client.say(Preview(step=step, key=key, labels=np.ones(shape, np.uint32)))
+    client.say(STEP)
+    qtbot.waitUntil(lambda: running.progress.value == 40)
+    assert told == ["The disk is full."]
+    assert "nuclei · prediction" not in viewer.layers
+    assert running.run.text == "Stop"
 
 
 def test_removing_the_image_during_a_run_does_no_harm(running, viewer, client, qtbot):

@@ -81,7 +81,10 @@ class EngineDock(Form):
 
     @abstractmethod
     def on_result(self, result: Any) -> None:  # noqa: ANN401
-        """Show what the engine has made; after a Stop too, if there is something."""
+        """Show what the engine has made; after a Stop too, if there is something.
+
+        A `UnetNapariError` raised here is shown.
+        """
 
     # -- the button, the bar and the line -----------------------------------------------------
 
@@ -169,7 +172,10 @@ class EngineDock(Form):
 
     def _on_ended(self, result: object) -> None:
         self._idle()
-        self.on_result(result)
+        try:
+            self.on_result(result)
+        except UnetNapariError as error:
+            self.fail(error)
 
     def _idle(self) -> None:
         self.busy = False

@@ -4,8 +4,6 @@ Works on layers and a `ViewerModel`; knows no Qt.
 """
 
 import math
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +14,8 @@ from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Layer
 from napari.utils.transforms import CompositeAffine
-from numpy.typing import DTypeLike, NDArray
 
+from unet_napari._napari.empty_array import empty_array
 from unet_napari.errors import ImageError
 from unet_napari.images import AXES, Image, LazyArray, guess_axes, parse_axes, read_image
 from unet_napari.images.axes import describe_shape
@@ -29,7 +27,6 @@ __all__ = [
     "axes_of",
     "current_slice",
     "current_view",
-    "empty_array",
     "geometry",
     "image_of",
     "new_labels",
@@ -40,7 +37,6 @@ __all__ = [
 
 _AXIS_NAMES = {"TIME": "T", "CHANNEL": "C", "CHANNELS": "C", "RGB": "C"}
 _EXAMPLES = {3: "CYX or ZYX", 4: "TZYX or CZYX", 5: "TCZYX or TZCYX"}
-_IN_MEMORY = 1 << 30  # bytes; a larger empty array lives in a sparse file
 
 
 def array_of(layer: Layer) -> LazyArray:
@@ -156,6 +152,8 @@ def new_labels(viewer: ViewerModel, layer: ImageLayer, axes: str | None = None) 
     ------
     ImageError
         If the axes of the image cannot be told.
+    ResourceError
+        If the image is large and the disk of temporary files full.
     """
     letters = axes_of(layer, axes)
     shape = output_shape(array_of(layer).shape, letters)
@@ -164,25 +162,6 @@ def new_labels(viewer: ViewerModel, layer: ImageLayer, axes: str | None = None) 
     )
     viewer.add_layer(labels)
     return labels
-
-
-def empty_array(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-    """Return zeros that take memory only where something is written.
-
-    Above a gigabyte they are a sparse temporary file, which goes when the array does, also where
-    the program is killed (not on Windows, where an open file keeps its name).
-    """
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size <= _IN_MEMORY:
-        return np.zeros(shape, dtype)
-    with tempfile.NamedTemporaryFile(prefix="unet-napari-", suffix=".npy", delete=False) as file:
-        path = Path(file.name)
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=tuple(shape))
-    try:
-        path.unlink()  # its room is given back with the last map of it
-    except PermissionError:  # Windows
-        weakref.finalize(array, path.unlink, missing_ok=True)
-    return array
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import math
 
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import QTimer
 
 from unet_napari._napari.engine_dock import EngineDock
@@ -17,6 +18,7 @@ from unet_napari._napari.layers import (
 from unet_napari._napari.parts import DEPTH, Part, cut_out, part_around
 from unet_napari._napari.results import write_result
 from unet_napari.engine import Preview, PreviewRequest
+from unet_napari.errors import ResourceError
 
 __all__ = ["PURPOSE", "LivePreview", "visible_place"]
 
@@ -63,22 +65,30 @@ class LivePreview:
         self._timer.stop()
 
     def show(self, preview: Preview) -> None:
-        """Write a prediction into the layer, unless the user has moved on."""
+        """Write a prediction into the layer, unless the user has moved on.
+
+        Where there is no room for it, say so once; the training goes on.
+        """
         current = self._part
         if current is None or int(preview.key) != len(self._places) - 1:
             return
         if self._image not in self._viewer.layers:
             return
         part = current.flattened(preview.labels[tuple(slice(*pair) for pair in current.inner)])
-        write_result(
-            self._viewer,
-            self._image,
-            self._axes,
-            part,
-            self._places[-1],
-            purpose=PURPOSE,
-            below=self._labels,
-        )
+        try:
+            write_result(
+                self._viewer,
+                self._image,
+                self._axes,
+                part,
+                self._places[-1],
+                purpose=PURPOSE,
+                below=self._labels,
+            )
+        except ResourceError as error:
+            self.stop()
+            self._part = None
+            show_warning(str(error))
 
     def _look(self) -> None:
         """Ask for the part of the image that the user looks at, if it is another one now."""

@@ -8,10 +8,10 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
+from unet_napari._napari.empty_array import check_room, empty_array
 from unet_napari._napari.layers import (
     Place,
     array_of,
-    empty_array,
     geometry,
     output_axes,
     output_shape,
@@ -102,14 +102,21 @@ def write_result(
 
     Written in place and with one refresh, which is several times as fast as new data, so that a
     live prediction does not disturb the painting.
+
+    Raises
+    ------
+    ResourceError
+        If the image is large and the disk of temporary files full; nothing is changed.
     """
     shape = output_shape(array_of(image).shape, axes)
     where = place.indexer(output_axes(axes))
     layer = find_result(viewer, image, purpose)
     if layer is None or array_of(layer).shape != shape:
         data = empty_array(shape, part.dtype)
+        check_room(data, part.nbytes)
         data[where] = part
         return show_result(viewer, image, axes, data, purpose, layer_type, below=below)
+    check_room(array_of(layer), part.nbytes)
     array_of(layer)[where] = part  # type: ignore[index]
     layer.refresh(extent=False)
     return layer

@@ -1,0 +1,67 @@
+"""The arrays of layers that are as large as an image."""
+
+import gc
+from collections import namedtuple
+
+import numpy as np
+import pytest
+
+from unet_napari._napari import empty_array
+from unet_napari.errors import ResourceError
+
+Usage = namedtuple("Usage", "free")
+
+
+def test_large_empty_arrays_take_no_room_and_leave_no_file_however_the_program_ends(monkeypatch):
+    room = []
+    unlink = empty_array.Path.unlink
+
+    def spy(path, *arguments, **options):
+        room.append(path.stat().st_blocks * 512)
+        unlink(path, *arguments, **options)
+
+    monkeypatch.setattr(empty_array, "_IN_MEMORY", 1000)
+    monkeypatch.setattr(empty_array.Path, "unlink", spy)
+    array = empty_array.empty_array((64, 1024, 1024), np.uint32)
+    assert not empty_array.Path(array.filename).exists()
+    assert len(room) == 1
+    assert room[0] < 1 << 20
+    assert array.shape == (64, 1024, 1024)
+    assert not array[63].any()
+    array[5, :10, :10] = 7
+    assert array[5].sum() == 700
+
+
+def test_large_empty_arrays_take_their_file_along_where_it_cannot_go_before(monkeypatch):
+    unlink = empty_array.Path.unlink
+    calls = []
+
+    def windows(path, *arguments, **options):
+        calls.append(path)
+        if len(calls) == 1:
+            raise PermissionError("in use")
+        unlink(path, *arguments, **options)
+
+    monkeypatch.setattr(empty_array, "_IN_MEMORY", 1000)
+    monkeypatch.setattr(empty_array.Path, "unlink", windows)
+    array = empty_array.empty_array((4, 1024, 1024), np.uint32)
+    path = empty_array.Path(array.filename)
+    assert path.exists()
+    del array
+    gc.collect()
+    assert not path.exists()
+
+
+def test_a_full_disk_is_an_error_and_not_the_end_of_napari(monkeypatch):
+    monkeypatch.setattr(empty_array, "_IN_MEMORY", 1000)
+    on_disk = empty_array.empty_array((100, 100), np.uint16)
+    in_memory = empty_array.empty_array((10, 10), np.uint16)
+    monkeypatch.setattr(empty_array.shutil, "disk_usage", lambda _: Usage(100 << 20))
+    empty_array.check_room(on_disk, 30 << 20)
+    empty_array.check_room(in_memory, 50 << 20)
+    with pytest.raises(ResourceError, match=r"is full.*TMPDIR"):
+        empty_array.check_room(on_disk, 50 << 20)
+    monkeypatch.setattr(empty_array.shutil, "disk_usage", lambda _: Usage(1 << 20))
+    with pytest.raises(ResourceError, match="is full"):
+        empty_array.empty_array((100, 100), np.uint16)
+    assert not empty_array.empty_array((10, 10), np.uint16).any()

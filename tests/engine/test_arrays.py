@@ -193,7 +193,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(folder, monkeypatch):
     def fail(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shared, "_reserve", fail)
+    monkeypatch.setattr(shared, "reserve", fail)
     with pytest.raises(ResourceError, match="no room for an array"):
         folder.allocate((10, 10), np.uint8)
     assert files(folder) == []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from unet_napari.disk import reserve
 from unet_napari.engine.arrays import ArrayRef, open_ref
 from unet_napari.errors import ImageError, ResourceError
 
@@ -87,7 +88,7 @@ class SharedFolder:
         try:
             with path.open("xb") as file:
                 _write_npy_header(file, shape, dtype)
-                _reserve(file, file.tell() + math.prod(shape) * dtype.itemsize)
+                reserve(file, file.tell() + math.prod(shape) * dtype.itemsize)
         except OSError as error:
             path.unlink(missing_ok=True)
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -187,12 +188,3 @@ def _zarr_ref(data: Any) -> ArrayRef | None:  # noqa: ANN401
 def _write_npy_header(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     header = {"shape": tuple(shape), "fortran_order": False, "descr": dtype.str}
     np.lib.format.write_array_header_2_0(file, header)
-
-
-def _reserve(file: BinaryIO, size: int) -> None:
-    """Grow a file with real space: writing to a map of a full disk would kill the process."""
-    file.flush()
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), 0, size)
-    else:
-        file.truncate(size)

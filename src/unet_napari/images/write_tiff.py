@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import os
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
+
+from unet_napari.disk import reserve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +77,8 @@ def create_tiff(
         bigtiff=large,
         **(_imagej_metadata(axes, pixel_size) if imagej else _ome_metadata(axes, pixel_size)),
     )
-    _reserve(path)
+    with path.open("r+b") as file:
+        reserve(file, path.stat().st_size)
     return pixels
 
 
@@ -105,21 +105,3 @@ def _ome_metadata(axes: str, pixel_size: Mapping[str, float]) -> dict[str, Any]:
         metadata[f"PhysicalSize{axis}"] = size
         metadata[f"PhysicalSize{axis}Unit"] = "µm"
     return {"metadata": metadata}
-
-
-def _reserve(path: Path) -> None:
-    """Claim the disk space of a file.
-
-    Writing through a memory map to a full disk does not raise: it kills the process.
-    """
-    size = path.stat().st_size
-    if not hasattr(os, "posix_fallocate"):
-        if shutil.disk_usage(path).free < size:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return
-    with path.open("r+b") as file:
-        try:
-            os.posix_fallocate(file.fileno(), 0, size)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every disk can
-                raise

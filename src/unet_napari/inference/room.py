@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from unet_napari.disk import reserve
 from unet_napari.errors import ResourceError
 from unet_napari.words import human_size
 
@@ -43,6 +43,11 @@ class DiskArray:
         Of the array.
     rows
         The axis along which it is mapped piece by piece; those before it are short.
+
+    Raises
+    ------
+    ResourceError
+        If the disk has no room for it.
     """
 
     def __init__(
@@ -50,7 +55,13 @@ class DiskArray:
     ) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self._file, self._axis = file, rows
-        _reserve(file, math.prod(shape) * self.dtype.itemsize)
+        size = math.prod(shape) * self.dtype.itemsize
+        try:
+            reserve(file, size)
+        except OSError as error:
+            raise ResourceError(
+                f"The probability maps need {human_size(size)} of disk: {error.strerror}."
+            ) from error
 
     def __getitem__(self, key: tuple[slice, ...], /) -> NDArray[Any]:
         """Return a copy of a part, selected by one slice per axis."""
@@ -141,15 +152,3 @@ def check_disk(size: int, folder: Path) -> None:
             f"The probability maps need {human_size(size)} of disk for a while, but "
             f"{folder} has {human_size(free)} left. Make room there, or set TMPDIR."
         )
-
-
-def _reserve(file: IO[bytes], size: int) -> None:
-    """Make a file as large as this, and claim the disk: a full one kills whoever maps a file."""
-    file.truncate(size)
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(file.fileno(), 0, max(size, 1))
-        except OSError as error:
-            raise ResourceError(
-                f"The probability maps need {human_size(size)} of disk: {error.strerror}."
-            ) from error

@@ -1,0 +1,50 @@
+"""Room on a disk for a file that is written through memory maps."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+from typing import IO
+
+__all__ = ["reserve"]
+
+
+def reserve(file: IO[bytes], size: int) -> None:
+    """Make a file as large as this and claim the room for it.
+
+    Writing through a memory map to a full disk does not raise: it kills the process. On disks
+    that cannot reserve room this only finds out whether there is enough.
+
+    Parameters
+    ----------
+    file
+        Opened for writing.
+    size
+        Bytes in all.
+
+    Raises
+    ------
+    OSError
+        If the disk has no room for it.
+    """
+    file.flush()
+    file.truncate(size)
+    if sys.platform == "win32" or _allocate(file.fileno(), size):  # Windows does so by itself
+        return
+    if shutil.disk_usage(file.fileno()).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _allocate(descriptor: int, size: int) -> bool:
+    """Reserve room; False where the system or the disk cannot, or there is nothing to reserve."""
+    if not hasattr(os, "posix_fallocate"):
+        return False
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        return False
+    return True

@@ -175,8 +175,8 @@ def segment(
     axes, scale
         As for `train`.
     thresholds : mapping, optional
-        Decoding parameters for cells in place of the model's: ``foreground_threshold`` and
-        ``seed_threshold`` from 0 to 1, ``min_size`` in pixels.
+        Decoding parameters for cells in place of the model's: ``foreground_threshold``,
+        ``seed_threshold`` and ``boundary_threshold`` from 0 to 1, ``min_size`` in pixels.
     out : array-like of uint32, shape ([T,] *spatial), optional
         Numpy, memory-mapped or zarr array to write into; made where not given.
     on_progress : callable, optional

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     ImageSource = Image | LazyArray | ArrayLike | str | Path
     Scale = Mapping[str, float] | Sequence[float]
 
-__all__ = ["image_for", "inference_config", "pair_up", "with_thresholds"]
+__all__ = ["THRESHOLDS", "image_for", "inference_config", "pair_up", "with_thresholds"]
 
 
-_THRESHOLDS = ("foreground_threshold", "seed_threshold", "min_size")
+THRESHOLDS = ("foreground_threshold", "seed_threshold", "boundary_threshold", "min_size")
+"""Parameters of the cells task that say how its maps are cut into cells."""
 _COLOURS = (3, 4)  # RGB and RGBA lie behind the other axes
 
 
@@ -99,8 +100,8 @@ def with_thresholds(model: Model, thresholds: Mapping[str, float]) -> Model:
     ----------
     model : Model
     thresholds : mapping
-        ``foreground_threshold`` and ``seed_threshold`` from 0 to 1, ``min_size`` in pixels; what
-        is not named stays the model's own.
+        ``foreground_threshold``, ``seed_threshold`` and ``boundary_threshold`` from 0 to 1,
+        ``min_size`` in pixels; what is not named stays the model's own.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def with_thresholds(model: Model, thresholds: Mapping[str, float]) -> Model:
     """
     if not thresholds:
         return model
-    own = [name for name in _THRESHOLDS if hasattr(model.task, name)]
+    own = [name for name in THRESHOLDS if hasattr(model.task, name)]
     unknown = sorted(set(thresholds) - set(own))
     if unknown:
         has = f"only {', '.join(own)}" if own else "none: it tells classes apart, not cells"

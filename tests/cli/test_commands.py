@@ -50,8 +50,9 @@ def test_segment_writes_what_python_computes_with_its_geometry(folder, painted_n
 def test_thresholds_take_the_place_of_the_models(folder, painted_nuclei):
     output = folder / "labels.tif"
     words = ("segment", folder / "image.tif", "--model", folder / "model.unet", "--output", output)
-    assert run(*words, "--min-size", 60, "--foreground-threshold", 0.7) == 0
-    thresholds = {"min_size": 60, "foreground_threshold": 0.7}
+    changes = ("--min-size", 60, "--foreground-threshold", 0.7, "--boundary-threshold", 1)
+    assert run(*words, *changes) == 0
+    thresholds = {"min_size": 60, "foreground_threshold": 0.7, "boundary_threshold": 1}
     expected = segment(painted_nuclei[0], folder / "model.unet", thresholds=thresholds)
     np.testing.assert_array_equal(read_image(output).data[:], expected)
     assert not np.array_equal(expected, segment(painted_nuclei[0], folder / "model.unet"))

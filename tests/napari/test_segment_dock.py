@@ -347,13 +347,13 @@ def test_context_is_shown_to_the_network_and_cut_off_again(dock, viewer, client,
 
 
 def test_thresholds_are_the_models_until_they_are_changed(dock, viewer, client, qtbot, library):
-    library("tuned", thresholds={"foreground_threshold": 0.35, "min_size": 12})
+    library("tuned", thresholds={"boundary_threshold": 0.4, "min_size": 12})
     library("classes", task="semantic")
     dock.model.reset_choices()
     viewer.add_image(np.zeros((20, 30)))
     fields = dock.settings.thresholds
     dock.model.value = "tuned"
-    assert fields["foreground_threshold"].value == 0.35
+    assert fields["boundary_threshold"].value == 0.4
     assert fields["min_size"].value == 12
     assert run(dock, client, qtbot, np.ones((20, 30), np.uint32)).thresholds == {}
     fields["min_size"].value = 40

@@ -148,7 +148,20 @@ def test_tuning_finds_thresholds_for_a_timid_network():
     assert replace(tuned, **{n: getattr(task, n) for n in DECODING}) == task
 
 
-DECODING = ("foreground_threshold", "seed_threshold", "min_size")
+DECODING = ("foreground_threshold", "seed_threshold", "boundary_threshold", "min_size")
+
+
+@pytest.mark.parametrize(("height", "found"), [(0.1, 0.2), (0.3, 0.4), (0.5, 0.6), (0.9, 0.0)])
+def test_tuning_joins_what_only_a_weak_boundary_parts(height, found):
+    true = squares(8)
+    everywhere = np.ones(true.shape, bool)
+    maps = perfect_maps(true, CellsTask())
+    for column in (5, 6):  # the two in the middle of each
+        maps[2, :, column::12] = 0  # no seed there, at whatever threshold
+        maps[1, :, column::12] = height
+    tuned = CellsTask().tuned(maps, true, everywhere)
+    assert tuned.boundary_threshold == found
+    assert (tuned.score(tuned.decode(maps), true, everywhere) == 1) == (found > 0)
 
 
 def test_tuning_keeps_what_it_cannot_better():
@@ -191,6 +204,7 @@ def test_tuning_a_large_image_looks_at_its_middle():
             0.6,
             7,
             Criterion("focal", class_weights=(1, 2, 1)),
+            0.3,
             0.9,
             0.8,
         ),
@@ -206,6 +220,7 @@ def test_it_travels_as_json(task):
         ({"boundary_width": 1e9}, "boundary_width must be a number between 1 and 5"),
         ({"reach": 1e9}, "reach must be a number between 1 and 64"),
         ({"reach": float("inf")}, "reach"),
+        ({"boundary_threshold": 1.1}, "boundary_threshold must be a number between 0 and 1"),
         ({"reach": 2.5}, "reach must be a whole number"),
         ({"anisotropy": [0, 1]}, "anisotropy"),
         ({"anisotropy": [1] * 4}, "at most 3"),

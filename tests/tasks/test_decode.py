@@ -59,6 +59,17 @@ def test_on_a_plateau_of_the_boundary_the_cut_lies_where_the_foreground_is_weake
     assert row[weakest + 1 :] == [2] * (7 - weakest)
 
 
+@pytest.mark.parametrize(("threshold", "count"), [(0.0, 2), (0.3, 2), (0.31, 1)])
+def test_cells_are_one_where_the_boundary_between_them_is_weak(threshold, count):
+    foreground, boundary = np.ones((2, 4, 8))
+    boundary[:, 1:7] = 0.75
+    boundary[:2, 3:5], boundary[2:, 3:5] = 0.2, 0.4  # 0.3 on average
+    maps = np.stack([foreground, boundary, 1 - np.abs(boundary - boundary[:, :1])])
+    maps[2, :, 1:7] = 0
+    task = CellsTask(**DEFAULTS, boundary_threshold=threshold)
+    assert task.decode(maps).max() == count
+
+
 @pytest.mark.parametrize("shape", [(31, 33), (9, 11, 13)])
 @pytest.mark.parametrize("value", [0.0, 0.5, np.nan])
 def test_constant_maps_hold_no_object(shape, value):

@@ -63,7 +63,13 @@ shapes = st.one_of(
     st.tuples(st.integers(1, 70), st.integers(1, 70)),
     st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20)),
 )
-rules = st.builds(CellRule, st.floats(0.2, 0.7), st.floats(0.1, 0.7), st.integers(0, 30))
+rules = st.builds(
+    CellRule,
+    st.floats(0.2, 0.7),
+    st.floats(0.1, 0.7),
+    st.integers(0, 30),
+    st.sampled_from([0, 0.4, 0.5, 0.6, 1]),
+)
 
 
 @settings(max_examples=40, deadline=None)
@@ -101,6 +107,50 @@ def test_objects_are_those_of_a_watershed_of_the_whole_image(shape, seed, voxels
     for pixel in np.argwhere(solid & (numbers[reference] != found)):
         ids = numbers[seeds]
         assert found[tuple(pixel)] in reached_first(ids, rule.relief(maps), solid, tuple(pixel))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    shape=shapes, seed=st.integers(0, 2**16), voxels=st.integers(20, 2000),
+    weakest=st.sampled_from([0.3, 0.4, 0.5, 0.6, 1]),
+)  # fmt: skip
+def test_cells_with_a_weak_boundary_between_them_are_one(shape, seed, voxels, weakest):
+    maps = noise(shape, seed, 2.0, 255)
+    apart = objects(maps, CellRule(0.4, 0.4, 0))
+    found = objects(maps, CellRule(0.4, 0.4, 0, weakest), Blocks(voxels))
+    solid = maps[0] > int(0.4 * 255)  # without the holes, which are filled in the end
+    between = {}
+    for axis in range(len(shape)):
+        pixels = np.argwhere(np.take(np.ones(shape, bool), range(1, shape[axis]), axis))
+        for here in map(tuple, pixels):
+            there = tuple(n + (a == axis) for a, n in enumerate(here))
+            pair = tuple(sorted((int(apart[here]), int(apart[there]))))
+            if solid[here] and solid[there] and pair[0] and pair[0] != pair[1]:
+                between.setdefault(pair, []).append(max(maps[1][here], maps[1][there]))
+    group = {int(i): int(i) for i in np.unique(apart)}
+    for (first, second), heights in between.items():
+        if np.mean(heights) < 255 * weakest:
+            old, new = group[second], group[first]
+            group = {i: new if g == old else g for i, g in group.items()}
+    expected = np.vectorize(group.get, otypes=[int])(apart) * solid
+    pairs = {(e, f) for e, f in zip(expected[solid].tolist(), found[solid].tolist(), strict=True)}
+    assert len(pairs) == len({e for e, _ in pairs}) == len({f for _, f in pairs})
+
+
+def test_a_cut_counts_across_the_blocks_and_its_cells_get_one_size_and_one_number():
+    maps = np.zeros((3, 12, 40), np.uint8)
+    maps[0, 2:10, 2:38] = 255
+    maps[2, 2:10, [4, 20, 35]] = 255  # three seeds
+    maps[1, 2:10, [11, 12]] = 60
+    maps[1, 2:10, [27, 28]] = 200
+    for voxels in (2**20, 30):
+        apart = objects(maps, CellRule(0.5, 0.4, 0), Blocks(voxels))
+        assert apart.max() == 3
+        labels = objects(maps, CellRule(0.5, 0.4, 0, 0.5), Blocks(voxels))
+        np.testing.assert_array_equal(labels, np.array([0, 1, 1, 2], np.uint32)[apart])
+        # Too small alone, large enough together.
+        labels = objects(maps, CellRule(0.5, 0.4, 150, 0.5), Blocks(voxels), first_id=7)
+        np.testing.assert_array_equal(labels, np.array([0, 7, 7, 0], np.uint32)[apart])
 
 
 def reached_first(ids, relief, mask, pixel):

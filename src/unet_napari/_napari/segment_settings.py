@@ -70,6 +70,15 @@ class SegmentSettings:
                 tooltip="How sure the network must be that a pixel is the inside of a cell, for a\n"
                 "cell to grow from there. Higher splits touching cells more often.",
             ),
+            "boundary_threshold": FloatSpinBox(
+                name="boundary_threshold",
+                label="boundary",
+                min=0,
+                max=1,
+                step=0.05,
+                tooltip="How sure the network must be of the boundary between two cells that\n"
+                "touch; otherwise they are one. Higher joins more, 0 joins none.",
+            ),
             "min_size": SpinBox(
                 name="min_size",
                 label="smallest",

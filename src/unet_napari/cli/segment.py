@@ -62,14 +62,16 @@ def _add_decoding(group: argparse._ArgumentGroup) -> None:
             "from 0 to 1; higher makes cells smaller",
         ),
         ("seed_threshold", float, "from 0 to 1; higher splits touching cells more often"),
+        ("boundary_threshold", float, "from 0 to 1; higher joins cells with no clear boundary"),
         ("min_size", int, "pixels; smaller cells are dropped"),
     ):
         group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=about)
 
 
 def _thresholds(arguments: argparse.Namespace) -> dict[str, float]:
-    names = ("foreground_threshold", "seed_threshold", "min_size")
-    given = {name: getattr(arguments, name) for name in names}
+    from unet_napari.inputs import THRESHOLDS
+
+    given = {name: getattr(arguments, name) for name in THRESHOLDS}
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -42,6 +42,7 @@ _JUDGED_CELLS = 5
 _TUNING_PIXELS = 2**21
 _SEED_THRESHOLDS = (0.3, 0.45, 0.55, 0.7, 0.85)
 _FOREGROUND_THRESHOLDS = (0.35, 0.5, 0.65)
+_BOUNDARY_THRESHOLDS = (0.2, 0.4, 0.6)
 _TUNING_IOUS = (0.5, 0.7)  # 0.5 counts cells, 0.7 also sees their outlines
 
 
@@ -57,7 +58,7 @@ class CellsTask(Task):
         Depth within a cell, in pixels of the finest axis, from which on the distance map is 1.
     anisotropy
         Pixel size along each spatial axis, in any unit; empty: equal along all.
-    foreground_threshold, seed_threshold, min_size
+    foreground_threshold, seed_threshold, min_size, boundary_threshold
         Parameters of decoding, see `CellRule`; `tuned` fits them.
     criterion
         ``bce``, ``dice``, ``focal`` or ``bce+dice`` (default) with its parameters.
@@ -83,6 +84,7 @@ class CellsTask(Task):
     seed_threshold: float = 0.55
     min_size: int = 10
     criterion: Criterion = _CRITERION
+    boundary_threshold: float = 0.0
     least_confidence: float = 0.0
     most_coverage: float = 1.0
 
@@ -92,6 +94,7 @@ class CellsTask(Task):
         check_numbers("anisotropy", self.anisotropy, 1e-6, 1e6, most=3)
         check_number("foreground_threshold", self.foreground_threshold, 0, 1)
         check_number("seed_threshold", self.seed_threshold, 0, 1)
+        check_number("boundary_threshold", self.boundary_threshold, 0, 1)
         check_number("min_size", self.min_size, 0, 2**31 - 1)
         check_number("least_confidence", self.least_confidence, 0, 1)
         check_number("most_coverage", self.most_coverage, 0, 1)
@@ -143,7 +146,9 @@ class CellsTask(Task):
 
     @property
     def _rule(self) -> CellRule:
-        return CellRule(self.foreground_threshold, self.seed_threshold, self.min_size)
+        return CellRule(
+            self.foreground_threshold, self.seed_threshold, self.min_size, self.boundary_threshold
+        )
 
     def familiarity(self) -> Familiarity:
         """Compare images with the validation images, see `Familiarity`."""
@@ -178,10 +183,10 @@ class CellsTask(Task):
     ) -> Self:
         """Fit thresholds and `min_size` to validation maps.
 
-        Both thresholds over a small grid, by AP at IoU 0.5 and 0.7, on the first
-        two million pixels; they change only for a gain of more than a cell's worth. `min_size` is
-        half the size of the smallest cells. With too few cells to judge, the task stays as
-        it is. What is usual is measured with the thresholds found.
+        Foreground and seed threshold over a small grid, then the boundary threshold, by AP at
+        IoU 0.5 and 0.7, on the first two million pixels; they change only for a gain of more than
+        a cell's worth. `min_size` is half the size of the smallest cells. With too few cells to
+        judge, the task stays as it is. What is usual is measured with the thresholds found.
         """
         images = as_list(maps)
         fitted = self._fitted(images, as_list(labels), as_list(annotated))
@@ -198,17 +203,17 @@ class CellsTask(Task):
         sizes = np.concatenate([_sizes(t, a) for t, a in zip(truth, where, strict=True)])
         if sizes.size < _JUDGED_CELLS:
             return self
-        start = dataclasses.replace(self, min_size=int(np.quantile(sizes, 0.05) / 2))
-        default = start._quality(images, truth, where)
-        best, highest = start, default
-        for trial in start._trials():
-            quality = trial._quality(images, truth, where)
-            if quality > highest:
+        best = dataclasses.replace(self, min_size=int(np.quantile(sizes, 0.05) / 2))
+        highest = best._quality(images, truth, where)
+        for others in (CellsTask._seed_trials, CellsTask._boundary_trials):
+            trials = [(t._quality(images, truth, where), t) for t in others(best)]
+            quality, trial = max(trials, key=lambda pair: pair[0])  # the first, where equal
+            # What a single cell decides may be chance, and other cells pay for it.
+            if quality - highest > 1 / sizes.size:
                 best, highest = trial, quality
-        # What a single cell decides may be chance, and other cells pay for it.
-        return best if highest - default > 1 / sizes.size else start
+        return best
 
-    def _trials(self) -> list[Self]:
+    def _seed_trials(self) -> list[Self]:
         """Other thresholds, those nearest to the present ones first: they win a tie."""
         grid = itertools.product(_SEED_THRESHOLDS, _FOREGROUND_THRESHOLDS)
         s, f = self.seed_threshold, self.foreground_threshold
@@ -216,6 +221,9 @@ class CellsTask(Task):
             dataclasses.replace(self, seed_threshold=seed, foreground_threshold=foreground)
             for seed, foreground in sorted(grid, key=lambda t: abs(t[0] - s) + abs(t[1] - f))
         ]
+
+    def _boundary_trials(self) -> list[Self]:
+        return [dataclasses.replace(self, boundary_threshold=t) for t in _BOUNDARY_THRESHOLDS]
 
     def _quality(
         self, maps: Sequence[NDArray[Any]], true: Labels, annotated: Sequence[NDArray[Any]]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from unet_napari.tasks.blocks import Box, Store
 
-__all__ = ["Components", "changes", "touching"]
+__all__ = ["Components", "changes", "connected", "touching"]
 
 
 class Components:
@@ -89,18 +89,24 @@ class Components:
 
     def roots(self) -> NDArray[np.uint32]:
         """Return for each number the smallest number of the same component; 0 for 0."""
-        size = self.count + 1
-        roots = np.arange(size, dtype=np.uint32)
-        if not self._pairs:
-            return roots
-        pairs = np.concatenate(self._pairs)
-        ends = (pairs >> np.uint64(32), pairs & np.uint64(2**32 - 1))
-        links = sparse.coo_array((np.ones(len(pairs), bool), ends), shape=(size, size))
-        of = sparse.csgraph.connected_components(links, directed=False)[1]
-        smallest: NDArray[np.uint32] = np.empty(size, np.uint32)
-        smallest[of[::-1]] = roots[::-1]  # the last assignment stays
-        roots[:] = smallest.take(of)
+        return connected(np.concatenate([np.empty(0, np.uint64), *self._pairs]), self.count)
+
+
+def connected(pairs: NDArray[np.uint64], count: int) -> NDArray[np.uint32]:
+    """Return for each number up to `count` the smallest that pairs connect it with; 0 for 0.
+
+    A pair is one number in the upper 32 bits and one in the lower.
+    """
+    roots = np.arange(count + 1, dtype=np.uint32)
+    if not pairs.size:
         return roots
+    ends = (pairs >> np.uint64(32), pairs & np.uint64(2**32 - 1))
+    links = sparse.coo_array((np.ones(len(pairs), bool), ends), shape=(roots.size, roots.size))
+    of = sparse.csgraph.connected_components(links, directed=False)[1]
+    smallest: NDArray[np.uint32] = np.empty(roots.size, np.uint32)
+    smallest[of[::-1]] = roots[::-1]  # the last assignment stays
+    roots[:] = smallest.take(of)
+    return roots
 
 
 def touching(

@@ -34,11 +34,15 @@ class CellRule:
         They begin where ``foreground * distance``, too, is above this; 0 to 1.
     min_size
         Smaller objects, in pixels, are left out.
+    boundary_threshold
+        Two cells are one if the boundary between them is on average below it; 0 to 1. With 0
+        every seed is a cell.
     """
 
     foreground_threshold: float
     seed_threshold: float
     min_size: int
+    boundary_threshold: float = 0.0
 
     def mask(self, maps: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return where cells are, (*S), of packed maps (3, *S)."""

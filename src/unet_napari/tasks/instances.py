@@ -3,11 +3,10 @@
 1. Seeds: each block numbers its own; those that touch across a face become one.
 2. Flood: every block with some of its surroundings. Where these do not suffice to be sure,
    the doubtful part is done again with more of them.
-3. Gaps, what is no object: numbered and joined like the seeds, with the objects they touch.
-4. Result: small objects dropped, holes filled, ids 1, 2, ... in the order in which the objects
+3. Cuts, where the rule asks for it: objects between which there is hardly a boundary are one.
+4. Gaps, what is no object: numbered and joined like the seeds, with the objects they touch.
+5. Result: small objects dropped, holes filled, ids 1, 2, ... in the order in which the objects
    begin in the array.
-
-Nothing is ever merged after the flood: a seed is an object, whatever its size.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import numpy as np
 
 from unet_napari.tasks.blocks import block_shape, cover, cut, grow, in_threads, volume, within
 from unet_napari.tasks.components import Components, changes, touching
+from unet_napari.tasks.cuts import Cuts
 from unet_napari.tasks.flood import UNKNOWN, flood
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _MOST = 2**31 - 1
 _CONTEXT, _MORE = 8, 4
 BYTES_PER_VOXEL = 50
 """What a thread takes at its peak for every voxel that it floods, at most."""
-_PASSES = 6
+_PASSES = 6  # over all blocks; one more where cuts are looked at
 
 
 class Instances:
@@ -81,7 +81,8 @@ class Instances:
         voxels, threads = self._blocks.voxels, self._blocks.threads
         boxes = cut(self._shape, block_shape(self._shape, voxels))
         last = cut(self._shape, block_shape(self._shape, voxels, self._blocks.unit))
-        total = (_PASSES - 1) * len(boxes) + len(last)
+        with_cuts = self._rule.boundary_threshold > 0
+        total = (_PASSES - 1 + with_cuts) * len(boxes) + len(last)
         done = 0
 
         def each(function: Callable[[Box], None]) -> Iterator[tuple[int, int, None]]:
@@ -97,7 +98,11 @@ class Instances:
         self._roots = self._seeds.roots()
         self._sizes = np.zeros(self._seeds.count + 1, np.int64)
         yield from each(self._flood)
-        self._final = self._number(first_id)
+        self._cuts = Cuts()
+        if with_cuts:
+            yield from each(self._note_cuts)
+        one = self._cuts.one(self._seeds.count, 255 * self._rule.boundary_threshold)
+        self._final = self._number(one, first_id)
         self._gaps = Components(_MOST)
         self._beside: list[tuple[int, NDArray[np.uint32], NDArray[np.uint32]]] = []
         yield from each(self._find_gaps)
@@ -162,16 +167,30 @@ class Instances:
         ]
         return flood(self._rule.relief(maps), self._rule.mask(maps), seeds, sides)
 
-    def _number(self, first_id: int) -> NDArray[np.uint32]:
-        """Return the final id of each root, 0 for small ones; one more 0 for what is no root."""
+    def _note_cuts(self, box: Box) -> None:
+        outer = tuple(
+            slice(s.start, min(s.stop + 1, size)) for s, size in zip(box, self._shape, strict=True)
+        )
+        shape = tuple(s.stop - s.start for s in box)
+        (boundary,) = self._maps[(slice(1, 2), *outer)]
+        self._cuts.note(self._ids[outer], boundary, shape)
+
+    def _number(self, one: NDArray[np.uint32], first_id: int) -> NDArray[np.uint32]:
+        """Return the final id of each root, 0 for small ones; one more 0 for what is no root.
+
+        Of roots that are `one` the smallest stands for all.
+        """
         first = np.full(self._seeds.count + 2, np.iinfo(np.int64).max)
         for offset, positions in self._first:
             first[offset + 1 : offset + 1 + positions.size] = positions
-        np.minimum.at(first, self._roots.astype(np.intp), first[:-1])
-        kept = 1 + np.flatnonzero(self._sizes[1:] >= max(self._rule.min_size, 1))
+        np.minimum.at(first, one.take(self._roots).astype(np.intp), first[:-1])
+        sizes = np.zeros_like(self._sizes)
+        np.add.at(sizes, one.astype(np.intp), self._sizes)
+        kept = 1 + np.flatnonzero(sizes[1:] >= max(self._rule.min_size, 1))
         kept = kept[np.argsort(first[kept])]
         final = np.zeros(first.size, np.uint32)
         final[kept] = np.arange(first_id, first_id + kept.size)
+        final[:-1] = final.take(one)
         return final
 
     def _find_gaps(self, box: Box) -> None:

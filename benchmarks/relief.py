@@ -1,13 +1,14 @@
-"""Which relief the watershed of the cell head should flood, with one trained model.
+"""Which relief the watershed of the cell head should flood, and which of its cuts should stay.
 
 Run with ``python benchmarks/relief.py MODEL IMAGES LABELS``; it takes as long as segmenting the
-images. Seeds, foreground and the smallest size are the model's own. IMAGES should be some that the
-model never saw, and never those on which its final score is measured.
+images. Everything else is the model's own. IMAGES should be some that the model never saw, and
+never those on which its final score is measured.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,9 @@ RELIEFS: dict[str, Callable[..., NDArray[np.floating]]] = {
     "steps from the seeds": lambda foreground, _, __: np.zeros_like(foreground),
 }
 
+BOUNDARY_THRESHOLDS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+IOUS = (0.5, 0.75, 0.8, 0.9)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -50,12 +54,25 @@ def main() -> None:
     files = sorted(arguments.images.iterdir())
     truth = [tifffile.imread(arguments.labels / file.name) for file in files]
     maps = [predict(tifffile.imread(file), model) for file in files]
-    print(conditions(torch.get_num_threads()), f"{len(files)} images.\n")
-    print("| relief | AP50 | AP75 | AP80 | AP90 | split | merged |\n|---|--:|--:|--:|--:|--:|--:|")
+    print(conditions(torch.get_num_threads()), f"{len(files)} images.")
+    header("relief")
     for name, relief in RELIEFS.items():
-        found = evaluate(truth, [flooded(task, each, relief(*each)) for each in maps])
-        scores = " | ".join(f"{found.average_precision(iou):.3f}" for iou in (0.5, 0.75, 0.8, 0.9))
-        print(f"| {name} | {scores} | {found.splits} | {found.merges} |")
+        row(name, truth, [flooded(task, each, relief(*each)) for each in maps])
+    header("boundary threshold")
+    for threshold in BOUNDARY_THRESHOLDS:
+        trial = replace(task, boundary_threshold=threshold)
+        row(f"{threshold:g}", truth, [trial.decode(each) for each in maps])
+
+
+def header(first: str) -> None:
+    names = " | ".join(f"AP{100 * iou:.0f}" for iou in IOUS)
+    print(f"\n| {first} | {names} | split | merged |\n|---|--:|--:|--:|--:|--:|--:|")
+
+
+def row(name: str, truth: list[NDArray[Any]], labels: list[NDArray[Any]]) -> None:
+    found = evaluate(truth, labels)
+    scores = " | ".join(f"{found.average_precision(iou):.3f}" for iou in IOUS)
+    print(f"| {name} | {scores} | {found.splits} | {found.merges} |", flush=True)
 
 
 def flooded(

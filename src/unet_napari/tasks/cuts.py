@@ -41,17 +41,23 @@ class Cuts:
         block
             The block's own shape.
         """
-        ends, heights = [], []
-        for axis, size in enumerate(block):
-            own = tuple(slice(None) if a == axis else slice(n) for a, n in enumerate(block))
-            row, height = (np.moveaxis(array[own], axis, 0) for array in (ids, boundary))
-            here, there = row[:size][: len(row) - 1], row[1:]
-            touch = (here != there) & (here > 0) & (there > 0)
-            pair = np.stack([here[touch], there[touch]])
-            ends.append(np.sort(pair, axis=0).astype(np.uint64))
-            heights.append(np.maximum(height[: len(here)][touch], height[1:][touch]))
-        low, high = np.concatenate(ends, axis=1)
-        seen = _add_up(low << np.uint64(32) | high, np.concatenate(heights), 1)
+        ids, boundary = np.ascontiguousarray(ids), np.ascontiguousarray(boundary)
+        pairs, heights = [], []
+        for axis in range(ids.ndim):
+            differ = np.zeros(ids.shape, bool)
+            own = (*map(slice, block[:axis]), slice(None), *map(slice, block[axis + 1 :]))
+            row, new = (np.moveaxis(array[own], axis, 0) for array in (ids, differ))
+            np.not_equal(row[:-1], row[1:], out=new[:-1])
+            at = np.flatnonzero(differ)
+            after = at + ids.strides[axis] // ids.itemsize
+            here, there = ids.take(at), ids.take(after)
+            low = np.minimum(here, there)
+            touch = low > 0
+            at, after = at[touch], after[touch]
+            high = np.maximum(here, there)[touch]
+            pairs.append(low[touch].astype(np.uint64) << np.uint64(32) | high)
+            heights.append(np.maximum(boundary.take(at), boundary.take(after)))
+        seen = _add_up(np.concatenate(pairs), np.concatenate(heights), 1)
         with self._lock:
             self._seen.append(seen)
 

@@ -1,10 +1,13 @@
-"""The two steps in the making of the model `nuclei` that are no command of unet-napari.
+"""The steps in the making of the model `nuclei` that are no command of unet-napari.
 
 ``python docs/nuclei.py consistent MODEL IMAGES LABELS FOLDER`` links to those images, and their
 labels, whose outlines agree with what a model finds. The 45 that the trainings hold out are left
 out (`nuclei-held-out.txt`: how their names begin).
 
 ``python docs/nuclei.py mean OUTPUT MODEL...`` averages the weights of models.
+
+``python docs/nuclei.py finish OUTPUT MODEL IMAGES`` sets the thresholds that were chosen by the
+images held out, and measures on these what is usual.
 """
 
 from __future__ import annotations
@@ -19,7 +22,10 @@ import tifffile
 import torch
 
 from unet_napari import Model, predict
+from unet_napari.inputs import with_thresholds
 from unet_napari.tasks import CellsTask
+from unet_napari.tasks.decode import CellRule, pack
+from unet_napari.tasks.familiarity import usual
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +33,12 @@ if TYPE_CHECKING:
 HELD_OUT = Path(__file__).parent / "nuclei-held-out.txt"
 MOST_OFF = 0.5  # pixels that the radius may differ by, on average over the cells of an image
 LEAST_IOU = 0.8  # the median of the cells found
+THRESHOLDS = {
+    "foreground_threshold": 0.6,
+    "seed_threshold": 0.8,
+    "boundary_threshold": 0.6,
+    "min_size": 25,
+}
 
 
 def main() -> None:
@@ -41,6 +53,10 @@ def main() -> None:
     step.add_argument("output", type=Path)
     step.add_argument("models", type=Path, nargs="+")
     step.set_defaults(run=mean)
+    step = steps.add_parser("finish")
+    for name in ("output", "model", "images"):
+        step.add_argument(name, type=Path)
+    step.set_defaults(run=finish)
     arguments = parser.parse_args()
     arguments.run(arguments)
 
@@ -51,15 +67,19 @@ def consistent(arguments: argparse.Namespace) -> None:
     if not isinstance(model.task, CellsTask):
         raise SystemExit(f"{arguments.model} does not find cells.")
     task = replace(model.task, foreground_threshold=0.65, seed_threshold=0.8, min_size=0)
-    held_out = tuple(HELD_OUT.read_text().split())
     for folder in ("images", "labels"):
         (arguments.folder / folder).mkdir(parents=True)
     for image in sorted(arguments.images.iterdir()):
         labels = arguments.labels / image.name
         found = task.decode(predict(tifffile.imread(image), model))
-        if not image.name.startswith(held_out) and agrees(tifffile.imread(labels), found):
+        if not is_held_out(image) and agrees(tifffile.imread(labels), found):
             for folder, path in (("images", image), ("labels", labels)):
                 (arguments.folder / folder / image.name).symlink_to(path.resolve())
+
+
+def is_held_out(image: Path) -> bool:
+    """Tell whether the trainings held this image out."""
+    return image.name.startswith(tuple(HELD_OUT.read_text().split()))
 
 
 def agrees(true: NDArray[Any], found: NDArray[Any]) -> bool:
@@ -88,6 +108,17 @@ def mean(arguments: argparse.Namespace) -> None:
     }
     models[0].network.load_state_dict(averaged)
     models[0].save(arguments.output)
+
+
+def finish(arguments: argparse.Namespace) -> None:
+    """Give a model its final thresholds and its knowledge of what is usual."""
+    model = with_thresholds(Model.load(arguments.model), THRESHOLDS)
+    images = [path for path in sorted(arguments.images.iterdir()) if is_held_out(path)]
+    maps = [pack(predict(tifffile.imread(path), model)) for path in images]
+    rule = CellRule(**{name: getattr(model.task, name) for name in THRESHOLDS})
+    least, most = usual(rule, maps)
+    task = replace(model.task, least_confidence=least, most_coverage=most)
+    replace(model, name="nuclei", task=task).save(arguments.output)
 
 
 if __name__ == "__main__":

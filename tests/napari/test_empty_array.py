@@ -65,3 +65,12 @@ def test_a_full_disk_is_an_error_and_not_the_end_of_napari(monkeypatch):
     with pytest.raises(ResourceError, match="is full"):
         empty_array.empty_array((100, 100), np.uint16)
     assert not empty_array.empty_array((10, 10), np.uint16).any()
+
+
+def test_arrays_of_the_engine_have_their_room_even_when_their_folder_is_gone(tmp_path):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    array = np.memmap(folder / "labels", np.uint32, "w+", shape=(10, 10))
+    (folder / "labels").unlink()
+    folder.rmdir()
+    empty_array.check_room(array[2:], 2**60)

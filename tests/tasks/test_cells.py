@@ -164,6 +164,15 @@ def test_tuning_joins_what_only_a_weak_boundary_parts(height, found):
     assert (tuned.score(tuned.decode(maps), true, everywhere) == 1) == (found > 0)
 
 
+def test_tuning_parts_what_an_inherited_threshold_joined():
+    true = np.repeat(np.arange(16) + 1, 6)[None].repeat(12, 0)  # cells side by side
+    maps = perfect_maps(true, CellsTask())
+    maps[1] *= 0.1
+    tuned = CellsTask(boundary_threshold=0.6).tuned(maps, true, np.ones(true.shape, bool))
+    assert tuned.boundary_threshold == 0
+    assert tuned.score(tuned.decode(maps), true, np.ones(true.shape, bool)) == 1
+
+
 def test_tuning_keeps_what_it_cannot_better():
     true = squares(8)
     task = CellsTask()

@@ -6,6 +6,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,6 +18,10 @@ __all__ = ["check_room", "empty_array"]
 
 _IN_MEMORY = 1 << 30  # bytes; a larger array lives in a sparse file
 _SPARE = 64 << 20  # bytes of the disk that stay free, for the strokes of a brush
+
+
+class _Sparse(np.memmap[Any, Any]):
+    """An array in a file whose disk may fill up; those of the engine have their room reserved."""
 
 
 def empty_array(shape: Sequence[int], dtype: DTypeLike) -> NDArray[np.generic]:
@@ -36,7 +41,8 @@ def empty_array(shape: Sequence[int], dtype: DTypeLike) -> NDArray[np.generic]:
     _check_disk(Path(tempfile.gettempdir()), 0)
     with tempfile.NamedTemporaryFile(prefix="unet-napari-", suffix=".npy", delete=False) as file:
         path = Path(file.name)
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=tuple(shape))
+    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=tuple(shape))
+    array = pixels.view(_Sparse)
     try:
         path.unlink()  # its room is given back with the last map of it
     except PermissionError:  # Windows
@@ -53,10 +59,10 @@ def check_room(array: LazyArray, size: int) -> None:
     Raises
     ------
     ResourceError
-        If the array is a file on a disk that has no room for them.
+        If the array is one of `empty_array`, on a disk that has no room for them.
     """
-    if isinstance(array, np.memmap) and array.filename is not None:
-        _check_disk(Path(array.filename).parent, size)
+    if isinstance(array, _Sparse):
+        _check_disk(Path(str(array.filename)).parent, size)
 
 
 def _check_disk(folder: Path, size: int) -> None:

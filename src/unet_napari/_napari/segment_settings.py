@@ -52,31 +52,19 @@ class SegmentSettings:
 
     def _add_thresholds(self, rows: Rows) -> None:
         self.thresholds: dict[str, FloatSpinBox | SpinBox] = {
-            "foreground_threshold": FloatSpinBox(
-                name="foreground_threshold",
-                label="foreground",
-                min=0,
-                max=1,
-                step=0.05,
-                tooltip="How sure the network must be that a pixel belongs to a cell. Higher\n"
+            "foreground_threshold": _probability(
+                "foreground",
+                "How sure the network must be that a pixel belongs to a cell. Higher\n"
                 "makes cells smaller and drops faint ones. The model brings its own value.",
             ),
-            "seed_threshold": FloatSpinBox(
-                name="seed_threshold",
-                label="seed",
-                min=0,
-                max=1,
-                step=0.05,
-                tooltip="How sure the network must be that a pixel is the inside of a cell, for a\n"
+            "seed_threshold": _probability(
+                "seed",
+                "How sure the network must be that a pixel is the inside of a cell, for a\n"
                 "cell to grow from there. Higher splits touching cells more often.",
             ),
-            "boundary_threshold": FloatSpinBox(
-                name="boundary_threshold",
-                label="boundary",
-                min=0,
-                max=1,
-                step=0.05,
-                tooltip="How sure the network must be of the boundary between two cells that\n"
+            "boundary_threshold": _probability(
+                "boundary",
+                "How sure the network must be of the boundary between two cells that\n"
                 "touch; otherwise they are one. Higher joins more, 0 joins none.",
             ),
             "min_size": SpinBox(
@@ -236,3 +224,8 @@ class SegmentSettings:
             tta=self.tta.value,
             diameter=self.diameter.value,
         ).to_dict()
+
+
+def _probability(label: str, tooltip: str) -> FloatSpinBox:
+    name = f"{label}_threshold"
+    return FloatSpinBox(name=name, label=label, min=0, max=1, step=0.05, tooltip=tooltip)

@@ -42,7 +42,7 @@ _JUDGED_CELLS = 5
 _TUNING_PIXELS = 2**21
 _SEED_THRESHOLDS = (0.3, 0.45, 0.55, 0.7, 0.85)
 _FOREGROUND_THRESHOLDS = (0.35, 0.5, 0.65)
-_BOUNDARY_THRESHOLDS = (0.2, 0.4, 0.6)
+_BOUNDARY_THRESHOLDS = (0.0, 0.2, 0.4, 0.6)
 _TUNING_IOUS = (0.5, 0.7)  # 0.5 counts cells, 0.7 also sees their outlines
 
 

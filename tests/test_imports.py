@@ -23,6 +23,7 @@ TORCH_FREE = [
     "unet_napari.engine.shared",
     "unet_napari.engine.worker",
     "unet_napari.errors",
+    "unet_napari.free_memory",
     "unet_napari.heap",
     "unet_napari.images",
     "unet_napari.inference",

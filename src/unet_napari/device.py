@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
-from pathlib import Path
 
 import torch
 
 from unet_napari.errors import UnetNapariWarning
+from unet_napari.free_memory import free_memory
 from unet_napari.heap import return_freed_memory
 
 __all__ = [
@@ -20,8 +18,6 @@ __all__ = [
     "release_memory",
 ]
 
-# Where the system does not say how much is free: little enough for any laptop of today.
-_UNKNOWN = 2 * 2**30
 # With less than this, what the last job left in the heap counts.
 _SCARCE = 8 * 2**30
 
@@ -72,53 +68,11 @@ def available_memory(device: torch.device) -> int:
     """Return the bytes that are free on a device, as far as the system tells."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    free = _free_on_cpu()
+    free = free_memory()
     if free < _SCARCE:
         return_freed_memory()
-        free = _free_on_cpu()
+        free = free_memory()
     return free
-
-
-def _free_on_cpu() -> int:
-    return min([_free_of_system(), *_free_of_container(), *_free_of_limits()])
-
-
-def _free_of_system() -> int:
-    if sys.platform == "linux":
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    try:
-        # Half of what is built in, where nothing tells what is in use (macOS).
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
-        return _UNKNOWN
-
-
-def _free_of_container() -> list[int]:
-    """Return what the limit of the container or job leaves (cgroup 2), if there is one."""
-    folder = Path("/sys/fs/cgroup")
-    try:
-        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
-        used = int((folder / "memory.current").read_text(encoding="ascii"))
-    except OSError:
-        return []
-    return [] if limit == "max" else [max(int(limit) - used, 0)]
-
-
-def _free_of_limits() -> list[int]:
-    """Return what the limits of the process leave, as set by ``ulimit``."""
-    if sys.platform != "linux":
-        return []
-    import resource
-
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    limits = [(resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")]
-    return [
-        max(resource.getrlimit(limit)[0] - 1024 * int(status[used].split()[0]), 0)
-        for limit, used in limits
-        if resource.getrlimit(limit)[0] != resource.RLIM_INFINITY
-    ]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

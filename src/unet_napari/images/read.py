@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from unet_napari.errors import ImageError
 from unet_napari.images.axes import guess_axes
+from unet_napari.images.formats import image_stem
 from unet_napari.images.image import Image, check_pixels, override
 from unet_napari.images.read_tiff import open_tiff
 from unet_napari.images.read_zarr import is_zarr, open_zarr
@@ -59,7 +60,7 @@ def read_image(
     check_pixels(data, str(path))
     try:
         letters = axes or stored_axes or guess_axes(data.shape, data.dtype)
-        image = Image(data, letters, name=image_name(path), source=path)
+        image = Image(data, letters, name=image_stem(path.name), source=path)
         known = {axis: size for axis, size in stored_size.items() if axis in image.spatial_axes}
         image = override(image, pixel_size={**known, **(pixel_size or {})}, channel=channel)
     except ImageError as error:
@@ -68,9 +69,3 @@ def read_image(
     if axes is None and "Z" in image.axes and image.shape[0] == 1:
         return image.select(Z=0)
     return image
-
-
-def image_name(path: Path) -> str:
-    """Return the name of a file without its ending, be it as long as ``.ome.tif``."""
-    name = path.stem
-    return name.removesuffix(".ome").removesuffix(".OME") or path.name

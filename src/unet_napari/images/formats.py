@@ -1,0 +1,53 @@
+"""Which files are images that can be read, by their names, and what is said of all others."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+__all__ = ["MICROSCOPE_SUFFIXES", "PICTURE_SUFFIXES", "WAY_OUT", "image_stem", "is_image_name"]
+
+# Of TIFF's relatives, those that people have: Zeiss's, MetaMorph's and slide scanners'.
+_TIFF_SUFFIXES = (
+    *(".ome.tiff", ".ome.tif", ".ome.btf", ".ome.tf8", ".tiff", ".tif", ".btf", ".tf8"),
+    *(".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff", ".bif"),
+)
+_ZARR_SUFFIXES = (".ome.zarr", ".zarr")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+MICROSCOPE_SUFFIXES = (".czi", ".lif", ".nd2", ".oir")
+"""Of the formats that the extra ``bioio`` reads."""
+
+WAY_OUT = (
+    "TIFF, zarr, PNG, JPEG and BMP images can be read, and CZI, LIF, ND2 and OIR after "
+    'pip install "unet-napari[bioio]". Of another format, save a TIFF: in Fiji with '
+    "File > Save As > Tiff, or in napari, with a plugin that reads it, with File > Save"
+)
+"""What to do with a file of a format that cannot be read; the end of a message."""
+
+
+def is_image_name(name: str) -> bool:
+    """Tell by its name whether a file, or the folder of a zarr, is an image that can be read.
+
+    Files that begin with a dot are none: macOS puts ``._image.tif`` beside ``image.tif``.
+    Formats of microscopes count where what reads them is installed.
+
+    Parameters
+    ----------
+    name
+        Of the file, without its folder.
+    """
+    if name.startswith("."):
+        return False
+    lower = name.lower()
+    if lower.endswith(MICROSCOPE_SUFFIXES):
+        return importlib.util.find_spec("bioio") is not None
+    return lower.endswith(_TIFF_SUFFIXES + _ZARR_SUFFIXES + PICTURE_SUFFIXES)
+
+
+def image_stem(name: str) -> str:
+    """Return the name of an image file without its ending, be it as long as ``.ome.tif``."""
+    lower = name.lower()
+    for suffix in (*_TIFF_SUFFIXES, *_ZARR_SUFFIXES):
+        if lower.endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    return Path(name).stem

@@ -7,7 +7,7 @@ block by block and nothing is allocated by the size of an id.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from skimage.measure import label as label_components
 
 from unet_napari.annotated import annotated_mask, bounding_box, unpainted_rule
 from unet_napari.errors import LabelsError
+from unet_napari.sparse import boxes, painted_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Painting", "annotated_mask", "check_labels", "split_components"]
 
-_BLOCK_PIXELS = 2**22
 # Images with more painted pixels in their bounding box are not searched for ids in several
 # pieces: that needs all of them at once.
 _SEARCHED_PIXELS = 2**24
@@ -192,14 +192,14 @@ def _tally(labels: LazyArray, annotated: LazyArray | None) -> _Tally:
     """Count the pixels of each id, block by block."""
     painted: dict[int, int] = {}
     zeros = 0
-    for block in _blocks(labels.shape):
-        ids = _whole_numbers(np.asarray(labels[block]))
-        values, counts = _count(ids)
+    for box in boxes(labels):
+        values, counts = _count(_whole_numbers(np.asarray(labels[box])))
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             if value:
                 painted[value] = painted.get(value, 0) + count
-        if annotated is not None:
-            zeros += int(np.count_nonzero((np.asarray(annotated[block]) != 0) & (ids == 0)))
+    for box in () if annotated is None else boxes(annotated):
+        inside, ids = np.asarray(annotated[box]) != 0, np.asarray(labels[box])  # type: ignore[index]
+        zeros += int(np.count_nonzero(inside & (ids == 0)))
     return _Tally(painted, zeros)
 
 
@@ -234,27 +234,13 @@ def _whole_numbers(block: NDArray[Any]) -> NDArray[np.integer]:
     return block.astype(np.int64)
 
 
-def _blocks(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
-    """Cover an array by slabs of bounded size, along as many axes as that takes."""
-    if math.prod(shape) <= _BLOCK_PIXELS:
-        yield (slice(None),) * len(shape)
-        return
-    inner = math.prod(shape[1:])
-    step = max(1, _BLOCK_PIXELS // inner)
-    for start in range(0, shape[0], step):
-        slab = slice(start, min(start + step, shape[0]))
-        if inner <= _BLOCK_PIXELS:
-            yield (slab, *(slice(None) for _ in shape[1:]))
-        else:
-            for rest in _blocks(shape[1:]):
-                yield (slab, *rest)
-
-
 def _pieces(labels: LazyArray, ids: Sequence[int], ndim: int) -> tuple[str | None, bool]:
     """Say which cells are in several pieces, and whether it looks like a mask."""
     most: dict[int, int] = {}
     for index in np.ndindex(*labels.shape[:-ndim]):
-        for cell, number in _large_pieces(np.asarray(labels[index])).items():
+        for cell, number in _large_pieces(
+            painted_part(labels, index, 4 * _SEARCHED_PIXELS)
+        ).items():
             most[cell] = max(number, most.get(cell, 0))
     several = {cell: number for cell, number in sorted(most.items()) if number > 1}
     if not several:

@@ -17,6 +17,7 @@ from unet_napari.engine import shared
 from unet_napari.engine.arrays import ArrayRef, open_ref, take
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.errors import EngineError, ImageError, ResourceError
+from unet_napari.sparse import SparseArray
 
 DATA = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
 
@@ -115,6 +116,15 @@ def test_a_dask_array_is_passed_as_its_graph(folder):
     opened = open_ref(reference, folders=folder.folders)
     assert isinstance(opened, dask.array.Array)
     assert np.array_equal(opened.compute(), DATA + 3)
+
+
+def test_of_a_sparse_array_only_what_is_painted_travels(folder):
+    sparse = SparseArray((512, 2**18, 2**18), np.uint16)
+    sparse.put((slice(5, 6), slice(9, 10), slice(0, 3)), np.array([[[1, 2, 3]]], np.uint16))
+    reference = folder.share(sparse, snapshot=True)
+    assert Path(reference.path).stat().st_size < 1 << 20
+    opened = open_ref(reference, folders=folder.folders)
+    assert opened[5, 9, :4].tolist() == [1, 2, 3, 0]
 
 
 def test_a_dask_array_that_cannot_be_pickled_is_computed(folder):

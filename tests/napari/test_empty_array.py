@@ -32,6 +32,27 @@ def test_large_empty_arrays_take_no_room_and_leave_no_file_however_the_program_e
     assert array[5].sum() == 700
 
 
+def test_what_is_painted_is_found_without_reading_the_rest(monkeypatch):
+    monkeypatch.setattr(empty_array, "_IN_MEMORY", 1000)
+    array = empty_array.empty_array((64, 16_384, 32_768), np.uint16)
+    array[3, 5000:5050, 7000:7040] = 3
+    array[60, 16_000:, 32_000:] = 9
+    painted = empty_array.painted_parts(array)
+    assert painted.shape == array.shape
+    assert (painted[3, 5000:5050, 7000:7040] == 3).all()
+    assert int(np.count_nonzero(painted[3])) == 50 * 40
+    assert int(np.count_nonzero(painted[60])) == 384 * 768
+    assert list(painted.boxes((4,))) == []
+    assert painted.nbytes < 4 << 20
+    array[3] = 0
+    assert painted[3, 5000, 7000] == 3
+
+
+def test_of_arrays_in_memory_nothing_is_known():
+    assert empty_array.painted_parts(np.zeros((10, 10))) is None
+    assert empty_array.painted_parts(empty_array.empty_array((10, 10), np.uint8)) is None
+
+
 def test_large_empty_arrays_take_their_file_along_where_it_cannot_go_before(monkeypatch):
     unlink = empty_array.Path.unlink
     calls = []

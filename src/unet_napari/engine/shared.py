@@ -18,6 +18,7 @@ import numpy as np
 from unet_napari.disk import reserve
 from unet_napari.engine.arrays import ArrayRef, open_ref
 from unet_napari.errors import ImageError, ResourceError
+from unet_napari.sparse import SparseArray
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -68,7 +69,7 @@ class SharedFolder:
         if np.dtype(data.dtype).hasobject:
             raise ImageError(f"An image or labels of type {data.dtype} cannot be used.")
         reference = None if snapshot else (_memmap_ref(data) or _zarr_ref(data))
-        if reference is None and not snapshot and _library(data) == "dask":
+        if isinstance(data, SparseArray) or (not snapshot and _library(data) == "dask"):
             reference = self._pickle(data)
         if reference is None:
             reference = self._copy(data)
@@ -142,7 +143,7 @@ class SharedFolder:
         return reference
 
     def _pickle(self, data: LazyArray) -> ArrayRef | None:
-        """Store a dask graph; None if it holds what cannot be pickled."""
+        """Store a lazy array; None if it holds what cannot be pickled."""
         import cloudpickle  # type: ignore[import-untyped]  # comes with dask
 
         try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
 from unet_napari.labels import annotated_mask, check_labels
+from unet_napari.sparse import boxes
 from unet_napari.training.background import evident_background
 from unet_napari.training.sample import Region, Sample
 
@@ -27,7 +28,6 @@ __all__ = ["Pair", "check_pairs", "load_samples", "spacing_of"]
 # Image around the annotated pixels that patches may show, in pixels per axis.
 _CONTEXT = {2: 128, 3: 32}
 _LARGEST = 2**26  # pixels of one sample; larger painted areas are cut into blocks
-_SLAB = 2**24  # pixels of the labels looked through at a time
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,9 @@ def _plain_ids(pair: Pair) -> set[int] | None:
     """Return the painted ids if the labels have the right shape and hold nothing but ids."""
     if tuple(pair.labels.shape) != pair.shape or np.dtype(pair.labels.dtype).kind not in "biu":
         return None
-    ids = np.unique(np.asarray(pair.labels[...]))
-    return None if ids[0] < 0 else {int(number) for number in ids if number}
+    found = [np.unique(np.asarray(pair.labels[box])) for box in boxes(pair.labels)]
+    ids = {int(number) for numbers in found for number in numbers}
+    return None if min(ids, default=0) < 0 else ids - {0}
 
 
 def load_samples(
@@ -197,15 +198,12 @@ def _painted(
 ) -> Region | None:
     """Return the box around what was painted, with context; None where nothing was."""
     low, high = list(shape), [0] * len(shape)
-    rows = max(1, _SLAB // max(1, math.prod(shape[1:])))
-    for start in range(0, shape[0], rows):
-        slab = (*index, slice(start, min(shape[0], start + rows)))
-        said = np.asarray(pair.labels[slab]) != 0
-        if pair.annotated is not None:
-            said |= np.asarray(pair.annotated[slab]) != 0
+    said = [pair.labels] if pair.annotated is None else [pair.labels, pair.annotated]
+    for data, box in ((array, box) for array in said for box in boxes(array, index)):
+        nonzero = np.asarray(data[(*index, *box)]) != 0
         for axis in range(len(shape)):
             others = tuple(other for other in range(len(shape)) if other != axis)
-            found = np.flatnonzero(said.any(axis=others)) + (start if axis == 0 else 0)
+            found = np.flatnonzero(nonzero.any(axis=others)) + box[axis].start
             if len(found):
                 low[axis] = min(low[axis], int(found[0]))
                 high[axis] = max(high[axis], int(found[-1]) + 1)

@@ -148,6 +148,11 @@ def load_samples(
     ------
     ImageError, LabelsError
         If images and labels do not fit each other or the network's axes, or nothing is painted.
+
+    Warns
+    -----
+    UnetNapariWarning
+        If a part is left out.
     """
     places = [place for group, pair in enumerate(pairs) for place in _places(pair, group, config)]
     places = _affordable(places, memory, config.seed)
@@ -241,6 +246,13 @@ def _affordable(places: list[_Place], memory: int, seed: int) -> list[_Place]:
         if not kept or used + needed[number] <= memory:
             kept.append(int(number))
             used += needed[number]
+    warnings.warn(
+        f"The memory suffices for {used / sum(needed):.0%} of what is painted: {len(kept)} of "
+        f"{len(places)} parts of the images are trained on, chosen at random. For more, close "
+        "other programs, or train on a computer with more memory.",
+        UnetNapariWarning,
+        stacklevel=2,
+    )
     return [places[number] for number in sorted(kept)]
 
 

@@ -266,3 +266,36 @@ def test_blocks_fit_the_image_and_the_budget(shape, count):
     block = sampling._block_shape(tuple(shape), budget)
     assert all(1 <= size <= whole for size, whole in zip(block, shape, strict=True))
     assert np.prod(block) <= budget
+
+
+EDGES = [(300, 310), (3, 200, 190), (1, 1, 5000), (40, 80, 90), (7, 129, 130)]
+
+
+@pytest.mark.parametrize("shape", EDGES)
+def test_every_edge_is_in_the_sample(small_sample, shape, recorder):
+    """None may be left out because the size is no multiple of a block's."""
+    watched = recorder(np.ones(shape))
+    sampling.sample_blocks(Image(watched, "ZYX"[-len(shape) :]))
+    for axis in (len(shape) - 2, len(shape) - 1):
+        assert min(key[axis].start for key in watched.keys) == 0
+        assert max(key[axis].stop for key in watched.keys) == shape[axis]
+
+
+@pytest.mark.parametrize("shape", EDGES)
+def test_a_flipped_image_has_the_same_scale(small_sample, shape):
+    array = np.random.default_rng(0).normal(100, 5, shape)
+    array[..., -shape[-1] // 12 :] *= 9  # what counts lies along one edge only
+    found = RULE.measure(as_image(array, axes="ZYX"[-len(shape) :]))
+    assert found.high[0] > 700
+    for axis in range(len(shape)):
+        flipped = as_image(np.flip(array, axis), axes="ZYX"[-len(shape) :])
+        scale = RULE.measure(flipped)
+        # A block in the very middle may lie one pixel to one side.
+        assert (*scale.low, *scale.high) == pytest.approx((*found.low, *found.high), rel=1e-3)
+
+
+def test_an_image_somewhat_larger_than_the_sample_is_seen_almost_whole(small_sample, recorder):
+    """Places are drawn once each, also those that are their own mirror image."""
+    watched = recorder(np.ones((150, 150)))
+    sampling.sample_blocks(Image(watched, "YX"))
+    assert len(set(map(str, watched.keys))) == len(watched.keys) > sampling.MOST_BLOCKS - 4

@@ -1,13 +1,16 @@
-"""A bounded, repeatable sample of an image of any size."""
+"""A bounded, repeatable sample of an image of any size, up to its very edges."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from unet_napari.images.image import Image
@@ -21,13 +24,17 @@ SAMPLE_SIZE = 2 * 2**20
 DECODED_SIZE = 64 * 2**20
 MOST_BLOCKS = 64
 FEWEST_BLOCKS = 4
+# From so many blocks on, each is taken with its mirror images; of fewer each counts more at a
+# place of its own.
+_ENOUGH_TO_MIRROR = 16
 
 
 def sample_blocks(image: Image) -> list[NDArray[Any]]:
     """Read all of a small image, or blocks from all over a large one.
 
     Compact blocks, because a strided view would pull every chunk of the file through the
-    decoder; the places are drawn with a fixed seed.
+    decoder. They are spread evenly along every axis, from the first pixel to the last, and lie
+    in mirror images of each other, so that a flipped image is sampled as the image itself.
 
     Parameters
     ----------
@@ -44,13 +51,10 @@ def sample_blocks(image: Image) -> list[NDArray[Any]]:
         return [still.read() for still in stills]
     count = _number_of_blocks(image)
     block = _block_shape(image.shape, SAMPLE_SIZE // count)
-    places = [range(len(stills)), *map(_starts, image.shape, block)]
-    lattice = tuple(len(starts) for starts in places)
-    total = math.prod(lattice)
-    drawn = np.random.default_rng(0).choice(total, min(count, total), replace=False)
+    starts = [range(len(stills)), *map(_starts, image.shape, block)]
     blocks = []
-    for index in np.transpose(np.unravel_index(np.sort(drawn), lattice)):
-        still, *corner = (starts[i] for starts, i in zip(places, index, strict=True))
+    for place in _spread(tuple(map(len, starts)), count):
+        still, *corner = (along[i] for along, i in zip(starts, place, strict=True))
         region = tuple(slice(a, a + size) for a, size in zip(corner, block, strict=True))
         blocks.append(stills[still].read(region))
     return blocks
@@ -65,17 +69,52 @@ def _number_of_blocks(image: Image) -> int:
 
 
 def _block_shape(shape: tuple[int, ...], pixels: int) -> tuple[int, ...]:
-    """Fill a square of the last two axes first, then grow along the others."""
-    side = math.isqrt(pixels)
+    """Cut each axis into equal parts: a square of the last two axes first, then the others."""
     block = [1] * len(shape)
     left = pixels
     for axis in reversed(range(len(shape))):
-        wanted = side if axis >= len(shape) - 2 else left
-        block[axis] = max(1, min(shape[axis], wanted, left))
+        most = math.isqrt(pixels) if axis == len(shape) - 1 else left
+        block[axis] = math.ceil(shape[axis] / math.ceil(shape[axis] / max(1, most)))
         left //= block[axis]
     return tuple(block)
 
 
-def _starts(size: int, block: int) -> range:
-    """First pixels of the blocks that fit side by side; the rest at the end is left out."""
-    return range(0, size - block + 1, block)
+def _starts(size: int, block: int) -> list[int]:
+    """First pixels of blocks that cover an axis from end to end, alike from either end."""
+    parts = math.ceil(size / block)
+    span = size - block
+    first = [i * span // max(parts - 1, 1) for i in range(-(-parts // 2))]
+    return first + [span - start for start in reversed(first[: parts // 2])]
+
+
+def _spread(lattice: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
+    """Choose at most `count` places of a lattice, spread evenly along every axis.
+
+    Latin hypercubes (McKay, Beckman and Conover, Technometrics 21, 1979), of half of each
+    spatial axis where every place brings along its mirror images. The first axis is time.
+    """
+    if math.prod(lattice) <= count:
+        return list(np.ndindex(*lattice))
+    cut = [n > 1 and count >= _ENOUGH_TO_MIRROR for n in lattice[1:]]  # axes to mirror
+    halves = [lattice[0], *(-(-n // 2) if c else n for n, c in zip(lattice[1:], cut, strict=True))]
+    images = 2 ** sum(cut)
+    rng = np.random.default_rng(0)
+    chosen: set[tuple[int, ...]] = set()
+    while len(chosen) + images <= count:
+        for time, *corner in _hypercube(halves, count // images, rng, shifted=bool(chosen)):
+            sides = zip(corner, lattice[1:], cut, strict=True)
+            both = [{i, n - 1 - i} if c else {i} for i, n, c in sides]
+            if len(chosen) + images <= count:
+                chosen.update(itertools.product([time], *both))
+    return sorted(chosen)
+
+
+def _hypercube(
+    sizes: Sequence[int], count: int, rng: np.random.Generator, *, shifted: bool
+) -> list[list[int]]:
+    """Draw a Latin hypercube: along each axis one place in each of `count` equal parts of it."""
+    parts = np.array([rng.permutation(count) for _ in sizes])
+    within = rng.random(parts.shape) if shifted else 0.5  # in the middle of its part
+    places = (parts + within) / count * np.transpose([sizes])
+    drawn: list[list[int]] = places.astype(int).T.tolist()
+    return drawn

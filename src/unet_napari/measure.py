@@ -9,39 +9,71 @@ import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.errors import OutputError
+from unet_napari.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from unet_napari.images import Image, LazyArray
 
-__all__ = ["diameter_of_size", "diameters", "measure", "write_table"]
+__all__ = ["check_measurable", "diameter_of_size", "diameters", "measure", "write_table"]
 
 _SLAB_PIXELS = 16 * 2**20
 
 
+def check_measurable(task: str) -> None:
+    """Raise `SettingsError`, before the work, if a task finds no objects that can be measured."""
+    if task != "cells":
+        raise SettingsError(
+            "Only cells are measured one by one, but this model tells classes apart: leave the "
+            "table out, or choose a model of cells."
+        )
+
+
 def measure(image: Image, labels: LazyArray) -> dict[str, list[float]]:
-    """Measure every object of one frame.
+    """Measure every object of every time point.
 
     Parameters
     ----------
     image : Image
-        With one frame; intensities are of its own units, channel by channel.
-    labels : array of int, shape ``image.shape``
+        Intensities are of its own units, channel by channel.
+    labels : array of int, shape ``image.shape``, in a time series ``(T, *image.shape)``
         0 is background.
 
     Returns
     -------
     dict of str to list
-        Columns of equal length: ``label``, ``pixels``, ``size_um2`` or ``size_um3`` where
+        Columns of equal length: in a time series ``time`` (the time point, counted from 0);
+        ``label``, ``pixels``, ``size_um2`` or ``size_um3`` where
         the pixel size is known, ``centre_z`` (3D), ``centre_y``, ``centre_x`` (pixels),
         ``mean`` (``mean_c0`` ... with several channels).
     """
+    if image.frames == 1:
+        return _measure_frame(image, labels)
+    table: dict[str, list[float]] = {}
+    for frame in range(image.frames):
+        rows = _measure_frame(image.select(T=frame), _Frame(labels, frame))
+        for name, values in ({"time": [frame] * len(rows["label"])} | rows).items():
+            table.setdefault(name, []).extend(values)
+    return table
+
+
+class _Frame:
+    """One time point of labels, read only where it is asked for."""
+
+    def __init__(self, labels: LazyArray, frame: int) -> None:
+        self._labels, self._frame = labels, frame
+        self.shape, self.dtype = labels.shape[1:], labels.dtype
+
+    def __getitem__(self, key: Any, /) -> Any:  # noqa: ANN401  as `LazyArray` has it
+        return self._labels[(self._frame, *key)]
+
+
+def _measure_frame(image: Image, labels: LazyArray) -> dict[str, list[float]]:
     axes = image.spatial_axes
     total: dict[int, np.ndarray] = {}
     for region in _slabs(image.shape):

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from unet_napari.cli.values import diameter, duration, integers, matching_files, memory, stem
-from unet_napari.errors import ImageError
+from unet_napari.cli.values import diameter, duration, integers, memory, stem
 from unet_napari.words import human_time
 
 
@@ -49,27 +48,6 @@ def test_stem_takes_double_suffixes_off(name):
 
 def test_stem_keeps_dots_that_belong_to_the_name():
     assert stem(Path("t0.5 µm.tif")) == "t0.5 µm"
-
-
-def test_files_are_paired_by_name(tmp_path):
-    for folder, names in {"i": ["b.tif", "a.tiff"], "l": ["a.tif", "b.ome.tif"]}.items():
-        (tmp_path / folder).mkdir()
-        for name in names:
-            (tmp_path / folder / name).touch()
-    pairs = matching_files(tmp_path / "i", tmp_path / "l")
-    assert [(a.name, b.name) for a, b in pairs] == [("a.tiff", "a.tif"), ("b.tif", "b.ome.tif")]
-    (tmp_path / "i" / "c.tif").touch()
-    with pytest.raises(ImageError, match="no file of the same name for 1: c"):
-        matching_files(tmp_path / "i", tmp_path / "l")
-
-
-def test_two_files_are_a_pair_whatever_their_names(tmp_path):
-    image, labels = tmp_path / "x.tif", tmp_path / "y.tif"
-    image.touch()
-    labels.touch()
-    assert matching_files(image, labels) == [(image, labels)]
-    with pytest.raises(ImageError, match="no file or folder"):
-        matching_files(tmp_path / "missing", labels)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The command line: ``unet-napari segment | train | evaluate | export | info | demo``.
 
 Progress and messages go to stderr, results to files and stdout. Exit status 0 means that
-every output is whole, 2 an error that the user can put right, told in one line.
+every output is whole, 1 that some of several images could not be done, which are listed at the
+end, 2 an error that the user can put right, told in one line.
 """
 
 from __future__ import annotations
@@ -12,16 +13,13 @@ import warnings
 from collections.abc import Sequence
 
 from unet_napari.cli import demo, evaluate, export, info, segment, train
+from unet_napari.cli.attempts import NO_MEMORY, one_line
 from unet_napari.errors import UnetNapariError, UnetNapariWarning
 from unet_napari.heap import keep_freed_memory
 
 __all__ = ["main"]
 
 _COMMANDS = (segment, train, evaluate, export, info, demo)
-_NO_MEMORY = (
-    "The memory that is free does not suffice. Close other programs, or raise the limit under "
-    "which this one runs (ulimit, container)."
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0: every output is whole. 2: an error the user can put right. 130: interrupted.
+        0: every output is whole. 1: some of several images could not be done, the others are.
+        2: an error the user can put right. 130: interrupted.
     """
     parser = _parser()
     parsed = parser.parse_args(arguments)
@@ -45,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning
         try:
             with keep_freed_memory():
-                parsed.command(parsed)
+                return parsed.command(parsed) or 0
         except UnetNapariError as error:
-            print(f"\nunet-napari: error: {_one_line(error)}", file=sys.stderr)
+            print(f"\nunet-napari: error: {one_line(error)}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print("\nunet-napari: interrupted; no unfinished output is left.", file=sys.stderr)
@@ -57,9 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             if not is_out_of_memory(error):
                 raise
-            print(f"\nunet-napari: error: {_NO_MEMORY}", file=sys.stderr)
+            print(f"\nunet-napari: error: {NO_MEMORY}", file=sys.stderr)
             return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,8 +75,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"\nunet-napari: warning: {_one_line(message)}", file=sys.stderr)
-
-
-def _one_line(message: object) -> str:
-    return " ".join(str(message).split())
+    print(f"\nunet-napari: warning: {one_line(message)}", file=sys.stderr)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unet_napari.cli.attempts import Attempts
 from unet_napari.cli.inference_options import add_inference_options, config_for
+from unet_napari.cli.outputs import check_side_output
+from unet_napari.cli.pairing import matching_files
 from unet_napari.cli.progress import ProgressLine
-from unet_napari.cli.values import matching_files, stem
-from unet_napari.errors import LabelsError, OutputError, SettingsError
+from unet_napari.cli.values import stem
+from unet_napari.errors import LabelsError, SettingsError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from unet_napari.class_metrics import ClassEvaluation
-    from unet_napari.images import Image
+    from unet_napari.images import Image, LazyArray
+    from unet_napari.inference.config import InferenceConfig
     from unet_napari.metrics import Evaluation
     from unet_napari.model import Model
 
@@ -39,7 +42,13 @@ def add_parser(commands: Subparsers) -> None:
     )
     add = parser.add_argument
     add("--images", required=True, type=Path, metavar="FILE|DIR")
-    add("--labels", required=True, type=Path, metavar="FILE|DIR", help="with the same file names")
+    add(
+        "--labels",
+        required=True,
+        type=Path,
+        metavar="FILE|DIR",
+        help="with the same file names, or with _masks, _labels, ... behind them",
+    )
     add("--model", required=True, help="name of a model, or its file")
     add("--table", type=Path, metavar="FILE.csv", help="write the scores of each image")
     add("--sheet", type=Path, metavar="FILE.png",
@@ -50,65 +59,80 @@ def add_parser(commands: Subparsers) -> None:
     parser.set_defaults(command=_run)
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def _run(arguments: argparse.Namespace) -> int:
+    import numpy as np
+
     from unet_napari.images.picture import write_png
+    from unet_napari.inference.views import check_image
     from unet_napari.measure import write_table
     from unet_napari.model import Model
 
     _check(arguments)
     files = matching_files(arguments.images, arguments.labels)
     model = Model.load(arguments.model)
+    config = config_for(model, arguments)
+
+    def check(pair: tuple[Path, Path]) -> None:
+        check_image(_opened(pair, model, arguments)[0], model, config)
+
+    attempts = Attempts(len(files))
+    suitable = attempts.suitable(files, _name, check)
     judge = _Judge(model, arguments.worst if arguments.sheet else 0)
     line = ProgressLine("evaluating")
-    for number, (image, true, predicted) in enumerate(_segmented(files, model, arguments), 1):
-        judge.add(stem(files[number - 1][0]), image, true, predicted)
-        line.show(f"image {number}/{len(files)}", last=number == len(files))
-    print(judge.evaluation.describe())
-    if arguments.table:
-        write_table(arguments.table, judge.table())
-    if arguments.sheet:
-        write_png(arguments.sheet, judge.sheet())
+    for number, pair in enumerate(suitable, 1):
+        with attempts.trying(_name(pair)):
+            image, labels = _opened(pair, model, arguments)
+            true = np.asarray(labels[...])
+            judge.add(stem(pair[0]), image, true, _segmented(image, model, config))
+        line.show(f"image {number}/{len(suitable)}", last=number == len(suitable))
+    if judge.count:
+        print(judge.evaluation.describe())
+        if arguments.table:
+            write_table(arguments.table, judge.table())
+        if arguments.sheet:
+            write_png(arguments.sheet, judge.sheet())
+    return attempts.report()
+
+
+def _name(pair: tuple[Path, Path]) -> str:
+    return str(pair[0])
 
 
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse before anything is computed."""
-    from unet_napari.atomic import check_output
-
     if arguments.worst < 1:
         raise SettingsError(f"--worst is a number of images above 0, not {arguments.worst}.")
     for path, suffix in ((arguments.table, ".csv"), (arguments.sheet, ".png")):
-        if path is None:
-            continue
-        if path.suffix.lower() != suffix:
-            raise OutputError(f"{path} must end in {suffix}.")
-        if path.exists() and not arguments.overwrite:
-            raise OutputError(f"{path} exists; give --overwrite to replace it.")
-        check_output(path)
+        check_side_output(path, suffix, overwrite=arguments.overwrite)
 
 
-def _segmented(
-    files: list[tuple[Path, Path]], model: Model, arguments: argparse.Namespace
-) -> Iterator[tuple[Image, Labels, Labels]]:
-    """Yield every image with its true and its predicted labels."""
-    import numpy as np
-
+def _opened(
+    pair: tuple[Path, Path], model: Model, arguments: argparse.Namespace
+) -> tuple[Image, LazyArray]:
+    """Open an image and its labels, and check that they suit each other."""
     from unet_napari.images import read_image
-    from unet_napari.inference import result_shape, segment_steps
+    from unet_napari.inference import result_shape
     from unet_napari.inputs import image_for
 
-    config = config_for(model, arguments)
-    for image_path, label_path in files:
-        image = image_for(model, str(image_path), axes=arguments.axes, channel=arguments.channel)
-        true = np.asarray(read_image(label_path).data[:])
-        predicted = np.zeros(result_shape(image), np.uint32)
-        if true.shape != predicted.shape:
-            raise LabelsError(
-                f"{label_path.name} has the shape {true.shape}, but its image needs labels of "
-                f"{predicted.shape}."
-            )
-        for _ in segment_steps(image, model, predicted, config):
-            pass
-        yield image, true, predicted
+    image = image_for(model, str(pair[0]), axes=arguments.axes, channel=arguments.channel)
+    labels = read_image(pair[1]).data
+    if tuple(labels.shape) != result_shape(image):
+        raise LabelsError(
+            f"{pair[1].name} has the shape {tuple(labels.shape)}, but its image needs labels of "
+            f"{result_shape(image)}."
+        )
+    return image, labels
+
+
+def _segmented(image: Image, model: Model, config: InferenceConfig) -> Labels:
+    import numpy as np
+
+    from unet_napari.inference import result_shape, segment_steps
+
+    predicted = np.zeros(result_shape(image), np.uint32)
+    for _ in segment_steps(image, model, predicted, config):
+        pass
+    return predicted
 
 
 class _Judge:
@@ -142,6 +166,11 @@ class _Judge:
             self._counts.append(match(true, predicted))
         if self._worst:
             self._keep_picture(image, true, predicted)
+
+    @property
+    def count(self) -> int:
+        """Number of images compared."""
+        return len(self._names)
 
     @property
     def evaluation(self) -> Evaluation | ClassEvaluation:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from unet_napari.cli.attempts import Attempts
 from unet_napari.cli.inference_options import add_inference_options, config_for
+from unet_napari.cli.outputs import check_free, check_side_output, make_folder, output_files
 from unet_napari.cli.progress import ProgressLine
+from unet_napari.cli.table import Table
 from unet_napari.cli.values import image_files, stem
-from unet_napari.errors import OutputError, SettingsError
+from unet_napari.errors import OutputError
 from unet_napari.inference.config import DEFAULT_MODEL
 from unet_napari.words import human_time
 
@@ -23,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser"]
 
-_FILE_SUFFIXES = (".tif", ".tiff", ".zarr")
-
 
 def add_parser(commands: Subparsers) -> None:
     """Add this command to the parser."""
@@ -35,9 +37,8 @@ def add_parser(commands: Subparsers) -> None:
         help="name of a model, or its file; without it the nuclei of the package")  # fmt: skip
     add("--output", required=True, type=Path, metavar="FILE|DIR",
         help="a .tif or .zarr for one image, a folder for several")  # fmt: skip
-    add(
-        "--table", type=Path, metavar="FILE.csv", help="also write size, centre, intensity of cells"
-    )
+    add("--table", type=Path, metavar="FILE.csv",
+        help="also write size, centre, intensity of the cells of all images")  # fmt: skip
     add(
         "--attention",
         type=Path,
@@ -75,21 +76,49 @@ def _thresholds(arguments: argparse.Namespace) -> dict[str, float]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def _run(arguments: argparse.Namespace) -> int:
+    from unet_napari.inference.views import check_image
     from unet_napari.inputs import image_for, with_thresholds
+    from unet_napari.measure import check_measurable
     from unet_napari.model import Model
 
     paths = [path for given in arguments.images for path in image_files(given)]
-    outputs = _outputs(paths, arguments.output)
-    besides = [path for path in (arguments.table, arguments.attention) if path is not None]
-    _refuse_to_replace([*outputs, *besides], arguments)
-    if arguments.attention and len(paths) > 1:
-        raise OutputError(f"--attention is one file, for one image, but there are {len(paths)}.")
+    outputs = dict(zip(paths, output_files(paths, arguments.output), strict=True))
+    _check_outputs(list(outputs.values()), arguments)
     model = with_thresholds(Model.load(arguments.model), _thresholds(arguments))
     config = config_for(model, arguments)
-    for path, output in zip(paths, outputs, strict=True):
-        image = image_for(model, str(path), axes=arguments.axes, channel=arguments.channel)
-        _segment_one(image, model, output, config, arguments)
+    if arguments.table:
+        check_measurable(model.task.name)
+
+    def opened(path: Path) -> Image:
+        return image_for(model, str(path), axes=arguments.axes, channel=arguments.channel)
+
+    attempts = Attempts(len(paths))
+    suitable = attempts.suitable(paths, str, lambda path: check_image(opened(path), model, config))
+    if suitable and outputs[suitable[0]] != arguments.output:
+        make_folder(arguments.output)
+    with Table(arguments.table) if arguments.table else nullcontext() as table:
+        for path in suitable:
+            with attempts.trying(str(path)):
+                rows = _segment_one(opened(path), model, outputs[path], config, arguments)
+                if table:
+                    table.add(stem(path), rows)
+    return attempts.report()
+
+
+def _check_outputs(outputs: list[Path], arguments: argparse.Namespace) -> None:
+    """Refuse, before anything is computed, what could not be written."""
+    from unet_napari.images import check_output
+
+    if not arguments.overwrite:
+        check_free(outputs)
+    if arguments.attention:
+        if len(outputs) > 1:
+            raise OutputError(
+                f"--attention is one file, for one image, but there are {len(outputs)}."
+            )
+        check_output(arguments.attention, overwrite=arguments.overwrite)
+    check_side_output(arguments.table, ".csv", overwrite=arguments.overwrite)
 
 
 def _segment_one(
@@ -98,10 +127,12 @@ def _segment_one(
     output: Path,
     config: InferenceConfig,
     arguments: argparse.Namespace,
-) -> None:
+) -> dict[str, list[float]]:
+    """Segment an image and return the rows of the table, if one is wanted."""
     from unet_napari.images import open_output
     from unet_napari.inference import result_axes, result_shape, segment_steps
     from unet_napari.inference.unfinished import Unfinished
+    from unet_napari.measure import measure
 
     line = ProgressLine(image.name)
     with (
@@ -121,9 +152,9 @@ def _segment_one(
             if arguments.verbose and step.plan is not None:
                 line.say(step.plan.describe())
             line.show(_describe(step))
-        if arguments.table:
-            _tabulate(image, labels, arguments.table)
+        rows = measure(image, labels) if arguments.table else {}
     line.show(f"written to {output}", last=True)
+    return rows
 
 
 def _write_attention(
@@ -147,38 +178,3 @@ def _write_attention(
 def _describe(step: Progress) -> str:
     left = "" if step.seconds_left is None else f", {human_time(step.seconds_left)} left"
     return f"{step.stage} {step.done}/{step.total}{left}"
-
-
-def _tabulate(image: Image, labels: Any, path: Path) -> None:  # noqa: ANN401
-    from unet_napari.measure import measure, write_table
-
-    if image.frames > 1:
-        raise SettingsError("A table is made of one time point; this image has several.")
-    write_table(path, measure(image, labels))
-
-
-def _outputs(paths: list[Path], output: Path) -> list[Path]:
-    if output.suffix.lower() in _FILE_SUFFIXES:
-        if len(paths) > 1:
-            raise OutputError(
-                f"{len(paths)} images cannot go into one file: name a folder with --output, "
-                f"not {output}."
-            )
-        return [output]
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {output} cannot be made: {error.strerror}.") from error
-    outputs = [output / f"{stem(path)}.tif" for path in paths]
-    twice = {path.name for path in outputs if outputs.count(path) > 1}
-    if twice:
-        raise OutputError(f"Several images would be written to {', '.join(sorted(twice))}.")
-    return outputs
-
-
-def _refuse_to_replace(outputs: list[Path], arguments: argparse.Namespace) -> None:
-    if arguments.overwrite:
-        return
-    for path in outputs:
-        if path.exists():
-            raise OutputError(f"{path} exists; give --overwrite to replace it.")

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from unet_napari.cli.attempts import Attempts
+from unet_napari.cli.pairing import matching_files
 from unet_napari.cli.progress import ProgressLine
-from unet_napari.cli.values import duration, integers, matching_files, memory, setting
+from unet_napari.cli.values import duration, integers, memory, setting
 from unet_napari.errors import OutputError
 from unet_napari.training.config import (
     DeviceName,
@@ -34,7 +36,13 @@ def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser("train", help="train a model on images and painted labels")
     add = parser.add_argument
     add("--images", required=True, type=Path, metavar="FILE|DIR")
-    add("--labels", required=True, type=Path, metavar="FILE|DIR", help="with the same file names")
+    add(
+        "--labels",
+        required=True,
+        type=Path,
+        metavar="FILE|DIR",
+        help="with the same file names, or with _masks, _labels, ... behind them",
+    )
     add("--task", required=True, choices=("cells", "semantic"))
     add("--ndim", required=True, type=int, choices=(2, 3))
     add("--output", required=True, type=Path, metavar="FILE.unet")
@@ -119,7 +127,7 @@ def _add_augmentation(group: argparse._ArgumentGroup) -> None:
     add("--no-augmentation", action="store_true", help="patches exactly as they are in the image")
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def _run(arguments: argparse.Namespace) -> int:
     from unet_napari.atomic import check_output
     from unet_napari.model import Model
     from unet_napari.training.events import Validated
@@ -127,11 +135,12 @@ def _run(arguments: argparse.Namespace) -> None:
 
     config = TrainConfig.from_dict(_settings(arguments))
     if arguments.show_augmentation:
-        _show_augmentation(arguments.show_augmentation, _pairs(arguments), config)
-        return
+        pairs, attempts = _pairs(arguments)
+        _show_augmentation(arguments.show_augmentation, pairs, config)
+        return attempts.report()
     if arguments.output.exists() and not arguments.overwrite:
         raise OutputError(f"{arguments.output} exists; give --overwrite to replace it.")
-    pairs = _pairs(arguments)
+    pairs, attempts = _pairs(arguments)
     start_from = Model.load(arguments.start_from) if arguments.start_from else None
     check_output(arguments.output, overwrite=arguments.overwrite)
     trainer = Trainer(pairs, config, start_from=start_from)
@@ -145,6 +154,7 @@ def _run(arguments: argparse.Namespace) -> None:
         line.show("stopped; keeping the best model so far", last=True)
     _save(trainer, arguments)
     line.show(f"model written to {arguments.output}", last=True)
+    return attempts.report()
 
 
 def _save(trainer: Trainer, arguments: argparse.Namespace) -> None:
@@ -162,15 +172,20 @@ def _show_augmentation(path: Path, pairs: list[Pair], config: TrainConfig) -> No
     print(f"augmented patches written to {path}", file=sys.stderr)
 
 
-def _pairs(arguments: argparse.Namespace) -> list[Pair]:
+def _pairs(arguments: argparse.Namespace) -> tuple[list[Pair], Attempts]:
+    """Open what can be trained on; what cannot is listed now, and once more in the end."""
     from unet_napari.images import read_image
     from unet_napari.inputs import pair_up
 
-    pairs = []
-    for image_path, label_path in matching_files(arguments.images, arguments.labels):
-        image = read_image(image_path, axes=arguments.axes)
-        pairs.append(pair_up(image, read_image(label_path).data))
-    return pairs
+    files = matching_files(arguments.images, arguments.labels)
+    attempts = Attempts(len(files))
+    pairs: list[Pair] = []
+    for image_path, label_path in files:
+        with attempts.trying(str(image_path)):
+            image = read_image(image_path, axes=arguments.axes)
+            pairs.append(pair_up(image, read_image(label_path).data))
+    attempts.announce()
+    return pairs, attempts
 
 
 _SETTINGS = (

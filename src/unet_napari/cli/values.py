@@ -15,7 +15,6 @@ __all__ = [
     "duration",
     "image_files",
     "integers",
-    "matching_files",
     "memory",
     "setting",
     "stem",
@@ -88,39 +87,24 @@ def stem(path: Path) -> str:
 def image_files(where: Path) -> list[Path]:
     """List the images of a folder in the order of their names; a file stands for itself.
 
+    Files that begin with a dot are skipped: macOS puts one beside each image on foreign disks.
+
     Raises
     ------
     ImageError
         If there is nothing at that path, or no image in the folder.
     """
+    from unet_napari.images.read_zarr import is_zarr
+
     if not where.exists():
         raise ImageError(f"There is no file or folder {where}.")
-    if where.is_file() or where.suffix.lower() == ".zarr":
+    if where.is_file() or where.suffix.lower() == ".zarr" or is_zarr(where):
         return [where]
-    found = sorted(p for p in where.iterdir() if p.name.lower().endswith(_SUFFIXES))
+    found = sorted(
+        path
+        for path in where.iterdir()
+        if path.name.lower().endswith(_SUFFIXES) and not path.name.startswith(".")
+    )
     if not found:
         raise ImageError(f"The folder {where} contains no TIFF or zarr image.")
     return found
-
-
-def matching_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
-    """Pair images with labels: two files, or two folders with the same names in them.
-
-    Raises
-    ------
-    ImageError
-        If an image or a label has no partner, naming the first ones.
-    """
-    image_list, label_list = image_files(images), image_files(labels)
-    if len(image_list) == len(label_list) == 1:
-        return [(image_list[0], label_list[0])]
-    image_of = {stem(path): path for path in image_list}
-    label_of = {stem(path): path for path in label_list}
-    for side, lonely in (
-        (labels, sorted(image_of.keys() - label_of.keys())),
-        (images, sorted(label_of.keys() - image_of.keys())),
-    ):
-        if lonely:
-            names = ", ".join(lonely[:3]) + (" ..." if len(lonely) > 3 else "")
-            raise ImageError(f"{side} has no file of the same name for {len(lonely)}: {names}.")
-    return [(image_of[name], label_of[name]) for name in sorted(image_of)]

@@ -1,0 +1,80 @@
+"""Where results go; what cannot be written is said before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from unet_napari.atomic import check_output
+from unet_napari.cli.values import stem
+from unet_napari.errors import OutputError
+
+__all__ = ["check_free", "check_side_output", "make_folder", "output_files"]
+
+_IMAGES = (".tif", ".tiff", ".zarr")
+
+
+def output_files(paths: list[Path], output: Path) -> list[Path]:
+    """Return the file that the labels of each image go into.
+
+    Parameters
+    ----------
+    paths : list of Path
+        The images.
+    output : Path
+        A .tif or .zarr for one image, else a folder, which need not exist yet.
+
+    Raises
+    ------
+    OutputError
+        If several images would go into one file, or the name is that of a file of another kind.
+    """
+    if output.suffix.lower() in _IMAGES:
+        if len(paths) > 1:
+            raise OutputError(
+                f"{len(paths)} images cannot go into one file: name a folder with --output, "
+                f"not {output}."
+            )
+        return [output]
+    if output.suffix and not output.is_dir():
+        raise OutputError(
+            f"Labels are written as .tif, .ome.tif or .zarr, not as {output.name}. If that is to "
+            "be a folder, make it first."
+        )
+    outputs = [output / f"{stem(path)}.tif" for path in paths]
+    twice = sorted({path.name for path in outputs if outputs.count(path) > 1})
+    if twice:
+        raise OutputError(f"Several images would be written to {', '.join(twice)}.")
+    return outputs
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder that results go into, and those above it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+
+
+def check_free(paths: Iterable[Path]) -> None:
+    """Raise `OutputError` if a result exists already."""
+    for path in paths:
+        if path.exists():
+            raise OutputError(f"{path} exists; give --overwrite to replace it.")
+
+
+def check_side_output(path: Path | None, suffix: str, *, overwrite: bool) -> None:
+    """Refuse a file beside the main result before anything is computed.
+
+    Raises
+    ------
+    OutputError
+        If it has another ending, exists and must not be replaced, or cannot be written.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() != suffix:
+        raise OutputError(f"{path} must end in {suffix}.")
+    if not overwrite:
+        check_free([path])
+    check_output(path)

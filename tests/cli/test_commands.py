@@ -1,5 +1,8 @@
 import csv
+import platform
 import re
+from importlib.metadata import version
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -270,6 +273,15 @@ def test_info_lists_the_models_and_networks_that_there_are(
     assert re.search(r"broken +damaged: ", out)
     assert "7,762,498 (features=small), 31,036,546 (features=original)" in out
     assert "28,763,234 (depth=50)" in out
+
+
+def test_info_tells_what_a_bug_report_needs_and_nothing_personal(capsys):
+    assert run("info", "--system") == 0
+    lines = dict(line.split(":", 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["torch"].strip() == version("torch")
+    assert lines["Python"].split()[-1] == platform.python_version()
+    assert re.search(r"\d (GiB|MiB)$", lines["Free memory"])
+    assert str(Path.home()) not in "".join(lines.values())
 
 
 def test_augmentation_can_be_looked_at(folder):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unet_napari.cli.progress import ProgressLine
+from unet_napari.cli.system import has_display
 from unet_napari.cli.values import duration
 from unet_napari.words import human_time
 
@@ -36,18 +35,12 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    if not arguments.headless and _has_display() and find_spec("napari") is not None:
+    if not arguments.headless and has_display() and find_spec("napari") is not None:
         from unet_napari._napari.demo import open_demo
 
         open_demo()
         return
     _in_the_terminal(arguments.output, arguments.seconds)
-
-
-def _has_display() -> bool:
-    if sys.platform.startswith("linux"):
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return True
 
 
 def _in_the_terminal(folder: Path, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""``unet-napari info``: what a model is, or what models and networks there are."""
+"""``unet-napari info``: what a model is, what models and networks there are, or what computer."""
 
 from __future__ import annotations
 
@@ -19,13 +19,23 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "model", nargs="?", help="name of a model, or its file; without: list what there is"
     )
+    parser.add_argument(
+        "--system",
+        action="store_true",
+        help="versions, device and memory of this computer, as a bug report needs them",
+    )
     parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    if arguments.system:
+        from unet_napari.cli.system import describe_system
+
+        print(describe_system())
     if arguments.model is None:
-        _list_models()
-        _list_networks()
+        if not arguments.system:
+            _list_models()
+            _list_networks()
         return
     from unet_napari.model_info import find_model, read_info, read_storage
     from unet_napari.training.config import TrainConfig

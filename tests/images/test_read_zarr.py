@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import zarr
 
-from unet_napari.errors import ImageError
+from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images import read_image
 
 STACK = np.random.default_rng(0).integers(0, 4000, (2, 5, 20, 30), dtype=np.uint16)
@@ -61,8 +61,9 @@ def test_scales_of_level_and_image_multiply(ome_zarr):
 
 
 def test_without_a_unit_the_pixel_size_is_unknown(ome_zarr):
-    image = read_image(ome_zarr(axes=[axis("c"), axis("z"), axis("y"), axis("x", "micrometer")]))
-    assert image.pixel_size == {"X": 250}
+    path = ome_zarr(axes=[axis("c"), axis("z"), axis("y"), axis("x", "micrometer")])
+    with pytest.warns(UnetNapariWarning, match="along Z and Y is not known, only X 250 µm"):
+        assert read_image(path).pixel_size == {"X": 250}
 
 
 def test_old_axes_are_bare_names(ome_zarr):

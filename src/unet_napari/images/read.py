@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unet_napari.errors import ImageError
+from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images.axes import guess_axes
 from unet_napari.images.formats import image_stem
 from unet_napari.images.image import Image, check_pixels, override
@@ -67,5 +68,20 @@ def read_image(
         raise ImageError(f"{path}: {error}") from error
     # An OME-Zarr image has all five axes; with a single plane it is a 2-D image.
     if axes is None and "Z" in image.axes and image.shape[0] == 1:
-        return image.select(Z=0)
+        image = image.select(Z=0)
+    _warn_of_unknown(image, path)
     return image
+
+
+def _warn_of_unknown(image: Image, path: Path) -> None:
+    """Say along which axes the pixel size is missing, where it is known along others."""
+    unknown = [axis for axis in image.spatial_axes if axis not in image.pixel_size]
+    known = [f"{axis} {size:.4g} µm" for axis, size in image.pixel_size.items()]
+    if known and unknown:
+        warnings.warn(
+            f"{path}: the pixel size along {' and '.join(unknown)} is not known, only "
+            f"{', '.join(known)}; all axes count as equally spaced until you give it (in napari "
+            "as the scale of the layer, in Python with scale=...)",
+            UnetNapariWarning,
+            stacklevel=3,
+        )

@@ -14,13 +14,14 @@ import tifffile
 
 from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images.axes import AXES, describe_shape
-from unet_napari.images.units import micrometres
+from unet_napari.images.tiff_pixel_size import tiff_pixel_size
+from unet_napari.images.tiff_series import companion, ome_header, ome_images, own_series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from unet_napari.images.image import LazyArray
+    from unet_napari.images.tiff_series import OwnSeries
 
 __all__ = ["open_tiff"]
 
@@ -69,32 +70,52 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     with contextlib.ExitStack() as stack:
         try:
             tif = stack.enter_context(tifffile.TiffFile(path))
+            if (header := companion(tif)) is not None:
+                tif = stack.enter_context(tifffile.TiffFile(path, omexml=header))
             _check_planes(tif)
-            series = tif.series[0]
+            own = own_series(tif)
+            series = own.series
             _check_plausible(series)
             _check_complete(tif, series)
-            pixel_size = _pixel_size(tif, series)
+            pixel_size = _pixel_size(tif, own)
             data = _open_pixels(tif, series, stack)
         except ImageError as error:
             raise ImageError(f"{path} {error}") from error
         except (Exception, MemoryError) as error:
             # Parsers of damaged files raise whatever they like.
             raise ImageError(f"{path} is damaged or no TIFF file: {error}") from error
-        if len(tif.series) > 1:
-            warnings.warn(
-                f"{path} holds {len(tif.series)} images of different shape; the first is used",
-                UnetNapariWarning,
-                stacklevel=4,
-            )
-        missing = sum(page is None for page in series) if series.kind == "ome" else 0
-        if missing:
-            warnings.warn(
-                f"{path}: {missing} of {len(series)} planes are missing; they are read as 0",
-                UnetNapariWarning,
-                stacklevel=4,
-            )
+        _warn_of_gaps(path, own)
         axes = _our_axes(series.axes)
-    return data, axes, pixel_size
+    return data, axes, {a: size for a, size in pixel_size.items() if a in (axes or AXES)}
+
+
+def _pixel_size(tif: tifffile.TiffFile, own: OwnSeries) -> dict[str, float]:
+    """Read the pixel size; pixels are of use also where that fails."""
+    try:
+        return tiff_pixel_size(tif, own)
+    except Exception as error:
+        # Microscopes write what they like, and so do parsers raise.
+        message = f"{tif.filename}: its pixel size cannot be read and counts as unknown: {error}"
+        warnings.warn(message, UnetNapariWarning, stacklevel=5)
+        return {}
+
+
+def _warn_of_gaps(path: Path, own: OwnSeries) -> None:
+    """Say what else the file holds, and what it should hold and does not."""
+    if own.others:
+        warnings.warn(
+            f"{path} holds {own.others + 1} images of different shape; the first is used",
+            UnetNapariWarning,
+            stacklevel=5,
+        )
+    several = own.series.kind in ("ome", "mmstack")
+    missing = sum(page is None for page in own.series) if several else 0
+    if missing:
+        warnings.warn(
+            f"{path}: {missing} of {len(own.series)} planes are missing; they are read as 0",
+            UnetNapariWarning,
+            stacklevel=5,
+        )
 
 
 def _open_pixels(
@@ -102,10 +123,10 @@ def _open_pixels(
 ) -> LazyArray:
     """Map or open the pixels; what must stay open for them leaves the stack."""
     shape, dtype = series.shape, series.dtype
-    if series.dataoffset is not None:
+    if (start := _start(series)) is not None:
         stored = np.dtype(dtype).newbyteorder(tif.byteorder)
         name = tif.filehandle.path
-        return np.memmap(name, dtype=stored, mode="r", offset=series.dataoffset, shape=shape)
+        return np.memmap(name, dtype=stored, mode="r", offset=start, shape=shape)
     import zarr  # takes 0.3 s, and most files are mapped
 
     store = stack.enter_context(contextlib.closing(series.aszarr(level=0)))
@@ -114,9 +135,14 @@ def _open_pixels(
     return array
 
 
+def _start(series: tifffile.TiffPageSeries) -> int | None:
+    """Return where the pixels begin, if all are together and in the file that is asked for."""
+    return None if series.is_multifile else series.dataoffset
+
+
 def _check_planes(tif: tifffile.TiffFile) -> None:
     """Refuse an OME header that announces an absurd number of planes."""
-    for image in _ome_images(tif):
+    for image in ome_images(ome_header(tif)):
         pixels = image.get("Pixels", {})
         planes = math.prod(int(pixels.get(f"Size{axis}", 1)) for axis in "TCZ")
         if planes > _MOST_PLANES:
@@ -131,8 +157,8 @@ def _check_plausible(series: tifffile.TiffPageSeries) -> None:
         raise ImageError("has a type of pixels that no program knows")
     if 0 in series.shape or 0 in page.chunks:
         raise ImageError(f"is empty: its shape is {shape}")
-    if series.dataoffset is not None:
-        end = series.dataoffset + math.prod(series.shape) * series.dtype.itemsize
+    if (start := _start(series)) is not None:
+        end = start + math.prod(series.shape) * series.dtype.itemsize
         if end > page.parent.filehandle.size:
             raise ImageError(f"is truncated: the pixels of a {shape} image are not all there")
         return
@@ -191,34 +217,3 @@ def _our_axes(axes: str) -> str | None:
     if sum(letter in "QI" for letter in ours) == 1 and "Z" not in ours:
         ours = ours.replace("Q", "Z").replace("I", "Z")
     return ours if set(ours) <= set(AXES) and len(set(ours)) == len(ours) else None
-
-
-def _pixel_size(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict[str, float]:
-    """Read the pixel size where a microscopist wrote it.
-
-    The resolution of other TIFF files is the 72 dots per inch of some printer.
-    """
-    sizes: dict[str, float | None] = {}
-    if series.kind == "ome":
-        pixels = next(_ome_images(tif))["Pixels"]
-        for axis in "ZYX":
-            unit = str(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
-            sizes[axis] = micrometres(pixels.get(f"PhysicalSize{axis}"), unit)
-    elif series.kind == "imagej":
-        header = tif.imagej_metadata or {}
-        unit = str(header.get("unit", ""))
-        sizes["Z"] = micrometres(header.get("spacing"), str(header.get("zunit", unit)))
-        for axis, name in (("Y", "YResolution"), ("X", "XResolution")):
-            tag = series.keyframe.tags.get(name)
-            above, below = tag.value if tag is not None else (0, 0)
-            per_pixel = below / above if above else None
-            sizes[axis] = micrometres(per_pixel, str(header.get(f"{axis.lower()}unit", unit)))
-    return {axis: size for axis, size in sizes.items() if size is not None and axis in series.axes}
-
-
-def _ome_images(tif: tifffile.TiffFile) -> Iterator[dict[str, Any]]:
-    """Yield what the OME header says of each image, as nested dictionaries."""
-    xml = tif.ome_metadata
-    if xml:
-        images = tifffile.xml2dict(xml).get("OME", {}).get("Image", {})
-        yield from images if isinstance(images, list) else [images]

@@ -2,7 +2,8 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from magicgui.widgets import ProgressBar, PushButton
@@ -52,11 +53,12 @@ class EngineDock(Form):
         self.busy = self._stopping = False
         self.docked = False
         self._reason = ""
+        self._error: Exception | None = None  # that has made us stop the job
         # The second click of a double click must not stop what the first one started.
         self._double_click = QTimer(self.native)
         self._double_click.setSingleShot(True)
         self._double_click.setInterval(QApplication.doubleClickInterval())
-        job.reported.connect(self.on_event)
+        job.reported.connect(self._on_event)
         job.ended.connect(self._on_ended)
         job.failed.connect(self.fail)
         self.native_parent_changed.connect(self._on_parent)
@@ -73,7 +75,7 @@ class EngineDock(Form):
 
     @abstractmethod
     def begin(self) -> None:
-        """Start the job; a `UnetNapariError` raised here is shown."""
+        """Start the job; an error raised here is shown."""
 
     @abstractmethod
     def on_event(self, event: Any) -> None:  # noqa: ANN401  every job has events of its own
@@ -83,7 +85,7 @@ class EngineDock(Form):
     def on_result(self, result: Any) -> None:  # noqa: ANN401
         """Show what the engine has made; after a Stop too, if there is something.
 
-        A `UnetNapariError` raised here is shown.
+        An error raised here is shown.
         """
 
     # -- the button, the bar and the line -----------------------------------------------------
@@ -122,24 +124,36 @@ class EngineDock(Form):
                 self.status.say(text)
 
     def fail(self, error: Exception) -> None:
-        """End the job with one readable message."""
+        """End the job with one readable message, whatever the error is."""
+        if self.job.running:  # the error is one of the viewer's; it is told when the engine is free
+            if self._error is None:
+                self._error = error
+                self._stop()
+            return
         if not isinstance(error, UnetNapariError):
             error = UnetNapariError(f"Something unexpected went wrong: {error!r}")
         self._idle()
         self.status.say(str(error), error=True)
-        show_error(str(error))
+        if not self.native.isVisible():  # one place is enough
+            show_error(str(error))
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """End the job where an error, of whatever kind, comes up within the block.
+
+        Qt would swallow it, or end the program, and the dock would wait for ever.
+        """
+        try:
+            yield
+        except Exception as error:
+            self.fail(error)
 
     def in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Do a part of the job beside the viewer; its errors end the job."""
 
         def go_on(result: object) -> None:
-            if self._stopping:  # before there was a job to stop
-                self._on_ended({})
-                return
-            try:
+            with self.failing():
                 done(result)
-            except UnetNapariError as error:
-                self.fail(error)
 
         self.background.run(work, go_on, self.fail)
 
@@ -150,7 +164,7 @@ class EngineDock(Form):
             self._stop()
 
     def start(self, begin: Callable[[], None]) -> None:
-        """Turn the button into Stop and begin a job; a `UnetNapariError` it raises is shown."""
+        """Turn the button into Stop and begin a job; an error it raises is shown."""
         self.busy, self._stopping = True, False
         self._double_click.start()
         self.run.text = "Stop"
@@ -158,23 +172,30 @@ class EngineDock(Form):
         self.progress.max = 0
         self.progress.visible = True
         self.status.say("Starting; the first time takes some seconds…")
-        try:
+        with self.failing():
             begin()
-        except UnetNapariError as error:
-            self.fail(error)
 
     def _stop(self) -> None:
         self._stopping = True
         self.run.text = "Stopping…"
         self.run.enabled = False
         self.status.say("Stopping…")
-        self.job.stop()
+        if self.job.running:
+            self.job.stop()
+        else:  # what prepares the job may take long, and nothing comes of it any more
+            self.background.close()
+            self._on_ended({})
+
+    def _on_event(self, event: object) -> None:
+        with self.failing():
+            self.on_event(event)
 
     def _on_ended(self, result: object) -> None:
+        error, self._error = self._error, None
         self._idle()
-        try:
+        with self.failing():
             self.on_result(result)
-        except UnetNapariError as error:
+        if error is not None:
             self.fail(error)
 
     def _idle(self) -> None:

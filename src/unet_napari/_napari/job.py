@@ -54,6 +54,11 @@ class Job(QObject):
         """The id of the engine process; None if there is none at present."""
         return None if self._client is None else self._client.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether the engine has a job that has not ended yet."""
+        return self._handle is not None
+
     def open(self) -> None:
         """Start the engine process, without waiting for it."""
         if self._client is None:

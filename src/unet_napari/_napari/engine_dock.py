@@ -2,13 +2,13 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from magicgui.widgets import ProgressBar, PushButton
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QSizePolicy, QWidget
@@ -19,6 +19,7 @@ from unet_napari._napari.form import Form, Rows
 from unet_napari._napari.job import Job
 from unet_napari._napari.layer_combo import LayerCombo
 from unet_napari._napari.model_combo import ModelCombo, model_saved
+from unet_napari._napari.ownership import choosers
 from unet_napari._napari.warm_up import warm_up
 from unet_napari.errors import UnetNapariError
 
@@ -66,6 +67,7 @@ class EngineDock(Form):
         self.native.destroyed.connect(self.close)
         self._farewell = _Farewell(self.leave)
         model_saved.connect(self.list_models)
+        choosers.add(self)
 
     # -- what a dock defines ------------------------------------------------------------------
 
@@ -223,6 +225,10 @@ class EngineDock(Form):
             self.image.suggest(active)
         elif len(images) == 1:
             self.image.suggest(images[0])
+
+    def chosen_layers(self) -> Collection[Layer]:
+        """Return the layers that are chosen as an input; no result is written to them."""
+        return []
 
     def list_models(self) -> None:
         """List the models again, as there is a new one."""

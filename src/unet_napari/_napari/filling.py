@@ -10,8 +10,9 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
 from unet_napari._napari.layers import array_of
+from unet_napari._napari.ownership import writing
 from unet_napari._napari.parts import time_in_place
-from unet_napari._napari.results import find_result, show_result
+from unet_napari._napari.results import Purpose, find_result, show_result
 
 __all__ = ["FillingLayer"]
 
@@ -34,8 +35,8 @@ class FillingLayer:
         What is segmented.
     axes : str
         Of the image's array.
-    purpose : str
-        Such as the model's name, see `show_result`.
+    purpose : Purpose
+        What the labels are, see `show_result`.
     data : ndarray
         What the engine writes to, time first.
     parent : QWidget
@@ -47,7 +48,7 @@ class FillingLayer:
         viewer: ViewerModel,
         image: Image,
         axes: str,
-        purpose: str,
+        purpose: Purpose,
         data: NDArray[Any],
         parent: QWidget,
     ) -> None:
@@ -82,7 +83,8 @@ class FillingLayer:
         if layer is None or layer not in self._viewer.layers:
             layer = self._show()
         layer.editable = True
-        layer.refresh()
+        with writing(layer):  # the engine has
+            layer.refresh()
         return layer
 
     def undo(self) -> None:
@@ -92,7 +94,8 @@ class FillingLayer:
         if layer is None or layer not in self._viewer.layers:
             return
         if self._earlier is not None and layer is self._earlier:
-            layer.data = self._earlier_data
+            with writing(layer):
+                layer.data = self._earlier_data
             layer.editable = True
         else:
             self._viewer.layers.remove(layer)

@@ -1,5 +1,6 @@
 """The choice of a trained model: the ones in the models folder, and files from anywhere."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from magicgui.widgets import ComboBox
 from psygnal import Signal
 
 from unet_napari._napari.narrow import shrink
+from unet_napari._napari.results import Purpose
 from unet_napari.errors import ModelFileError
 from unet_napari.model_info import ListedModel, ModelInfo, find_model, list_models, read_info
 
@@ -78,14 +80,31 @@ class ModelCombo(ComboBox):
             self.untouched = True
 
     def need_info(self) -> ModelInfo:
-        """Return what the chosen model says about itself.
+        """Return what the chosen model says about itself, called by its file's name.
+
+        The name within the file is what it was called when it was trained, often just "cells".
 
         Raises
         ------
         ModelFileError
             If none is chosen, or the file is missing or damaged.
         """
-        return read_info(find_model(self.value or ""))
+        path = find_model(self.value or "")
+        return replace(read_info(path), name=path.stem)
+
+    def need_purpose(self) -> Purpose:
+        """Return what tells the results of the chosen model from those of every other.
+
+        That is its file, and the state of it: a file may be replaced by another model.
+
+        Raises
+        ------
+        ModelFileError
+            If none is chosen, or the file is missing.
+        """
+        path = find_model(self.value or "").resolve()
+        state = path.stat()
+        return Purpose(path.stem, f"model {path} {state.st_mtime_ns} {state.st_size}")
 
     def _list(self, _: object) -> list[tuple[str, str]]:
         models = list_models()

@@ -16,13 +16,13 @@ from unet_napari._napari.layers import (
     image_of,
 )
 from unet_napari._napari.parts import DEPTH, Part, cut_out, part_around
-from unet_napari._napari.results import write_result
+from unet_napari._napari.results import Purpose, write_result
 from unet_napari.engine import Preview, PreviewRequest
 from unet_napari.errors import ResourceError
 
 __all__ = ["PURPOSE", "LivePreview", "visible_place"]
 
-PURPOSE = "prediction"  # names the layer, after the image
+PURPOSE = Purpose("prediction", key="live prediction")
 
 _POLL = 400  # milliseconds between looks at where the user is; sliders and camera need no events
 _LARGEST = {2: 1024 * 1024, 3: 256 * 256}  # pixels of a slice, by axes of the network

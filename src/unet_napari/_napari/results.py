@@ -1,6 +1,10 @@
-"""Results as layers: each lies on its image, and a rerun updates it instead of adding another."""
+"""Results as layers: each lies on its image, and a rerun updates it instead of adding another.
+
+A layer that the user has edited or chosen as an input is the user's: a rerun makes another.
+"""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,27 +20,62 @@ from unet_napari._napari.layers import (
     output_axes,
     output_shape,
 )
+from unet_napari._napari.ownership import age, is_made_for, is_untouched, mark, writing
 
-__all__ = ["find_result", "largest_number_around", "show_result", "write_result"]
+__all__ = [
+    "Purpose",
+    "find_result",
+    "largest_number_around",
+    "latest_result",
+    "show_result",
+    "write_result",
+]
 
 _LOOKED_AT = 1 << 25  # labels that are looked through for the largest number
-_KEY = "unet-napari"  # in a layer's metadata: whose result it is
 
 
-def find_result(viewer: ViewerModel, image: Layer, purpose: str) -> Layer | None:
-    """Return the layer that an earlier run made for an image, or None if it is gone.
+@dataclass(frozen=True)
+class Purpose:
+    """What a result of an image is.
 
-    Found by what the layer remembers of its making, so that renaming either layer does no harm.
+    Attributes
+    ----------
+    name : str
+        Names the layer, after the image, such as the model's name.
+    key : str
+        Tells the results of one image apart, such as the model's file.
+    """
+
+    name: str
+    key: str
+
+
+def find_result(viewer: ViewerModel, image: Layer, purpose: Purpose) -> Layer | None:
+    """Return the layer that an earlier run made for an image and that may be written to.
+
+    None if there is none, or if the user has edited it or chosen it as an input. Found by what
+    the layer remembers of its making, so that renaming either layer does no harm.
 
     Parameters
     ----------
     viewer : napari.components.ViewerModel
     image : Layer
-    purpose : str
-        Tells the results of one image apart, such as the model's name.
+    purpose : Purpose
     """
+    made = (layer for layer in _made(viewer, image, purpose) if is_untouched(layer))
+    return next(made, None)
+
+
+def latest_result(viewer: ViewerModel, image: Layer, purpose: Purpose) -> Layer | None:
+    """Return the layer that the latest run made for an image, whoever has edited it since."""
+    return next(iter(_made(viewer, image, purpose)), None)
+
+
+def _made(viewer: ViewerModel, image: Layer, purpose: Purpose) -> list[Layer]:
+    """Return the results of an image, the newest first."""
     made_for = _made_for(image, purpose)
-    return next((layer for layer in viewer.layers if layer.metadata.get(_KEY) == made_for), None)
+    made = [layer for layer in viewer.layers if is_made_for(layer, made_for)]
+    return sorted(made, key=age)
 
 
 def show_result(
@@ -44,7 +83,7 @@ def show_result(
     image: Image,
     axes: str,
     data: NDArray[Any],
-    purpose: str,
+    purpose: Purpose,
     layer_type: type[Layer] = Labels,
     *,
     below: Layer | None = None,
@@ -59,25 +98,35 @@ def show_result(
         Of the image's array.
     data : ndarray
         Of all axes but the channels.
-    purpose : str
-        Such as the model's name; with the image's it names the layer.
+    purpose : Purpose
     layer_type : type
         Labels, or Image for probability maps.
     below : Layer, optional
         A new layer is put below this one; otherwise on top.
     """
     layer = find_result(viewer, image, purpose)
-    if layer is not None and array_of(layer).shape == data.shape:
+    if layer is None or array_of(layer).shape != data.shape:
+        return _add(viewer, image, axes, data, purpose, layer_type, below)
+    with writing(layer):
         layer.data = data
-        return layer
-    if layer is not None:  # of an image that has got another shape since
-        viewer.layers.remove(layer)
-    layer = layer_type(
-        data,
-        name=f"{image.name} · {purpose}",
-        metadata={_KEY: _made_for(image, purpose)},
-        **geometry(image, axes),
-    )
+    return layer
+
+
+def _add(
+    viewer: ViewerModel,
+    image: Image,
+    axes: str,
+    data: NDArray[Any],
+    purpose: Purpose,
+    layer_type: type[Layer],
+    below: Layer | None,
+) -> Layer:
+    """Show a result in a new layer."""
+    earlier = find_result(viewer, image, purpose)
+    if earlier is not None and array_of(earlier).shape != data.shape:
+        viewer.layers.remove(earlier)  # of an image that has got another shape since
+    layer = layer_type(data, name=f"{image.name} · {purpose.name}", **geometry(image, axes))
+    mark(layer, _made_for(image, purpose))
     active = viewer.layers.selection.active
     where = len(viewer.layers) if below not in viewer.layers else viewer.layers.index(below)
     viewer.layers.insert(where, layer)
@@ -93,7 +142,7 @@ def write_result(
     axes: str,
     part: NDArray[Any],
     place: Place,
-    purpose: str,
+    purpose: Purpose,
     layer_type: type[Layer] = Labels,
     *,
     below: Layer | None = None,
@@ -111,19 +160,20 @@ def write_result(
     shape = output_shape(array_of(image).shape, axes)
     where = place.indexer(output_axes(axes))
     layer = find_result(viewer, image, purpose)
-    if layer is None or array_of(layer).shape != shape:
+    if layer is None or not _is_writable(layer, shape):
         data = empty_array(shape, part.dtype)
         check_room(data, part.nbytes)
         data[where] = part
-        return show_result(viewer, image, axes, data, purpose, layer_type, below=below)
+        return _add(viewer, image, axes, data, purpose, layer_type, below)
     check_room(array_of(layer), part.nbytes)
-    array_of(layer)[where] = part  # type: ignore[index]
-    layer.refresh(extent=False)
+    with writing(layer):
+        array_of(layer)[where] = part  # type: ignore[index]
+        layer.refresh(extent=False)
     return layer
 
 
 def largest_number_around(
-    viewer: ViewerModel, image: Image, axes: str, place: Place, purpose: str
+    viewer: ViewerModel, image: Image, axes: str, place: Place, purpose: Purpose
 ) -> int:
     """Return the largest number of the cells that are already shown around a place.
 
@@ -143,5 +193,11 @@ def largest_number_around(
     return int(np.max(np.asarray(around), initial=0, where=counts))
 
 
-def _made_for(image: Layer, purpose: str) -> dict[str, str]:
-    return {"image": str(image.unique_id), "purpose": purpose}
+def _is_writable(layer: Layer, shape: tuple[int, ...]) -> bool:
+    """Tell whether a part may be written to a layer: one that shows a file must not differ."""
+    array = array_of(layer)
+    return isinstance(array, np.ndarray) and array.shape == shape
+
+
+def _made_for(image: Layer, purpose: Purpose) -> dict[str, str]:
+    return {"image": str(image.unique_id), "purpose": purpose.key}

@@ -153,7 +153,8 @@ class SegmentDock(EngineDock):
         layer, info = self.image.value, self.model.need_info()
         image = image_of(layer, self.settings.axes.value)
         output = self.settings.output if self.scope.value == "whole" else None
-        order = self._order = Order(layer, image, self._place(layer, image.axes), info, output)
+        place, purpose = self._place(layer, image.axes), self.model.need_purpose()
+        order = self._order = Order(layer, image, place, info, purpose, output)
         request = partial(
             order.request,
             self.job,
@@ -210,7 +211,7 @@ class SegmentDock(EngineDock):
         order = self._order
         if order is not None and order.whole and order.layer in self.viewer.layers:
             where = (self.viewer, order.layer, order.image.axes)
-            self._filling = FillingLayer(*where, order.info.name, output.labels, self.native)
+            self._filling = FillingLayer(*where, order.purpose, output.labels, self.native)
             self._hide_preview(order.layer)
 
     def _hide_preview(self, layer: Image) -> None:

@@ -16,8 +16,9 @@ from unet_napari._napari.job import Job
 from unet_napari._napari.layers import Place
 from unet_napari._napari.parts import Part, cut_out, part_around, time_in_place
 from unet_napari._napari.results import (
-    find_result,
+    Purpose,
     largest_number_around,
+    latest_result,
     show_result,
     write_result,
 )
@@ -45,6 +46,8 @@ class Order:
         The wanted part of it; an empty one is the whole.
     info : ModelInfo
         Of the model.
+    purpose : Purpose
+        Of its results.
     output : Path, optional
         The file that the labels of the whole image go to; by default they go to a layer.
     """
@@ -53,6 +56,7 @@ class Order:
     image: Image
     place: Place
     info: ModelInfo
+    purpose: Purpose
     output: Path | None = None
 
     @property
@@ -119,9 +123,9 @@ class Order:
     ) -> None:
         """Show the labels of a part in their place, cells with numbers of their own."""
         where = (viewer, self.layer, self.image.axes)
-        first = largest_number_around(*where, self.place, self.info.name) if self.cells else 0
+        first = largest_number_around(*where, self.place, self.purpose) if self.cells else 0
         labels = np.where(labels > 0, labels + np.uint32(first), 0).astype(labels.dtype)
-        layer = write_result(*where, self.part.flattened(labels), self.place, self.info.name)
+        layer = write_result(*where, self.part.flattened(labels), self.place, self.purpose)
         self.show_table(layer, table, first)
 
     def show_file(
@@ -131,7 +135,7 @@ class Order:
         data: Any = read_image(path).data
         labels = dask.array.from_array(data, data.chunks)  # type: ignore[no-untyped-call]
         where = (viewer, self.layer, self.image.axes)
-        layer = show_result(*where, time_in_place(labels, self.image.axes), self.info.name)
+        layer = show_result(*where, time_in_place(labels, self.image.axes), self.purpose)
         layer.editable = False  # or else the layer would differ from the file
         self.show_table(layer, table)
 
@@ -140,9 +144,9 @@ class Order:
     ) -> None:
         """Show maps of the image as image layers below its labels."""
         where = (viewer, self.layer, self.image.axes)
-        below = find_result(viewer, self.layer, self.info.name)
+        below = latest_result(viewer, self.layer, self.purpose)
         for name, values in zip(names, maps, strict=True):
-            purpose = f"{self.info.name} · {name}"
+            purpose = Purpose(f"{self.purpose.name} · {name}", f"{name} of {self.purpose.key}")
             if self.whole:
                 data = time_in_place(values, self.image.axes)
                 show_result(*where, data, purpose, ImageLayer, below=below)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox, LineEdit, PushButton
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 
@@ -127,6 +127,13 @@ class TrainDock(EngineDock):
     def _chosen(self) -> LayerPair | None:
         image, labels = self.image.value, self.labels.value
         return None if image is None or labels is None else (image, labels)
+
+    def chosen_layers(self) -> list[Layer]:
+        """Return the layers that are painted on; no result is written to them."""
+        if not self.docked:
+            return []
+        chosen = [self.labels.value, *(labels for _, labels in self.pair_list.pairs())]
+        return [layer for layer in chosen if layer is not None]
 
     def suggest_layers(self) -> None:
         """Choose the active or only image, and the only labels layer that fits it."""

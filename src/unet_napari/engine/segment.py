@@ -146,5 +146,5 @@ def load_model(name_or_path: str) -> Model:
 
 @lru_cache(maxsize=1)
 def _load_version(path: Path, _changed: int, _size: int) -> Model:
-    """Load a model, unless it is the one that the last job used."""
-    return Model.load(path)
+    """Load a model, unless it is the one that the last job used; its file names it."""
+    return replace(Model.load(path), name=path.stem)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
+import platform
 import secrets
+import zlib
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+import psutil
 
 from unet_napari.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = ["check_output", "open_atomic"]
+
+_BEGINNING = ".unet-"  # of the names of files that are being written
 
 
 @contextmanager
@@ -31,6 +38,7 @@ def open_atomic(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
         `overwrite` is false.
     """
     check_output(path, overwrite=overwrite)
+    _remove_leftovers(path.parent)
     temporary = path.parent / _temporary_name()
     try:
         with temporary.open("xb") as file:
@@ -62,7 +70,29 @@ def check_output(path: Path, *, overwrite: bool = True) -> None:
 
 
 def _temporary_name() -> str:
-    return f".unet-{secrets.token_hex(8)}.tmp"
+    return f"{_BEGINNING}{_home()}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what processes have left that were killed while they wrote.
+
+    What belongs to a process of another computer or container is left alone: whether that still
+    runs cannot be seen from here.
+    """
+    with suppress(OSError):  # a folder that cannot be listed, or a file that somebody still holds
+        for leftover in folder.glob(f"{_BEGINNING}{_home()}-*-*.tmp"):
+            owner = leftover.name.removeprefix(_BEGINNING).split("-")[1]
+            if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+                leftover.unlink(missing_ok=True)
+
+
+@functools.cache
+def _home() -> str:
+    """Return a few letters that tell apart where process ids mean the same."""
+    space = ""
+    with suppress(OSError):  # there are such spaces on Linux only
+        space = str(Path("/proc/self/ns/pid").stat().st_ino)
+    return f"{zlib.crc32(f'{platform.node()} {space}'.encode()):08x}"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -16,6 +16,7 @@ from unet_napari.cli import main
 from unet_napari.images import Normalisation
 from unet_napari.networks import build_network
 from unet_napari.tasks import CellsTask
+from unet_napari.training import Trainer
 
 
 @pytest.fixture
@@ -303,6 +304,30 @@ def test_training_that_cannot_be_saved_does_not_start(folder, capsys):
     err = capsys.readouterr().err
     assert "m.unet" in err
     assert "step" not in err
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_an_interrupted_training_leaves_the_model_of_its_last_step(
+    folder, step, monkeypatch, capsys
+):
+    learn = Trainer._learn
+
+    def interrupted(trainer, fraction):
+        if trainer.steps == step:
+            raise KeyboardInterrupt
+        return learn(trainer, fraction)
+
+    monkeypatch.setattr(Trainer, "_learn", interrupted)
+    ended = train(folder, "--steps", 1000, "--validation", 0)
+    err = capsys.readouterr().err
+    if step == 0:
+        assert ended == 2
+        assert "no model" in err
+        assert not (folder / "new.unet").exists()
+    else:
+        assert ended == 0
+        assert "model of step 2 written" in err
+        assert Model.load(folder / "new.unet").provenance["step"] == 2
 
 
 def test_the_demo_without_a_display_leaves_labels_and_a_picture(tmp_path, capsys, monkeypatch):

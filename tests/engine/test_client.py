@@ -106,6 +106,32 @@ def test_a_stuck_job_is_cancelled_by_ending_its_process(jobs, client, listener, 
     assert run(jobs.Count(total=1))[-1] == JobFinished({"counted": 1})
 
 
+def test_a_training_that_is_ended_by_force_says_which_step_is_kept(jobs, client, listener):
+    handle = client.submit(jobs.Learn("sleep"), listener)
+    while getattr(listener.next(), "step", 0) != 124:
+        pass
+    client.cancel(handle)
+    assert handle.wait(WAIT)
+    [finished] = listener.ends
+    assert finished.result == {
+        "model": "/models/a.unet",
+        "score": None,
+        "score_name": "AP50",
+        "verdict": "paint more",
+        "step": 120,
+        "steps": 124,
+        "stopped": True,
+        "reason": "Stopped.",
+    }
+
+
+def test_a_training_that_fails_says_which_model_is_kept(jobs, run):
+    failed = run(jobs.Learn("fail"))[-1]
+    assert failed.message == (
+        "The image is empty. The model of step 120 of 124 is kept in '/models/a.unet'."
+    )
+
+
 def test_a_job_cancelled_before_the_worker_is_ready_never_starts(jobs, client, listener):
     handle = client.submit(jobs.Count(total=10), listener)
     client.cancel(handle)

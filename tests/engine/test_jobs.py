@@ -124,7 +124,11 @@ def test_training_reports_and_saves_the_best_model(client, picture, listener, tm
         "reason": info.provenance["finished"],
         "score": info.provenance["score"],
         "score_name": "AP50",
+        "verdict": of(Saved, listener)[-1].verdict,
+        "step": info.provenance["step"],
+        "steps": 8,
     }
+    assert finished.result["verdict"]
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -195,7 +199,7 @@ def test_an_engine_killed_while_training_keeps_the_best_model(client, picture, l
     assert handle.wait(WAIT)
     [failed] = listener.ends
     assert "was killed" in failed.message
-    assert str(path) in failed.message
+    assert f" of {of(Step, listener)[-1].step} is kept in '{path}'" in failed.message
     assert Model.load(path).name == "my nuclei"
     assert [path for folder in client.folder.folders for path in Path(folder).iterdir()] == []
 
@@ -346,6 +350,51 @@ class Silent:
 
     def take_command(self):
         return None
+
+
+class StoppedAt(Silent):
+    """The context of a job that is stopped after so many steps."""
+
+    def __init__(self, folder, step):
+        super().__init__(folder)
+        self._step = step
+
+    def send(self, event):
+        self.cancelled = isinstance(event, Step) and event.step == self._step
+
+
+@pytest.mark.parametrize("most", [3, 1000])
+def test_a_stop_keeps_what_was_learnt_with_and_without_a_score(picture, tmp_path, most):
+    folder = SharedFolder()
+    labels = np.where(picture[1] <= most, picture[1], 0)
+    pair = PairRef(ImageRef(folder.share(picture[0]), "YX"), folder.share(labels, snapshot=True))
+    path = tmp_path / "stopped.unet"
+    job = TrainJob((pair,), make_config(steps=1000).to_dict(), str(path), "stopped")
+    result = train(job, StoppedAt(folder, 5))
+    assert (result["step"], result["steps"], result["stopped"]) == (5, 5, True)
+    trainer = Trainer([Pair(Image(picture[0], "YX"), labels)], make_config(steps=1000))
+    events = trainer.run()
+    while not isinstance(event := next(events), Step) or event.step < 5:
+        pass
+    expected = trainer.best_model().network.state_dict()
+    found = Model.load(path)
+    assert all(np.array_equal(found.network.state_dict()[key], expected[key]) for key in expected)
+    assert found.thumbnail is not None
+    folder.close()
+
+
+def test_a_training_stopped_before_its_first_step_leaves_no_model(picture, tmp_path):
+    folder = SharedFolder()
+    pair = PairRef(
+        ImageRef(folder.share(picture[0]), "YX"), folder.share(picture[1], snapshot=True)
+    )
+    job = TrainJob((pair,), make_config().to_dict(), str(tmp_path / "a.unet"), "a")
+    context = Silent(folder)
+    context.cancelled = True
+    with pytest.raises(Cancelled):
+        train(job, context)
+    assert list(tmp_path.iterdir()) == []
+    folder.close()
 
 
 def test_a_disk_that_is_full_when_the_model_is_saved_is_told_and_leaves_the_earlier_one(

@@ -34,6 +34,17 @@ def test_a_time_budget_sets_the_last_validation_aside(clock):
     assert budget.seconds_left(7) == 10
 
 
+def test_a_step_has_the_rate_of_its_middle(clock):
+    budget = Budget.of(TrainConfig(steps=4), steps_per_epoch=10)
+    assert [budget.fraction_of_next(step) for step in range(4)] == [0.125, 0.375, 0.625, 0.875]
+    budget = Budget.of(TrainConfig(seconds=100.0), steps_per_epoch=10)
+    assert 0 < budget.fraction_of_next(0) < 0.01
+    clock(20)
+    assert budget.fraction_of_next(5) == pytest.approx(0.22)
+    clock(99)  # also the last step teaches something
+    assert budget.fraction_of_next(10) == pytest.approx(0.995)
+
+
 def test_the_time_left_is_estimated_from_the_steps(clock):
     budget = Budget.of(TrainConfig(steps=40), steps_per_epoch=10)
     clock(20)

@@ -124,6 +124,35 @@ def test_the_callers_random_numbers_are_untouched(cells_pair):
     assert torch.equal(torch.rand(3), expected)
 
 
+def test_how_often_a_model_is_asked_for_decides_nothing(cells_pair):
+    settings = {**SMALL, "network_options": {"features": [4, 8], "dropout": 0.5}, "steps": 4}
+    alone, asked = (Trainer([cells_pair], TrainConfig(**settings)) for _ in range(2))
+    for _ in alone.run():
+        pass
+    for _ in asked.run():
+        asked.best_model(thumbnail=False)
+    assert torch.equal(weights(alone.model), weights(asked.model))
+
+
+def test_a_first_step_of_no_number_is_an_error_and_no_model(cells_pair):
+    trainer = Trainer([cells_pair], TrainConfig(**SMALL, steps=5))
+    with torch.no_grad():
+        next(trainer.model.network.parameters()).fill_(math.nan)
+    with pytest.raises(SettingsError, match="very first step"):
+        list(trainer.run())
+
+
+@pytest.mark.parametrize("budget", [{"steps": 1}, {"seconds": 0.01}])
+def test_a_single_step_trains(cells_pair, budget):
+    trainer = Trainer([cells_pair], TrainConfig(**SMALL, **budget, validation=0))
+    before = weights(trainer.model)
+    steps = of(Step, list(trainer.run()))
+    assert steps[0].learning_rate > 0
+    moved = (weights(trainer.model) - before).abs()
+    parameters = sum(p.numel() for p in trainer.model.network.parameters())
+    assert (moved > 0).sum() > parameters / 2
+
+
 def test_stopping_early_leaves_a_usable_model(cells_pair):
     trainer = Trainer([cells_pair], TrainConfig(**SMALL, steps=1000))
     events = trainer.run()
@@ -159,12 +188,34 @@ def test_patience_ends_a_training_that_gets_no_better(cells_pair, monkeypatch):
     assert events[-1].reason == "No better score in 2 validations."
 
 
+def test_a_validation_without_a_score_is_done_twenty_times_and_moves_no_schedule(
+    cells_pair, monkeypatch
+):
+    clock = [0.0]
+    monkeypatch.setattr("unet_napari.training.budget.perf_counter", lambda: clock[0])
+    looked = []
+
+    def no_score(_judge, _network, _enough):
+        looked.append(clock[0])
+
+    monkeypatch.setattr("unet_napari.training.validate.Judge.score", no_score)
+    trainer = Trainer([cells_pair], TrainConfig(**SMALL, seconds=100.0, schedule="plateau"))
+    rates = []
+    for event in trainer.run():
+        clock[0] += 0.5
+        if isinstance(event, Step):
+            rates.append(event.learning_rate)
+    assert 19 <= len(looked) <= 21
+    assert rates[-1] == max(rates) > 0
+
+
 def test_too_few_labels_are_said_once_and_the_last_weights_kept(cells_pair):
     labels = np.asarray(cells_pair.labels) * (np.asarray(cells_pair.labels) < 4)
     trainer, events = run([Pair(cells_pair.image, labels)], steps=40)
     assert events[0].validation == "too few labels to judge"
     (said,) = of(Validated, events)
     assert (said.score, said.message) == (None, "too few labels to judge")
+    assert said.verdict == "paint more: 3 of about 25 cells that a score needs"
     assert events[-1].score is None
     assert torch.equal(weights(trainer.best_model()), weights(trainer.model))
 

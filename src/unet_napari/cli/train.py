@@ -11,7 +11,7 @@ from unet_napari.cli.attempts import Attempts
 from unet_napari.cli.pairing import matching_files
 from unet_napari.cli.progress import ProgressLine
 from unet_napari.cli.values import duration, integers, memory, setting
-from unet_napari.errors import OutputError
+from unet_napari.errors import OutputError, UnetNapariError
 from unet_napari.training.config import (
     DeviceName,
     OptimiserName,
@@ -22,13 +22,15 @@ from unet_napari.training.config import (
 from unet_napari.words import human_time
 
 if TYPE_CHECKING:
+    from unet_napari.model import Model
     from unet_napari.training.events import TrainEvent
     from unet_napari.training.pairs import Pair
-    from unet_napari.training.trainer import Trainer
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 __all__ = ["add_parser"]
+
+_NO_MODEL = "Stopped before the first step was made, so that there is no model to write."
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -130,7 +132,7 @@ def _add_augmentation(group: argparse._ArgumentGroup) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from unet_napari.atomic import check_output
     from unet_napari.model import Model
-    from unet_napari.training.events import Validated
+    from unet_napari.training.keep import Keeper
     from unet_napari.training.trainer import Trainer
 
     config = TrainConfig.from_dict(_settings(arguments))
@@ -144,21 +146,22 @@ def _run(arguments: argparse.Namespace) -> int:
     start_from = Model.load(arguments.start_from) if arguments.start_from else None
     check_output(arguments.output, overwrite=arguments.overwrite)
     trainer = Trainer(pairs, config, start_from=start_from)
+    keeper = Keeper(trainer, lambda model: _save(model, arguments))
     line = ProgressLine("training")
     try:
         for event in trainer.run():
+            keeper.update(event)
             _show(line, event)
-            if isinstance(event, Validated) and event.best:
-                _save(trainer, arguments)  # what survives if the machine does not
     except KeyboardInterrupt:
+        if trainer.best_step == 0:
+            raise UnetNapariError(_NO_MODEL) from None
         line.show("stopped; keeping the best model so far", last=True)
-    _save(trainer, arguments)
-    line.show(f"model written to {arguments.output}", last=True)
+        keeper.stop()
+    line.show(f"model of step {trainer.best_step} written to {arguments.output}", last=True)
     return attempts.report()
 
 
-def _save(trainer: Trainer, arguments: argparse.Namespace) -> None:
-    model = trainer.best_model()
+def _save(model: Model, arguments: argparse.Namespace) -> None:
     model.name = arguments.output.stem
     model.provenance["notes"] = dict(arguments.note)
     model.save(arguments.output, overwrite=True)
@@ -230,4 +233,4 @@ def _show(line: ProgressLine, event: TrainEvent) -> None:
         case Validated():
             line.show(event.describe(), last=True)
         case Finished():
-            line.show(event.reason, last=True)
+            line.show(event.describe(), last=True)

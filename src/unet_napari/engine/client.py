@@ -7,6 +7,7 @@ import logging
 import threading
 import weakref
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.arrays import map_arrays, share_in, take
@@ -23,6 +24,7 @@ from unet_napari.engine.protocol import (
     Output,
     Saved,
     Start,
+    Step,
     encode,
 )
 from unet_napari.engine.shared import SharedFolder
@@ -54,6 +56,7 @@ class JobHandle:
         self._on_event = on_event
         self._is_cancelled = False
         self._saved: Saved | None = None
+        self._steps = 0  # that a training has made
         self._timer: threading.Timer | None = None
         self._done = threading.Event()
 
@@ -208,6 +211,11 @@ class EngineClient:
         if handle is not None and handle.job_id == message.job_id:
             if isinstance(event, Saved):
                 handle._saved = event
+                handle._steps = max(handle._steps, event.step)
+            elif isinstance(event, Step):
+                handle._steps = event.step
+            elif isinstance(event, JobFailed):
+                event = replace(event, message=event.message + _kept(handle))
             self._deliver(handle, event)
 
     def _exited(self, worker: WorkerProcess) -> None:
@@ -242,25 +250,23 @@ class EngineClient:
 
 def _end_of(handle: JobHandle, worker: WorkerProcess) -> Event:
     """Return the terminal event of a job whose process has ended before it."""
-    saved = handle._saved
     if not handle._is_cancelled:
-        kept = "" if saved is None else f" The best model so far is kept in '{saved.path}'."
         text = (
             f"The engine process {worker.how_it_ended()}. Your layers are unharmed, and the "
-            f"next run starts a new engine.{kept}"
+            f"next run starts a new engine.{_kept(handle)}"
         )
         return JobFailed(text, user_error=True, details=worker.last_words)
-    if saved is None:
+    if handle._saved is None:
         return JobCancelled()
-    return JobFinished(
-        {
-            "model": saved.path,
-            "score": saved.score,
-            "score_name": saved.score_name,
-            "stopped": True,
-            "reason": "Stopped.",
-        }
-    )
+    return JobFinished(handle._saved.result(handle._steps, "Stopped.", stopped=True))
+
+
+def _kept(handle: JobHandle) -> str:
+    """Return where the model of a training is that has ended before its time."""
+    saved = handle._saved
+    if saved is None:
+        return ""
+    return f" The model of step {saved.step} of {handle._steps} is kept in '{saved.path}'."
 
 
 def _call(method: weakref.WeakMethod[Any], *arguments: object) -> None:

@@ -24,7 +24,8 @@ from unet_napari.engine.segment_file import segment_into_file
 from unet_napari.engine.warm_up import warm_up
 from unet_napari.model import Model
 from unet_napari.model_schema import check_name
-from unet_napari.training import Finished, Step, TrainConfig, Trainer, Validated
+from unet_napari.training import Finished, Step, TrainConfig, Trainer
+from unet_napari.training.keep import Keeper
 from unet_napari.training.picture import augmented_examples
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ __all__ = ["RUNNERS", "warm_up"]
 
 
 def train(job: TrainJob, context: JobContext) -> dict[str, Any]:
-    """Train a model; see `TrainJob`. It is saved whenever it has got better."""
+    """Train a model; see `TrainJob`."""
     check_output(Path(job.output))
     check_name(job.name)
     pairs = [open_pair(reference, context) for reference in job.pairs]
@@ -44,29 +45,26 @@ def train(job: TrainJob, context: JobContext) -> dict[str, Any]:
     trainer = Trainer(pairs, TrainConfig.from_dict(job.config), start_from)
     preview = LivePreview(trainer, pairs[0].image, context)
     saved: Saved | None = None
-    judged = False
+
+    def save(model: Model) -> None:
+        nonlocal saved
+        saved = _save(model, trainer.verdict, job, context)
+
+    keeper = Keeper(trainer, save)
     with closing(trainer.run()) as events:
         for event in events:
-            if isinstance(event, Finished):
-                saved = _save(trainer, job, context)
-                return _result(saved) | {"stopped": False, "reason": event.reason}
-            if isinstance(event, Step) and saved is None:
-                saved = _save(
-                    trainer, job, context
-                )  # from now on Stop finds a model, come what may
+            keeper.update(event)
+            if saved and isinstance(event, Finished):
+                return saved.result(event.step, event.reason, stopped=False)
             context.send(event)
-            if isinstance(event, Validated) and event.best and event.score is not None:
-                saved = _save(trainer, job, context)
-                judged = True
             if context.cancelled:
                 break
             if isinstance(event, Step):
                 preview.update(event.step)
+    keeper.stop()
     if saved is None:
         raise Cancelled
-    if not judged:  # else what was saved on the way is the best model
-        saved = _save(trainer, job, context)
-    return _result(saved) | {"stopped": True, "reason": "Stopped."}
+    return saved.result(trainer.steps, "Stopped.", stopped=True)
 
 
 def draw_augmentation(job: AugmentationJob, context: JobContext) -> dict[str, Any]:
@@ -78,17 +76,12 @@ def draw_augmentation(job: AugmentationJob, context: JobContext) -> dict[str, An
     return {"picture": reference}
 
 
-def _save(trainer: Trainer, job: TrainJob, context: JobContext) -> Saved:
-    model = replace(trainer.best_model(), name=job.name)
-    path = model.save(job.output)
-    provenance = model.provenance
-    saved = Saved(str(path), provenance["score"], provenance["score_name"])
+def _save(model: Model, verdict: str, job: TrainJob, context: JobContext) -> Saved:
+    path = replace(model, name=job.name).save(job.output)
+    about = model.provenance
+    saved = Saved(str(path), about["score"], about["score_name"], about["step"], verdict)
     context.send(saved)
     return saved
-
-
-def _result(saved: Saved) -> dict[str, Any]:
-    return {"model": saved.path, "score": saved.score, "score_name": saved.score_name}
 
 
 RUNNERS: Mapping[type, Callable[[Any, JobContext], dict[str, Any]]] = {

@@ -193,11 +193,38 @@ class Output:
 @message
 @dataclass(frozen=True)
 class Saved:
-    """The best model so far is in its file; a job that is killed later leaves it there."""
+    """A model of the training is in its file; a job that is killed later leaves it there.
+
+    Attributes
+    ----------
+    path
+        The file.
+    score, score_name
+        Of the weights in the file; None where they were not judged.
+    step
+        After which step the network had these weights.
+    verdict
+        What the score means, or what a score needs; see `unet_napari.training.verdict`.
+    """
 
     path: str
     score: float | None
     score_name: str
+    step: int
+    verdict: str = ""
+
+    def result(self, steps: int, reason: str, *, stopped: bool) -> dict[str, Any]:
+        """Return the result of a training that has ended after so many steps."""
+        return {
+            "model": self.path,
+            "score": self.score,
+            "score_name": self.score_name,
+            "step": self.step,
+            "steps": steps,
+            "verdict": self.verdict,
+            "stopped": stopped,
+            "reason": reason,
+        }
 
 
 @message

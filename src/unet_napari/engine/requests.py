@@ -66,10 +66,11 @@ class TrainJob:
     """Train a model and save the best one.
 
     Its events are ``Started``, ``Step`` and ``Validated`` of `unet_napari.training`, `Saved`
-    whenever the best model was saved, and `Preview` if asked for with a `PreviewRequest`.
-    Cancelling it ends it with `JobFinished`, the best model so far being saved, or with
-    `JobCancelled` where there is none yet. Its result has ``model`` (the path), ``stopped``,
-    ``reason``, ``score``, ``score_name``.
+    whenever the model was saved (see `unet_napari.training.keep`), and `Preview` if asked for
+    with a `PreviewRequest`. Cancelling it ends it with `JobFinished`, the best model so far being
+    saved, or with `JobCancelled` where there is none yet. Its result has ``model`` (the path),
+    ``score``, ``score_name``, ``verdict`` (what the score means), ``step`` (which the model is
+    of), ``steps`` (that were made), ``stopped`` and ``reason``.
 
     Attributes
     ----------

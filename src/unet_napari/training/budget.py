@@ -8,10 +8,11 @@ from time import perf_counter
 
 from unet_napari.training.config import TrainConfig
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "used_up"]
 
 _VALIDATIONS = 20  # in the whole of a budget
 _DEAREST = 0.1  # share of the time that validation may take
+_FIRST = 0.005  # share of the time that half of the first step is taken to last
 
 
 @dataclass
@@ -53,6 +54,20 @@ class Budget:
             return min(1.0, step / (self.steps or 1))
         return min(1.0, self.elapsed() / max(1e-3, self.seconds - self._reserve))
 
+    def fraction_of_next(self, step: int) -> float:
+        """Return the share used in the middle of the step that follows after `step` steps.
+
+        A step has one learning rate from its start to its end. With that of its start, the first
+        one, where the rate is zero, would teach nothing, and with that of its end the last one.
+        """
+        used = self.fraction(step)
+        if self.seconds is None:
+            end = self.fraction(step + 1)
+        else:
+            mean = self.elapsed() / step / self.seconds if step else 2 * _FIRST
+            end = min(1.0, used + mean)
+        return (used + end) / 2
+
     def seconds_left(self, step: int) -> float:
         """Return the seconds until the end, estimated from the steps so far."""
         if self.seconds is not None:
@@ -75,3 +90,12 @@ class Budget:
     @property
     def _reserve(self) -> float:
         return min(self._validation, 0.2 * (self.seconds or 0))
+
+
+def used_up(config: TrainConfig) -> str:
+    """Return the sentence that tells that all of a budget is used."""
+    if config.seconds is not None:
+        return "The time is used up."
+    if config.epochs is not None:
+        return f"All {config.epochs} epochs are done."
+    return f"All {config.steps} steps are done."

@@ -50,14 +50,16 @@ class Validated:
     score: float | None  # higher is better; None: too few labels to judge
     score_name: str  # such as "AP50"
     best: bool  # the weights of this moment are now the ones that best_model() returns
-    message: str  # "" or what the user should know
+    message: str  # "" or why there is no score, such as "no score: 3 of 5 cells"
+    verdict: str = ""  # what it means, such as "still learning" or "most cells are right"
 
     def describe(self) -> str:
-        """Return such as "AP50 0.740 (best so far)"."""
+        """Return such as "AP50 0.740 (best so far), most cells are right"."""
+        verdict = f", {self.verdict}" if self.verdict else ""
         if self.score is None:
-            return self.message
+            return f"{self.message}{verdict}"
         best = " (best so far)" if self.best else ""
-        return f"{self.score_name} {self.score:.3f}{best}"
+        return f"{self.score_name} {self.score:.3f}{best}{verdict}"
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,13 @@ class Finished:
     seconds: float
     score: float | None  # of the model that best_model() returns
     score_name: str
+    verdict: str = ""  # what the score means, or what a score needs
 
     def describe(self) -> str:
-        """Return the reason and the score reached."""
-        score = "" if self.score is None else f" {self.score_name} {self.score:.3f}."
-        return f"{self.reason}{score}"
+        """Return the score reached, what it means, and the reason."""
+        score = "" if self.score is None else f"{self.score_name} {self.score:.3f}"
+        said = ", ".join(part for part in (score, self.verdict) if part)
+        return f"{said[:1].upper()}{said[1:]}. {self.reason}" if said else self.reason
 
 
 TrainEvent = Started | Step | Validated | Finished

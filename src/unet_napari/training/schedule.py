@@ -84,7 +84,7 @@ class Schedule:
                 return self._plateau
 
     def judged(self, score: float) -> None:
-        """Take note of a validation score (or, without validation, of minus the loss)."""
+        """Take note of a validation score."""
         self._waited = 0 if score > self._best else self._waited + 1
         self._best = max(self._best, score)
         if self._waited >= _PATIENCE:

@@ -19,12 +19,12 @@ from unet_napari.training.sample import Region, Sample, focus
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TOO_FEW", "Slab", "Split", "split_samples"]
+__all__ = ["LEAST", "TOO_FEW", "Slab", "Split", "split_samples"]
 
 TOO_FEW = "too few labels to judge"
 
 _GROUPS = 4  # from so many pairs on, whole pairs are held out
-_LEAST = {"cells": 5, "semantic": 100}  # whole cells, or pixels of each class, on either side
+LEAST = {"cells": 5, "semantic": 100}  # whole cells, or pixels of each class, on either side
 _GAP = 16.0  # pixels of the finest axis between training and validation labels
 _PIXELS = 20_000  # pixels of a class that decide where to cut
 _DRAWS = 64  # random choices of whole pairs that are compared
@@ -103,7 +103,7 @@ def split_samples(
         split = _hold_out_groups(groups, items, fraction, seed)
     else:
         split = _hold_out_slabs(groups, items, fraction, spacing, context, task)
-    least = _LEAST[task]
+    least = LEAST[task]
     for kind in kinds:
         for side in (split.training, split.validation):
             if _items(side, task, kind).weight.sum() < least:

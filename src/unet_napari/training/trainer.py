@@ -6,22 +6,23 @@ import math
 import time
 import warnings
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.device import is_out_of_memory, release_memory
-from unet_napari.errors import ResourceError, UnetNapariWarning
+from unet_napari.errors import ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.model import Model
 from unet_napari.networks import build_network
 from unet_napari.networks.measured_halo import TOLERANCE
-from unet_napari.training.budget import Budget
+from unet_napari.training.best import Best, Kept
+from unet_napari.training.budget import Budget, used_up
 from unet_napari.training.context import measure_halo
 from unet_napari.training.events import Finished, Started, Step, TrainEvent, Validated
-from unet_napari.training.learner import Learner, State
-from unet_napari.training.picture import thumbnail
+from unet_napari.training.learner import Learner, Randomness, State
+from unet_napari.training.picture import thumbnail as draw_thumbnail
 from unet_napari.training.prepare import prepare
 from unet_napari.training.provenance import describe_data, describe_versions
 from unet_napari.training.validate import Judge
+from unet_napari.training.verdict import judgement, what_is_missing
 
 if TYPE_CHECKING:
     from unet_napari.networks.base import Network
@@ -35,20 +36,13 @@ _DIVERGED = (
     "The loss was no longer a number at step {}; the best model before it is kept. "
     "A lower learning rate may help."
 )
-
-
+_STOPPED = "Stopped."
+_NOTHING_LEARNT = (
+    "The loss was no number in the very first step, so that nothing was learnt: choose a lower "
+    "learning rate, and look for pixels of extreme value in the images."
+)
 # For measuring the halo. No event is sent meanwhile, so that Stop has to wait for it.
 _HALO_SECONDS = 1.5
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """The weights that `Trainer.best_model` returns, and the score that they had."""
-
-    state: State
-    task: Task
-    step: int
-    score: float | None
 
 
 class Trainer:
@@ -96,41 +90,69 @@ class Trainer:
         self._batch = prepared.setup.batch
         self._data = describe_data(pairs)
         self._halo: tuple[int, ...] | None = None  # measured at the end
-        self._kept: _Kept | None = None
-        self._highest: float | None = None  # score so far
+        self._best = Best()
         self._step = 0
         self._seconds = 0.0
-        self._waited = 0  # validations since the score was last improved
         self._diverged = False
-        self._reason = "Stopped."
+        self._reason = _STOPPED
+        self._missing = ""  # for a score
+        if config.validation and not prepared.split.validation:
+            samples = prepared.split.training
+            self._missing = what_is_missing(samples, config.task, config.validation)
 
     @property
     def model(self) -> Model:
         """The network as it is now, in eval mode between two events; shared, not a copy."""
         return self._make_model(self._learner.judged, self._judge.task, self._step, None)
 
-    def best_model(self) -> Model:
+    @property
+    def steps(self) -> int:
+        """How many steps were made."""
+        return self._step
+
+    @property
+    def best_step(self) -> int:
+        """After which step the network had the weights that `best_model` returns."""
+        return self._choose().step
+
+    @property
+    def verdict(self) -> str:
+        """What the score of `best_model` means, or what a score needs."""
+        return self._say(self._choose().score)
+
+    def best_model(self, *, thumbnail: bool = True) -> Model:
         """Return a copy with the best validated weights, or the present ones if there are none.
 
-        It is on the CPU, and its decoding thresholds are tuned on the validation regions.
+        It is on the CPU, and its decoding thresholds are tuned on the validation regions. Its
+        thumbnail, for which the network has to predict, can be left out.
         """
-        kept = self._best()
-        model = self._make_model(self._network_of(kept), kept.task, kept.step, kept.score)
-        shown = self._prepared.crops or self._prepared.split.training
-        model.thumbnail = thumbnail(model, shown[0])
+        kept = self._choose()
+        state = self._learner.state() if kept.state is None else kept.state
+        model = self._make_model(self._network_of(state), kept.task, kept.step, kept.score)
+        if thumbnail:
+            shown = self._prepared.crops or self._prepared.split.training
+            model.thumbnail = draw_thumbnail(model, shown[0])
         return model
 
-    def _best(self) -> _Kept:
-        kept = self._kept
-        if kept is None or (kept.score is None and not self._diverged):
-            return _Kept(self._learner.state(), self._judge.task, self._step, None)
+    def _say(self, score: float | None) -> str:
+        if score is None:
+            return self._missing
+        finished = self._reason != _STOPPED
+        return judgement(score, task=self.config.task, cells=self._judge.cells, finished=finished)
+
+    def _choose(self) -> Kept:
+        kept = self._best.kept
+        # A score of 0 tells no weights apart, so that the later ones are the better ones.
+        if kept is None or not (kept.score or kept.step == self._step or self._diverged):
+            return Kept(None, self._judge.task, self._step, None)
         return kept
 
-    def _network_of(self, kept: _Kept) -> Network:
+    def _network_of(self, state: State) -> Network:
         live = self._learner.network
-        with self._prepared.randomness():
+        # Random numbers of its own: how often a model is asked for decides nothing in the run.
+        with Randomness(self.config.seed, self._prepared.device)():
             network = build_network(live.name, live.options)
-        network.load_state_dict(kept.state)
+        network.load_state_dict(state)
         return network.eval()
 
     def run(self) -> Generator[TrainEvent, None, None]:
@@ -149,33 +171,43 @@ class Trainer:
         budget = Budget.of(self.config, self._prepared.steps_per_epoch)
         looked_at = 0
         while budget.fraction(self._step) < 1:
-            loss = self._learn(budget)
+            fraction = budget.fraction_of_next(self._step)
+            rate = self._learner.rate(fraction)
+            loss = self._learn(fraction)
             self._diverged = math.isnan(loss)
             if self._diverged:
-                self._reason = _DIVERGED.format(self._step + 1)
+                self._note_divergence()
                 break
             self._step += 1
-            yield self._stepped(loss, budget)
+            yield self._stepped(loss, rate, budget)
             if budget.validation_due(self._step):
-                event = self._look(budget, loss)
+                event = self._look(budget)
                 if event.score is not None or looked_at == 0:
                     yield event
                 looked_at = self._step
-                if self._waited == self.config.patience:
-                    self._reason = f"No better score in {self._waited} validations."
+                if self._best.waited == self.config.patience:
+                    self._reason = f"No better score in {self._best.waited} validations."
                     break
         else:
-            self._reason = _complete(self.config)
+            self._reason = used_up(self.config)
             if self._judge.samples and looked_at < self._step:
-                yield self._look(budget, loss)
-        best = self._best()
-        network = self._network_of(best).to(self._prepared.device)
+                yield self._look(budget)
+        yield self._finished(budget)
+
+    def _finished(self, budget: Budget) -> Finished:
+        kept = self._choose()
+        state = self._learner.state() if kept.state is None else kept.state
+        network = self._network_of(state).to(self._prepared.device)
         samples = self._prepared.split.training
-        self._halo = measure_halo(network, best.task, samples, self.config.seed, _HALO_SECONDS)
-        kept = self._kept
-        score = None if kept is None else kept.score
-        name = self._judge.task.score_name
-        yield Finished(self._reason, self._step, budget.elapsed(), score, name)
+        self._halo = measure_halo(network, kept.task, samples, self.config.seed, _HALO_SECONDS)
+        seconds, name = budget.elapsed(), kept.task.score_name
+        verdict = self._say(kept.score)
+        return Finished(self._reason, self._step, seconds, kept.score, name, verdict)
+
+    def _note_divergence(self) -> None:
+        if self._step == 0:
+            raise SettingsError(_NOTHING_LEARNT)
+        self._reason = _DIVERGED.format(self._step + 1)
 
     def _started(self) -> Started:
         validation = f"Validation: {self._prepared.split.message}."
@@ -191,25 +223,24 @@ class Trainer:
             validation=self._prepared.split.message,
         )
 
-    def _stepped(self, loss: float, budget: Budget) -> Step:
+    def _stepped(self, loss: float, rate: float, budget: Budget) -> Step:
         self._seconds = budget.elapsed()
-        fraction = budget.fraction(self._step)
         return Step(
             step=self._step,
             epoch=1 + (self._step - 1) // self._prepared.steps_per_epoch,
             epochs=self.config.epochs,
             loss=loss,
-            learning_rate=self._learner.rate(fraction),
-            fraction=fraction,
+            learning_rate=rate,
+            fraction=budget.fraction(self._step),
             seconds_left=budget.seconds_left(self._step),
         )
 
-    def _learn(self, budget: Budget) -> float:
+    def _learn(self, fraction: float) -> float:
         """Make a step; with too little memory, with half the batch from now on."""
         while True:
             try:
                 batch = self._sampler.draw(self._batch)
-                return self._learner.step(batch, budget.fraction(self._step))
+                return self._learner.step(batch, fraction)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -227,33 +258,24 @@ class Trainer:
                 stacklevel=2,
             )
 
-    def _look(self, budget: Budget, loss: float) -> Validated:
+    def _look(self, budget: Budget) -> Validated:
         """Validate, and keep the weights if they are the best so far."""
         started = time.perf_counter()
-        name = self._judge.task.score_name
-        highest = self._highest
-        # Among weights that the held-out labels cannot tell apart, the later ones, which a lower
-        # learning rate has refined: the best of many noisy scores is mostly a lucky one
-        # (the one-standard-error rule of Breiman et al. 1984, with that of a difference).
-        enough = None if highest is None else highest - 2**0.5 * self._judge.uncertainty(highest)
-        score = None
-        if self._judge.samples:
-            score = self._judge.score(self._learner.judged, enough)
-        if score is None:
-            if highest is None:  # what is returned should the loss become NaN later
-                self._kept = _Kept(self._learner.state(), self._judge.task, self._step, None)
-            self._learner.schedule.judged(-loss)
-            return Validated(
-                self._step, None, name, best=False, message=self._prepared.split.message
-            )
-        best = enough is None or score >= enough
-        self._highest = score if highest is None else max(score, highest)
-        self._waited = 0 if highest is None or score > highest else self._waited + 1
-        if best:
-            self._kept = _Kept(self._learner.state(), self._judge.task, self._step, score)
-        self._learner.schedule.judged(score)
+        judge, best = self._judge, self._best
+        enough = best.enough(judge.uncertainty(best.highest or 0.0))
+        score = judge.score(self._learner.judged, enough) if judge.samples else None
+
+        def take() -> Kept:
+            return Kept(self._learner.state(), judge.task, self._step, score)
+
+        better = best.judged(score, enough, take)
+        if score is not None:  # losses of single batches, or nothing, move no schedule
+            self._learner.schedule.judged(score)
+        # Also without a score it was done and took its time.
         budget.validated(time.perf_counter() - started)
-        return Validated(self._step, score, name, best=best, message="")
+        message = "" if score is not None else self._prepared.split.message
+        verdict, name = self._say(score), judge.task.score_name
+        return Validated(self._step, score, name, better, message, verdict)
 
     def _make_model(self, network: Network, task: Task, step: int, score: float | None) -> Model:
         image = self._pairs[0].image
@@ -286,11 +308,3 @@ class Trainer:
             "finished": self._reason,
             "halo_tolerance": None if self._halo is None else TOLERANCE,
         }
-
-
-def _complete(config: TrainConfig) -> str:
-    if config.seconds is not None:
-        return "The time is used up."
-    if config.epochs is not None:
-        return f"All {config.epochs} epochs are done."
-    return f"All {config.steps} steps are done."

@@ -56,6 +56,13 @@ class Judge:
             self.task = self._untuned.tuned(maps, labels, annotated)
         return score
 
+    @property
+    def cells(self) -> int:
+        """How many cells are judged; 0 for classes."""
+        if self.task.name != "cells":
+            return 0
+        return sum(_cell_count(sample) for sample in self.samples)
+
     def uncertainty(self, score: float) -> float:
         """Return how much of a score is chance; see `Task.uncertainty`."""
         return self.task.uncertainty(score, *self._truth())
@@ -123,7 +130,7 @@ def choose_crops(
 
 
 def _cell_count(crop: Sample) -> int:
-    return np.unique(crop.labels[crop.annotated]).size
+    return np.unique(crop.labels[crop.annotated & (crop.labels > 0)]).size
 
 
 def _annotated_box(sample: Sample) -> tuple[slice, ...]:

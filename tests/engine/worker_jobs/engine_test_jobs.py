@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from unet_napari.engine.arrays import ArrayRef, open_ref
-from unet_napari.engine.protocol import Preview, Progress, message
+from unet_napari.engine.protocol import Preview, Progress, Saved, Step, message
 from unet_napari.engine.requests import PreviewRequest
 from unet_napari.errors import ImageError, UnetNapariWarning
 
@@ -36,6 +36,14 @@ class Sleep:
     """Report one step, then sleep without ever looking."""
 
     seconds: float
+
+
+@message
+@dataclass(frozen=True)
+class Learn:
+    """Report a step that is saved and one that is not, then `ending`: "sleep" or "fail"."""
+
+    ending: str
 
 
 @message
@@ -88,6 +96,15 @@ def sleep(job, context):
     context.send(Progress(0, 1, "sleeping"))
     time.sleep(job.seconds)
     return {}
+
+
+def learn(job, context):
+    context.send(Step(120, 1, None, 0.5, 0.1, 0.5, 60.0))
+    context.send(Saved("/models/a.unet", None, "AP50", 120, "paint more"))
+    context.send(Step(124, 1, None, 0.4, 0.1, 0.5, 50.0))
+    if job.ending == "fail":
+        raise ImageError("The image is empty.")
+    time.sleep(600)
 
 
 def fail(job, context):
@@ -170,6 +187,7 @@ RUNNERS = {
     Double: double,
     Environment: environment,
     Fail: fail,
+    Learn: learn,
     Print: print_everything,
     Sleep: sleep,
     Warn: warn,

@@ -1,0 +1,68 @@
+"""Which weights of a training are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from unet_napari.tasks import Task
+    from unet_napari.training.learner import State
+
+__all__ = ["Best", "Kept"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Weights, and the score that they had; None where they were not judged."""
+
+    state: State | None  # None: those that the network has at present
+    task: Task
+    step: int
+    score: float | None
+
+
+class Best:
+    """The best weights so far, of those that were judged.
+
+    Attributes
+    ----------
+    kept
+        The weights. Before the first score the last ones that were looked at: good for nothing but
+        to fall back on should the loss become NaN.
+    highest
+        The highest score so far, which need not be that of `kept`.
+    waited
+        Scores since the highest one.
+    """
+
+    def __init__(self) -> None:
+        self.kept: Kept | None = None
+        self.highest: float | None = None
+        self.waited = 0
+
+    def enough(self, uncertainty: float) -> float | None:
+        """Return the score from which on weights replace those that are kept; None: any.
+
+        Among weights that the held-out labels cannot tell apart, the later ones, which a lower
+        learning rate has refined: the best of many noisy scores is mostly a lucky one (the
+        one-standard-error rule of Breiman et al. 1984, with that of a difference).
+        """
+        return None if self.highest is None else self.highest - 2**0.5 * uncertainty
+
+    def judged(self, score: float | None, enough: float | None, take: Callable[[], Kept]) -> bool:
+        """Take note of a score; return whether the weights of this moment are the best now."""
+        if score is None:
+            if self.highest is None:
+                self.kept = take()
+            return False
+        if self.highest is None or score > self.highest:
+            self.highest, self.waited = score, 0
+        else:
+            self.waited += 1
+        better = enough is None or score >= enough
+        if better:
+            self.kept = take()
+        return better

@@ -1,0 +1,81 @@
+"""What a score means, or what a score needs, in words that need no manual."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from unet_napari.training.sample import Sample
+from unet_napari.training.split import LEAST
+
+__all__ = ["judgement", "what_is_missing"]
+
+_LEARNING = 0.3  # a score below which nothing can be told before the end
+_FEW_CELLS = 10  # one cell moves the score of fewer by a tenth
+# Below this score, what it says of cells, what it says of classes.
+_WORDS = (
+    (0.3, "most cells are not found: train longer, or paint more", "most of the area is wrong"),
+    (0.6, "about half of the cells are right", "about half of the area is right"),
+    (0.8, "most cells are right", "most of the area is right"),
+    (math.inf, "nearly all cells are right", "nearly all of the area is right"),
+)
+
+
+def judgement(score: float, *, task: str, cells: int, finished: bool) -> str:
+    """Return what a score says, such as "most cells are right".
+
+    Parameters
+    ----------
+    score
+        AP50 for ``"cells"``, mean Dice for ``"semantic"``.
+    task
+        One of the two.
+    cells
+        How many cells it was computed from; 0 for classes.
+    finished
+        Whether the training has ended; before that, a low score means little.
+    """
+    if score < _LEARNING and not finished:
+        return "still learning"
+    _, of_cells, of_classes = next(words for words in _WORDS if score < words[0])
+    text = of_cells if task == "cells" else of_classes
+    return f"{text} (only {cells} cells judge it)" if 0 < cells < _FEW_CELLS else text
+
+
+def what_is_missing(samples: Sequence[Sample], task: str, fraction: float) -> str:
+    """Return what to do for a score: "paint more: 12 of about 25 cells that a score needs".
+
+    Parameters
+    ----------
+    samples
+        All that was painted.
+    task
+        ``"cells"`` or ``"semantic"``.
+    fraction
+        Share that would be held out.
+    """
+    needed = math.ceil(LEAST[task] / fraction)
+    if task == "cells":
+        painted, what = _cell_count(samples), "cells"
+    else:
+        painted, rarest = _rarest_class(samples)
+        what = f"pixels of class {rarest}"
+    if painted >= needed:  # but they lie where they cannot be divided
+        return f"paint more {what}, spread over the image, to get a score"
+    return f"paint more: {painted} of about {needed} {what} that a score needs"
+
+
+def _cell_count(samples: Sequence[Sample]) -> int:
+    return sum(np.unique(s.labels[s.annotated & (s.labels > 0)]).size for s in samples)
+
+
+def _rarest_class(samples: Sequence[Sample]) -> tuple[int, int]:
+    """Return the number of pixels and the id of the class that has the fewest."""
+    counts: Counter[int] = Counter()
+    for sample in samples:
+        ids, pixels = np.unique(sample.labels[sample.annotated], return_counts=True)
+        counts.update(dict(zip(ids.tolist(), pixels.tolist(), strict=True)))
+    return min((pixels, number) for number, pixels in counts.items())

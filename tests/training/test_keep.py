@@ -1,0 +1,96 @@
+"""When the model of a running training is saved."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from unet_napari.training import Finished, Step, Validated
+from unet_napari.training.keep import Keeper
+
+
+class Training:
+    """A trainer of which only the number of the best step is known, and a file to save to."""
+
+    def __init__(self, cost=0.0):
+        self.now = 0.0
+        self.best_step = 0
+        self.files = []
+        self._cost = cost
+        self.keeper = Keeper(self, self.save, clock=lambda: self.now)
+
+    def best_model(self, *, thumbnail):
+        return SimpleNamespace(provenance={"step": self.best_step}, thumbnail=thumbnail)
+
+    def save(self, model):
+        self.now += self._cost
+        self.files.append((model.provenance["step"], model.thumbnail))
+
+    def go(self, steps, seconds, *, judged=False):
+        """Make some steps of so many seconds each, without a score unless `judged`."""
+        for step in range(self.keeper_step + 1, self.keeper_step + 1 + steps):
+            self.now += seconds
+            self.keeper_step = step
+            if not judged:
+                self.best_step = step
+            self.keeper.update(Step(step, 1, None, 0.5, 0.1, 0.1, 1.0))
+
+    keeper_step = 0
+
+
+@pytest.fixture
+def training():
+    return Training()
+
+
+def test_the_first_step_is_saved(training):
+    training.go(1, seconds=0.01)
+    assert training.files == [(1, False)]
+
+
+def test_without_a_score_the_present_weights_are_saved_now_and_then(training):
+    training.go(1000, seconds=0.1)
+    steps = [step for step, _ in training.files]
+    assert len(steps) < 100
+    # At most a second or a fiftieth of the training would be lost by a crash.
+    lost = [later - earlier for earlier, later in zip(steps, [*steps[1:], 1000], strict=True)]
+    assert all(n <= max(11, later / 40) for n, later in zip(lost, [*steps[1:], 1000], strict=True))
+
+
+def test_slow_steps_are_saved_one_by_one(training):
+    training.go(5, seconds=3.0)
+    assert [step for step, _ in training.files] == [1, 2, 3, 4, 5]
+
+
+def test_saving_takes_a_thirtieth_of_the_time(training):
+    training = Training(cost=2.0)
+    training.go(1000, seconds=0.5)
+    assert 2.0 * len(training.files) < 0.04 * training.now
+
+
+def test_the_best_model_stays_in_the_file(training):
+    training.go(1, seconds=5)
+    training.best_step = 1
+    training.keeper.update(Validated(1, 0.5, "AP50", True, ""))
+    training.go(50, seconds=5, judged=True)
+    assert training.files == [(1, False), (1, True)]
+    training.keeper.update(Validated(51, 0.4, "AP50", False, ""))
+    training.keeper.stop()
+    assert training.files == [(1, False), (1, True)]
+
+
+def test_a_stop_saves_the_weights_first_and_then_the_picture(training):
+    training.go(1, seconds=0.01)
+    training.go(4, seconds=0.01)
+    training.keeper.stop()
+    assert training.files == [(1, False), (5, False), (5, True)]
+
+
+def test_before_the_first_step_there_is_nothing_to_save(training):
+    training.keeper.stop()
+    assert training.files == []
+
+
+def test_the_end_is_saved(training):
+    training.go(3, seconds=0.01)
+    training.keeper.update(Finished("All 3 steps are done.", 3, 1.0, None, "AP50"))
+    assert training.files[-1] == (3, True)

@@ -69,7 +69,7 @@ class SparseArray:
         """Bytes that are in memory."""
         return sum(block.nbytes for block in self._blocks.values())
 
-    def put(self, box: Box, values: NDArray[Any]) -> None:
+    def put(self, box: Box, values: NDArray[Any], *, add: bool = False) -> None:
         """Set a box of the array; blocks of nothing but zeros take no memory.
 
         Parameters
@@ -78,6 +78,8 @@ class SparseArray:
             One for each axis, with start and stop.
         values : ndarray
             Of the box's shape.
+        add : bool
+            Whether zeros leave what is there.
         """
         starts = [part.indices(n)[0] for part, n in zip(box, self.shape, strict=True)]
         for key in self._keys(box):
@@ -95,7 +97,8 @@ class SparseArray:
                 slice(i.start + s - c.start, i.stop + s - c.start)
                 for i, c, s in zip(inside, cell, starts, strict=True)
             ]
-            self._blocks[key][tuple(at)] = part
+            block = self._blocks[key][tuple(at)]
+            np.copyto(block, part, where=part != 0 if add else True)
 
     def boxes(self, index: Sequence[int] = ()) -> Iterator[Box]:
         """Yield where there may be something at positions on the first axes; see `boxes`."""

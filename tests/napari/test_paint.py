@@ -1,9 +1,13 @@
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 from napari.layers import Image, Labels, Shapes
 
+from unet_napari._napari import paint
 from unet_napari._napari.paint import detect, take_snapshot
 from unet_napari.errors import LabelsError
+from unet_napari.sparse import SparseArray
 
 RULES = {"task": "cells", "unpainted": "auto"}
 
@@ -94,3 +98,26 @@ def test_a_flat_shape_counts_on_every_slice_of_a_stack():
 def test_lines_enclose_nothing():
     line = Shapes([np.array([[2, 2], [12, 12]])], shape_type="line")
     assert regions(line, (20, 30)) is None
+
+
+def test_large_labels_are_copied_beside_the_viewer_and_again_if_painted_on(monkeypatch):
+    monkeypatch.setattr(paint, "_COPIED_AT_ONCE", 100)
+    image, layer = Image(np.zeros((20, 30))), Labels(np.zeros((20, 30), np.uint16))
+    layer.data[2:5, 2:5] = 1
+    taken = take_snapshot(image, layer, None, None, copy=True)
+    assert taken.labels is layer.data  # nothing is copied yet
+    copies = []
+
+    def of(data):
+        copied = SparseArray.of(data)
+        copies.append(copied)
+        if len(copies) == 1:  # a stroke falls into the copying
+            layer.paint((10, 10), 7)
+        return copied
+
+    monkeypatch.setattr(paint, "SparseArray", Mock(of=of))
+    settled = taken.settled()
+    assert len(copies) == 2
+    layer.data[:] = 0
+    assert settled.labels[3, 3] == 1
+    assert settled.labels[10, 10] == 7

@@ -1,6 +1,9 @@
 import dataclasses
 import threading
+import time
+from pathlib import Path
 
+import dask.array
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QDialog, QLabel
@@ -381,3 +384,28 @@ def test_the_chosen_network_is_described(dock):
     for entry in CATALOGUE.values():
         dock["network"].value = entry.name
         assert dock["about_network"].value == entry.description
+
+
+def test_an_enormous_layer_of_new_is_trained_on_without_holding_up_the_viewer(
+    dock, viewer, client, qtbot
+):
+    """64 GiB of labels of which two slices are painted: only those travel."""
+    pixels = dask.array.zeros((512, 8192, 8192), np.uint8, chunks=(1, 4096, 4096))
+    viewer.add_image(pixels, name="huge", contrast_limits=(0, 1))
+    dock.new.native.click()
+    layer = dock.labels.value
+    assert layer.data.nbytes == 64 << 30
+    for number, (z, y) in enumerate([(3, 4000), (3, 4100), (400, 100), (400, 8000)], 1):
+        layer.data[z, y : y + 40, 5000:5040] = number
+    layer.refresh()
+    qtbot.waitUntil(lambda: "4 cells" in dock.detected.value)
+    start = time.perf_counter()
+    dock.run.native.click()
+    held = time.perf_counter() - start
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    reference = client.jobs[0].pairs[0].labels
+    assert Path(reference.path).stat().st_size < 4 << 20
+    labels = open_ref(reference, folders=client.folder.folders)
+    assert labels[400, 8000, 5000:5041].tolist() == [4] * 40 + [0]
+    assert client.jobs[0].config["ndim"] == 2
+    assert held < 5  # it was minutes, if there was the memory at all

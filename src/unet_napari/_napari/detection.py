@@ -42,7 +42,9 @@ class Detection:
 
     def look(self, snapshot: Snapshot, rules: Mapping[str, Any]) -> None:
         """Look at labels, by the rules that are keyword arguments of `detect`."""
-        self._background.run(lambda: detect(snapshot, **rules), self._show, self._complain)
+        self._background.run(
+            lambda: detect(snapshot.settled(), **rules), self._show, self._complain
+        )
 
     def clear(self) -> None:
         """Say nothing, as there are no labels."""

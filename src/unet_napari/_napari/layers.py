@@ -261,7 +261,7 @@ def apply_pixel_size(
 def _pixel_size(layer: Layer, axes: str) -> dict[str, float]:
     """Return micrometres by axis letter; what the layer does not know is left out."""
     spatial = [
-        (letter, float(scale), unit)
+        (letter, abs(float(scale)), unit)  # napari flips a layer by a negative scale
         for letter, scale, unit in zip(axes, layer.scale, layer.units, strict=False)
         if letter in "ZYX"
     ]

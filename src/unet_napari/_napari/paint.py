@@ -1,5 +1,6 @@
-"""What is painted: snapshots of labels, what they amount to, and regions drawn as shapes."""
+"""What is painted: labels as they are at one moment, and what they amount to."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,21 +8,23 @@ import numpy as np
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Shapes
 from numpy.typing import NDArray
-from skimage.draw import polygon2mask
 
+from unet_napari._napari.empty_array import painted_parts
+from unet_napari._napari.grid import Grid, Resampling
 from unet_napari._napari.job import Job
-from unet_napari._napari.layers import array_of, image_of, output_axes, output_shape
+from unet_napari._napari.layers import array_of, image_of
+from unet_napari._napari.regions import Region, fill, regions_of
 from unet_napari.engine import PairRef
-from unet_napari.errors import LabelsError
 from unet_napari.images import Image, LazyArray
-from unet_napari.images.axes import describe_shape
 from unet_napari.labels import Painting, check_labels
+from unet_napari.sparse import SparseArray, boxes
 
 __all__ = ["Snapshot", "detect", "share_pair", "take_snapshot"]
 
 # So many neighbouring slices with paint mean that somebody painted a volume.
 _VOLUME_SLICES = 5
-_ELLIPSE_POINTS = 64
+_COPIED_AT_ONCE = 32 << 20  # bytes; more would hold up the viewer for longer than a frame or two
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -33,40 +36,80 @@ class Snapshot:
     image : Image
         By reference.
     labels : LazyArray
-        A copy, of the image's axes without C.
+        Of the image's axes without C; before `settled`, of a grid of their own where
+        `resampling` says so.
     axes : str
         Axes of the labels.
-    regions : sequence of ndarray
-        Outlines of what is annotated completely, in the pixel coordinates of the labels: shape
-        (points, axes), NaN along axes that the outline does not say anything about.
+    regions : tuple of Region
+        What is annotated completely.
+    resampling : Resampling or None
+        How the labels come to lie on the image.
+    copying : Copying or None
+        Copies labels that are too large to be copied at once.
     """
 
     image: Image
     labels: LazyArray
     axes: str
-    regions: tuple[NDArray[np.floating], ...]
+    regions: tuple[Region, ...]
+    resampling: Resampling | None = None
+    copying: "Copying | None" = None
 
-    def complete(self) -> NDArray[np.bool_] | None:
+    def settled(self) -> "Snapshot":
+        """Return the snapshot with labels on the image's grid; may take long.
+
+        Large labels, and those that lie elsewhere, are copied here, as far as they are painted.
+        """
+        labels: LazyArray
+        if self.copying is not None:
+            labels = self.copying.copy()
+        else:
+            labels = painted_parts(self.labels) or self.labels
+        if self.resampling is not None:
+            labels = _small_as_array(self.resampling.read(labels))
+        return replace(self, labels=labels, resampling=None, copying=None)
+
+    def complete(self) -> LazyArray | None:
         """Return where everything is painted; None if nobody said so."""
         if not self.regions:
             return None
-        shape = tuple(self.labels.shape)
-        mask = np.zeros(shape, bool)
-        for outline in self.regions:
-            inside = polygon2mask(shape[-2:], outline[:, -2:])  # type: ignore[no-untyped-call]
-            # A shape that was drawn on one slice counts there, a flat one on every slice.
-            at = tuple(
-                slice(None) if np.isnan(v) else int(np.clip(round(v), 0, n - 1))
-                for v, n in zip(outline[0], shape[:-2], strict=False)
-            )
-            mask[at] |= inside
-        return mask
+        return _small_as_array(fill(self.regions, self.labels.shape))
+
+
+class Copying:
+    """Copies what is painted in a layer, beside the viewer in which the user may go on painting.
+
+    A stroke that falls into the copying is noticed, and the copy is made again; somebody who
+    does not stop painting gets, after the third time, a copy with a part of the last stroke.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+    """
+
+    def __init__(self, layer: Labels) -> None:
+        self._data = array_of(layer)
+        self._strokes = 0
+        for emitter in (layer.events.labels_update, layer.events.paint, layer.events.set_data):
+            emitter.connect(self._note)  # which keeps no reference: it ends with this object
+
+    def copy(self) -> SparseArray:
+        """Return a copy of what is painted; may be called from any thread."""
+        for _ in range(_TRIES):
+            before = self._strokes
+            copied = painted_parts(self._data) or SparseArray.of(self._data)
+            if self._strokes == before:
+                break
+        return copied
+
+    def _note(self, *_: object) -> None:
+        self._strokes += 1
 
 
 def take_snapshot(
     image: ImageLayer, labels: Labels, axes: str | None, annotated: Shapes | None, *, copy: bool
 ) -> Snapshot:
-    """Take hold of an image and of labels as they are now.
+    """Take hold of an image and of labels as they are now, without holding up the viewer.
 
     Parameters
     ----------
@@ -75,27 +118,25 @@ def take_snapshot(
     axes : str or None
         Of the image, where the user says so.
     copy : bool
-        Whether the labels must not change any more.
+        Whether the labels must not change any more; large ones are copied by `settled`.
 
     Raises
     ------
     ImageError
         If the axes cannot be told.
     LabelsError
-        If the labels have another shape than the image, naming both.
+        If the labels do not lie on the image, or have another shape, naming both.
     """
     source = image_of(image, axes)
-    data = array_of(labels)
-    wanted = output_shape(source.data.shape, source.axes)
-    if tuple(data.shape) != wanted:
-        raise LabelsError(
-            f"'{labels.name}' has the shape {describe_shape(data.shape)}, but '{image.name}' needs "
-            f"labels of {describe_shape(wanted)}. New adds a layer that fits."
-        )
-    regions = () if annotated is None else _outlines(annotated, labels)
-    if copy and isinstance(data, np.ndarray):
+    grid = Grid(image, source.axes)
+    resampling = grid.resampling(labels)
+    regions = () if annotated is None else regions_of(annotated, grid)
+    data, copying = array_of(labels), None
+    if copy and isinstance(data, np.ndarray) and data.nbytes <= _COPIED_AT_ONCE:
         data = np.array(data)
-    return Snapshot(source, data, output_axes(source.axes), regions)
+    elif copy:
+        copying = Copying(labels)
+    return Snapshot(source, data, grid.axes, regions, resampling, copying)
 
 
 def detect(
@@ -117,18 +158,18 @@ def detect(
     LabelsError
         If nothing can be learned from it.
     """
-    painting = check_labels(
+    if "Z" not in snapshot.axes:
+        ndim = 2
+    elif ndim is None:
+        ndim = 3 if _longest_run(_painted_slices(snapshot)) >= _VOLUME_SLICES else 2
+    return check_labels(
         snapshot.labels,
         snapshot.labels.shape,
         task=task,
         unpainted=unpainted,
         annotated=snapshot.complete(),
+        ndim=ndim,
     )
-    if "Z" not in snapshot.axes:
-        ndim = 2
-    elif ndim is None:
-        ndim = 3 if _longest_run(_painted_slices(snapshot)) >= _VOLUME_SLICES else 2
-    return replace(painting, ndim=ndim)
 
 
 def share_pair(job: Job, snapshot: Snapshot) -> PairRef:
@@ -141,6 +182,10 @@ def share_pair(job: Job, snapshot: Snapshot) -> PairRef:
     )
 
 
+def _small_as_array(data: SparseArray) -> LazyArray:
+    return np.asarray(data) if math.prod(data.shape) <= _COPIED_AT_ONCE else data
+
+
 def _time_first(data: LazyArray, axes: str) -> LazyArray:
     return data if axes.find("T") < 1 else np.moveaxis(np.asarray(data), axes.index("T"), 0)
 
@@ -148,31 +193,13 @@ def _time_first(data: LazyArray, axes: str) -> LazyArray:
 def _painted_slices(snapshot: Snapshot) -> NDArray[np.bool_]:
     """Tell for each Z whether there is paint, at any time."""
     z = snapshot.axes.index("Z")
-    before = (slice(None),) * z
-    count = snapshot.labels.shape[z]
-    return np.array([np.any(np.asarray(snapshot.labels[(*before, i)])) for i in range(count)])
+    others = tuple(axis for axis in range(len(snapshot.axes)) if axis != z)
+    painted = np.zeros(snapshot.labels.shape[z], bool)
+    for box in boxes(snapshot.labels):
+        painted[box[z]] |= np.any(np.asarray(snapshot.labels[box]), axis=others)
+    return painted
 
 
 def _longest_run(values: NDArray[np.bool_]) -> int:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], values.astype(np.int8), [0]])))
     return int(np.max(edges[1::2] - edges[::2], initial=0))
-
-
-def _outlines(shapes: Shapes, labels: Labels) -> tuple[NDArray[np.floating], ...]:
-    """Return the vertices of shapes in the pixel coordinates of a labels layer."""
-    outlines = []
-    for vertices, kind in zip(shapes.data, shapes.shape_type, strict=True):
-        corners = np.asarray(vertices, float)
-        if kind == "ellipse":  # given by the corners of its box
-            angles = np.linspace(0, 2 * np.pi, _ELLIPSE_POINTS, endpoint=False)[:, np.newaxis]
-            centre = corners.mean(axis=0)
-            across, down = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
-            corners = centre + np.cos(angles) * across + np.sin(angles) * down
-        elif kind in ("line", "path"):
-            continue
-        missing = max(0, labels.ndim - shapes.ndim)
-        world = [(*[0.0] * missing, *shapes.data_to_world(vertex)) for vertex in corners]
-        outline = np.array([labels.world_to_data(point) for point in world])
-        outline[:, :missing] = np.nan
-        outlines.append(outline)
-    return tuple(outlines)

@@ -48,6 +48,7 @@ def train_job(
     LabelsError, SettingsError, ResourceError
         Naming what is wrong and the remedy.
     """
+    snapshots = [snapshot.settled() for snapshot in snapshots]
     ndim = min(detect(snapshot, **rules).ndim for snapshot in snapshots)
     patch = values["patch"]
     if patch is not None and len(patch) == 1:

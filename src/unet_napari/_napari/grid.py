@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from unet_napari._napari.layers import array_of, geometry, output_axes, output_shape
+from unet_napari._napari.layers import array_of, output_axes, output_shape
 from unet_napari.errors import LabelsError
 from unet_napari.images import LazyArray
 from unet_napari.images.axes import describe_shape
@@ -83,22 +83,23 @@ class Grid:
     def __init__(self, image: Image, axes: str) -> None:
         self.axes = output_axes(axes)
         self.shape = output_shape(array_of(image).shape, axes)
-        self._name = image.name
-        self._place = Labels(np.zeros((1,) * len(self.axes), np.uint8), **geometry(image, axes))
+        self._image = image
+        # Of the layer's axes; the colours of an RGB layer are not one of them.
+        self._kept = [i for i, letter in enumerate(axes[: image.ndim]) if letter != "C"]
 
     def points(self, layer: Layer, points: NDArray[Any]) -> NDArray[np.floating]:
         """Return where points of a layer, ``(number, axes)``, lie on this grid.
 
         NaN along the first axes of the grid, which a layer of fewer axes does not have.
         """
-        ndim = self._place.ndim
+        ndim = len(self._kept)
         surplus, missing = max(0, layer.ndim - ndim), max(0, ndim - layer.ndim)
-        factors = _unit_factors(layer, self._place)
-        result = []
-        for point in np.asarray(points, float):
-            world = np.asarray(layer.data_to_world(point))[surplus:] * factors
-            result.append(self._place.world_to_data((*[0.0] * missing, *world)))
-        on_grid = np.array(result)
+        factors = self._unit_factors(layer)
+        on_grid = np.full((len(points), ndim), np.nan)
+        for i, point in enumerate(np.asarray(points, float)):
+            world = np.zeros(self._image.ndim)
+            world[self._kept[missing:]] = np.asarray(layer.data_to_world(point))[surplus:] * factors
+            on_grid[i] = np.asarray(self._image.world_to_data(world))[self._kept]
         on_grid[:, :missing] = np.nan
         return on_grid
 
@@ -125,28 +126,37 @@ class Grid:
             return None
         if shape == self.shape and _is_unplaced(labels):
             raise UnplacedError(
-                f"'{labels.name}' does not lie on '{self._name}': the image has a place and a "
-                "pixel size that the labels lack. If they belong to it, press Lay on the image."
+                f"'{labels.name}' does not lie on '{self._image.name}': the image has a place "
+                "and a pixel size that the labels lack. If they belong to it: Lay on the image."
             )
         first, last = lying[0], lying[-1]
         size = (last - first) / np.array(shape)
         if np.abs(first + corners * size - lying).max() > _OFF or np.any(size == 0):
             raise LabelsError(
-                f"'{labels.name}' is turned or sheared against '{self._name}', so that their "
+                f"'{labels.name}' is turned or sheared against '{self._image.name}', so that their "
                 "pixels do not match. Choose labels that lie on the image, or add some with New."
             )
         resampling = Resampling(self.shape, tuple(1 / size), tuple(-first / size))
         if not resampling.overlaps(shape):
             raise LabelsError(
-                f"'{labels.name}' lies elsewhere than '{self._name}': no pixel of it is on the "
-                "image. Choose the labels that belong to this image."
+                f"'{labels.name}' lies elsewhere than '{self._image.name}': no pixel of it is on "
+                "the image. Choose the labels that belong to this image."
             )
         return resampling
 
+    def _unit_factors(self, layer: Layer) -> NDArray[np.floating]:
+        """Return what turns world coordinates of a layer into units of the image."""
+        wanted = [self._image.units[i] for i in self._kept]
+        factors = []
+        for unit, other in zip(layer.units[-len(wanted) :], wanted[-layer.ndim :], strict=True):
+            known = unit != other and unit.is_compatible_with(other)
+            factors.append(float((1 * unit).to(other).magnitude) if known else 1.0)
+        return np.array(factors)
+
     def _misfit(self, labels: Labels, shape: tuple[int, ...]) -> LabelsError:
         return LabelsError(
-            f"'{labels.name}' has the shape {describe_shape(shape)}, but '{self._name}' needs "
-            f"labels of {describe_shape(self.shape)}. New adds a layer that fits."
+            f"'{labels.name}' has the shape {describe_shape(shape)}, but '{self._image.name}' "
+            f"needs labels of {describe_shape(self.shape)}. New adds a layer that fits."
         )
 
 
@@ -154,12 +164,3 @@ def _is_unplaced(layer: Layer) -> bool:
     """Tell whether a layer lies where napari puts what it knows nothing about."""
     corners = np.eye(layer.ndim + 1, layer.ndim)  # with the origin as the last one
     return all(np.allclose(layer.data_to_world(corner), corner) for corner in corners)
-
-
-def _unit_factors(layer: Layer, other: Layer) -> NDArray[np.floating]:
-    """Return by how much world coordinates are multiplied to be in the units of another layer."""
-    factors = []
-    for unit, wanted in zip(layer.units[-other.ndim :], other.units[-layer.ndim :], strict=True):
-        known = unit != wanted and unit.is_compatible_with(wanted)
-        factors.append(float((1 * unit).to(wanted).magnitude) if known else 1.0)
-    return np.array(factors)

@@ -1,4 +1,4 @@
-"""Read an image file: TIFF or zarr, whatever its name ends in."""
+"""Read an image file: TIFF, zarr or a picture, whatever its name ends in."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images.axes import guess_axes
 from unet_napari.images.formats import image_stem
 from unet_napari.images.image import Image, check_pixels, override
+from unet_napari.images.read_picture import open_picture, picture_format
 from unet_napari.images.read_tiff import open_tiff
 from unet_napari.images.read_zarr import is_zarr, open_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from unet_napari.images.image import LazyArray
 
 __all__ = ["read_image"]
 
@@ -31,7 +34,8 @@ def read_image(
     Parameters
     ----------
     path
-        A TIFF file (ImageJ, OME or plain), or the folder of a zarr array or OME-Zarr image.
+        A TIFF file (ImageJ, OME, plain, or a microscope's), a PNG, JPEG or BMP picture, or the
+        folder of a zarr array or OME-Zarr image.
     axes
         What the axes are, in place of what the file says.
     pixel_size
@@ -55,7 +59,7 @@ def read_image(
             raise ImageError(f"{path} does not exist")
         if path.is_dir() and not is_zarr(path):
             raise ImageError(f"{path} is a folder, and not one of a zarr image")
-        data, stored_axes, stored_size = open_zarr(path) if path.is_dir() else open_tiff(path)
+        data, stored_axes, stored_size = _open(path)
     except OSError as error:
         raise ImageError(f"{path} cannot be opened: {error.strerror or error}") from error
     check_pixels(data, str(path))
@@ -71,6 +75,13 @@ def read_image(
         image = image.select(Z=0)
     _warn_of_unknown(image, path)
     return image
+
+
+def _open(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
+    """Open what is there with what reads it; the content decides, not the name."""
+    if path.is_dir():
+        return open_zarr(path)
+    return open_picture(path) if picture_format(path) else open_tiff(path)
 
 
 def _warn_of_unknown(image: Image, path: Path) -> None:

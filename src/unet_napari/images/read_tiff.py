@@ -14,6 +14,7 @@ import tifffile
 
 from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images.axes import AXES, describe_shape
+from unet_napari.images.formats import WAY_OUT
 from unet_napari.images.tiff_pixel_size import tiff_pixel_size
 from unet_napari.images.tiff_series import companion, ome_header, ome_images, own_series
 
@@ -66,7 +67,9 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     with path.open("rb") as file:
         magic = file.read(4)
     if magic not in _MAGIC:
-        raise ImageError(f"{path} is {'not a TIFF file' if magic else 'an empty file'}")
+        if not magic:
+            raise ImageError(f"{path} is an empty file")
+        raise ImageError(f"{path} is not a TIFF file or another that can be read. {WAY_OUT}.")
     with contextlib.ExitStack() as stack:
         try:
             tif = stack.enter_context(tifffile.TiffFile(path))

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from unet_napari.cli.values import diameter, duration, integers, memory, stem
+from unet_napari.cli.values import diameter, duration, image_files, integers, memory, stem
+from unet_napari.errors import ImageError
 from unet_napari.words import human_time
 
 
@@ -55,3 +56,15 @@ def test_stem_keeps_dots_that_belong_to_the_name():
 )
 def test_time_as_a_person_says_it(seconds, text):
     assert human_time(seconds) == text
+
+
+def test_a_folder_holds_what_can_be_read_in_it(tmp_path):
+    for name in ("b.png", "a.tif", "c.lsm", "._a.tif", "notes.txt", "d.bmp"):
+        (tmp_path / name).touch()
+    assert [path.name for path in image_files(tmp_path)] == ["a.tif", "b.png", "c.lsm", "d.bmp"]
+
+
+def test_a_folder_without_images_says_what_can_be_read(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ImageError, match=r"contains no image that can be read\. TIFF, zarr, PNG"):
+        image_files(tmp_path)

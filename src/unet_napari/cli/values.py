@@ -22,7 +22,6 @@ __all__ = [
 
 _SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 _BYTES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-_SUFFIXES = (".ome.tiff", ".ome.tif", ".ome.zarr", ".tiff", ".tif", ".zarr")
 
 
 def duration(text: str) -> float:
@@ -77,11 +76,9 @@ def setting(text: str) -> tuple[str, Any]:
 
 def stem(path: Path) -> str:
     """Return the file's name without an image suffix, double suffixes included."""
-    lower = path.name.lower()
-    for suffix in _SUFFIXES:
-        if lower.endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.stem
+    from unet_napari.images.formats import image_stem
+
+    return image_stem(path.name)
 
 
 def image_files(where: Path) -> list[Path]:
@@ -94,17 +91,14 @@ def image_files(where: Path) -> list[Path]:
     ImageError
         If there is nothing at that path, or no image in the folder.
     """
+    from unet_napari.images.formats import WAY_OUT, is_image_name
     from unet_napari.images.read_zarr import is_zarr
 
     if not where.exists():
         raise ImageError(f"There is no file or folder {where}.")
     if where.is_file() or where.suffix.lower() == ".zarr" or is_zarr(where):
         return [where]
-    found = sorted(
-        path
-        for path in where.iterdir()
-        if path.name.lower().endswith(_SUFFIXES) and not path.name.startswith(".")
-    )
+    found = sorted(path for path in where.iterdir() if is_image_name(path.name))
     if not found:
-        raise ImageError(f"The folder {where} contains no TIFF or zarr image.")
+        raise ImageError(f"The folder {where} contains no image that can be read. {WAY_OUT}.")
     return found

@@ -1,4 +1,4 @@
-"""How much memory is free, where a limit says so."""
+"""What devices can do, how much memory is free, and what running out of it looks like."""
 
 import platform
 import subprocess
@@ -7,7 +7,12 @@ import sys
 import pytest
 import torch
 
-from unet_napari.device import available_memory, computes_bfloat16
+from unet_napari.device import (
+    available_memory,
+    computes_bfloat16,
+    is_out_of_memory,
+    memory_format,
+)
 
 PROGRAM = """
 import resource, torch
@@ -69,3 +74,43 @@ def test_a_cpu_computes_bf16_with_its_instructions_alone(monkeypatch, capabiliti
 def test_a_torch_that_does_not_know_its_cpu_computes_in_fp32(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert not computes_bfloat16(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_apple_gpus_get_contiguous_memory(ndim):
+    last = {2: torch.channels_last, 3: torch.channels_last_3d}[ndim]
+    assert memory_format(ndim, torch.device("mps")) is torch.contiguous_format
+    assert memory_format(ndim, torch.device("cpu")) is last
+    assert memory_format(ndim, torch.device("cuda")) is last
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        getattr(torch, "AcceleratorError", RuntimeError)("CUDA error: out of memory\nCUDA kernel"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8 GB, max allowed: 9 GB)."),
+        RuntimeError("Invalid buffer size: 24.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_memory_that_ran_out_is_recognised_on_every_device(error):
+    assert is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: no kernel image is available for execution on the device"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        RuntimeError("shape '[4, 3]' is invalid for input of size 8"),
+        ValueError("CUDA error: out of memory"),
+    ],
+)
+def test_other_errors_are_not_taken_for_memory_that_ran_out(error):
+    assert not is_out_of_memory(error)

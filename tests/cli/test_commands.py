@@ -280,6 +280,7 @@ def test_info_tells_what_a_bug_report_needs_and_nothing_personal(capsys):
     assert run("info", "--system") == 0
     lines = dict(line.split(":", 1) for line in capsys.readouterr().out.splitlines())
     assert lines["torch"].strip() == version("torch")
+    assert {"Device in 2D", "Device in 3D"} <= lines.keys()
     assert lines["Python"].split()[-1] == platform.python_version()
     assert re.search(r"\d (GiB|MiB)$", lines["Free memory"])
     assert str(Path.home()) not in "".join(lines.values())

@@ -39,12 +39,16 @@ def describe_system() -> str:
 def _compute() -> dict[str, str]:
     import torch
 
-    from unet_napari.device import available_memory, choose_device
+    from unet_napari.device import available_memory
+    from unet_napari.device_choice import choose_device
 
-    device = choose_device("auto")
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    def device(ndim: int) -> str:
+        chosen = choose_device("auto", ndim)  # warns of a GPU that is not used
+        return torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else chosen.type
+
     return {
-        "Device": name,
+        "Device in 2D": device(2),
+        "Device in 3D": device(3),
         "Threads": str(torch.get_num_threads()),
         "Free memory": human_size(available_memory(torch.device("cpu"))),
     }

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from unet_napari.device import choose_device, is_out_of_memory
+from unet_napari.device import is_out_of_memory
+from unet_napari.device_choice import choose_device
 from unet_napari.errors import ImageError, ResourceError, SettingsError
 from unet_napari.inference.views import check_image
 from unet_napari.networks.attention import AttentionGate, AttentionUNet
@@ -70,7 +71,7 @@ def attention_maps(image: Image, model: Model, config: InferenceConfig) -> NDArr
             f"Attention maps are made of one image at a time, but {image.name} is a series: "
             "choose a slice and a time point of it, or leave them out."
         )
-    device = choose_device(config.device)
+    device = choose_device(config.device, model.ndim)
     pixels = model.normalisation.apply(image.read(), model.normalisation.measure(image))
     try:
         maps = network.to(device).attention_maps(torch.from_numpy(pixels[np.newaxis]).to(device))

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.jit._trace import TracerWarning
 
+from unet_napari.device import memory_format
+from unet_napari.device_choice import fault_of
 from unet_napari.errors import ResourceError
 from unet_napari.inference.graph import Step, trace
 from unet_napari.inference.int8 import quantise
@@ -62,17 +64,19 @@ class TorchBackend:
     device : torch.device
         Where to compute.
     precision : {"auto", "fp32", "fp16", "bf16"}
-        ``"auto"`` is fp16 on CUDA, where it is several times faster, and fp32 elsewhere.
+        ``"auto"`` is fp16 on CUDA, where it is several times faster and the device computes it
+        well (GeForce GTX 16 cards do not), and fp32 elsewhere.
     """
 
     def __init__(self, network: Network, device: torch.device, precision: str) -> None:
         if precision == "auto":
-            precision = "fp16" if device.type == "cuda" else "fp32"
+            fast = device.type == "cuda" and fault_of(device, network.ndim, "fp16") is None
+            precision = "fp16" if fast else "fp32"
         self.description = f"torch, {device.type}, {precision}"
         self._device = device
         self._dtype = _DTYPES.get(precision)
         self._network = fold_batch_norm(network).to(device)
-        self._layout = _layout(self._network)
+        self._layout = _layout(self._network, device)
         self._network.to(memory_format=self._layout)
         # Steps and room by shape and strip: every column and every image of a series has the same.
         self._streams: dict[tuple[tuple[int, ...], int], tuple[list[Step], list[int]]] = {}
@@ -94,13 +98,13 @@ class TorchBackend:
         return logits.float()
 
 
-def _layout(network: Network) -> torch.memory_format:
+def _layout(network: Network, device: torch.device) -> torch.memory_format:
     """Return in which order pixels and channels lie in memory."""
     # With channels last torch's group norm adds up pixels inexactly on CPUs: of 1024 x 1024 of
     # them logits were off by 0.004.
     if network.normalises_by_tile():
         return torch.contiguous_format
-    return torch.channels_last if network.ndim == 2 else torch.channels_last_3d
+    return memory_format(network.ndim, device)
 
 
 class OpenVinoBackend:

@@ -41,8 +41,8 @@ class InferenceConfig:
     memory : int, optional
         Bytes that the prediction may use beyond the model. By default half of what is free.
     device : {"auto", "cpu", "cuda", "mps"}
-        ``"auto"`` takes the first there is of cuda, mps, cpu. A device that is not there is
-        replaced by the CPU with a warning.
+        ``"auto"`` takes the first there is of cuda, mps, cpu. A device that is not there, or
+        computes something else than the CPU, is replaced by the CPU with a warning.
     backend : {"auto", "torch", "openvino"}
         ``"auto"`` takes OpenVINO on the CPU where it is installed and the image is large enough
         to repay its start, else torch.

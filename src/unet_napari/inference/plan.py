@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unet_napari.device import available_memory, choose_device
+from unet_napari.device import available_memory
+from unet_napari.device_choice import choose_device
 from unet_napari.errors import ResourceError, SettingsError
 from unet_napari.inference.backends import has_openvino
 from unet_napari.inference.cost import rehearse
@@ -73,7 +74,8 @@ def make_plan(model: Model, shape: tuple[int, ...], config: InferenceConfig) -> 
             f"tile has {len(config.tile)} numbers, but the model is {model.ndim}D: "
             "give one number of pixels per axis."
         )
-    device = choose_device("cpu" if config.precision == "int8" else config.device)
+    wanted = "cpu" if config.precision == "int8" else config.device
+    device = choose_device(wanted, model.ndim)
     budget = config.memory or int(available_memory(device) * _SHARE_OF_FREE)
     variants = variants_of(model) if config.tta else (PLAIN,)
     grid = uncut_grid(model.network)

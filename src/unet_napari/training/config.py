@@ -105,7 +105,7 @@ class TrainConfig:
     task: TaskName = "cells"
     ndim: int = 2  # spatial axes of the network: 2 also trains on the painted slices of a stack
 
-    # The budget. Only epochs and steps are repeatable bit by bit.
+    # The budget. Only epochs and steps are repeatable bit by bit, and only on a CPU.
     seconds: float | None = None
     epochs: int | None = None  # an epoch draws about as many pixels as are annotated
     steps: int | None = None

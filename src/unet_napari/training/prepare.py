@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from unet_napari.device import available_memory, choose_device
+from unet_napari.device import available_memory
+from unet_napari.device_choice import choose_device
 from unet_napari.errors import SettingsError
 from unet_napari.images import Normalisation
 from unet_napari.measure import diameters
@@ -111,7 +112,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
     """
     check_pairs(pairs, config)
     _check_start(start_from, pairs[0], config)
-    device = choose_device(config.device)
+    device = choose_device(config.device, config.ndim)
     memory = config.memory or available_memory(_CPU) // 2
     normalisation = Normalisation() if start_from is None else start_from.normalisation
     samples = load_samples(pairs, config, normalisation, memory // 4)

@@ -154,3 +154,27 @@ def test_thresholds_that_make_no_sense_are_refused(trained_model, painted_nuclei
 def test_attention_maps_need_attention_gates(trained_model, painted_nuclei):
     with pytest.raises(SettingsError, match="no attention gates"):
         attention_maps(painted_nuclei[0], trained_model)
+
+
+SERIES = np.zeros((3, 4, 24, 32), np.uint16)  # TZYX
+SERIES[1, 2, 3:9, 3:9], SERIES[1, 2, 12:20, 12:20], SERIES[2, 1, 5:9, 20:28] = 1, 2, 1
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("axes", [None, "TZYX"])
+def test_a_time_series_of_stacks_can_be_trained_on(axes, ndim):
+    rng = np.random.default_rng(0)
+    options = TINY | {"patch": (8, 16, 16)[-ndim:]}
+    model = train(rng.random(SERIES.shape), SERIES, axes=axes, ndim=ndim, **options)
+    assert model.provenance["steps"] == 2
+
+
+@pytest.mark.parametrize("shape", [(1, 24, 32), (1, 1, 24, 32), (1, 1, 1, 24, 32)])
+def test_axes_of_length_1_train_with_labels_that_have_them_or_not(shape):
+    rng = np.random.default_rng(0)
+    image, plane = rng.random(shape), SERIES[1, 2]
+    axes = "TCZYX"[-len(shape) :]
+    for labels in (plane, plane.reshape(shape)):
+        model = train(image, labels, axes=axes, **TINY)
+        assert model.provenance["steps"] == 2
+    assert train(image, plane, **TINY).channels == 1

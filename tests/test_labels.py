@@ -170,3 +170,120 @@ def test_one_slice_larger_than_a_block_is_read_in_blocks_too():
     painting = check_labels(lazy, lazy.shape, task="semantic")
     assert painting.counts == (1, 2)
     assert lazy.largest <= 2**22
+
+
+def test_each_frame_of_a_movie_is_a_picture_of_its_own():
+    movie = np.stack([np.roll(painted(1, 2), 6 * frame, axis=0) for frame in range(3)])
+    assert check_labels(movie, movie.shape, task="cells", ndim=2).problem is None
+    stacks = np.stack([np.stack([movie[0]] * 4), np.stack([movie[2]] * 4)])  # TZYX
+    for ndim in (2, 3, None):
+        painting = check_labels(stacks, stacks.shape, task="cells", ndim=ndim)
+        assert painting.ids == (1, 2)
+        assert painting.problem is None
+
+
+def test_single_slices_of_a_cell_are_no_pieces():
+    stack = np.zeros((9, 20, 20), int)
+    stack[[1, 4, 7]] = painted(1, 2)
+    assert check_labels(stack, stack.shape, task="cells", ndim=3).problem is None
+
+
+def test_the_section_of_a_bent_cell_may_be_in_pieces_in_some_slices():
+    stack = np.stack([painted(5)] * 3 + [painted(5, 0, 5)])
+    assert check_labels(stack, stack.shape, task="cells", ndim=2).problem is None
+    mask = np.stack([painted(5, 0, 5)] * 3)
+    assert check_labels(mask, mask.shape, task="cells", ndim=2).splittable
+
+
+def test_a_time_series_of_stacks_can_be_split():
+    mask = np.stack([np.stack([painted(255, 255)] * 2)] * 3)
+    split = split_components(mask)
+    assert len(np.unique(split)) == 1 + 2 * 3
+    assert check_labels(split, split.shape, task="cells", ndim=3).problem is None
+    assert len(np.unique(split_components(mask, 2))) == 1 + 2 * 2 * 3
+
+
+def background_of_one(cells):
+    return np.where(cells > 0, cells + 1, 1)
+
+
+def test_a_background_with_a_number_is_asked_about():
+    labels = background_of_one(painted(1, 2, 3, 4, 5, 6, 7))
+    for shape in ((20, 20), (3, 20, 20)):
+        frames = np.broadcast_to(labels, shape)
+        problem = check_labels(frames, shape, task="cells", ndim=2).problem
+        assert problem.startswith("Cell 1 covers 84 % of the image and touches all others: is it")
+    sparse = painted(1, 2, 3)
+    assert check_labels(sparse, sparse.shape, task="cells").problem is None
+
+
+def test_an_inverted_mask_is_asked_about():
+    mask = painted(1, 1, 1, 1) == 0
+    problem = check_labels(mask, mask.shape, task="cells").problem
+    assert problem.startswith("Cell 1 covers 91 % of the image around 4 spots")
+
+
+def test_one_large_cell_among_others_is_no_background():
+    labels = np.ones((20, 20), int)
+    labels[:, 12] = 0
+    labels[:, 13:16], labels[:, 16:] = 2, 3
+    assert check_labels(labels, labels.shape, task="cells").problem is None
+
+
+def test_kinds_of_pixels_painted_as_cells_are_asked_about():
+    problem = check_labels(painted(1, 2, 1, 2), (20, 20), task="cells").problem
+    assert "learn classes of pixels" in problem
+    many = check_labels(painted(*range(1, 13)), (20, 20), task="semantic").problem
+    assert many.startswith("12 classes are painted: if every number is one cell")
+    assert check_labels(painted(1, 2), (20, 20), task="semantic").problem is None
+
+
+def stripes(width, count=10):
+    return np.broadcast_to(np.repeat(np.arange(1, count + 1), width), (30, width * count)).copy()
+
+
+@pytest.mark.parametrize(
+    ("width", "named"),
+    # Of those at the border, two pixels wide, nobody knows where they end.
+    [(1, "Cell 1 and 9 more are only"), (2, "Cell 2 and 7 more are only"), (3, None)],
+)
+def test_touching_cells_without_a_middle_are_named(width, named):
+    labels = stripes(width)
+    problem = check_labels(labels, labels.shape, task="cells", unpainted="background").problem
+    assert problem is None if named is None else problem.startswith(named)
+    apart = np.insert(labels, np.arange(width, labels.shape[1], width), 0, axis=1)
+    assert check_labels(apart, apart.shape, task="cells").problem is None
+
+
+def test_flat_cells_on_top_of_each_other_are_named():
+    flat = np.repeat(np.arange(1, 5), 1)[:, None, None] * np.ones((1, 12, 12), int)
+    assert "Cell 1 and 3 more" in check_labels(flat, flat.shape, task="cells").problem
+    thick = np.repeat(flat, 3, axis=0)
+    assert check_labels(thick, thick.shape, task="cells").problem is None
+    side = np.zeros((9, 12, 12), int)  # one painted slice; nobody says that the cells are flat
+    side[4, :, :6], side[4, :, 6:] = 1, 2
+    assert check_labels(side, side.shape, task="cells").problem is None
+    options = {"task": "cells", "unpainted": "background"}
+    assert "Cell 1 and 1 more" in check_labels(side, side.shape, **options).problem
+    assert check_labels(side, side.shape, spacing=(4, 1, 1), **options).problem is None
+
+
+def test_all_but_a_rim_is_not_called_sparse():
+    labels = np.zeros((40, 40), int)
+    labels[4:36, 4:36] = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((8, 8), int))
+    painting = check_labels(labels, labels.shape, task="cells")
+    assert painting.nearly_complete
+    assert painting.describe() == "2D, 16 cells, all but a rim, 64.0 % painted"
+    for others in (np.where(labels % 2, labels, 0), np.stack([labels, 0 * labels])):
+        painting = check_labels(others, others.shape, task="cells", ndim=2)
+        assert not painting.nearly_complete
+        assert painting.sparse
+    complete = check_labels(labels, labels.shape, task="cells", unpainted="background")
+    assert not complete.nearly_complete
+
+
+def test_of_sparse_labels_no_more_than_what_is_painted_is_looked_at_whole():
+    lazy = Lazy(np.zeros((3000, 3000), np.uint8))
+    lazy.array[1500:1510, 900:910] = 1
+    assert check_labels(lazy, lazy.shape, task="cells").ids == (1,)
+    assert lazy.largest <= 2**22

@@ -135,14 +135,18 @@ def _pixel_size(scale: Scale | None, axes: str | None) -> dict[str, float] | Non
 
 
 def _axes_from_labels(image: tuple[int, ...], labels: tuple[int, ...]) -> str:
+    if image == labels and len(image) == 5 and image[1] == 1:
+        return "TCZYX"
     spatial = {2: "YX", 3: "ZYX", 4: "TZYX"}.get(len(labels))
     if spatial is not None:
         if image == labels:
             return spatial
-        if image[:-1] == labels:
-            return spatial + "C"
-        if image[1:] == labels:
-            return "C" + spatial
+        for channel in (len(labels), *range(len(labels) - 1)):  # behind, before, among them
+            if image[:channel] + image[channel + 1 :] == labels:
+                return spatial[:channel] + "C" + spatial[channel:]
+        front = image[: -len(labels)]
+        if len(image) <= 5 and image == front + labels and set(front) == {1}:
+            return "TCZYX"[-len(image) :]
     raise LabelsError(
         f"The labels have the shape {labels}, the image {image}: "
         "they must agree in every axis but the channels."

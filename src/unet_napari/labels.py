@@ -9,30 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from skimage.measure import label as label_components
-
-from unet_napari.annotated import annotated_mask, bounding_box, unpainted_rule
+from unet_napari.annotated import annotated_mask, unpainted_rule
 from unet_napari.errors import LabelsError
-from unet_napari.sparse import boxes, painted_part
+from unet_napari.label_blocks import painted_box, tally
+from unet_napari.label_problems import find_problem, split_components
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from unet_napari.annotated import Rule, TaskName, Unpainted
     from unet_napari.images import LazyArray
 
 __all__ = ["Painting", "annotated_mask", "check_labels", "split_components"]
 
-# Images with more painted pixels in their bounding box are not searched for ids in several
-# pieces: that needs all of them at once.
-_SEARCHED_PIXELS = 2**24
-_COUNTED_ID = 2**20  # ids up to this are counted in a table, others by sorting
 _MOST_CLASSES = 1000
-# A piece this small beside the largest one of its id is a slip of the brush, not a cell.
-_SLIP_SHARE = 0.1
+_MANY_CLASSES = 10  # more are rather cells
+# All but a rim is painted where so much of a box is, which takes so much of each axis.
+_COMPLETE_SHARE = 0.9
+_COMPLETE_AXIS = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -56,6 +50,9 @@ class Painting:
         Whether some pixels may say nothing.
     unpainted
         What 0 means: "ignore", "background" or, in cells, "nearby": background near cells.
+    nearly_complete
+        Whether all but a rim of the image is painted, and only the rim may say nothing: then
+        ``unpainted="background"`` is likely meant.
     problem
         One sentence on something that is allowed but likely not meant; None if there is none.
     splittable
@@ -69,6 +66,7 @@ class Painting:
     painted_fraction: float
     sparse: bool
     unpainted: Rule
+    nearly_complete: bool = False
     problem: str | None = None
     splittable: bool = False
 
@@ -78,7 +76,7 @@ class Painting:
         plural = "" if len(self.ids) == 1 else {"class": "es", "cell": "s"}[noun]
         parts = [f"{self.ndim}D", f"{len(self.ids):,} {noun}{plural}"]
         if self.sparse:
-            parts.append("sparse")
+            parts.append("all but a rim" if self.nearly_complete else "sparse")
         digits = 1 if self.painted_fraction >= 0.001 else 3
         parts.append(f"{100 * self.painted_fraction:.{digits}f} % painted")
         return ", ".join(parts)
@@ -92,6 +90,7 @@ def check_labels(
     unpainted: Unpainted = "auto",
     annotated: LazyArray | None = None,
     ndim: int | None = None,
+    spacing: Sequence[float] | None = None,
 ) -> Painting:
     """Look at painted labels and refuse those that nothing can be learned from.
 
@@ -109,7 +108,10 @@ def check_labels(
         Nonzero inside regions that are annotated completely, of the labels' shape.
     ndim
         Spatial axes of the network; the axes in front are looped over, so that an id may
-        stand for another cell in each slice or frame. None: as many as the labels have.
+        stand for another cell in each slice or frame. None: as many as the labels have, but
+        three at most.
+    spacing
+        Pixel size along each of these axes, in any unit; None: equal along all.
 
     Raises
     ------
@@ -119,31 +121,35 @@ def check_labels(
     _check_shape("labels have", labels, image_shape)
     if annotated is not None:
         _check_shape("annotated region has", annotated, image_shape)
-    ndim = ndim or len(image_shape)
-    tally = _tally(labels, annotated)
+    ndim = ndim or min(3, len(image_shape))
+    counts = tally(labels, annotated)
     size = math.prod(image_shape)
-    background = size - sum(tally.painted.values())
+    background = size - sum(counts.painted.values())
     rule = unpainted_rule(task, unpainted, has_region=annotated is not None)
-    painted = dict(sorted(tally.painted.items()))
+    painted = dict(sorted(counts.painted.items()))
     if not painted:
         raise LabelsError(_NOTHING[task])
     fraction = sum(painted.values()) / size
     if task == "semantic":
-        zeros = background if rule == "background" else tally.zeros_in_region
+        zeros = background if rule == "background" else counts.zeros_in_region
         if zeros:
             painted = {0: zeros, **painted}
-        _check_classes(painted)
-        problem, splittable = None, False
+        problem, splittable = _check_classes(painted), False
     else:
-        problem, splittable = _pieces(labels, tuple(painted), ndim)
+        complete = rule == "background"
+        problem, splittable = find_problem(
+            labels, painted, ndim, complete=complete, spacing=spacing
+        )
+    sparse = rule != "background" and background > counts.zeros_in_region
     return Painting(
         task=task,
         ndim=ndim,
         ids=tuple(painted),
         counts=tuple(painted.values()),
         painted_fraction=fraction,
-        sparse=rule != "background" and background > tally.zeros_in_region,
+        sparse=sparse,
         unpainted=rule,
+        nearly_complete=sparse and _all_but_a_rim(labels, fraction * size, ndim),
         problem=problem,
         splittable=splittable,
     )
@@ -169,7 +175,8 @@ def _x(shape: Sequence[int]) -> str:
     return " x ".join(str(n) for n in shape)
 
 
-def _check_classes(painted: dict[int, int]) -> None:
+def _check_classes(painted: dict[int, int]) -> str | None:
+    """Refuse classes that cannot be learned; say what is likely not meant."""
     if len(painted) == 1:
         raise LabelsError(
             f"Only class {next(iter(painted))} is painted: paint at least one other class, for "
@@ -180,107 +187,22 @@ def _check_classes(painted: dict[int, int]) -> None:
             f"{len(painted):,} classes are painted, at most {_MOST_CLASSES:,} can be learned: "
             'if every number is one object, choose the task "cells".'
         )
-
-
-@dataclass
-class _Tally:
-    painted: dict[int, int]  # pixels of each id but 0
-    zeros_in_region: int
-
-
-def _tally(labels: LazyArray, annotated: LazyArray | None) -> _Tally:
-    """Count the pixels of each id, block by block."""
-    painted: dict[int, int] = {}
-    zeros = 0
-    for box in boxes(labels):
-        values, counts = _count(_whole_numbers(np.asarray(labels[box])))
-        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-            if value:
-                painted[value] = painted.get(value, 0) + count
-    for box in () if annotated is None else boxes(annotated):
-        inside, ids = np.asarray(annotated[box]) != 0, np.asarray(labels[box])  # type: ignore[index]
-        zeros += int(np.count_nonzero(inside & (ids == 0)))
-    return _Tally(painted, zeros)
-
-
-def _count(ids: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
-    """Return the ids of a block and how often each occurs."""
-    if ids.size == 0:
-        return ids.ravel(), np.zeros(0, np.int64)
-    if (lowest := ids.min()) < 0:
-        raise LabelsError(
-            f"The labels hold the negative number {lowest}: paint with numbers from 1 up."
-        )
-    if ids.max() > _COUNTED_ID:
-        return np.unique(ids, return_counts=True)
-    counts = np.bincount(ids.ravel())
-    values = np.flatnonzero(counts)
-    return values, counts[values]
-
-
-def _whole_numbers(block: NDArray[Any]) -> NDArray[np.integer]:
-    if block.dtype.kind == "b":
-        return block.astype(np.uint8)
-    if block.dtype.kind in "iu":
-        return block
-    if block.dtype.kind != "f":
-        raise LabelsError(f"Labels must be whole numbers, not {block.dtype}.")
-    odd = block[~np.isfinite(block) | (block != np.floor(block)) | (np.abs(block) > 2**53)]
-    if odd.size:
-        raise LabelsError(
-            f"The labels hold {odd[0]:g}, which is no label number: choose a labels layer or a "
-            "mask, not an image or a probability map."
-        )
-    return block.astype(np.int64)
-
-
-def _pieces(labels: LazyArray, ids: Sequence[int], ndim: int) -> tuple[str | None, bool]:
-    """Say which cells are in several pieces, and whether it looks like a mask."""
-    most: dict[int, int] = {}
-    for index in np.ndindex(*labels.shape[:-ndim]):
-        for cell, number in _large_pieces(
-            painted_part(labels, index, 4 * _SEARCHED_PIXELS)
-        ).items():
-            most[cell] = max(number, most.get(cell, 0))
-    several = {cell: number for cell, number in sorted(most.items()) if number > 1}
-    if not several:
-        return None, False
-    first, number = next(iter(several.items()))
-    if len(ids) == 1:
+    if len(painted) > _MANY_CLASSES:
         return (
-            f"All that is painted has the number {first}, in {number} pieces, as in a mask; "
-            "cells need a number each. Split it into one number for each piece.",
-            True,
+            f"{len(painted)} classes are painted: if every number is one cell, learn separate "
+            "cells instead."
         )
-    more = f" (and {len(several) - 1:,} more)" if len(several) > 1 else ""
-    return f"Cell {first}{more} is in {number} pieces; they are kept as one cell.", False
+    return None
 
 
-def _large_pieces(labels: NDArray[Any]) -> dict[int, int]:
-    """Count the pieces of each id of one image, slips of the brush aside."""
-    painted = labels != 0
-    if not painted.any():
-        return {}
-    ids = _whole_numbers(labels[bounding_box(painted)])
-    if ids.size > _SEARCHED_PIXELS:
-        return {}
-    pieces = label_components(ids, background=0)  # type: ignore[no-untyped-call]
-    areas = np.bincount(pieces.ravel())
-    owners = np.zeros(areas.size, ids.dtype)
-    owners[pieces.ravel()] = ids.ravel()
-    cells, cell = np.unique(owners[1:], return_inverse=True)
-    largest = np.zeros(cells.size, np.int64)
-    np.maximum.at(largest, cell, areas[1:])
-    large = areas[1:] >= _SLIP_SHARE * largest[cell]
-    counts = np.bincount(cell, large).astype(int)
-    return dict(zip(cells.tolist(), counts.tolist(), strict=True))
-
-
-def split_components(labels: NDArray[Any]) -> NDArray[np.uint32]:
-    """Give each connected piece of each id a number of its own, 1, 2, ...
-
-    Turns a mask into cells that do not touch; pieces that meet at a corner are one.
-    """
-    ids = _whole_numbers(np.asarray(labels))
-    pieces = label_components(ids, background=0)  # type: ignore[no-untyped-call]
-    return np.asarray(pieces, np.uint32)
+def _all_but_a_rim(labels: LazyArray, painted: float, ndim: int) -> bool:
+    """Tell whether nearly all is painted of a box that leaves only a rim of each frame."""
+    box = painted_box([labels])
+    if box is None or painted / math.prod(labels.shape) < _COMPLETE_SHARE * _COMPLETE_AXIS**ndim:
+        return False
+    sizes = [part.stop - part.start for part in box]
+    leading = len(sizes) - ndim
+    return painted >= _COMPLETE_SHARE * math.prod(sizes) and all(
+        taken >= (1 if axis < leading else _COMPLETE_AXIS) * size
+        for axis, (taken, size) in enumerate(zip(sizes, labels.shape, strict=True))
+    )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images import LazyArray
 
-__all__ = ["Box", "SparseArray", "boxes", "painted_part", "slabs"]
+__all__ = ["Box", "SparseArray", "boxes", "slabs"]
 
 Box = tuple[slice, ...]
 
@@ -194,23 +194,6 @@ def boxes(data: LazyArray, index: Sequence[int] = ()) -> Iterator[Box]:
     if isinstance(data, SparseArray):
         return data.boxes(index)
     return slabs(data.shape[len(index) :])
-
-
-def painted_part(data: LazyArray, index: tuple[int, ...], largest: int) -> NDArray[Any]:
-    """Return `data[index]`, of a sparse array without the rims that are 0.
-
-    Empty where the part of a sparse array would have more than `largest` pixels.
-    """
-    if not isinstance(data, SparseArray):
-        return np.asarray(data[index])
-    found = list(data.boxes(index))
-    box = [
-        slice(min(part.start for part in parts), max(part.stop for part in parts))
-        for parts in zip(*found, strict=True)
-    ]
-    if not found or math.prod(part.stop - part.start for part in box) > largest:
-        return np.zeros((0,) * (data.ndim - len(index)), data.dtype)
-    return data[(*index, *box)]
 
 
 def slabs(shape: Sequence[int]) -> Iterator[Box]:

@@ -368,3 +368,18 @@ def test_a_defect_of_the_program_is_not_hidden(folder, monkeypatch):
     monkeypatch.setattr(Model, "load", load)
     with pytest.raises(RuntimeError, match="a defect"):
         run("segment", folder / "image.tif", "--output", folder / "labels.tif")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_time_series_of_stacks_is_trained_on_and_evaluated(tmp_path, named):
+    labels = np.zeros((2, 3, 32, 40), np.uint16)
+    labels[0, 1, 4:12, 4:12], labels[1, 2, 14:24, 20:34] = 1, 2
+    tifffile.imwrite(tmp_path / "image.tif", labels * 90, imagej=True, metadata={"axes": "TZYX"})
+    how = {"imagej": True, "metadata": {"axes": "TZYX"}} if named else {"photometric": "minisblack"}
+    tifffile.imwrite(tmp_path / "labels.tif", labels, **how)
+    pair = ("--images", tmp_path / "image.tif", "--labels", tmp_path / "labels.tif")
+    model = tmp_path / "model.unet"
+    assert run("train", *pair, "--task", "cells", "--ndim", 2, "--output", model, "--steps", 1,
+               "--device", "cpu", "--network-option", "features=[4,8]",
+               "--patch", "16,16") == 0  # fmt: skip
+    assert run("evaluate", *pair, "--model", model) == 0

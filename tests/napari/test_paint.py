@@ -121,3 +121,12 @@ def test_large_labels_are_copied_beside_the_viewer_and_again_if_painted_on(monke
     layer.data[:] = 0
     assert settled.labels[3, 3] == 1
     assert settled.labels[10, 10] == 7
+
+
+@pytest.mark.parametrize("axes", [("t", "z", "y", "x"), ("z", "t", "y", "x")])
+def test_a_time_series_of_stacks_is_looked_at_frame_by_frame(axes):
+    labels = np.zeros((8, 7, 20, 30), np.uint16)
+    labels[1, 2, 5:10, 5:10] = labels[5, 6, 12:18, 20:26] = 1
+    painting = detect(snapshot(labels, axis_labels=axes), **RULES)
+    assert painting.describe().startswith("2D, 1 cell, sparse")
+    assert painting.problem is None

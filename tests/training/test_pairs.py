@@ -162,3 +162,20 @@ def test_focus_leaves_cut_cells_out(make_sample):
     assert not part.annotated[part.labels == 2].any()
     assert not part.annotated[10:].any()
     assert part.annotated[:8, :8].all()
+
+
+def test_labels_are_viewed_with_the_axes_of_the_image():
+    labels = painted((3, 2, 40, 50), np.s_[0, 1, 5:9, 5:9], np.s_[2, 0, 5:9, 20:30])
+    five = Image(ramp((2, 1, 3, 40, 50)), "ZCTYX")
+    pair = Pair(five, labels.transpose(1, 0, 2, 3)[:, None])
+    np.testing.assert_array_equal(pair.labels, labels)
+    samples = load_samples([pair], TrainConfig(task="semantic"), Normalisation(), GIB)
+    assert [set(np.unique(s.labels)) for s in samples] == [{0, 1}, {0, 2}]
+    single = Pair(Image(ramp((1, 1, 40, 50)), "TZYX"), labels[0, 1])
+    assert single.labels.shape == single.shape == (1, 40, 50)
+    check_pairs([single], TrainConfig())
+
+
+def test_a_movie_of_tracked_cells_is_not_in_pieces():
+    movie = np.stack([painted((20, 20), np.s_[x : x + 4, 2:6]) for x in (2, 8, 14)])
+    check_pairs([Pair(Image(ramp((3, 20, 20)), "TYX"), movie)], TrainConfig())

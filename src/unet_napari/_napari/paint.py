@@ -16,8 +16,10 @@ from unet_napari._napari.layers import array_of, image_of
 from unet_napari._napari.regions import Region, fill, regions_of
 from unet_napari.engine import PairRef
 from unet_napari.images import Image, LazyArray
+from unet_napari.label_axes import fit_labels
 from unet_napari.labels import Painting, check_labels
 from unet_napari.sparse import SparseArray, boxes
+from unet_napari.training.pairs import spacing_of
 
 __all__ = ["Snapshot", "detect", "share_pair", "take_snapshot"]
 
@@ -162,13 +164,16 @@ def detect(
         ndim = 2
     elif ndim is None:
         ndim = 3 if _longest_run(_painted_slices(snapshot)) >= _VOLUME_SLICES else 2
+    labels = fit_labels(snapshot.labels, snapshot.image)
+    complete = snapshot.complete()
     return check_labels(
-        snapshot.labels,
-        snapshot.labels.shape,
+        labels,
+        labels.shape,
         task=task,
         unpainted=unpainted,
-        annotated=snapshot.complete(),
+        annotated=None if complete is None else fit_labels(complete, snapshot.image),
         ndim=ndim,
+        spacing=spacing_of(snapshot.image, ndim),
     )
 
 
@@ -177,17 +182,13 @@ def share_pair(job: Job, snapshot: Snapshot) -> PairRef:
     mask = snapshot.complete()
     return PairRef(
         job.share(snapshot.image),
-        job.share_array(_time_first(snapshot.labels, snapshot.axes)),
-        None if mask is None else job.share_array(_time_first(mask, snapshot.axes)),
+        job.share_array(snapshot.labels),
+        None if mask is None else job.share_array(mask),
     )
 
 
 def _small_as_array(data: SparseArray) -> LazyArray:
     return np.asarray(data) if math.prod(data.shape) <= _COPIED_AT_ONCE else data
-
-
-def _time_first(data: LazyArray, axes: str) -> LazyArray:
-    return data if axes.find("T") < 1 else np.moveaxis(np.asarray(data), axes.index("T"), 0)
 
 
 def _painted_slices(snapshot: Snapshot) -> NDArray[np.bool_]:

@@ -110,12 +110,12 @@ def _opened(
     pair: tuple[Path, Path], model: Model, arguments: argparse.Namespace
 ) -> tuple[Image, LazyArray]:
     """Open an image and its labels, and check that they suit each other."""
-    from unet_napari.images import read_image
     from unet_napari.inference import result_shape
     from unet_napari.inputs import image_for
+    from unet_napari.label_axes import read_labels
 
     image = image_for(model, str(pair[0]), axes=arguments.axes, channel=arguments.channel)
-    labels = read_image(pair[1]).data
+    labels = read_labels(pair[1], image)
     if tuple(labels.shape) != result_shape(image):
         raise LabelsError(
             f"{pair[1].name} has the shape {tuple(labels.shape)}, but its image needs labels of "

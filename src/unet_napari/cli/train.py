@@ -179,6 +179,7 @@ def _pairs(arguments: argparse.Namespace) -> tuple[list[Pair], Attempts]:
     """Open what can be trained on; what cannot is listed now, and once more in the end."""
     from unet_napari.images import read_image
     from unet_napari.inputs import pair_up
+    from unet_napari.label_axes import read_labels
 
     files = matching_files(arguments.images, arguments.labels)
     attempts = Attempts(len(files))
@@ -186,7 +187,7 @@ def _pairs(arguments: argparse.Namespace) -> tuple[list[Pair], Attempts]:
     for image_path, label_path in files:
         with attempts.trying(str(image_path)):
             image = read_image(image_path, axes=arguments.axes)
-            pairs.append(pair_up(image, read_image(label_path).data))
+            pairs.append(pair_up(image, read_labels(label_path, image)))
     attempts.announce()
     return pairs, attempts
 

@@ -9,6 +9,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from unet_napari.errors import ImageError, SettingsError, UnetNapariWarning
+from unet_napari.label_axes import labels_axes, labels_shape
 
 if TYPE_CHECKING:
     from unet_napari.images import Image
@@ -41,12 +42,12 @@ class View:
 
 def result_shape(image: Image) -> tuple[int, ...]:
     """Return the shape of the labels of an image: its spatial axes, after T if there is a T."""
-    return (image.frames, *image.shape) if image.frames > 1 else image.shape
+    return labels_shape(image)
 
 
 def result_axes(image: Image) -> str:
     """Return the axes of the labels of an image, such as ``TZYX``; see `result_shape`."""
-    return ("T" if image.frames > 1 else "") + image.spatial_axes
+    return labels_axes(image)
 
 
 def split_views(image: Image, ndim: int) -> list[View]:

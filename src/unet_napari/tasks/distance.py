@@ -43,7 +43,8 @@ def relative_depth(
     depth : float32 (N, *S)
         The distance to the nearest pixel of another id or of background (1 next to it), at most
         `reach`, over the largest of the same cell: 1 in the middle of a cell, 0 outside of cells.
-        Beyond the patch there is nothing, which makes no edge.
+        Beyond the patch there is nothing, which makes no edge. In a cell of which every pixel
+        lies at its edge all are in the middle, so that two such cells that touch look like one.
     known : bool (N, *S)
         False where an unlabelled pixel is nearer than any edge: the truth may lie under it.
         Unlabelled slices before and behind a painted one do not count, or a stack of which

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
+from unet_napari.label_axes import fit_labels, labels_shape
+from unet_napari.label_blocks import painted_box, tally
 from unet_napari.labels import annotated_mask, check_labels
-from unet_napari.sparse import boxes
 from unet_napari.training.background import evident_background
 from unet_napari.training.sample import Region, Sample
 
@@ -39,7 +40,8 @@ class Pair:
     image
         May have channels and time.
     labels
-        Integers, of the image's shape without channels (time first). 0 is unpainted.
+        Integers, of the image's axes without the channels; axes of length 1 may be there or
+        not, see `fit_labels`. 0 is unpainted.
     annotated
         Of the same shape, true where everything is painted, so that a 0 is background.
     """
@@ -48,15 +50,15 @@ class Pair:
     labels: LazyArray
     annotated: LazyArray | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", fit_labels(self.labels, self.image))
+        if self.annotated is not None:
+            object.__setattr__(self, "annotated", fit_labels(self.annotated, self.image))
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape that the labels must have."""
-        return (*((self.image.frames,) if self.timed else ()), *self.image.shape)
-
-    @property
-    def timed(self) -> bool:
-        """Whether image and labels have a time axis."""
-        return "T" in self.image.axes and "T" not in self.image.fixed
+        return labels_shape(self.image)
 
 
 class _Place(NamedTuple):
@@ -111,6 +113,8 @@ def _check_paint(pairs: Sequence[Pair], config: TrainConfig) -> None:
                 task=config.task,
                 unpainted=config.unpainted,
                 annotated=pair.annotated,
+                ndim=config.ndim,
+                spacing=spacing_of(pair.image, config.ndim),
             )
         except LabelsError as error:
             found = _plain_ids(pair)
@@ -120,8 +124,7 @@ def _check_paint(pairs: Sequence[Pair], config: TrainConfig) -> None:
             ids.update(found)
             continue
         ids.update(painting.ids)
-        # A cell painted in some slices of a stack is rightly in several pieces.
-        if painting.problem and pair.image.ndim == config.ndim:
+        if painting.problem:
             warnings.warn(f"{pair.image.name}: {painting.problem}", UnetNapariWarning, stacklevel=4)
     if lacking is not None and len(ids) < {"cells": 1, "semantic": 2}[config.task]:
         raise lacking
@@ -129,11 +132,12 @@ def _check_paint(pairs: Sequence[Pair], config: TrainConfig) -> None:
 
 def _plain_ids(pair: Pair) -> set[int] | None:
     """Return the painted ids if the labels have the right shape and hold nothing but ids."""
-    if tuple(pair.labels.shape) != pair.shape or np.dtype(pair.labels.dtype).kind not in "biu":
+    if tuple(pair.labels.shape) != pair.shape:
         return None
-    found = [np.unique(np.asarray(pair.labels[box])) for box in boxes(pair.labels)]
-    ids = {int(number) for numbers in found for number in numbers}
-    return None if min(ids, default=0) < 0 else ids - {0}
+    try:
+        return set(tally(pair.labels).painted)
+    except LabelsError:
+        return None
 
 
 def load_samples(
@@ -188,9 +192,10 @@ def _places(pair: Pair, group: int, config: TrainConfig) -> Iterator[_Place]:
 def _frames(pair: Pair, ndim: int) -> Iterator[tuple[Image, tuple[int, ...]]]:
     """Yield every frame, and for a network with fewer axes than the image every slice of it."""
     image = pair.image
+    timed = image.frames > 1
     for frame in range(image.frames):
-        still = image.select(T=frame) if pair.timed else image
-        index = (frame,) if pair.timed else ()
+        still = image.select(T=frame) if timed else image
+        index = (frame,) if timed else ()
         if image.ndim == ndim:
             yield still, index
         else:
@@ -202,24 +207,16 @@ def _painted(
     pair: Pair, index: tuple[int, ...], shape: tuple[int, ...], *, whole: bool
 ) -> Region | None:
     """Return the box around what was painted, with context; None where nothing was."""
-    low, high = list(shape), [0] * len(shape)
-    said = [pair.labels] if pair.annotated is None else [pair.labels, pair.annotated]
-    for data, box in ((array, box) for array in said for box in boxes(array, index)):
-        nonzero = np.asarray(data[(*index, *box)]) != 0
-        for axis in range(len(shape)):
-            others = tuple(other for other in range(len(shape)) if other != axis)
-            found = np.flatnonzero(nonzero.any(axis=others)) + box[axis].start
-            if len(found):
-                low[axis] = min(low[axis], int(found[0]))
-                high[axis] = max(high[axis], int(found[-1]) + 1)
-    if not all(high):
+    arrays = [pair.labels] if pair.annotated is None else [pair.labels, pair.annotated]
+    box = painted_box(arrays, index)
+    if box is None:
         return None
     if whole:
         return tuple(slice(0, size) for size in shape)
     context = _CONTEXT[len(shape)]
     return tuple(
-        slice(max(0, a - context), min(size, b + context))
-        for a, b, size in zip(low, high, shape, strict=True)
+        slice(max(0, part.start - context), min(size, part.stop + context))
+        for part, size in zip(box, shape, strict=True)
     )
 
 

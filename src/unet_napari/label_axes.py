@@ -1,0 +1,203 @@
+"""Which axis of a labels array is which axis of its image. No torch.
+
+Labels have the axes of their image without the channels. Axes of length 1 say nothing and may be
+there or not, on either side: an OME-Zarr image has five axes even if it is a single plane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.errors import ImageError
+from unet_napari.images import read_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from unet_napari.images import Image, LazyArray
+
+__all__ = ["fit_labels", "labels_axes", "labels_shape", "read_labels"]
+
+
+def labels_axes(image: Image) -> str:
+    """Return the axes of an image's labels: the spatial ones, after T if there are frames."""
+    return ("T" if image.frames > 1 else "") + image.spatial_axes
+
+
+def labels_shape(image: Image) -> tuple[int, ...]:
+    """Return the shape of an image's labels, see `labels_axes`."""
+    return (image.frames, *image.shape) if image.frames > 1 else image.shape
+
+
+def read_labels(path: Path, image: Image) -> LazyArray:
+    """Open the labels of an image; nothing is read yet.
+
+    Parameters
+    ----------
+    path
+        Any file that `read_image` takes. Where it does not say what its axes are, they are those of
+        the image, with or without the channels.
+    image
+        What the labels belong to.
+
+    Returns
+    -------
+    LazyArray
+        Of the shape `labels_shape`, or as they are where they do not fit.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read.
+    """
+    errors = []
+    for axes in (None, image.axes, image.axes.replace("C", "")):
+        try:
+            labels = read_image(path, axes=axes)
+        except ImageError as error:
+            errors.append(error)
+        else:
+            return fit_labels(labels.data, image, labels.axes)
+    raise errors[0]
+
+
+def fit_labels(labels: LazyArray, image: Image, axes: str | None = None) -> LazyArray:
+    """View labels with the axes of their image; nothing is copied.
+
+    Parameters
+    ----------
+    labels
+        An array of the image's shape with or without its channels (a channel axis must have
+        length 1), or of the shape `labels_shape`, each with or without axes of length 1.
+    image
+        What the labels belong to. Where it holds an axis at one index, so do labels that have it.
+    axes
+        What the axes of the labels are called, which counts where the shape does not tell.
+
+    Returns
+    -------
+    LazyArray
+        Of the shape `labels_shape`, or `labels` themselves where they do not fit.
+    """
+    shape, own = labels_shape(image), labels_axes(image)
+    if tuple(labels.shape) == shape and shape != tuple(image.data.shape):
+        return labels
+    for letters in _candidates(tuple(labels.shape), image, own, axes):
+        held = _held(tuple(labels.shape), letters, image, own)
+        order = tuple(letters.index(axis) if axis in letters else None for axis in own)
+        if held is None or shape != tuple(1 if i is None else labels.shape[i] for i in order):
+            continue
+        if None not in order and order == tuple(range(len(labels.shape))):
+            return labels
+        view = _View(labels, held, order)
+        return view[...] if isinstance(labels, np.ndarray) else view
+    return labels
+
+
+def _candidates(
+    shape: tuple[int, ...], image: Image, own: str, axes: str | None
+) -> list[Sequence[str]]:
+    """Return what the axes of labels may be, the likeliest first; "" is an axis to be dropped."""
+    spatial = image.axes.replace("C", "")
+    found: list[Sequence[str]] = [
+        letters for letters in (image.axes, spatial, own) if len(letters) == len(shape)
+    ]
+    if axes is not None:
+        found.append(axes)
+    # Nothing but axes of length 1 is too many or too few.
+    leading = [size for size in shape[:-2] if size != 1]
+    sizes = zip(own[:-2], labels_shape(image), strict=False)
+    wanted = [axis for axis, size in sizes if size != 1]
+    if len(leading) == len(wanted) and len(shape) >= 2:
+        letters = iter(wanted)
+        found.append([*(next(letters) if size != 1 else "" for size in shape[:-2]), "Y", "X"])
+    return found
+
+
+def _held(
+    shape: tuple[int, ...], letters: Sequence[str], image: Image, own: str
+) -> tuple[int | None, ...] | None:
+    """Return the index that each axis is held at, None where it is free; None if it cannot be."""
+    held: list[int | None] = []
+    for size, axis in zip(shape, letters, strict=True):
+        if axis and axis in own:
+            held.append(None)
+        elif size == 1:
+            held.append(0)
+        elif axis in image.fixed and axis != "C" and size == _size(image, axis):
+            held.append(image.fixed[axis])
+        else:
+            return None
+    return tuple(held)
+
+
+def _size(image: Image, axis: str) -> int:
+    return int(image.data.shape[image.axes.index(axis)])
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """An array with its axes in another order, some held at an index, some new of length 1.
+
+    Attributes
+    ----------
+    data
+        What is viewed.
+    held
+        For each axis of `data` the index that it is held at, or None.
+    order
+        For each axis of the view the axis of `data`, or None for a new one.
+    """
+
+    data: LazyArray
+    held: tuple[int | None, ...]
+    order: tuple[int | None, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(1 if axis is None else self.data.shape[axis] for axis in self.order)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = np.dtype(self.data.dtype)
+        return dtype
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:  # noqa: ANN401  integers, slices, an ellipsis
+        parts = self._parts(key)
+        source: list[Any] = list(self.held)
+        for part, axis in zip(parts, self.order, strict=True):
+            if axis is not None:
+                source[axis] = part
+        values = np.asarray(self.data[tuple(source)])
+        kept = [axis for axis, part in enumerate(source) if isinstance(part, slice)]
+        wanted = [
+            axis
+            for part, axis in zip(parts, self.order, strict=True)
+            if axis is not None and isinstance(part, slice)
+        ]
+        values = values.transpose([kept.index(axis) for axis in wanted])
+        new = tuple(
+            (part if axis is None else slice(None), axis is None)
+            for part, axis in zip(parts, self.order, strict=True)
+            if axis is None or isinstance(part, slice)
+        )
+        values = values[tuple(None if is_new else slice(None) for _, is_new in new)]
+        return np.asarray(values[tuple(part for part, _ in new)])
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self[...], dtype=dtype, copy=copy)
+
+    def _parts(self, key: Any) -> list[Any]:  # noqa: ANN401
+        """Return an integer or a slice for each axis."""
+        parts = list(key) if isinstance(key, tuple) else [key]
+        missing = len(self.order) - sum(part is not Ellipsis for part in parts)
+        if Ellipsis not in parts:
+            parts.append(Ellipsis)
+        at = parts.index(Ellipsis)
+        return [*parts[:at], *[slice(None)] * missing, *parts[at + 1 :]]

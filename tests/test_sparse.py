@@ -5,8 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
+from unet_napari.label_blocks import painted_box
 from unet_napari.labels import check_labels
-from unet_napari.sparse import SparseArray, boxes, painted_part
+from unet_napari.sparse import SparseArray, boxes
 
 
 @pytest.fixture
@@ -73,9 +74,10 @@ def test_an_enormous_array_is_looked_through_by_its_painted_parts():
     assert semantic.counts == (1200, 400, 400)
 
 
-def test_a_part_without_its_rims_is_empty_where_it_would_be_too_large(dense):
+def test_the_box_of_what_is_painted_is_that_of_a_dense_array(dense):
     sparse = SparseArray.of(dense)
-    assert painted_part(sparse, (6,), 10**6).sum() == 9
-    assert painted_part(sparse, (2,), 10).size == 0
-    assert painted_part(sparse, (0,), 10**6).size == 0
-    np.testing.assert_array_equal(painted_part(dense, (2,), 10), dense[2])
+    for array in (sparse, dense):
+        box = painted_box([array], (6,))
+        assert array[(6, *box)].any()
+        assert array[(6, *box)].sum() == dense[6].sum()
+        assert painted_box([array], (0,)) is None

@@ -351,3 +351,62 @@ def test_nothing_is_written_after_the_end(tmp_path):
         assert isinstance(out, Output)
     with pytest.raises(TypeError):
         out[0, 0] = 1
+
+
+LABELS = np.arange(2 * 3 * 20 * 30, dtype=np.uint32).reshape(2, 3, 20, 30)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [("YX", (60, 60)), ("ZYX", (6, 20, 30)), ("TYX", (6, 20, 30)), ("TZYX", (2, 3, 20, 30))],
+)
+def test_labels_open_in_imagej_with_pixel_size_and_time(tmp_path, axes, shape):
+    labels, sizes = LABELS.reshape(shape), {"Z": 1.0, "Y": 0.25, "X": 0.5}
+    write(tmp_path / "labels.tif", labels, axes, sizes, labels=True)
+    with tifffile.TiffFile(tmp_path / "labels.tif") as tif:
+        series, header = tif.series[0], tif.imagej_metadata
+        assert (series.kind, series.axes, series.dtype) == ("imagej", axes, np.uint16)
+        assert header.get("frames", 1) == (shape[0] if "T" in axes else 1)
+        assert header.get("slices", 1) == (shape[-3] if "Z" in axes else 1)
+        assert (header["unit"], header.get("spacing")) == ("um", 1.0 if "Z" in axes else None)
+        tags = tif.pages.first.tags
+        assert (tags["XResolution"].value, tags["YResolution"].value) == ((2, 1), (4, 1))
+        assert tags["ResolutionUnit"].value == 1
+    image = read_image(tmp_path / "labels.tif")
+    assert image.axes == axes
+    assert image.pixel_size == {axis: size for axis, size in sizes.items() if axis in axes}
+    np.testing.assert_array_equal(image.data[...], labels)
+    assert [child.name for child in tmp_path.iterdir()] == ["labels.tif"]
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_labels_beyond_16_bits_keep_their_numbers_and_the_pixel_size(tmp_path, monkeypatch, place):
+    monkeypatch.setattr("unet_napari.images.write_tiff._AT_ONCE", 1000)
+    labels = LABELS[0].copy()
+    labels.flat[place] = 70_000
+    write(tmp_path / "labels.tif", labels, "ZYX", {"Z": 2.0, "Y": 0.25, "X": 0.5}, labels=True)
+    with tifffile.TiffFile(tmp_path / "labels.tif") as tif:
+        page = tif.pages.first
+        assert (page.dtype, page.resolutionunit) == (np.uint32, 3)
+        assert page.resolution == pytest.approx((20_000, 40_000))
+    image = read_image(tmp_path / "labels.tif")
+    assert image.pixel_size == {"Z": 2.0, "Y": 0.25, "X": 0.5}
+    np.testing.assert_array_equal(image.data[...], labels)
+    assert [child.name for child in tmp_path.iterdir()] == ["labels.tif"]
+
+
+def test_labels_stay_wide_where_the_disk_is_full(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("unet_napari.images.write.narrow_labels", full)
+    write(tmp_path / "labels.tif", LABELS[0], "ZYX", {}, labels=True)
+    image = read_image(tmp_path / "labels.tif")
+    assert image.data.dtype == np.uint32
+    np.testing.assert_array_equal(image.data[...], LABELS[0])
+
+
+@pytest.mark.parametrize("name", ["labels.ome.tif", "labels.zarr"])
+def test_other_formats_keep_32_bits(tmp_path, name):
+    write(tmp_path / name, LABELS[0], "ZYX", {}, labels=True)
+    assert read_image(tmp_path / name).data.dtype == np.uint32

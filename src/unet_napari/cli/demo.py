@@ -87,6 +87,7 @@ def _write(folder: Path, image: np.ndarray, labels: np.ndarray, model: Model) ->
         axes="YX",
         pixel_size={},
         overwrite=True,
+        labels=True,
     ) as out:
         out[...] = labels
     write_png(folder / "overlay.png", overlay(image, labels))

@@ -144,6 +144,7 @@ def _segment_one(
             axes=result_axes(image),
             pixel_size=image.pixel_size,
             overwrite=arguments.overwrite,
+            labels=True,
         ) as labels,
     ):
         if arguments.attention:  # first, as it may be refused

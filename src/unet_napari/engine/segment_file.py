@@ -32,6 +32,7 @@ def segment_into_file(job: SegmentFileJob, context: JobContext) -> dict[str, Any
         dtype="uint32",
         axes=result_axes(image),
         pixel_size=image.pixel_size,
+        labels=True,
     )
     unfinished = Unfinished(path)
     try:

@@ -15,7 +15,7 @@ import numpy as np
 from unet_napari.errors import OutputError
 from unet_napari.images.axes import AXES
 from unet_napari.images.read_zarr import is_zarr
-from unet_napari.images.write_tiff import create_tiff
+from unet_napari.images.write_tiff import create_tiff, narrow_labels
 from unet_napari.images.write_zarr import create_zarr
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def open_output(
     axes: str,
     pixel_size: Mapping[str, float],
     overwrite: bool = False,
+    labels: bool = False,
 ) -> Iterator[Output]:
     """Create an image file and fill it part by part, with bounded memory.
 
@@ -142,6 +143,9 @@ def open_output(
         Micrometres per pixel where known; axes that the image has not are left out.
     overwrite
         Whether an existing file may be replaced.
+    labels
+        Whether the pixels are labels. Those of 32 bits become 16 in the end, in a TIFF other
+        than ``.ome.tif`` and where all of them fit, for ImageJ has none of 32.
 
     Yields
     ------
@@ -159,33 +163,43 @@ def open_output(
     if axes != "".join(axis for axis in AXES if axis in axes) or len(axes) != len(shape):
         raise ValueError(f"axes {axes!r} do not fit a result of shape {tuple(shape)}")
     sizes = {axis: size for axis, size in pixel_size.items() if axis in axes}
-    partial = path.parent / f".{path.name[:80]}.{uuid.uuid4().hex[:8]}.part"
+    partial, narrow = (_partial(path) for _ in range(2))
+    is_zarr_image, ome = path.suffix.lower() == ".zarr", path.stem.lower().endswith(".ome")
     try:
         with _output_errors(path):
             array = (
                 create_zarr(partial, shape, np.dtype(dtype), axes, sizes)
-                if path.suffix.lower() == ".zarr"
-                else create_tiff(
-                    partial,
-                    shape,
-                    np.dtype(dtype),
-                    axes,
-                    sizes,
-                    ome=path.stem.lower().endswith(".ome"),
-                )
+                if is_zarr_image
+                else create_tiff(partial, shape, np.dtype(dtype), axes, sizes, ome=ome)
             )
         output = Output(array, path)
-        del array
+        wide = labels and not (is_zarr_image or ome) and output.dtype == np.uint32
         try:
             yield output
             output.flush()
+            narrowed = wide and _narrowed(array, narrow, axes, sizes)
         finally:
+            del array
             output.close()
         check_output(path, overwrite=overwrite)  # somebody may have been faster
         with _output_errors(path):
-            _put_in_place(partial, path)
+            _put_in_place(narrow if narrowed else partial, path)
     finally:
         _remove(partial)
+        _remove(narrow)
+
+
+def _partial(path: Path) -> Path:
+    """Return a hidden name beside a file, for it until it is whole."""
+    return path.parent / f".{path.name[:80]}.{uuid.uuid4().hex[:8]}.part"
+
+
+def _narrowed(labels: Any, path: Path, axes: str, sizes: Mapping[str, float]) -> bool:  # noqa: ANN401 (a memory map)
+    """Write labels with 16 bits; False where they do not fit, or where the disk is full."""
+    try:
+        return narrow_labels(labels, path, axes, sizes)
+    except OSError:
+        return False  # 32 bits are as right, and there already
 
 
 def _put_in_place(partial: Path, path: Path) -> None:

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["create_tiff"]
+__all__ = ["create_tiff", "narrow_labels"]
 
 _IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
 _OME_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
 _IMAGEJ_AXES = "TZCYX"
 # Classic TIFF has 32-bit offsets; the rest is for its headers.
 _LARGEST_CLASSIC = 2**32 - 2**25
+# How many labels are copied at once.
+_AT_ONCE = 2**23
 
 
 def create_tiff(
@@ -82,6 +84,51 @@ def create_tiff(
     return pixels
 
 
+def narrow_labels(
+    labels: np.memmap[Any, Any],
+    path: Path,
+    axes: str,
+    pixel_size: Mapping[str, float],
+) -> bool:
+    """Write labels of 32 bits once more with 16, if all of them fit.
+
+    ImageJ has no 32-bit labels: of 16 bits they open in it with axes and pixel size. How many
+    labels there are is known in the end only.
+
+    Parameters
+    ----------
+    labels
+        What `create_tiff` returned, filled.
+    path
+        A file that does not exist yet; left behind as it is if they do not fit.
+    axes, pixel_size
+        As for `create_tiff`.
+
+    Returns
+    -------
+    bool
+        Whether they fit.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be created or does not fit on the disk.
+    """
+    wide = labels.reshape(-1)
+    parts = [slice(start, start + _AT_ONCE) for start in range(0, wide.size, _AT_ONCE)]
+    narrow: np.memmap[Any, Any] | None = None
+    for part in parts:
+        values = np.asarray(wide[part])
+        if values.max() > np.iinfo(np.uint16).max:
+            return False
+        if narrow is None:
+            narrow = create_tiff(path, labels.shape, np.dtype(np.uint16), axes, pixel_size)
+        narrow.reshape(-1)[part] = values
+    if narrow is not None:
+        narrow.flush()
+    return True
+
+
 def _fits_imagej(dtype: np.dtype[Any], axes: str, pixel_size: Mapping[str, float]) -> bool:
     in_order = axes == "".join(axis for axis in _IMAGEJ_AXES if axis in axes)
     # ImageJ cannot say that the size of a pixel is known along some of its axes only.
@@ -96,7 +143,11 @@ def _imagej_metadata(axes: str, pixel_size: Mapping[str, float]) -> dict[str, An
     metadata["unit"] = "um"
     if "Z" in pixel_size:
         metadata["spacing"] = pixel_size["Z"]
-    return {"metadata": metadata, "resolution": (1 / pixel_size["X"], 1 / pixel_size["Y"])}
+    return {
+        "metadata": metadata,
+        "resolution": (1 / pixel_size["X"], 1 / pixel_size["Y"]),
+        "resolutionunit": "NONE",
+    }
 
 
 def _ome_metadata(axes: str, pixel_size: Mapping[str, float]) -> dict[str, Any]:
@@ -104,4 +155,11 @@ def _ome_metadata(axes: str, pixel_size: Mapping[str, float]) -> dict[str, Any]:
     for axis, size in pixel_size.items():
         metadata[f"PhysicalSize{axis}"] = size
         metadata[f"PhysicalSize{axis}Unit"] = "µm"
-    return {"metadata": metadata}
+    if not {"Y", "X"} <= set(pixel_size):
+        return {"metadata": metadata}
+    # For programs that read no OME header; Fiji without Bio-Formats is one.
+    return {
+        "metadata": metadata,
+        "resolution": (1e4 / pixel_size["X"], 1e4 / pixel_size["Y"]),
+        "resolutionunit": "CENTIMETER",
+    }

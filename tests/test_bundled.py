@@ -34,7 +34,7 @@ def test_it_warns_of_what_is_no_image_of_nuclei(shared_data):
     grey = bright[..., :3].mean(axis=2) if bright.ndim == 3 else bright
     smooth = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(256, 256)), 2)
     for image in (phase[:512, :512], grey[:512, :512], smooth):
-        with pytest.warns(UnetNapariWarning, match="Check the cells"):
+        with pytest.warns(UnetNapariWarning, match="Check the result"):
             segment(image, device="cpu")
 
 

@@ -211,7 +211,7 @@ def test_segmenting_gives_what_the_same_model_gives_here(client, picture, listen
         pass
     reference = ImageRef(client.folder.share(image.data), "YX", image.pixel_size)
     finished = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), listener)
-    assert finished.result == {"objects": len(np.unique(expected)) - 1}
+    assert finished.result == {"objects": len(np.unique(expected)) - 1, "unfamiliar": None}
     assert isinstance(listener.events[0], Output)
     assert np.array_equal(labels_of(listener), expected)
     assert of(Progress, listener)[-1].done == of(Progress, listener)[-1].total
@@ -498,7 +498,7 @@ def test_a_stopped_segmentation_into_a_file_goes_on_where_it_was(tmp_path, monke
     assert segment_into_file(job, first) == {"stopped": True, "kept": True}
     assert not path.exists()
     second = Context(folder, tmp_path / "nothing stops it")
-    assert segment_into_file(job, second) == {"objects": None}
+    assert segment_into_file(job, second) == {"objects": None, "unfamiliar": None}
     assert any(stage.startswith("continuing at") for stage in second.stages)
     expected = np.zeros(pixels.shape, np.uint32)
     for _ in segment_steps(Image(pixels, "ZYX"), Model.load(model), expected, config):

@@ -331,3 +331,29 @@ def test_each_chunk_of_a_zarr_is_written_once(bright, tmp_path, monkeypatch):
     assert all(side.start % 1024 == 0 for box in written for side in box)
     assert len(written) == len({(y.start, x.start) for y, x in written}) == 6
     np.testing.assert_array_equal(read_image(path).read()[0] > 0, pixels > 0)
+
+
+def told(image, model, **config):
+    """Return what a segmentation says of an image unlike those that the model knows."""
+    out = np.zeros(result_shape(image), np.uint32)
+    steps = segment_steps(image, model, out, InferenceConfig(**ON_CPU, **config))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def test_an_unfamiliar_image_is_told_with_what_helps(bright):
+    image = Image(squares((4, 4), (20, 20), side=14), "YX")
+    model = dataclasses.replace(bright(most_coverage=0.1), name="few", diameter=7.0)
+    with pytest.warns(UnetNapariWarning) as caught:
+        said = told(image, model, diameter=14.0)
+    assert said == str(caught[0].message)
+    assert said.startswith("Check the result: 'few' takes 24% of the image for cells")
+    for remedy in ("Diameter", "about 7 pixels, taken here for 14", "another model", "train one"):
+        assert remedy in said
+
+
+def test_of_a_familiar_image_nothing_is_told(bright):
+    assert told(Image(squares((4, 4)), "YX"), bright(most_coverage=0.5)) is None

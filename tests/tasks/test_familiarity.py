@@ -1,11 +1,8 @@
 """Telling images that a model knows from others."""
 
-import warnings
-
 import numpy as np
 import pytest
 
-from unet_napari.errors import UnetNapariWarning
 from unet_napari.tasks import CellsTask
 from unet_napari.tasks.decode import CellRule
 from unet_napari.tasks.familiarity import Familiarity, usual
@@ -40,11 +37,17 @@ def test_what_is_below_the_threshold_is_no_foreground():
 
 @pytest.mark.parametrize(
     ("share", "probability", "reason"),
-    [(0.3, 0.8, "only 80.0% sure"), (0.9, 1.0, "takes 90% of the pixels")],
+    [(0.3, 0.8, "doubt is 2.0 times"), (0.9, 1.0, "takes 90% of the image")],
 )
-def test_the_unusual_is_warned_of(share, probability, reason):
-    with pytest.warns(UnetNapariWarning, match=reason):
-        seen(maps_of(share, probability), least=0.9, most=0.7).warn()
+def test_what_is_unusual_is_said(share, probability, reason):
+    assert reason in seen(maps_of(share, probability), least=0.9, most=0.7).describe()
+
+
+def test_doubt_is_not_told_as_certainty():
+    """ "88.9 % sure" reads as good news."""
+    said = seen(maps_of(0.3, 0.89), least=0.94).describe()
+    assert "unsure" in said
+    assert "89" not in said
 
 
 @pytest.mark.parametrize(
@@ -52,9 +55,7 @@ def test_the_unusual_is_warned_of(share, probability, reason):
     [(maps_of(0.3, 0.95), (0.9, 0.7)), (maps_of(0, 0), (0.9, 0.7)), (maps_of(1, 0.51), (0, 1))],
 )
 def test_the_usual_the_empty_and_the_unknown_are_not(maps, limits):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        seen(maps, least=limits[0], most=limits[1]).warn()
+    assert seen(maps, least=limits[0], most=limits[1]).describe() is None
 
 
 def test_somewhat_more_doubt_and_coverage_than_in_any_of_them_is_usual():

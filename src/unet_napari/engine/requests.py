@@ -135,8 +135,9 @@ class SegmentJob:
 
     Its events are `Output` with the arrays it is going to fill in, and ``Progress`` of
     `unet_napari.inference`, which says what part of the labels is new. Its result has
-    ``objects`` (how many were found; None for classes, time series and very large images) and,
-    where asked for, ``table``.
+    ``objects`` (how many were found; None for classes, time series and very large images),
+    ``unfamiliar`` (None, or where the image is unlike those that the model knows, what is wrong
+    and what helps; the same comes as a `JobWarning` before) and, where asked for, ``table``.
 
     Attributes
     ----------

@@ -57,15 +57,19 @@ def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     if inner:
         whole = np.zeros(result_shape(image), labels.dtype)
         probabilities = np.zeros((count, *whole.shape), np.float32) if job.maps else None
-        drive(segment_steps(image, model, whole, config, maps=probabilities), context)
+        steps = segment_steps(image, model, whole, config, maps=probabilities)
+        unfamiliar = drive(steps, context)
         labels[...] = whole[inner]
         if probabilities is not None:
             maps[:count] = probabilities[:, *inner]
     else:
         wished = maps[:count] if job.maps else None
         steps = segment_steps(image, model, labels, config, provisional=True, maps=wished)
-        drive(steps, context)
-    return findings(wanted, model, labels, measured=job.measure)
+        unfamiliar = drive(steps, context)
+    return {
+        **findings(wanted, model, labels, measured=job.measure),
+        "unfamiliar": unfamiliar,
+    }
 
 
 def _prepare(job: SegmentJob) -> Model:

@@ -37,7 +37,9 @@ def segment_into_file(job: SegmentFileJob, context: JobContext) -> dict[str, Any
     unfinished = Unfinished(path)
     try:
         with unfinished, file as labels:
-            drive(segment_steps(image, model, labels, config, unfinished=unfinished), context)
-            return findings(image, model, labels, measured=job.measure)
+            steps = segment_steps(image, model, labels, config, unfinished=unfinished)
+            unfamiliar = drive(steps, context)
+            found = findings(image, model, labels, measured=job.measure)
+            return {**found, "unfamiliar": unfamiliar}
     except Cancelled:
         return {"stopped": True, "kept": unfinished.folder.exists()}

@@ -11,7 +11,7 @@ from unet_napari.inference.progress import Progress, with_time_left
 from unet_napari.inference.views import check_image, split_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from unet_napari.images import Image
     from unet_napari.inference.pipeline import Writable
@@ -23,7 +23,7 @@ __all__ = ["Part", "predict_steps"]
 
 def predict_steps(
     image: Image, model: Model, out: Writable, config: InferenceConfig | None = None
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Predict the maps of an image, step by step; stop by no longer asking.
 
     Parameters
@@ -62,7 +62,7 @@ def predict_steps(
 
 def _predict_steps(
     image: Image, model: Model, out: Writable, config: InferenceConfig
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     config.check_unscaled()
     check_image(image, model, config)
     views = split_views(image, model.ndim)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from unet_napari.inference.summary import PlanSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 __all__ = ["PlanSummary", "Progress", "with_time_left"]
+
+Result = TypeVar("Result")
 
 # Share of the work after which its own speed tells more about the rest than the plan does.
 _KNOWN = 0.02
@@ -45,15 +47,22 @@ class Progress:
     seconds_left: float | None = None
 
 
-def with_time_left(steps: Iterator[Progress]) -> Iterator[Progress]:
-    """Yield the same steps with `Progress.seconds_left`.
+def with_time_left(
+    steps: Generator[Progress, None, Result],
+) -> Generator[Progress, None, Result]:
+    """Yield the same steps with `Progress.seconds_left`, and return the same.
 
     It is the plan's time first, and as soon as a part of the work is done, that of the rest at
     the speed so far.
     """
     started, first = time.perf_counter(), 0
     planned: float | None = None
-    for step in steps:
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
         elapsed = time.perf_counter() - started
         if step.plan is not None:
             started, first, elapsed, planned = (

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from unet_napari.device import available_memory
-from unet_napari.errors import SettingsError
+from unet_napari.errors import SettingsError, UnetNapariWarning
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.diameter import estimate_diameter
 from unet_napari.inference.progress import Progress, with_time_left
@@ -18,7 +20,7 @@ from unet_napari.inference.unfinished import Unfinished, request_key
 from unet_napari.inference.views import check_image, rescale_factors
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
     from unet_napari.images import Image, Statistics
     from unet_napari.inference.pipeline import Writable
@@ -32,6 +34,8 @@ _SHARE_OF_FREE = 0.5
 _SHARE_FOR_MAPS = 0.5
 # Seconds from which on a run is worth being resumed.
 _LONG = 60.0
+# An image scaled by less (a logarithm) shows the model objects of the size they have.
+_SCALED = 0.1
 _CPU = torch.device("cpu")
 
 
@@ -44,7 +48,7 @@ def segment_steps(
     provisional: bool = False,
     unfinished: Unfinished | None = None,
     maps: Writable | None = None,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, str | None]:
     """Segment an image, step by step; stop by no longer asking.
 
     A time series is segmented frame by frame. With a 2D model a stack is segmented slice by slice
@@ -75,6 +79,12 @@ def segment_steps(
     Progress
         After each tile or strip and after decoding each view.
 
+    Returns
+    -------
+    str or None
+        What is wrong and what helps, in words for the user, where the image is unlike those that
+        the model knows.
+
     Raises
     ------
     ImageError
@@ -87,7 +97,7 @@ def segment_steps(
     Warns
     -----
     UnetNapariWarning
-        See `check_image` and `make_plan`; and `Familiarity`, in the end.
+        See `check_image` and `make_plan`; and in the end what is returned.
     """
     config = config or InferenceConfig()
     if maps is not None and (unfinished or config.rescale or config.diameter is not None):
@@ -111,13 +121,13 @@ def _segment_steps(
     provisional: bool,
     unfinished: Unfinished | None,
     maps: Writable | None,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, str | None]:
     check_image(image, model, config)
     statistics = model.normalisation.measure(image)
     if model.task.name == "cells" and _blank(statistics):
         out[...] = 0
         yield Progress(1, 1, "the image has no contrast, so there is no object")
-        return
+        return None
     factors = yield from _factors(image, model, config)
     key = unfinished and request_key(image, model, config, statistics)
     left = unfinished.memory(key) if unfinished and key else None
@@ -135,8 +145,25 @@ def _segment_steps(
         for position in range(len(run.views)):
             yield from run.predict(position, provisional=provisional, maps=maps)
             yield from run.decode(position, blocks)
-    if run.familiarity is not None:
-        run.familiarity.warn()
+    strange = None if run.familiarity is None else run.familiarity.describe()
+    if strange is None:
+        return None
+    unfamiliar = f"Check the result: '{model.name}' {strange}. {_remedies(model, factors)}"
+    warnings.warn(unfamiliar, UnetNapariWarning, stacklevel=2)
+    return unfamiliar
+
+
+def _remedies(model: Model, factors: tuple[float, ...]) -> str:
+    """Say what helps where an image is unlike those that a model knows."""
+    remedies = ["choose another model", "train one on some cells of this image"]
+    if model.diameter is not None:
+        scale = max(factors, key=lambda factor: abs(math.log(factor)))
+        size = f"knows cells of about {model.diameter:.0f} pixels"
+        if abs(math.log(scale)) > _SCALED:
+            size += f", taken here for {model.diameter / scale:.0f}"
+        remedies.insert(0, f"set Diameter if the cells have another size (it {size})")
+    *first, last = remedies
+    return f"If cells are missed, cut or joined: {', '.join(first)}, or {last}."
 
 
 def _factors(

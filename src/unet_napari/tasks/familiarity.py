@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from unet_napari.errors import UnetNapariWarning
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,26 +59,26 @@ class Familiarity:
         """Share of the pixels seen that are foreground, 0 to 1."""
         return self._covered / max(self._pixels, 1)
 
-    def warn(self) -> None:
-        """Say what is unusual about what has been seen.
+    def describe(self) -> str | None:
+        """Say what is unusual about what has been seen, as the end of a sentence about the model.
 
-        Warns
-        -----
-        UnetNapariWarning
-            If the confidence is lower, or the coverage higher, than is usual.
+        Returns
+        -------
+        str or None
+            None where the confidence is not lower, and the coverage not higher, than is usual.
         """
         if self.coverage > self._most:
-            reason = f"it takes {self.coverage:.0%} of the pixels for cells"
-        elif self.confidence < self._least:
-            reason = f"it is only {self.confidence:.1%} sure of where they are"
-        else:
-            return
-        warnings.warn(
-            f"Check the cells: the model may not know this kind of image. Here {reason}, which "
-            f"is unusual for it. Another model, or one trained on such images, may do better.",
-            UnetNapariWarning,
-            stacklevel=2,
-        )
+            return (
+                f"takes {self.coverage:.0%} of the image for cells, where {self._most:.0%} is "
+                "the most that is usual"
+            )
+        if self.confidence < self._least:
+            doubt = (1 - self.confidence) / max(1 - self._least, 1e-3)
+            return (
+                "is unsure which pixels belong to cells: its doubt is "
+                f"{max(doubt, 1.1):.1f} times the most that is usual"
+            )
+        return None
 
 
 def usual(rule: CellRule, packed: Sequence[NDArray[np.uint8]]) -> tuple[float, float]:

@@ -94,7 +94,7 @@ def test_training_uses_the_pairs_that_can_be_opened(folder, capsys):
     assert len(Model.load(folder / "new.unet").provenance["data"]) == 2
     said = capsys.readouterr().err
     assert said.index("1 of 3 images cannot be done") < said.index("training: Network")
-    assert "b.tif is not a TIFF" in said[said.index("model written") :]
+    assert "b.tif is not a TIFF" in said[said.index("written to") :]
 
 
 def test_the_table_of_a_film_has_its_time_points(folder, painted_nuclei):

@@ -217,3 +217,9 @@ def test_channel_0_of_an_image_without_channels():
 def test_given_axes_win(stack):
     image = as_image(Image(stack, "TZYX"), axes="ZCYX")
     assert image.axes == "ZCYX"
+
+
+def test_more_channels_than_any_microscope_has_are_refused():
+    pixels = np.broadcast_to(np.uint8(1), (5000, 8, 8))
+    with pytest.raises(ImageError, match="5000 channels"):
+        Image(pixels, "CYX")

@@ -42,13 +42,9 @@ def add_parser(commands: Subparsers) -> None:
     )
     add = parser.add_argument
     add("--images", required=True, type=Path, metavar="FILE|DIR")
-    add(
-        "--labels",
-        required=True,
-        type=Path,
-        metavar="FILE|DIR",
-        help="with the same file names, or with _masks, _labels, ... behind them",
-    )
+    add("--labels", required=True, type=Path, metavar="FILE|DIR",
+        help="with the file names of the images, also with _masks, _labels, ... behind them; "
+             "may be the same folder")  # fmt: skip
     add("--model", required=True, help="name of a model, or its file")
     add("--table", type=Path, metavar="FILE.csv", help="write the scores of each image")
     add("--sheet", type=Path, metavar="FILE.png",

@@ -38,13 +38,9 @@ def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser("train", help="train a model on images and painted labels")
     add = parser.add_argument
     add("--images", required=True, type=Path, metavar="FILE|DIR")
-    add(
-        "--labels",
-        required=True,
-        type=Path,
-        metavar="FILE|DIR",
-        help="with the same file names, or with _masks, _labels, ... behind them",
-    )
+    add("--labels", required=True, type=Path, metavar="FILE|DIR",
+        help="with the file names of the images, also with _masks, _labels, ... behind them; "
+             "may be the same folder")  # fmt: skip
     add("--task", required=True, choices=("cells", "semantic"))
     add("--ndim", required=True, type=int, choices=(2, 3))
     add("--output", required=True, type=Path, metavar="FILE.unet")

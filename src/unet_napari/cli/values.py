@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
-from unet_napari.errors import ImageError
+from unet_napari.errors import ImageError, UnetNapariWarning
 
 __all__ = [
     "diameter",
@@ -22,6 +23,11 @@ __all__ = [
 
 _SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 _BYTES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+# Of images that others may read; that they are left out of a folder is said.
+_FOREIGN = (
+    *(".czi", ".lif", ".nd2", ".oir", ".oib", ".oif", ".vsi", ".ims", ".dv", ".sld", ".mrc"),
+    *(".nii", ".nii.gz", ".nrrd", ".mha", ".npy", ".h5", ".gif", ".webp", ".jp2"),
+)
 
 
 def duration(text: str) -> float:
@@ -75,10 +81,10 @@ def setting(text: str) -> tuple[str, Any]:
 
 
 def stem(path: Path) -> str:
-    """Return the file's name without an image suffix, double suffixes included."""
-    from unet_napari.images.formats import image_stem
+    """Return the name of an image's file without its ending, double endings included."""
+    from unet_napari.images.formats import image_name
 
-    return image_stem(path.name)
+    return image_name(path)
 
 
 def image_files(where: Path) -> list[Path]:
@@ -90,6 +96,11 @@ def image_files(where: Path) -> list[Path]:
     ------
     ImageError
         If there is nothing at that path, or no image in the folder.
+
+    Warns
+    -----
+    UnetNapariWarning
+        If images are left out because their format cannot be read.
     """
     from unet_napari.images.formats import WAY_OUT, is_image_name
     from unet_napari.images.read_zarr import is_zarr
@@ -98,7 +109,17 @@ def image_files(where: Path) -> list[Path]:
         raise ImageError(f"There is no file or folder {where}.")
     if where.is_file() or where.suffix.lower() == ".zarr" or is_zarr(where):
         return [where]
-    found = sorted(path for path in where.iterdir() if is_image_name(path.name))
+    names = sorted(path.name for path in where.iterdir() if not path.name.startswith("."))
+    found = [name for name in names if is_image_name(name)]
+    foreign = [n for n in names if n.lower().endswith(_FOREIGN) and n not in found]
+    listed = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
     if not found:
-        raise ImageError(f"The folder {where} contains no image that can be read. {WAY_OUT}.")
-    return found
+        what = f"only {listed}" if foreign else "no image that can be read"
+        raise ImageError(f"The folder {where} contains {what}. {WAY_OUT}.")
+    if foreign:
+        warnings.warn(
+            f"{len(foreign)} of the files in {where} are left out: {listed}. {WAY_OUT}.",
+            UnetNapariWarning,
+            stacklevel=2,
+        )
+    return [where / name for name in found]

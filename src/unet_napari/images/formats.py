@@ -5,7 +5,14 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-__all__ = ["MICROSCOPE_SUFFIXES", "PICTURE_SUFFIXES", "WAY_OUT", "image_stem", "is_image_name"]
+__all__ = [
+    "MICROSCOPE_SUFFIXES",
+    "PICTURE_SUFFIXES",
+    "WAY_OUT",
+    "image_name",
+    "image_stem",
+    "is_image_name",
+]
 
 # Of TIFF's relatives, those that people have: Zeiss's, MetaMorph's and slide scanners'.
 _TIFF_SUFFIXES = (
@@ -51,3 +58,15 @@ def image_stem(name: str) -> str:
         if lower.endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return Path(name).stem
+
+
+def image_name(path: Path) -> str:
+    """Return what to call an image: its file's name without its ending.
+
+    An image inside a zarr, such as ``plate.zarr/A/1/0``, is called after its place there, as
+    ``plate_A_1_0``.
+    """
+    for depth, folder in enumerate(path.parents, start=1):
+        if folder.name.lower().endswith(_ZARR_SUFFIXES) and len(folder.name) > len(".zarr"):
+            return "_".join([image_stem(folder.name), *path.parts[-depth:]])
+    return image_stem(path.name)

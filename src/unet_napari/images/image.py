@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Image", "LazyArray", "as_image"]
 
+_MOST_CHANNELS = 4096  # all of them are read at once; spectral cameras have up to 2,000
+
 
 class LazyArray(Protocol):
     """What NumPy arrays, memory maps, zarr and dask arrays have in common.
@@ -77,6 +79,11 @@ class Image:
         check_pixels(self.data, self.name)
         object.__setattr__(self, "axes", parse_axes(self.axes, self.data.shape))
         object.__setattr__(self, "pixel_size", _checked_pixel_size(self.pixel_size, self.name))
+        if self.channels > _MOST_CHANNELS:
+            raise ImageError(
+                f"{self.name} has {self.channels} channels, more than any microscope: its axes "
+                f"are hardly {self.axes}, or it is damaged"
+            )
         for axis, index in self.fixed.items():
             if not 0 <= index < self._size(axis):
                 raise ImageError(

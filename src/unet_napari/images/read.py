@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images.axes import guess_axes
-from unet_napari.images.formats import image_stem
+from unet_napari.images.formats import image_name
 from unet_napari.images.image import Image, check_pixels, override
 from unet_napari.images.read_picture import open_picture, picture_format
 from unet_napari.images.read_tiff import open_tiff
@@ -65,7 +65,7 @@ def read_image(
     check_pixels(data, str(path))
     try:
         letters = axes or stored_axes or guess_axes(data.shape, data.dtype)
-        image = Image(data, letters, name=image_stem(path.name), source=path)
+        image = Image(data, letters, name=image_name(path), source=path)
         known = {axis: size for axis, size in stored_size.items() if axis in image.spatial_axes}
         image = override(image, pixel_size={**known, **(pixel_size or {})}, channel=channel)
     except ImageError as error:

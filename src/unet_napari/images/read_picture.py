@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +131,9 @@ def _decode(path: Path, changed: int) -> NDArray[Any]:  # noqa: ARG001 (part of 
         if pixels.ndim == 3:
             pixels = pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., 0]
     else:
-        with _no_warning(), PIL.Image.open(path) as picture:
+        # From memory, as Pillow makes room for what a damaged file says is still to be read.
+        content = io.BytesIO(path.read_bytes())
+        with _no_warning(), PIL.Image.open(content) as picture:
             alpha = np.asarray(picture.getchannel("A")) if "A" in picture.getbands() else None
             pixels = _pixels(picture)
     if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:

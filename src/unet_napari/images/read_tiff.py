@@ -15,6 +15,7 @@ import tifffile
 from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images.axes import AXES, describe_shape
 from unet_napari.images.formats import WAY_OUT
+from unet_napari.images.tiff_guard import guard
 from unet_napari.images.tiff_pixel_size import tiff_pixel_size
 from unet_napari.images.tiff_series import companion, ome_header, ome_images, own_series
 
@@ -73,8 +74,10 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     with contextlib.ExitStack() as stack:
         try:
             tif = stack.enter_context(tifffile.TiffFile(path))
+            guard(tif)
             if (header := companion(tif)) is not None:
                 tif = stack.enter_context(tifffile.TiffFile(path, omexml=header))
+                guard(tif)
             _check_planes(tif)
             own = own_series(tif)
             series = own.series

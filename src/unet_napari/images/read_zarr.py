@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.errors import ImageError
-from unet_napari.images.axes import AXES
+from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images.units import micrometres
+from unet_napari.images.zarr_axes import letters_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["is_zarr", "open_zarr"]
 
-# The limit of Blosc, zarr's usual compressor; a chunk is decoded as a whole.
-_LARGEST_CHUNK = 2**31
+# A chunk is decoded as a whole.
+_LARGEST_CHUNK = 2**30
+_BIOFORMATS = "bioformats2raw.layout"
+# Levels of a pyramid lie in its group, or one group further down.
+_LEVEL_DEPTH = 2
 
 
 def is_zarr(path: Path) -> bool:
@@ -36,7 +41,8 @@ def open_zarr(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     Parameters
     ----------
     path
-        The folder of an array or of a group.
+        The folder of an array or of a group. A level of an OME-Zarr image, an image of its
+        labels, or one image of a plate is one as well.
 
     Returns
     -------
@@ -48,30 +54,48 @@ def open_zarr(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     ImageError
         If there is no image, more than one, or one that is damaged, holds anything but
         numbers, or asks for pickles to be loaded.
-    """
-    import zarr  # takes 0.3 s, and whoever has a TIFF needs none
 
+    Warns
+    -----
+    UnetNapariWarning
+        If there are several images, of which the first is used.
+    """
+    try:
+        return _open(path)
+    except (ImageError, OSError):
+        raise
+    except (Exception, MemoryError) as error:
+        # What damaged metadata lead to has no end.
+        raise ImageError(f"{path} has damaged zarr metadata: {error!r}") from error
+
+
+def _open(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     node = _metadata(path)
-    pixel_size: dict[str, float] = {}
-    axes: str | None = None
-    if not _is_array(node):
-        if "bioformats2raw.layout" in node["attributes"]:
-            path = path / "0"
-            node = _metadata(path)
+    if _is_array(node):
+        axes, pixel_size = _of_its_pyramid(path)
+    else:
+        path, node = _one_image(path, node)
         multiscales = _ome(node).get("multiscales")
         if multiscales:
-            path, axes, pixel_size = _level_0(path, multiscales)
+            level, axes, pixel_size = _described(path, multiscales, 0)
+            path = path / level
         else:
-            path = _only_array(path)
+            path, axes, pixel_size = _only_array(path), None, {}
         node = _metadata(path)
+    return _array(path, node), axes or _named_dimensions(node), pixel_size
+
+
+def _array(path: Path, node: dict[str, Any]) -> LazyArray:
+    import zarr  # takes 0.3 s, and whoever has a TIFF needs none
+
     _check_harmless(node, path)
     try:
         array = zarr.open_array(str(path), mode="r")
     except Exception as error:
         raise ImageError(f"{path} is not a zarr array that can be read: {error}") from error
     if math.prod(array.chunks) * array.dtype.itemsize > _LARGEST_CHUNK:
-        raise ImageError(f"{path} has chunks of more than 2 GiB; store it in smaller chunks")
-    return array, axes or _named_dimensions(node), pixel_size
+        raise ImageError(f"{path} has chunks of more than 1 GiB; store it in smaller chunks")
+    return array
 
 
 def _metadata(folder: Path) -> dict[str, Any]:
@@ -106,30 +130,81 @@ def _ome(node: dict[str, Any]) -> dict[str, Any]:
     return ome
 
 
-def _level_0(path: Path, multiscales: Any) -> tuple[Path, str | None, dict[str, float]]:  # noqa: ANN401 (JSON)
+def _one_image(path: Path, node: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """Go from a collection of images to its first; a plate is refused, an image stays."""
+    ome = _ome(node)
+    if _BIOFORMATS in ome:
+        inside = sorted((p for p in path.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
+    elif "well" in ome:
+        inside = [_within(path, image["path"]) for image in ome["well"]["images"]]
+    elif "plate" in ome:
+        wells = [str(well["path"]) for well in ome["plate"]["wells"]]
+        raise ImageError(
+            f"{path} is a plate of {len(wells)} wells: give the path of an image in it, such as "
+            f"{path / wells[0] / '0' if wells else path}"
+        )
+    else:
+        return path, node
+    if not inside:
+        raise ImageError(f"{path} holds no image")
+    if len(inside) > 1:
+        warnings.warn(
+            f"{path} holds {len(inside)} images, of which the first is used; give the path of "
+            f"another, such as {inside[1]}, to use that",
+            UnetNapariWarning,
+            stacklevel=6,
+        )
+    return inside[0], _metadata(inside[0])
+
+
+def _within(folder: Path, name: object) -> Path:
+    """Return a path that metadata name, which has to be inside their folder."""
+    parts = PurePosixPath(str(name)).parts
+    if not parts or ".." in parts or PurePosixPath(str(name)).is_absolute():
+        raise ImageError(f"{folder} has damaged OME-Zarr metadata: {str(name)[:80]!r} is no path")
+    return folder.joinpath(*parts)
+
+
+def _described(
+    path: Path,
+    multiscales: Any,  # noqa: ANN401 (JSON)
+    level: int,
+) -> tuple[str, str | None, dict[str, float]]:
+    """Return where a level of a pyramid is, its axes and its pixel size."""
     try:
         image = multiscales[0]
-        level = image["datasets"][0]
+        dataset = image["datasets"][level]
         described = image.get("axes", ["t", "c", "z", "y", "x"])
-        named = [{"name": axis} if isinstance(axis, str) else axis for axis in described]
-        axes = "".join(axis["name"].upper() for axis in named)
-        scale = [1.0] * len(named)
-        for step in [
-            *level.get("coordinateTransformations", []),
+        letters = letters_of(described)
+        steps = [
+            *dataset.get("coordinateTransformations", []),
             *image.get("coordinateTransformations", []),
-        ]:
-            if step["type"] == "scale":
-                scale = [a * b for a, b in zip(scale, step["scale"], strict=True)]
-        sizes = {
-            axis["name"].upper(): micrometres(size, str(axis.get("unit", "")))
-            for axis, size in zip(named, scale, strict=True)
-            if axis["name"].upper() in set("ZYX")
-        }
-        folder = path / str(level["path"])
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        ]
+        scales = [step["scale"] for step in steps if step["type"] == "scale"]
+        sizes: dict[str, float] = {}
+        for place, axis in enumerate(described if letters and scales else ()):
+            size = math.prod(float(scale[place]) for scale in scales)
+            unit = axis.get("unit", "") if isinstance(axis, dict) else ""
+            known = micrometres(size, str(unit))
+            if known is not None and letters and letters[place] in "ZYX":
+                sizes[letters[place]] = known
+        _within(path, dataset["path"])
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ImageError(f"{path} has damaged OME-Zarr metadata: {error!r}") from error
-    known = {axis: size for axis, size in sizes.items() if size is not None}
-    return folder, axes if set(axes) <= set(AXES) else None, known
+    return str(dataset["path"]), letters, sizes
+
+
+def _of_its_pyramid(path: Path) -> tuple[str | None, dict[str, float]]:
+    """Return what the OME-Zarr image around an array says of it, if it is a level of one."""
+    for depth, folder in enumerate(path.absolute().parents[:_LEVEL_DEPTH], start=1):
+        if not is_zarr(folder):
+            continue
+        multiscales = _ome(_metadata(folder)).get("multiscales")
+        inside = "/".join(path.absolute().parts[-depth:])
+        for level, dataset in enumerate(multiscales[0]["datasets"] if multiscales else ()):
+            if str(dataset["path"]).strip("/") == inside:
+                return _described(folder, multiscales, level)[1:]
+    return None, {}
 
 
 def _only_array(path: Path) -> Path:
@@ -146,9 +221,8 @@ def _only_array(path: Path) -> Path:
 
 def _named_dimensions(node: dict[str, Any]) -> str | None:
     """Return the axes that zarr 3 or xarray wrote beside an array, if they are ours."""
-    names = node.get("dimension_names") or node["attributes"].get("_ARRAY_DIMENSIONS") or ()
-    letters = [str(name).upper() for name in names]
-    return "".join(letters) if letters and set(letters) <= set(AXES) else None
+    names = node.get("dimension_names") or node["attributes"].get("_ARRAY_DIMENSIONS")
+    return letters_of(names) if isinstance(names, list) else None
 
 
 def _check_harmless(node: dict[str, Any], path: Path) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "Storage",
     "decode_thumbnail",
     "find_model",
+    "is_temporary",
     "list_models",
     "models_folder",
     "read_info",
@@ -195,6 +196,11 @@ def models_folder() -> Path:
         stacklevel=2,
     )
     return other
+
+
+def is_temporary(model: Path) -> bool:
+    """Tell whether a model file was saved where the system may clear it."""
+    return model.parent == _user_folders()[1]
 
 
 def _user_folders() -> tuple[Path, Path]:

@@ -3,9 +3,9 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
+from unet_napari._napari.calibrate import apply_pixel_size
 from unet_napari._napari.layers import (
     Place,
-    apply_pixel_size,
     axes_of,
     current_slice,
     current_view,

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+from magicgui.widgets import PushButton
 from napari.layers import Labels
+from numpy.typing import NDArray
 
 from unet_napari._napari.background import Background
 from unet_napari._napari.fields import Message, button
@@ -11,11 +14,11 @@ from unet_napari._napari.form import Rows
 from unet_napari._napari.paint import Snapshot, detect
 from unet_napari.labels import Painting, split_components
 
-__all__ = ["Detection"]
+__all__ = ["Detection", "split_labels"]
 
 
 class Detection:
-    """A line that says what was found in the labels, and a button that mends what can be mended.
+    """A line that says what was found in the labels, and buttons that mend what can be mended.
 
     Parameters
     ----------
@@ -25,6 +28,13 @@ class Detection:
         Looks at the labels beside the viewer.
     chosen : callable
         Returns the labels layer that is chosen, or None.
+
+    Attributes
+    ----------
+    all_painted : magicgui.widgets.PushButton
+        Clicked by somebody who has painted everything.
+    lay : magicgui.widgets.PushButton
+        Clicked to lay labels without a place on the image.
     """
 
     def __init__(
@@ -33,33 +43,83 @@ class Detection:
         self._background, self._chosen = background, chosen
         self._message = Message("detected", "What was found in the labels.")
         self._split = button(
-            "split", "Split into cells", "Give each connected piece a number of its own."
+            "split",
+            "Split into cells",
+            "Give each connected piece a number of its own, and the brush the next free one.\n"
+            "Ctrl+Z takes it back.",
         )
-        for field in (self._message, self._split):
+        self.all_painted = button(
+            "all_painted",
+            "Unpainted is background",
+            "You have painted every cell: what is not painted is background. The same as\n"
+            "Unpainted: background, under Data.",
+        )
+        self.lay = button(
+            "lay", "Lay on the image", "Give the labels the place and the pixel size of the image."
+        )
+        rows.add_wide(self._message)
+        for field in self._buttons():
             rows.add_wide(field)
-        self._split.visible = False
+            field.visible = False
         self._split.changed.connect(self._split_labels)
 
-    def look(self, snapshot: Snapshot, rules: Mapping[str, Any]) -> None:
-        """Look at labels, by the rules that are keyword arguments of `detect`."""
+    def look(self, snapshot: Snapshot, rules: Mapping[str, Any], note: str = "") -> None:
+        """Look at labels, by the rules that are keyword arguments of `detect`.
+
+        Parameters
+        ----------
+        snapshot : Snapshot
+        rules : mapping
+        note : str
+            What is to be said besides what was found.
+        """
         self._background.run(
-            lambda: detect(snapshot.settled(), **rules), self._show, self._complain
+            lambda: detect(snapshot.settled(), **rules),
+            lambda painting: self._show(painting, note),
+            self._complain,
         )
 
-    def clear(self) -> None:
-        """Say nothing, as there are no labels."""
+    def clear(self, *, unplaced: bool = False) -> None:
+        """Say nothing, as there are no labels, or none that lie on the image."""
         self._message.say("")
+        self._offer(self.lay if unplaced else None)
 
-    def _show(self, painting: Painting) -> None:
-        self._message.say("\n".join(filter(None, (painting.describe(), painting.problem))))
-        self._split.visible = painting.splittable
+    def _show(self, painting: Painting, note: str) -> None:
+        self._message.say("\n".join(filter(None, (painting.describe(), painting.problem, note))))
+        if painting.splittable:
+            self._offer(self._split)
+        else:
+            complete = getattr(painting, "nearly_complete", False)
+            self._offer(self.all_painted if complete else None)
 
     def _complain(self, error: Exception) -> None:
         self._message.say(str(error))
-        self._split.visible = False
+        self._offer(None)
+
+    def _buttons(self) -> tuple[PushButton, ...]:
+        return self._split, self.all_painted, self.lay
+
+    def _offer(self, wanted: PushButton | None) -> None:
+        for field in self._buttons():
+            field.visible = field is wanted
 
     def _split_labels(self) -> None:
-        """Turn a mask into cells: give each piece a number of its own."""
         labels = self._chosen()
         if labels is not None:
-            labels.data = split_components(labels.data)
+            split_labels(labels)
+
+
+def split_labels(labels: Labels) -> None:
+    """Turn a mask into cells: give each piece a number of its own, and the brush a free one.
+
+    It can be undone like a stroke, where the layer's type of numbers has room for the cells.
+    """
+    pieces = split_components(labels.data)
+    count = int(pieces.max(initial=0))
+    data: NDArray[Any] = labels.data
+    if isinstance(data, np.ndarray) and count < np.iinfo(data.dtype).max:
+        changed = np.nonzero(data != pieces)
+        labels.data_setitem(changed, pieces[changed].astype(data.dtype))
+    else:
+        labels.data = pieces
+    labels.selected_label = count + 1

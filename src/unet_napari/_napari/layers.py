@@ -16,23 +16,23 @@ from napari.layers import Labels, Layer
 from napari.utils.transforms import CompositeAffine
 
 from unet_napari._napari.empty_array import empty_array
+from unet_napari._napari.file_facts import known_facts
 from unet_napari.errors import ImageError
-from unet_napari.images import AXES, Image, LazyArray, guess_axes, parse_axes, read_image
+from unet_napari.images import AXES, Image, LazyArray, guess_axes, parse_axes
 from unet_napari.images.axes import describe_shape
 
 __all__ = [
     "Place",
-    "apply_pixel_size",
     "array_of",
     "axes_of",
     "current_slice",
     "current_view",
     "geometry",
+    "has_pixel_size",
     "image_of",
     "new_labels",
     "output_axes",
     "output_shape",
-    "pixel_size_in_file",
 ]
 
 _AXIS_NAMES = {"TIME": "T", "CHANNEL": "C", "CHANNELS": "C", "RGB": "C"}
@@ -52,8 +52,8 @@ def axes_of(layer: ImageLayer, axes: str | None = None) -> str:
     ----------
     layer : napari.layers.Image
     axes : str, optional
-        What the user says; otherwise the layer's axis labels where they are axis letters, and
-        otherwise what the shape suggests.
+        What the user says; otherwise the layer's axis labels where they are axis letters,
+        otherwise what is known of its file, and otherwise what the shape suggests.
 
     Raises
     ------
@@ -68,6 +68,8 @@ def axes_of(layer: ImageLayer, axes: str | None = None) -> str:
         names.append("C")
     if all(name in AXES for name in names) and len(set(names)) == len(names):
         return parse_axes("".join(names), shape)
+    if in_file := known_facts(layer).axes:
+        return in_file
     try:
         return guess_axes(shape, array_of(layer).dtype, rgb=layer.rgb)
     except ImageError as error:
@@ -81,6 +83,8 @@ def axes_of(layer: ImageLayer, axes: str | None = None) -> str:
 def image_of(layer: ImageLayer, axes: str | None = None) -> Image:
     """Return the image of a layer, by reference: no pixel is read.
 
+    Where the layer has no pixel size, it is the one that is known of its file.
+
     Raises
     ------
     ImageError
@@ -91,7 +95,9 @@ def image_of(layer: ImageLayer, axes: str | None = None) -> Image:
     return Image(
         data=array_of(layer),
         axes=letters,
-        pixel_size=_pixel_size(layer, letters),
+        pixel_size=_pixel_size(layer, letters)
+        if has_pixel_size(layer)
+        else _size_in_file(layer, letters),
         name=layer.name,
         source=Path(path) if path else None,
     )
@@ -220,42 +226,15 @@ def current_view(viewer: ViewerModel, layer: Layer, axes: str) -> Place:
     return Place(place.index, region)
 
 
-def pixel_size_in_file(layer: ImageLayer) -> dict[str, float]:
-    """Return the pixel size, in micrometres by axis, that a layer's file knows but the layer lost.
-
-    napari's own TIFF reader drops it. Empty if the layer has a scale, or is not what the file
-    holds, or the file says nothing.
-    """
-    path = layer.source.path
-    if path is None or not Path(path).name.lower().endswith((".tif", ".tiff")):
-        return {}
-    if np.any(layer.scale != 1):
-        return {}
-    try:
-        image = read_image(path)
-        axes = axes_of(layer)
-    except (ImageError, OSError):
-        return {}  # a layer is usable without it
-    sizes = dict(zip(axes, array_of(layer).shape, strict=True))
-    fits = all(sizes.get(a) == n for a, n in zip(image.spatial_axes, image.shape, strict=True))
-    return dict(image.pixel_size) if fits else {}
+def has_pixel_size(layer: ImageLayer) -> bool:
+    """Tell whether a layer knows the size of its pixels, whatever its file says."""
+    plain = np.all(np.abs(layer.scale) == 1)
+    return not plain or any(str(unit) != "pixel" for unit in layer.units)
 
 
-def apply_pixel_size(
-    viewer: ViewerModel, layer: ImageLayer, pixel_size: Mapping[str, float]
-) -> None:
-    """Give an image layer a pixel size, and every layer that lies on it pixel by pixel.
-
-    Labels painted before would no longer lie on the image, and mixed units make napari warn.
-    """
-    axes = output_axes(axes_of(layer))
-    shape = output_shape(array_of(layer).shape, axes_of(layer))
-    for other in viewer.layers:
-        extent = getattr(array_of(other), "shape", None) if isinstance(other, Labels) else None
-        if other == layer or (extent == shape and np.all(other.scale == 1)):
-            letters = axes_of(layer)[: layer.ndim] if other == layer else axes
-            other.scale = [pixel_size.get(letter, 1.0) for letter in letters]
-            other.units = ["um" if letter in pixel_size else "pixel" for letter in letters]
+def _size_in_file(layer: ImageLayer, axes: str) -> dict[str, float]:
+    known = known_facts(layer).pixel_size
+    return {letter: known[letter] for letter in axes if letter in known}
 
 
 def _pixel_size(layer: Layer, axes: str) -> dict[str, float]:

@@ -77,10 +77,16 @@ def age(layer: Layer) -> int:
     return -int(layer.metadata[_KEY]["number"])
 
 
+def is_unedited(layer: Layer) -> bool:
+    """Tell whether a layer is a result of ours that nobody but us has written to."""
+    record = layer.metadata.get(_KEY, {})
+    ours = is_made_for(layer, {}) and not record.get("edited", True)
+    return ours and record.get("pixels") == _fingerprint(layer)
+
+
 def is_untouched(layer: Layer) -> bool:
     """Tell whether nobody but us has written to a result of ours, or has chosen it as an input."""
-    record = layer.metadata.get(_KEY, {})
-    if record.get("edited", True) or record.get("pixels") != _fingerprint(layer):
+    if not is_unedited(layer):
         return False
     return not any(layer is chosen for chooser in choosers for chosen in chooser.chosen_layers())
 

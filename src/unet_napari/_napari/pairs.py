@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from magicgui.widgets import Select
-from napari.layers import Image, Labels, Layer
+from napari.layers import Layer
 
+from unet_napari._napari.chosen import LayerPair
 from unet_napari._napari.fields import button
 from unet_napari._napari.form import Rows
 
-__all__ = ["LayerPair", "PairList"]
-
-LayerPair = tuple[Image, Labels]
+__all__ = ["PairList"]
 
 _HEIGHT = 70  # pixels, about three pairs
 
@@ -57,19 +56,22 @@ class PairList:
     def pairs(self) -> list[LayerPair]:
         """Return the pairs whose layers are still in the viewer."""
         layers = self._layers()
-        self._pairs = [pair for pair in self._pairs if all(layer in layers for layer in pair)]
+        there = [p for p in self._pairs if p.image in layers and p.labels in layers]
+        self._pairs = [p if p.annotated in layers else p._replace(annotated=None) for p in there]
         return list(self._pairs)
 
     def with_chosen(self) -> list[LayerPair]:
         """Return the chosen pair and the ones in the list, each once."""
         chosen = self._chosen()
-        others = [pair for pair in self.pairs() if pair != chosen]
-        return others if chosen is None else [chosen, *others]
+        if chosen is None:
+            return self.pairs()
+        return [chosen, *(pair for pair in self.pairs() if not _same(pair, chosen))]
 
     def add(self) -> None:
-        """Put the chosen pair into the list."""
+        """Put the chosen pair into the list, with its regions and axes as they are now."""
         chosen = self._chosen()
-        if chosen is not None and chosen not in self._pairs:
+        if chosen is not None:
+            self._pairs = [pair for pair in self._pairs if not _same(pair, chosen)]
             self._pairs.append(chosen)
         self.list.reset_choices()
 
@@ -80,6 +82,13 @@ class PairList:
         self.list.reset_choices()
 
     def _choices(self, _: object) -> list[tuple[str, LayerPair]]:
-        return [
-            (f"{image.name} + {labels.name}", (image, labels)) for image, labels in self.pairs()
-        ]
+        return [(_title(pair), pair) for pair in self.pairs()]
+
+
+def _same(pair: LayerPair, other: LayerPair) -> bool:
+    return pair.image is other.image and pair.labels is other.labels
+
+
+def _title(pair: LayerPair) -> str:
+    regions = "" if pair.annotated is None else f", complete in {pair.annotated.name}"
+    return f"{pair.image.name} + {pair.labels.name}{regions}"

@@ -1,32 +1,37 @@
-"""The offer to give an image the pixel size that its file knows and napari has dropped."""
+"""What an image's file knows and napari has dropped: said, used, and offered to the layers."""
 
 from collections.abc import Callable
 
 from magicgui.widgets import PushButton
-from napari.components import ViewerModel
 from napari.layers import Image
+from napari.viewer import ViewerModel
 
 from unet_napari._napari.background import Background
-from unet_napari._napari.fields import button
+from unet_napari._napari.calibrate import apply_pixel_size
+from unet_napari._napari.fields import Message, button
+from unet_napari._napari.file_facts import FileFacts, known_facts, read_facts
 from unet_napari._napari.fit import micrometres
 from unet_napari._napari.form import Rows
-from unet_napari._napari.layers import apply_pixel_size, pixel_size_in_file
+from unet_napari._napari.layers import has_pixel_size
 
 __all__ = ["PixelSizeOffer"]
 
 
 class PixelSizeOffer:
-    """A button that is shown while there is a pixel size to apply.
+    """A line that says what the file of the image knows, and a button to apply the pixel size.
+
+    Both docks compute with what the file knows; the button gives it to the layers, so that
+    rulers and measurements of napari know it as well.
 
     Parameters
     ----------
     rows : Rows
-        The group that the button is added to.
+        The group that the fields are added to.
     viewer : napari.components.ViewerModel
     background : Background
         Reads the file.
-    applied : callable
-        Called when the image has got its pixel size.
+    learnt : callable
+        Called when something is known of a file, and when the pixel size was applied.
     """
 
     def __init__(
@@ -34,37 +39,46 @@ class PixelSizeOffer:
         rows: Rows,
         viewer: ViewerModel,
         background: Background,
-        applied: Callable[[], None],
+        learnt: Callable[[], None],
     ) -> None:
-        self._viewer, self._background, self._applied = viewer, background, applied
+        self._viewer, self._background, self._learnt = viewer, background, learnt
         self._layer: Image | None = None
-        self._pixel_size: dict[str, float] = {}
+        self._message = Message("in_file", "What the file of the image says about its pixels.")
         self.button: PushButton = button(
-            "apply_size", "Apply", "Give the image the pixel size that its file knows."
+            "apply_size",
+            "Apply",
+            "Give this pixel size to the image and to all layers that lie on it. The model is\n"
+            "trained and used at this size anyway; this is for napari's scale bar and the like.",
         )
+        rows.add_wide(self._message)
         rows.add_wide(self.button)
         self.button.visible = False
         self.button.changed.connect(self._apply)
 
     def follow(self, layer: Image | None) -> None:
         """Look into the file of this image layer."""
-        self._layer, self._pixel_size = layer, {}
+        self._layer = layer
+        self._message.say("")
         self.button.visible = False
         if layer is not None:
             self._background.run(
-                lambda: pixel_size_in_file(layer),
-                lambda size: self._offer(layer, size),
-                lambda _: None,
+                lambda: read_facts(layer), lambda facts: self._offer(layer, facts), lambda _: None
             )
 
-    def _offer(self, layer: Image, size: dict[str, float]) -> None:
-        if size and layer is self._layer:
-            self._pixel_size = size
-            self.button.text = f"Pixel size {micrometres(size)} found, apply"
+    def _offer(self, layer: Image, facts: FileFacts) -> None:
+        if layer is not self._layer or not facts.axes:
+            return
+        if facts.pixel_size and not has_pixel_size(layer):
+            size = micrometres(facts.pixel_size)
+            self._message.say(f"Its file says: axes {facts.axes}, pixels of {size}.")
+            self.button.text = f"Apply {size}"
             self.button.visible = True
+        self._learnt()
 
     def _apply(self) -> None:
         if self._layer is not None:
-            apply_pixel_size(self._viewer, self._layer, self._pixel_size)
+            facts = known_facts(self._layer)
+            apply_pixel_size(self._viewer, self._layer, facts.pixel_size)
+        self._message.say("")
         self.button.visible = False
-        self._applied()
+        self._learnt()

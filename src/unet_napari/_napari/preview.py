@@ -51,9 +51,11 @@ class LivePreview:
         self._viewer, self._job, self._background = dock.viewer, dock.job, dock.background
         self._image, self._labels = image, labels
         self._axes, self._ndim = axes, ndim
+        self._shape = array_of(image).shape
         self._context = {"Z": DEPTH} if ndim == 3 else {}
-        self._places: list[Place] = []  # the key of a request is its index here
-        self._part: Part | None = None  # that belongs to the last one
+        self._asked = 0  # the number of the latest request is its key
+        self._place: Place | None = None  # of the latest request
+        self._part: Part | None = None  # that belongs to it
         self._timer = QTimer(dock.native)
         self._timer.setInterval(_POLL)
         self._timer.timeout.connect(self._look)
@@ -69,10 +71,10 @@ class LivePreview:
 
         Where there is no room for it, say so once; the training goes on.
         """
-        current = self._part
-        if current is None or int(preview.key) != len(self._places) - 1:
+        current, place = self._part, self._place
+        if current is None or place is None or preview.key != str(self._asked):
             return
-        if self._image not in self._viewer.layers:
+        if self._image not in self._viewer.layers or self._has_changed():
             return
         part = current.flattened(preview.labels[tuple(slice(*pair) for pair in current.inner)])
         try:
@@ -81,25 +83,26 @@ class LivePreview:
                 self._image,
                 self._axes,
                 part,
-                self._places[-1],
+                place,
                 purpose=PURPOSE,
                 below=self._labels,
             )
         except ResourceError as error:
-            self.stop()
-            self._part = None
-            show_warning(str(error))
+            self._give_up(str(error))
 
     def _look(self) -> None:
         """Ask for the part of the image that the user looks at, if it is another one now."""
         if self._image not in self._viewer.layers:
             self.stop()
             return
-        place = visible_place(self._viewer, self._image, self._axes, _LARGEST[self._ndim])
-        if self._places and place == self._places[-1]:
+        if self._has_changed():
             return
-        self._places.append(place)
-        key = str(len(self._places) - 1)
+        place = visible_place(self._viewer, self._image, self._axes, _LARGEST[self._ndim])
+        if place == self._place:
+            return
+        self._place = place
+        self._asked += 1
+        key = str(self._asked)
         image = image_of(self._image, self._axes)
         part = part_around(place, image.axes, image.data.shape, self._context)
         self._part = part
@@ -108,6 +111,22 @@ class LivePreview:
             return PreviewRequest(self._job.share(cut_out(image, part.outer), snapshot=True), key)
 
         self._background.run(prepare, self._job.tell, _ignore)
+
+    def _has_changed(self) -> bool:
+        """Tell whether the layer shows another image by now; say so once."""
+        if array_of(self._image).shape == self._shape:
+            return False
+        self._give_up(
+            f"'{self._image.name}' shows another image now. The training goes on with the one it "
+            "was started with; there is no live prediction any more."
+        )
+        return True
+
+    def _give_up(self, reason: str) -> None:
+        if self._timer.isActive():
+            show_warning(reason)
+        self.stop()
+        self._part = None
 
 
 def _ignore(_: Exception) -> None:

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from unet_napari._napari.engine_dock import EngineDock
 from unet_napari._napari.fields import Message, button, choice
+from unet_napari._napari.file_facts import read_facts
 from unet_napari._napari.filling import FillingLayer
 from unet_napari._napari.fit import describe, misfit
 from unet_napari._napari.job import Job
@@ -151,6 +152,7 @@ class SegmentDock(EngineDock):
     def begin(self) -> None:
         """Segment what is asked for."""
         layer, info = self.image.value, self.model.need_info()
+        read_facts(layer)  # known already, but to a script that chooses and clicks at once
         image = image_of(layer, self.settings.axes.value)
         output = self.settings.output if self.scope.value == "whole" else None
         place, purpose = self._place(layer, image.axes), self.model.need_purpose()

@@ -1,13 +1,15 @@
 """The one line that says how a training or a segmentation goes."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from unet_napari.inference.progress import PlanSummary, Progress
+from unet_napari.model_info import is_temporary
 from unet_napari.training.events import Started, Step, Validated
 from unet_napari.words import human_size, human_time
 
-__all__ = ["StatusLine", "segmentation_line", "time_left"]
+__all__ = ["StatusLine", "segmentation_line", "time_left", "training_result"]
 
 _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 
@@ -41,18 +43,44 @@ class StatusLine:
         if self._validated is not None:
             score, name = self._validated.score, self._validated.score_name
             parts.append(self._validated.message if score is None else f"{name} {score:.2f}")
+            parts.append(self._validated.verdict)
         if self._step is not None:
             parts.append(time_left(self._step.seconds_left))
         if self._started is not None:
             parts.append(_DEVICES.get(self._started.device, self._started.device))
         return " · ".join(part for part in parts if part)
 
-    @staticmethod
-    def score(result: Mapping[str, Any]) -> str:
-        """Return how the score of a finished model is told, with a comma in front."""
-        if result.get("score") is None:
-            return ""
-        return f", {result['score_name']} {result['score']:.2f} on labels that were held out"
+
+def training_result(result: Mapping[str, Any], wanted: str) -> str:
+    """Say how a training has ended: which model there is, how good it is, and why it ended.
+
+    Parameters
+    ----------
+    result : mapping
+        Of a `TrainJob`.
+    wanted : str
+        What the user wanted the model to be called; empty for no wish.
+    """
+    path = Path(result["model"])
+    verdict = result.get("verdict", "")
+    if result.get("score") is None:
+        judged = f", not judged ({verdict})" if verdict else ""
+    else:
+        judged = f", {result['score_name']} {result['score']:.2f} on labels that were held out"
+        judged += f": {verdict}" if verdict else ""
+    said = [f"Model '{path.stem}' saved{judged}."]
+    if wanted and wanted != path.stem:
+        said.append(f"It has this name because there is a '{wanted}' already.")
+    if result.get("step", 0) < result.get("steps", 0):
+        best = "the best" if result.get("score") is not None else "kept"
+        said.append(
+            f"Of {result['steps']:,} steps, the state after step {result['step']:,} is {best}."
+        )
+    if is_temporary(path):
+        said.append(
+            f"It lies in a temporary folder, '{path.parent}', which the system may clear: copy it."
+        )
+    return " ".join([*said, result["reason"]])
 
 
 def segmentation_line(progress: Progress, plan: PlanSummary | None) -> str:

@@ -10,30 +10,31 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 
+from unet_napari._napari.chosen import Chosen
+from unet_napari._napari.close_guard import CloseGuard
 from unet_napari._napari.detection import Detection
 from unet_napari._napari.engine_dock import EngineDock
 from unet_napari._napari.fields import button, optional
+from unet_napari._napari.file_facts import read_facts
 from unet_napari._napari.job import Job
 from unet_napari._napari.layer_combo import LayerCombo
-from unet_napari._napari.layers import new_labels
 from unet_napari._napari.model_combo import ModelCombo, model_saved
-from unet_napari._napari.paint import Snapshot, take_snapshot
-from unet_napari._napari.pairs import LayerPair, PairList
+from unet_napari._napari.painted import Painted
+from unet_napari._napari.pairs import PairList
 from unet_napari._napari.picture_window import show_picture
+from unet_napari._napari.pixel_size import PixelSizeOffer
 from unet_napari._napari.plot import TrainingPlot
 from unet_napari._napari.preview import LivePreview
-from unet_napari._napari.status_line import StatusLine
+from unet_napari._napari.status_line import StatusLine, training_result
 from unet_napari._napari.train_fields import (
     effort_choice,
     image_choice,
     labels_choice,
     task_choice,
 )
-from unet_napari._napari.train_request import model_path, train_job, unused_name
+from unet_napari._napari.train_request import Claim, model_path, train_job
 from unet_napari._napari.train_settings import TrainSettings
-from unet_napari._napari.watch import EditWatch
 from unet_napari.engine import AugmentationJob, JobWarning, Preview, TrainJob
-from unet_napari.errors import UnetNapariError
 from unet_napari.training.events import Started, Step, Validated
 
 __all__ = ["TrainDock"]
@@ -62,16 +63,26 @@ class TrainDock(EngineDock):
         self.line = StatusLine()
         self.preview: LivePreview | None = None
         self._model = ""  # name of the one that was trained last
+        self._claim: Claim | None = None  # of the running training
         self._add_shown_fields()
         self._add_folded_fields()
         self.finish()
-        self.watch = EditWatch(self.native, self._inspect)
-        self.labels.changed.connect(self.watch.follow)
-        for field in (self.image, self.task, self.settings.unpainted, self.settings.axes):
-            field.changed.connect(self.watch.touch)
+        self._guard = CloseGuard()
+        self.image.changed.connect(self.file_offer.follow)
+        self.painted = Painted(
+            self.viewer,
+            self.chosen,
+            self.image,
+            self.labels,
+            self.task,
+            self.settings,
+            self.detection,
+            self.native,
+            self.refresh_run,
+        )
         for field in (self.image, self.labels, self.settings.axes, self.model_name):
             field.changed.connect(self.refresh_run)
-        self.new.changed.connect(self._add_labels)
+        self.new.changed.connect(lambda: self.painted.add(self.status))
         self.segment.changed.connect(self._open_segment)
         self.settings.show_augmentation.changed.connect(self._show_augmentation)
         self.segment.visible = False
@@ -91,6 +102,7 @@ class TrainDock(EngineDock):
         )
         rows.add(task_choice())
         self.detection = Detection(rows, self.background, lambda: self.labels.value)
+        self.file_offer = PixelSizeOffer(rows, self.viewer, self.background, self._learn_of_file)
         rows.add(effort_choice())
         self.add_run(rows, "Train", "Train on the labels as they are now.")
         self.plot = TrainingPlot()
@@ -110,7 +122,10 @@ class TrainDock(EngineDock):
             self.add_folded("Network", "Network, patches, device and the like."),
         )
         more = self.add_folded("More images", "Train on several images at once.")
-        self.pair_list = PairList(more, self._chosen, lambda: self.viewer.layers)
+        settings, layers = self.settings, lambda: self.viewer.layers
+        fields = (self.image, self.labels, settings.annotated, settings.axes)
+        self.chosen = Chosen(*fields, layers)
+        self.pair_list = PairList(more, self.chosen.pair, layers)
         model = self.add_folded("Model", "What the model is called and what it starts from.")
         model.add(optional("model_name", "The name of the model; it appears in the Segment dock."))
         model.add(
@@ -124,26 +139,18 @@ class TrainDock(EngineDock):
 
     # -- what is chosen -----------------------------------------------------------------------
 
-    def _chosen(self) -> LayerPair | None:
-        image, labels = self.image.value, self.labels.value
-        return None if image is None or labels is None else (image, labels)
-
     def chosen_layers(self) -> list[Layer]:
         """Return the layers that are painted on; no result is written to them."""
         if not self.docked:
             return []
-        chosen = [self.labels.value, *(labels for _, labels in self.pair_list.pairs())]
+        chosen = [self.labels.value, *(pair.labels for pair in self.pair_list.pairs())]
         return [layer for layer in chosen if layer is not None]
 
     def suggest_layers(self) -> None:
-        """Choose the active or only image, and the only labels layer that fits it."""
-        super().suggest_layers()
-        image = self.image.value
-        if image is not None:
-            labels = [layer for layer in self.viewer.layers if isinstance(layer, Labels)]
-            fitting = [layer for layer in labels if not self._misfit(image, layer)]
-            if len(fitting) == 1:
-                self.labels.suggest(fitting[0])
+        """Choose the active or only image, and the only labels layer that lies on it."""
+        with self.chosen.suggesting():
+            super().suggest_layers()
+        self.painted.suggest()
 
     def missing(self) -> str:
         """Return what is missing for a training, all of it."""
@@ -154,64 +161,38 @@ class TrainDock(EngineDock):
             wanted.append("a labels layer (New adds an empty one)")
         if wanted:
             return f"To train, choose {' and '.join(wanted)}."
-        return self._misfit(self.image.value, self.labels.value)
+        return self.painted.problem()
 
-    def _misfit(self, image: Image, labels: Labels) -> str:
-        """Return why labels do not fit an image, naming both; "" if they do."""
-        try:
-            self._snapshot(image, labels, copy=False)
-        except UnetNapariError as error:
-            return str(error)
-        return ""
-
-    def _snapshot(self, image: Image, labels: Labels, *, copy: bool) -> Snapshot:
-        axes, annotated = self.settings.axes.value, self.settings.annotated.value
-        return take_snapshot(image, labels, axes, annotated, copy=copy)
-
-    def _add_labels(self) -> None:
-        image = self.image.value
-        if image is None:
-            self.status.say("To add labels, choose an image first.")
-            return
-        try:
-            self.labels.value = new_labels(self.viewer, image, self.settings.axes.value)
-        except UnetNapariError as error:
-            self.status.say(str(error), error=True)
-
-    def _inspect(self) -> None:
-        """Look at what is painted, beside the viewer."""
-        chosen = self._chosen() if self.docked else None
-        if chosen is None or self.missing():
-            self.detection.clear()
-        else:
-            self.detection.look(self._snapshot(*chosen, copy=False), self._rules())
-
-    def _rules(self) -> dict[str, Any]:
-        return {
-            "task": self.task.value,
-            "unpainted": self.settings.unpainted.value,
-            "ndim": self.settings.dimensions.value,
-        }
+    def _learn_of_file(self) -> None:
+        """Go by what is known of the image's file: other axes may ask for other labels."""
+        if self.docked:
+            self.painted.suggest()
+            self.refresh_run()
+            self.painted.watch.touch()
 
     # -- the training -------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Take the labels as they are, and start to train on them."""
-        image, labels = self.image.value, self.labels.value
+        pair = self.painted.pair()
+        read_facts(pair.image)  # known already, but to a script that chooses and clicks at once
         self.segment.visible = False
         self.plot.clear()
         self.line = StatusLine()
-        self.in_background(self._request(), lambda job: self._begun(job, image, labels))
+        self._claim = Claim(self.model_name.value or self._usual_name())
+        request = self._request(self._claim.path)
+        self.chosen.use()
+        self.in_background(request, lambda job: self._begun(job, pair.image, pair.labels))
 
-    def _request(self) -> Callable[[], TrainJob]:
+    def _request(self, output: Path) -> Callable[[], TrainJob]:
         """Take the labels as they are; what is returned makes them readable by the engine."""
         return partial(
             train_job,
             self.job,
-            [self._snapshot(*pair, copy=True) for pair in self.pair_list.with_chosen()],
-            rules=self._rules(),
+            [pair.snapshot(copy=True) for pair in self.pair_list.with_chosen()],
+            rules=self.painted.rules(),
             values=self.settings.values(task=self.task.value, effort=self.effort.value),
-            output=model_path(self.model_name.value or self._usual_name()),
+            output=output,
             start_from=self.start_from.value,
         )
 
@@ -222,14 +203,18 @@ class TrainDock(EngineDock):
         elif self.missing():
             self.status.say(self.missing())
         else:
-            self.start(lambda: self.in_background(self._request(), self._draw_augmentation))
+            self.start(self._begin_picture)
+
+    def _begin_picture(self) -> None:
+        request = self._request(model_path("picture"))  # which is not written
+        self.in_background(request, self._draw_augmentation)
 
     def _draw_augmentation(self, request: TrainJob) -> None:
         self.job.start(AugmentationJob(request.pairs, request.config))
 
     def _usual_name(self) -> str:
         kind = "cells" if self.task.value == "cells" else "classes"
-        return unused_name(f"{self.image.value.name} {kind}")
+        return f"{self.image.value.name} {kind}"
 
     def _begun(self, request: TrainJob, image: Image, labels: Labels) -> None:
         self.job.start(request)
@@ -246,6 +231,7 @@ class TrainDock(EngineDock):
         if isinstance(event, Started):
             self.status.native.setToolTip(f"{event.describe()}\n{event.validation}")
             self.show_progress(None, "First steps…")
+            self._guard.begin(self.native)
         elif isinstance(event, Step):
             self.plot.show()
             self.plot.add_loss(event.step, event.loss)
@@ -257,7 +243,7 @@ class TrainDock(EngineDock):
 
     def on_result(self, result: Mapping[str, Any]) -> None:
         """Say where the model is, and offer to use it."""
-        self._end_preview()
+        self._end_training()
         if "picture" in result:
             self.status.say("The picture shows parts of the image as the network sees them.")
             about = "Labels are in colour; what says nothing to the network is darkened."
@@ -267,8 +253,7 @@ class TrainDock(EngineDock):
             self.status.say("Stopped before there was a model to keep.")
             return
         path = Path(result["model"])
-        score = self.line.score(result)
-        self.status.say(f"{result['reason']} Model '{path.stem}' saved{score}.")
+        self.status.say(training_result(result, str(self.model_name.value).strip()))
         self.status.native.setToolTip(str(path))
         self.model_name.value = ""
         self._model = path.stem
@@ -277,22 +262,26 @@ class TrainDock(EngineDock):
 
     def fail(self, error: Exception) -> None:
         """End the training with one readable message."""
-        self._end_preview()
+        self._end_training()
         super().fail(error)
 
     def leave(self) -> None:
         """End everything that goes on, as long as the widgets are there."""
-        self._end_preview()
+        self._end_training()
         super().leave()
 
     def close(self, *_: object) -> None:
         """End the engine and follow no layer any more; the widgets may be gone already."""
-        self.watch.close()
+        self.painted.watch.close()
         super().close()
 
-    def _end_preview(self) -> None:
+    def _end_training(self) -> None:
         if self.preview is not None:
             self.preview.stop()
+        if self._claim is not None:
+            self._claim.release()
+        self._claim = None
+        self._guard.end()
 
     def _open_segment(self) -> None:
         """Open the other dock with this image and this model."""

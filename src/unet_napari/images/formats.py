@@ -47,7 +47,8 @@ def is_image_name(name: str) -> bool:
         return False
     lower = name.lower()
     if lower.endswith(MICROSCOPE_SUFFIXES):
-        return importlib.util.find_spec("bioio") is not None
+        reader = "oirfile" if lower.endswith(".oir") else "bioio"
+        return importlib.util.find_spec(reader) is not None
     return lower.endswith(_TIFF_SUFFIXES + _ZARR_SUFFIXES + PICTURE_SUFFIXES)
 
 

@@ -10,6 +10,7 @@ from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images.axes import guess_axes
 from unet_napari.images.formats import image_name
 from unet_napari.images.image import Image, check_pixels, override
+from unet_napari.images.read_microscope import is_microscope_file, open_microscope
 from unet_napari.images.read_picture import open_picture, picture_format
 from unet_napari.images.read_tiff import open_tiff
 from unet_napari.images.read_zarr import is_zarr, open_zarr
@@ -28,20 +29,25 @@ def read_image(
     axes: str | None = None,
     pixel_size: Mapping[str, float] | None = None,
     channel: int | None = None,
+    scene: int | str | None = None,
 ) -> Image:
     """Open an image file without reading its pixels.
 
     Parameters
     ----------
     path
-        A TIFF file (ImageJ, OME, plain, or a microscope's), a PNG, JPEG or BMP picture, or the
-        folder of a zarr array or OME-Zarr image.
+        A TIFF file (ImageJ, OME, plain, or a microscope's), a PNG, JPEG or BMP picture, the
+        folder of a zarr array or OME-Zarr image, or, with the extra ``bioio``, a CZI, LIF, ND2
+        or OIR file.
     axes
         What the axes are, in place of what the file says.
     pixel_size
         Micrometres per pixel for some axes, in place of what the file says.
     channel
         Use this channel alone, counted from 0.
+    scene
+        Which image of a CZI, LIF or ND2 file that holds several: its number, from 0, or its
+        name; by default the first, with a warning.
 
     Returns
     -------
@@ -59,7 +65,7 @@ def read_image(
             raise ImageError(f"{path} does not exist")
         if path.is_dir() and not is_zarr(path):
             raise ImageError(f"{path} is a folder, and not one of a zarr image")
-        data, stored_axes, stored_size = _open(path)
+        data, stored_axes, stored_size = _open(path, scene)
     except OSError as error:
         raise ImageError(f"{path} cannot be opened: {error.strerror or error}") from error
     check_pixels(data, str(path))
@@ -77,11 +83,13 @@ def read_image(
     return image
 
 
-def _open(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
+def _open(path: Path, scene: int | str | None) -> tuple[LazyArray, str | None, dict[str, float]]:
     """Open what is there with what reads it; the content decides, not the name."""
     if path.is_dir():
         return open_zarr(path)
-    return open_picture(path) if picture_format(path) else open_tiff(path)
+    if picture_format(path):
+        return open_picture(path)
+    return open_microscope(path, scene) if is_microscope_file(path) else open_tiff(path)
 
 
 def _warn_of_unknown(image: Image, path: Path) -> None:

@@ -3,7 +3,7 @@ import pytest
 import zarr
 
 from unet_napari import Model, attention_maps, predict, segment, train
-from unet_napari.errors import ImageError, LabelsError, SettingsError
+from unet_napari.errors import ImageError, LabelsError, OutputError, SettingsError
 from unet_napari.images import Image
 from unet_napari.metrics import average_precision
 
@@ -33,6 +33,28 @@ def test_maps_are_probabilities_of_the_whole_image(trained_model, painted_nuclei
     assert maps.max() <= 1
     assert maps[0][truth > 0].mean() > 0.8
     assert maps[0][truth == 0].mean() < 0.2
+
+
+def test_the_maps_of_a_film_have_its_time_after_the_maps(trained_model, painted_nuclei):
+    image, _ = painted_nuclei
+    film = np.stack([image, image[::-1], image[:, ::-1]])[:, 16:64, :96]
+    maps = predict(film, trained_model, axes="TYX")
+    assert maps.shape == (3, 3, 48, 96)
+    statistics = trained_model.normalisation.measure(Image(film, "TYX"))
+    for frame, pixels in enumerate(film):
+        alone = trained_model.normalisation.apply(pixels[np.newaxis], statistics)
+        assert maps[0, frame][alone[0] > 0.5].mean() > 0.6 > maps[0, frame][alone[0] < 0.1].mean()
+    out = np.zeros_like(maps)
+    assert predict(film, trained_model, axes="TYX", out=out) is out
+    np.testing.assert_array_equal(out, maps)
+
+
+@pytest.mark.parametrize("function", [predict, segment])
+def test_an_array_for_the_result_that_does_not_fit_is_refused_first(
+    function, trained_model, painted_nuclei
+):
+    with pytest.raises(OutputError, match=r"out has the shape \(5, 6\), but the result \("):
+        function(painted_nuclei[0], trained_model, out=np.zeros((5, 6)), on_progress=pytest.fail)
 
 
 def test_results_go_where_the_caller_wants_them(trained_model, painted_nuclei, tmp_path):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from unet_napari.errors import LabelsError
+from unet_napari.errors import LabelsError, OutputError
 from unet_napari.heap import keep_freed_memory
 from unet_napari.inference.config import DEFAULT_MODEL
 from unet_napari.inputs import image_for, inference_config, pair_up, with_thresholds
@@ -124,8 +124,9 @@ def predict(
         A model, or the name or path of one.
     axes, scale
         As for `train`.
-    out : array-like of float32, shape (K, *spatial), optional
-        Numpy, memory-mapped or zarr array to write into; made where not given.
+    out : array-like of float32, shape (K, [T,] *spatial), optional
+        Numpy, memory-mapped or zarr array to write into; made where not given. The time axis
+        of a time series comes after the maps.
     on_progress : callable, optional
         Called with each `Progress`; an exception it raises stops the prediction.
     **settings
@@ -133,16 +134,16 @@ def predict(
 
     Returns
     -------
-    array of float32, shape (K, *spatial)
+    array of float32, shape (K, [T,] *spatial)
         `out`; K is 3 (foreground, boundary, distance) for ``cells``, the number of classes for
         ``semantic``.
     """
-    from unet_napari.inference.predict import predict_steps
+    from unet_napari.inference import predict_steps, result_shape
 
     loaded = _load(model)
     source = image_for(loaded, image, axes=axes, scale=scale)
-    if out is None:
-        out = np.zeros((loaded.task.out_channels, *source.shape), np.float32)
+    shape = (loaded.task.out_channels, *result_shape(source))
+    out = np.zeros(shape, np.float32) if out is None else _fitting(out, shape)
     for step in predict_steps(source, loaded, out, inference_config(loaded, axes, settings)):
         if on_progress is not None:
             on_progress(step)
@@ -198,8 +199,8 @@ def segment(
 
     loaded = with_thresholds(_load(model), thresholds or {})
     source = image_for(loaded, image, axes=axes, scale=scale)
-    if out is None:
-        out = np.zeros(result_shape(source), np.uint32)
+    shape = result_shape(source)
+    out = np.zeros(shape, np.uint32) if out is None else _fitting(out, shape)
     for step in segment_steps(source, loaded, out, inference_config(loaded, axes, settings)):
         if on_progress is not None:
             on_progress(step)
@@ -290,6 +291,13 @@ def _load(model: Model | str | Path) -> Model:
     from unet_napari.model import Model
 
     return model if isinstance(model, Model) else Model.load(model)
+
+
+def _fitting(out: Any, shape: tuple[int, ...]) -> Any:  # noqa: ANN401
+    """Return the array to write into; raises `OutputError`, before the work, if it does not fit."""
+    if tuple(out.shape) != shape:
+        raise OutputError(f"out has the shape {tuple(out.shape)}, but the result {shape}.")
+    return out
 
 
 def _as_list(value: Any) -> list[Any]:  # noqa: ANN401

@@ -146,7 +146,7 @@ def _own_position(
     tif: tifffile.TiffFile, series: tifffile.TiffPageSeries
 ) -> tifffile.TiffPageSeries:
     """Take out of a run of Micro-Manager the first position that is in this file."""
-    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    axes, shape = series.axes, series.shape
     place = axes.find("R")
     if place < 0 or shape[place] == 1:
         return series

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +10,7 @@ import imagecodecs
 import numpy as np
 import torch
 
-from unet_napari.errors import ModelFileError, OutputError, SettingsError
+from unet_napari.errors import ModelFileError, SettingsError
 from unet_napari.images import Normalisation
 from unet_napari.model_file import (
     INFO,
@@ -22,7 +21,7 @@ from unet_napari.model_file import (
     write_container,
 )
 from unet_napari.model_info import decode_thumbnail, find_model
-from unet_napari.model_schema import ModelInfo, parse_info
+from unet_napari.model_schema import ModelInfo, encode_info, parse_info
 from unet_napari.networks import Network, build_network
 from unet_napari.tasks import Task, make_task
 from unet_napari.weights import encode_weights, load_weights
@@ -130,13 +129,7 @@ class Model:
         path = Path(path)
         if path.suffix != SUFFIX:
             path = path.with_name(path.name + SUFFIX)
-        text = json.dumps(self.info.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-        data = text.encode("utf-8", "surrogatepass")
-        try:
-            parse_info(data)  # whatever is saved can be loaded
-        except ModelFileError as error:
-            raise OutputError(f"The model cannot be saved: {error}.") from error
-        members = {INFO: data, WEIGHTS: encode_weights(self.network, half=half)}
+        members = {INFO: encode_info(self.info), WEIGHTS: encode_weights(self.network, half=half)}
         if self.thumbnail is not None:
             members[THUMBNAIL] = bytes(imagecodecs.png_encode(np.ascontiguousarray(self.thumbnail)))
         write_container(path, members, overwrite=overwrite)

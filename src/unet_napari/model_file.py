@@ -39,7 +39,8 @@ SUFFIX = ".unet"
 INFO, WEIGHTS, THUMBNAIL = "model.json", "weights.safetensors", "thumbnail.png"
 
 # The largest each member may be, in bytes: well above any real model, far below what hurts.
-_LIMITS = {INFO: 1 << 20, WEIGHTS: 2 << 30, THUMBNAIL: 1 << 20}
+LARGEST_INFO = 1 << 20  # bytes of model.json
+_LIMITS = {INFO: LARGEST_INFO, WEIGHTS: 2 << 30, THUMBNAIL: 1 << 20}
 
 # The records of a zip file (PKWARE APPNOTE 4.3.7, 4.3.12 and 4.3.16).
 _LOCAL = struct.Struct("<4s5H3I2H")

@@ -7,14 +7,14 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.errors import ModelFileError, SettingsError
+from unet_napari.errors import ModelFileError, OutputError, SettingsError
 from unet_napari.model_description import describe_model
-from unet_napari.model_file import INFO
+from unet_napari.model_file import INFO, LARGEST_INFO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["FORMAT", "ModelInfo", "check_name", "parse_info"]
+__all__ = ["FORMAT", "ModelInfo", "check_name", "encode_info", "parse_info"]
 
 FORMAT = 1  # raised when an older unet-napari could misread what is saved
 
@@ -114,6 +114,25 @@ def parse_info(data: bytes) -> ModelInfo:
             raise ModelFileError(f"its halo has not {content['ndim']} numbers")
         content["halo"] = tuple(content["halo"])
     return ModelInfo(**content)
+
+
+def encode_info(info: ModelInfo) -> bytes:
+    """Return the bytes of a ``model.json``, after a check that `parse_info` will take them.
+
+    Raises
+    ------
+    OutputError
+        If it would not.
+    """
+    text = json.dumps(info.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+    data = text.encode("utf-8", "surrogatepass")
+    try:
+        parse_info(data)
+    except ModelFileError as error:
+        raise OutputError(f"The model cannot be saved: {error}.") from error
+    if len(data) > LARGEST_INFO:
+        raise OutputError(f"The model cannot be saved: its {INFO} is larger than 1 MiB.")
+    return data
 
 
 def check_name(name: str) -> None:

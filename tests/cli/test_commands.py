@@ -383,3 +383,17 @@ def test_a_time_series_of_stacks_is_trained_on_and_evaluated(tmp_path, named):
                "--device", "cpu", "--network-option", "features=[4,8]",
                "--patch", "16,16") == 0  # fmt: skip
     assert run("evaluate", *pair, "--model", model) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "note", "message"),
+    [("x" * 210, "a=b", "at most 200 characters"), ("new", "a=" + "b" * 20_000, "cannot be saved")],
+)
+def test_a_model_that_cannot_be_described_is_not_trained(
+    folder, monkeypatch, capsys, name, note, message
+):
+    monkeypatch.setattr("unet_napari.training.trainer.Trainer.run", lambda _: pytest.fail("began"))
+    assert run("train", "--images", folder / "image.tif", "--labels", folder / "truth.tif",
+               "--task", "cells", "--ndim", 2, "--output", folder / f"{name}.unet",
+               "--device", "cpu", "--note", note) == 2  # fmt: skip
+    assert message in capsys.readouterr().err

@@ -262,3 +262,24 @@ def test_few_cells_judge_coarsely():
     assert CellsTask().uncertainty(1.0, labels, annotated) == 0
     annotated[:, :20] = False
     assert CellsTask().uncertainty(0.5, [labels], [annotated]) == pytest.approx(0.5 / 2**0.5)
+
+
+@pytest.mark.parametrize(("width", "found"), [(1, 1), (2, 3), (3, 10)])
+def test_touching_cells_of_one_or_two_pixels_come_out_as_one(width, found):
+    """The limit that `check_labels` warns of, and docs/cell-head.md states."""
+    labels = np.broadcast_to(np.repeat(np.arange(1, 11), width), (30, 10 * width)).copy()
+    task = CellsTask(min_size=0)
+    # Of the two at the border nobody knows where they end: they have a middle.
+    assert task.decode(perfect_maps(labels, task)).max() == found
+    apart = np.insert(labels, np.arange(width, 10 * width, width), 0, axis=1)
+    assert task.decode(perfect_maps(apart, task)).max() == 10
+
+
+def test_what_is_usual_stays_where_there_are_too_few_images_to_tell():
+    labels = balls((60, 60), [(15, 15), (45, 45), (15, 45), (45, 15), (30, 30)], 6)
+    task = CellsTask(least_confidence=0.9, most_coverage=0.7)
+    maps, whole = perfect_maps(labels, task), np.ones(labels.shape, bool)
+    tuned = task.tuned([maps] * 3, [labels] * 3, [whole] * 3)
+    assert (tuned.least_confidence, tuned.most_coverage) == (0.9, 0.7)
+    tuned = task.tuned([maps] * 10, [labels] * 10, [whole] * 10)
+    assert tuned.least_confidence == 1.0

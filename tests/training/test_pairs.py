@@ -6,7 +6,8 @@ import pytest
 from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
 from unet_napari.images import Image, Normalisation
 from unet_napari.training import Pair, TrainConfig
-from unet_napari.training.pairs import check_pairs, load_samples, spacing_of
+from unet_napari.training.check_pairs import check_pairs
+from unet_napari.training.pairs import load_samples, spacing_of
 from unet_napari.training.sample import focus
 
 GIB = 2**30
@@ -179,3 +180,16 @@ def test_labels_are_viewed_with_the_axes_of_the_image():
 def test_a_movie_of_tracked_cells_is_not_in_pieces():
     movie = np.stack([painted((20, 20), np.s_[x : x + 4, 2:6]) for x in (2, 8, 14)])
     check_pairs([Pair(Image(ramp((3, 20, 20)), "TYX"), movie)], TrainConfig())
+
+
+def test_images_of_unlike_pixel_size_are_warned_of():
+    def pair(size, name):
+        image = Image(ramp((9, 9)), "YX", {"Y": size, "X": size}, name=name)
+        return Pair(image, painted((9, 9), np.s_[2:4, 2:4]))
+
+    message = r"along X: 0\.2 µm in fine, 2 µm in coarse.* 10 times as large"
+    with pytest.warns(UnetNapariWarning, match=message) as warned:
+        check_pairs([pair(1, "middle"), pair(0.2, "fine"), pair(2, "coarse")], TrainConfig())
+    assert len(warned) == 1
+    unknown = Pair(Image(ramp((9, 9)), "YX"), painted((9, 9), np.s_[2:4, 2:4]))
+    check_pairs([pair(0.2, "fine"), pair(0.24, "like it"), unknown], TrainConfig())

@@ -128,6 +128,7 @@ def _add_augmentation(group: argparse._ArgumentGroup) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from unet_napari.atomic import check_output
     from unet_napari.model import Model
+    from unet_napari.model_schema import check_name, encode_info
     from unet_napari.training.keep import Keeper
     from unet_napari.training.trainer import Trainer
 
@@ -141,7 +142,9 @@ def _run(arguments: argparse.Namespace) -> int:
     pairs, attempts = _pairs(arguments)
     start_from = Model.load(arguments.start_from) if arguments.start_from else None
     check_output(arguments.output, overwrite=arguments.overwrite)
+    check_name(arguments.output.stem)
     trainer = Trainer(pairs, config, start_from=start_from)
+    encode_info(_finished(trainer.model, arguments).info)  # the notes, too, can be saved
     keeper = Keeper(trainer, lambda model: _save(model, arguments))
     line = ProgressLine("training")
     try:
@@ -157,10 +160,15 @@ def _run(arguments: argparse.Namespace) -> int:
     return attempts.report()
 
 
-def _save(model: Model, arguments: argparse.Namespace) -> None:
+def _finished(model: Model, arguments: argparse.Namespace) -> Model:
+    """Give a model what the command says about it."""
     model.name = arguments.output.stem
     model.provenance["notes"] = dict(arguments.note)
-    model.save(arguments.output, overwrite=True)
+    return model
+
+
+def _save(model: Model, arguments: argparse.Namespace) -> None:
+    _finished(model, arguments).save(arguments.output, overwrite=True)
 
 
 def _show_augmentation(path: Path, pairs: list[Pair], config: TrainConfig) -> None:

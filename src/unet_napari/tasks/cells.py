@@ -186,11 +186,14 @@ class CellsTask(Task):
         Foreground and seed threshold over a small grid, then the boundary threshold, by AP at
         IoU 0.5 and 0.7, on the first two million pixels; they change only for a gain of more than
         a cell's worth. `min_size` is half the size of the smallest cells. With too few cells to
-        judge, the task stays as it is. What is usual is measured with the thresholds found.
+        judge, the task stays as it is. What is usual is measured with the thresholds found; with
+        too few images to tell, it stays as it is, too.
         """
         images = as_list(maps)
         fitted = self._fitted(images, as_list(labels), as_list(annotated))
         least, most = usual(fitted._rule, [pack(image) for image in images])
+        if (least, most) == (CellsTask.least_confidence, CellsTask.most_coverage):
+            return fitted
         return dataclasses.replace(fitted, least_confidence=least, most_coverage=most)
 
     def _fitted(

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
+from unet_napari.errors import LabelsError, UnetNapariWarning
 from unet_napari.label_axes import fit_labels, labels_shape
-from unet_napari.label_blocks import painted_box, tally
-from unet_napari.labels import annotated_mask, check_labels
+from unet_napari.label_blocks import painted_box
+from unet_napari.labels import annotated_mask
 from unet_napari.training.background import evident_background
 from unet_napari.training.sample import Region, Sample
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from unet_napari.images import Image, LazyArray, Normalisation, Statistics
     from unet_napari.training.config import TrainConfig
 
-__all__ = ["Pair", "check_pairs", "load_samples", "spacing_of"]
+__all__ = ["Pair", "load_samples", "spacing_of"]
 
 # Image around the annotated pixels that patches may show, in pixels per axis.
 _CONTEXT = {2: 128, 3: 32}
@@ -65,7 +65,7 @@ class _Place(NamedTuple):
     """Where something was painted; nothing of the image has been read yet."""
 
     pair: Pair
-    group: int
+    number: int  # of the pair
     image: Image  # one frame, or one slice of it
     key: tuple[int, ...]  # of the frame and slice, in labels and annotated
     region: Region
@@ -75,78 +75,28 @@ class _Place(NamedTuple):
         return math.prod(part.stop - part.start for part in self.region)
 
 
-def check_pairs(pairs: Sequence[Pair], config: TrainConfig) -> None:
-    """Check everything that can be told before an image is read.
-
-    Raises
-    ------
-    ImageError, LabelsError
-        If images and labels do not fit each other, the network's axes or the task, or the images
-        differ in their number of channels.
-    """
-    if not pairs:
-        raise LabelsError("There is nothing to train on: give at least one image with its labels.")
-    first = pairs[0].image
-    for pair in pairs:
-        if pair.image.ndim < config.ndim:
-            raise ImageError(
-                f"{pair.image.name} is a {pair.image.ndim}D image, but the network is "
-                f"{config.ndim}D: choose a {pair.image.ndim}D network, or open a stack."
-            )
-        if pair.image.channels != first.channels:
-            raise ImageError(
-                f"{first.name} has {first.channels} channel(s), but {pair.image.name} has "
-                f"{pair.image.channels}: train on images of one kind."
-            )
-    _check_paint(pairs, config)
-
-
-def _check_paint(pairs: Sequence[Pair], config: TrainConfig) -> None:
-    """Check what was painted; an image may lack what others have."""
-    ids: set[int] = set()
-    lacking: LabelsError | None = None
-    for pair in pairs:
-        try:
-            painting = check_labels(
-                pair.labels,
-                pair.shape,
-                task=config.task,
-                unpainted=config.unpainted,
-                annotated=pair.annotated,
-                ndim=config.ndim,
-                spacing=spacing_of(pair.image, config.ndim),
-            )
-        except LabelsError as error:
-            found = _plain_ids(pair)
-            if len(pairs) == 1 or found is None:
-                raise
-            lacking = error
-            ids.update(found)
-            continue
-        ids.update(painting.ids)
-        if painting.problem:
-            warnings.warn(f"{pair.image.name}: {painting.problem}", UnetNapariWarning, stacklevel=4)
-    if lacking is not None and len(ids) < {"cells": 1, "semantic": 2}[config.task]:
-        raise lacking
-
-
-def _plain_ids(pair: Pair) -> set[int] | None:
-    """Return the painted ids if the labels have the right shape and hold nothing but ids."""
-    if tuple(pair.labels.shape) != pair.shape:
-        return None
-    try:
-        return set(tally(pair.labels).painted)
-    except LabelsError:
-        return None
-
-
 def load_samples(
-    pairs: Sequence[Pair], config: TrainConfig, normalisation: Normalisation, memory: int
+    pairs: Sequence[Pair],
+    config: TrainConfig,
+    normalisation: Normalisation,
+    memory: int,
+    groups: Sequence[int] | None = None,
 ) -> list[Sample]:
     """Read what training needs: the painted areas and some image around them.
 
     With ``config.ndim == 2`` each painted slice of a stack is a sample of its own. Where all
     of it would not fit into `memory` bytes, a random part (drawn from the seed) is read.
+
+    Parameters
+    ----------
+    pairs, config
+        What to train on, and how.
+    normalisation
+        How brightness is scaled.
+    memory
+        Bytes that the samples may take.
+    groups
+        Number of the image of each pair, see `image_groups`; None: each has its own.
 
     Raises
     ------
@@ -158,13 +108,17 @@ def load_samples(
     UnetNapariWarning
         If a part is left out.
     """
-    places = [place for group, pair in enumerate(pairs) for place in _places(pair, group, config)]
+    groups = range(len(pairs)) if groups is None else groups
+    places = [place for number, pair in enumerate(pairs) for place in _places(pair, number, config)]
     places = _affordable(places, memory, config.seed)
     # Of the whole stack or series, as in inference: a slice alone may hold nothing at all.
     statistics = {
-        group: normalisation.measure(pairs[group].image) for group in {p.group for p in places}
+        number: normalisation.measure(pairs[number].image) for number in {p.number for p in places}
     }
-    loaded = (_load(p, config, normalisation, statistics[p.group]) for p in places)
+    loaded = (
+        _load(place, groups[place.number], config, normalisation, statistics[place.number])
+        for place in places
+    )
     samples = [sample for sample in loaded if sample is not None]
     if not samples:
         raise LabelsError("Nothing is painted: paint a few cells or classes, then train.")
@@ -180,13 +134,13 @@ def spacing_of(image: Image, ndim: int) -> tuple[float, ...]:
     return tuple(size / min(known) for size in known)
 
 
-def _places(pair: Pair, group: int, config: TrainConfig) -> Iterator[_Place]:
+def _places(pair: Pair, number: int, config: TrainConfig) -> Iterator[_Place]:
     whole = config.unpainted == "background"
     for image, index in _frames(pair, config.ndim):
         region = _painted(pair, index, image.shape, whole=whole)
         if region is not None:
             for block in _blocks(region):
-                yield _Place(pair, group, image, index, block)
+                yield _Place(pair, number, image, index, block)
 
 
 def _frames(pair: Pair, ndim: int) -> Iterator[tuple[Image, tuple[int, ...]]]:
@@ -254,7 +208,11 @@ def _affordable(places: list[_Place], memory: int, seed: int) -> list[_Place]:
 
 
 def _load(
-    place: _Place, config: TrainConfig, normalisation: Normalisation, statistics: Statistics
+    place: _Place,
+    group: int,
+    config: TrainConfig,
+    normalisation: Normalisation,
+    statistics: Statistics,
 ) -> Sample | None:
     index = (*place.key, *place.region)
     labels = np.asarray(place.pair.labels[index])
@@ -276,7 +234,7 @@ def _load(
         image,
         _as_ids(labels, config.task),
         annotated,
-        place.group,
+        group,
         tuple(part.start for part in place.region),
     )
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,19 +16,22 @@ from unet_napari.errors import SettingsError
 from unet_napari.images import Normalisation
 from unet_napari.measure import diameters
 from unet_napari.networks import build_network
-from unet_napari.tasks import Task, make_task
-from unet_napari.tasks.losses import frequency_weights
 from unet_napari.training.augment import Augmenter
+from unet_napari.training.check_pairs import check_pairs
+from unet_napari.training.choose_task import choose_task
 from unet_napari.training.configure import Data, Setup, choose_setup
+from unet_napari.training.identity import fingerprint, image_groups
 from unet_napari.training.learner import Randomness
-from unet_napari.training.pairs import check_pairs, load_samples, spacing_of
+from unet_napari.training.pairs import load_samples, spacing_of
 from unet_napari.training.patches import PatchSampler
+from unet_napari.training.provenance import describe_data
 from unet_napari.training.split import Split, split_samples
 from unet_napari.training.validate import choose_crops
 
 if TYPE_CHECKING:
     from unet_napari.model import Model
     from unet_napari.networks.base import Network
+    from unet_napari.tasks import Task
     from unet_napari.training.config import TrainConfig
     from unet_napari.training.pairs import Pair
     from unet_napari.training.sample import Sample
@@ -63,6 +65,8 @@ class Prepared:
         Parts of what is held out, as many as can be judged each time.
     samples
         Number of images or slices that hold annotated pixels.
+    images
+        What the provenance says about the images, see `describe_data`.
     setup
         What was chosen.
     network
@@ -78,6 +82,7 @@ class Prepared:
     split: Split
     crops: list[Sample]
     samples: int
+    images: dict[str, Any]
     setup: Setup
     network: Network
 
@@ -115,7 +120,10 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
     device = choose_device(config.device, config.ndim)
     memory = config.memory or available_memory(_CPU) // 2
     normalisation = Normalisation() if start_from is None else start_from.normalisation
-    samples = load_samples(pairs, config, normalisation, memory // 4)
+    images = [pair.image for pair in pairs]
+    prints = [fingerprint(image) for image in images]
+    groups = image_groups(images, prints)
+    samples = load_samples(pairs, config, normalisation, memory // 4, groups)
     spacing = spacing_of(pairs[0].image, config.ndim)
     split = split_samples(
         samples,
@@ -125,7 +133,8 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         context=_CONTEXT,
         seed=config.seed,
     )
-    task = _make_task(config, samples, spacing)
+    known = None if start_from is None else start_from.task
+    task = choose_task(config, samples, split.training, spacing, known)
     if device.type != "cpu" and config.memory is None:
         memory = available_memory(device) // 2
     old = None if start_from is None else start_from.network
@@ -150,6 +159,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         split=split,
         crops=crops,
         samples=len(samples),
+        images=describe_data(images, prints),
         setup=setup,
         network=network,
     )
@@ -175,22 +185,6 @@ def _take_weights(network: Network, old: Network) -> None:
     fresh = network.state_dict()
     kept = {k: v for k, v in old.state_dict().items() if v.shape == fresh[k].shape}
     network.load_state_dict({**fresh, **kept})
-
-
-def _make_task(config: TrainConfig, samples: Sequence[Sample], spacing: Sequence[float]) -> Task:
-    settings: dict[str, Any] = {"name": config.task, **config.task_options}
-    if config.task == "cells":
-        return make_task({"anisotropy": list(spacing), **settings})
-    counts: Counter[int] = Counter()
-    for sample in samples:
-        ids, pixels = np.unique(sample.labels[sample.annotated], return_counts=True)
-        counts.update(dict(zip(ids.tolist(), pixels.tolist(), strict=True)))
-    settings = {"classes": sorted(counts), **settings}
-    criterion = settings.get("criterion")
-    if isinstance(criterion, Mapping) and criterion.get("class_weights") == "frequency":
-        weights = frequency_weights([counts[number] for number in settings["classes"]])
-        settings["criterion"] = {**criterion, "class_weights": list(weights)}
-    return make_task(settings)
 
 
 def _describe(

@@ -10,27 +10,47 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from unet_napari.images.sample import sample_blocks
-
 if TYPE_CHECKING:
-    from unet_napari.training.pairs import Pair
+    from unet_napari.images import Image
 
 __all__ = ["describe_data", "describe_versions"]
 
+_LISTED = 200  # images; a model file holds a limited number of values
+_NAME = 200  # characters
 
-def describe_data(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
-    """Return for each image its name, axes, shape, dtype and a hash of a sample of its pixels."""
-    return [
+
+def describe_data(images: Sequence[Image], prints: Sequence[str]) -> dict[str, Any]:
+    """Describe the training images.
+
+    Parameters
+    ----------
+    images
+        Of any number.
+    prints
+        The `fingerprint` of each.
+
+    Returns
+    -------
+    dict
+        ``data``: for each image its name, axes, shape, dtype, pixel size and fingerprint. Of more
+        than 200 images, ``more_data`` has the number of the others, and a hash of theirs.
+    """
+    described = [
         {
-            "name": pair.image.name,
-            "axes": pair.image.axes,
-            "shape": [int(size) for size in pair.image.data.shape],
-            "dtype": str(np.dtype(pair.image.data.dtype)),
-            "pixel_size": dict(pair.image.pixel_size),
-            "sha256": _hash(pair),
+            "name": _shown(image.name),
+            "axes": image.axes,
+            "shape": [int(size) for size in image.data.shape],
+            "dtype": str(np.dtype(image.data.dtype)),
+            "pixel_size": dict(image.pixel_size),
+            "sha256": pixels,
         }
-        for pair in pairs
+        for image, pixels in zip(images[:_LISTED], prints, strict=False)
     ]
+    more = prints[_LISTED:]
+    if not more:
+        return {"data": described}
+    together = hashlib.sha256("".join(more).encode()).hexdigest()
+    return {"data": described, "more_data": {"images": len(more), "sha256": together}}
 
 
 def describe_versions() -> dict[str, str]:
@@ -42,8 +62,6 @@ def describe_versions() -> dict[str, str]:
     }
 
 
-def _hash(pair: Pair) -> str:
-    digest = hashlib.sha256()
-    for block in sample_blocks(pair.image):
-        digest.update(np.ascontiguousarray(block).data)
-    return digest.hexdigest()
+def _shown(name: str) -> str:
+    """Return a name as text that can be saved, also of a file whose name is no text."""
+    return name.encode("utf-8", "replace").decode()[:_NAME]

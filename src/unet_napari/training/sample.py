@@ -29,7 +29,7 @@ class Sample:
     annotated
         Shape (*S), bool; true where the labels say something, if only "background".
     group
-        Number of the pair. Samples of one pair resemble each other, and lie in one frame.
+        Number of the image. Samples of one image resemble each other, and lie in one frame.
     origin
         Where the sample begins in that frame, in pixels.
     """

@@ -23,11 +23,11 @@ __all__ = ["LEAST", "TOO_FEW", "Slab", "Split", "split_samples"]
 
 TOO_FEW = "too few labels to judge"
 
-_GROUPS = 4  # from so many pairs on, whole pairs are held out
+_GROUPS = 4  # from so many images on, whole images are held out
 LEAST = {"cells": 5, "semantic": 100}  # whole cells, or pixels of each class, on either side
 _GAP = 16.0  # pixels of the finest axis between training and validation labels
 _PIXELS = 20_000  # pixels of a class that decide where to cut
-_DRAWS = 64  # random choices of whole pairs that are compared
+_DRAWS = 64  # random choices of whole images that are compared
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Slab:
-    """The held-out part of a pair: from `start` up to `stop` along one axis."""
+    """The held-out part of an image: from `start` up to `stop` along one axis."""
 
     axis: int
     start: int
@@ -72,9 +72,10 @@ def split_samples(
 ) -> Split:
     """Hold out about a `fraction` of what is annotated.
 
-    Of four or more pairs, whole pairs are held out. Of fewer, a slab of each: along the axis
+    Of four or more images, whole images are held out. Of fewer, a slab of each: along the axis
     and at the place where its share of the cells, or of every class, is closest to `fraction`
-    and the gap costs least. All slices and frames of a pair share the slab.
+    and the gap costs least. All slices and frames of an image share the slab, and so do all
+    pairs that are of one image (`Sample.group`).
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def split_samples(
     context
         Pixels of image around a held-out slab that the network may see in validation.
     seed
-        Of the choice among whole pairs.
+        Of the choice among whole images.
     """
     if fraction == 0:
         return Split(list(samples), [], "no validation was asked for")
@@ -155,7 +156,7 @@ def _pixels(sample: Sample, kind: int | None) -> _Items:
 def _hold_out_groups(
     groups: list[list[Sample]], items: list[list[_Items]], fraction: float, seed: int
 ) -> Split:
-    """Hold out the random choice of whole pairs that has the best share of every kind."""
+    """Hold out the random choice of whole images that has the best share of every kind."""
     weights = np.array([[kind.weight.sum() for kind in group] for group in items])
     totals = weights.sum(axis=0)
     rng = np.random.default_rng(seed)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unet_napari.device import is_out_of_memory, release_memory
 from unet_napari.errors import ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.model import Model
+from unet_napari.model_schema import encode_info
 from unet_napari.networks import build_network
 from unet_napari.networks.measured_halo import TOLERANCE
 from unet_napari.training.best import Best, Kept
@@ -20,7 +21,7 @@ from unet_napari.training.events import Finished, Started, Step, TrainEvent, Val
 from unet_napari.training.learner import Learner, Randomness, State
 from unet_napari.training.picture import thumbnail as draw_thumbnail
 from unet_napari.training.prepare import prepare
-from unet_napari.training.provenance import describe_data, describe_versions
+from unet_napari.training.provenance import describe_versions
 from unet_napari.training.validate import Judge
 from unet_napari.training.verdict import judgement, what_is_missing
 
@@ -60,7 +61,7 @@ class Trainer:
 
     Raises
     ------
-    ImageError, LabelsError, SettingsError, ResourceError
+    ImageError, LabelsError, SettingsError, ResourceError, OutputError
         Before anything is trained, naming what is wrong and the remedy.
 
     Examples
@@ -88,7 +89,6 @@ class Trainer:
         self._judge = Judge(prepared.crops, prepared.task, prepared.device)
         self._sampler = prepared.make_sampler(config)
         self._batch = prepared.setup.batch
-        self._data = describe_data(pairs)
         self._halo: tuple[int, ...] | None = None  # measured at the end
         self._best = Best()
         self._step = 0
@@ -99,6 +99,7 @@ class Trainer:
         if config.validation and not prepared.split.validation:
             samples = prepared.split.training
             self._missing = what_is_missing(samples, config.task, config.validation)
+        encode_info(self.model.info)  # what cannot be saved is not worth training
 
     @property
     def model(self) -> Model:
@@ -295,7 +296,7 @@ class Trainer:
             "score": score,
             "score_name": task.score_name,
             "versions": describe_versions(),
-            "data": self._data,
+            **self._prepared.images,
             "slicewise": any(pair.image.ndim > self.config.ndim for pair in self._pairs),
             "settings": self.config.to_dict(),
             "chosen": list(self._prepared.setup.chosen),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from unet_napari.annotated import _closed_ring as closed_ring
 from unet_napari.annotated import annotated_mask
 from unet_napari.errors import LabelsError
 
@@ -93,3 +94,74 @@ def test_labels_are_not_changed():
     labels = np.eye(9, dtype=np.uint8)
     labels.flags.writeable = False
     assert annotated_mask(labels, task="cells").dtype == bool
+
+
+def balls(shape, radius=6, step=18):
+    """Touching nothing, on a grid, numbered from 1."""
+    labels = np.zeros(shape, int)
+    grid = np.meshgrid(*(np.arange(step // 2, n, step) for n in shape), indexing="ij")
+    for number, centre in enumerate(np.stack(grid, -1).reshape(-1, len(shape)), start=1):
+        labels[disc(shape, centre, radius)] = number
+    return labels
+
+
+def only(labels, *places):
+    """What is left if only these places were painted on."""
+    painted = np.zeros_like(labels)
+    for place in places:
+        painted[place] = labels[place]
+    return painted
+
+
+CELLS = balls((54, 54, 54))
+PLANES = {0: (np.s_[10], np.s_[26], np.s_[44]), 1: (np.s_[:, 10], np.s_[:, 26], np.s_[:, 44]),
+          2: (np.s_[..., 10], np.s_[..., 26], np.s_[..., 44])}  # fmt: skip
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_planes_of_all_directions_say_the_same(axis):
+    mask = annotated_mask(only(CELLS, *PLANES[axis]), task="cells")
+    as_xy = annotated_mask(only(CELLS, *PLANES[0]), task="cells")
+    assert (mask & (CELLS == 0)).sum() > 3_000  # there is background
+    assert not (mask & (CELLS > 0) & (only(CELLS, *PLANES[axis]) == 0)).any()  # and it is that
+    np.testing.assert_array_equal(np.moveaxis(mask, axis, 0), as_xy)
+
+
+@pytest.mark.parametrize("spacing", [None, (2.5, 1, 1)])
+def test_slices_say_what_they_always_said(spacing):
+    """XY planes and whole cells: a closing and a ring in all directions, in painted slices."""
+    for labels in (CELLS, only(CELLS, *PLANES[0]), only(CELLS, np.s_[8:14, :30])):
+        sizes = np.asarray(spacing or (1, 1, 1), float)
+        volume = np.median(np.bincount(labels.ravel())[1:][np.unique(labels)[1:] - 1])
+        diameter = (6 / np.pi * volume * sizes.prod()) ** (1 / 3)
+        ring = max(3.0, 0.2 * diameter)
+        expected = closed_ring(labels > 0, diameter, ring, sizes)
+        expected &= labels.any(axis=(1, 2), keepdims=True)
+        mask = annotated_mask(labels, task="cells", spacing=spacing)
+        np.testing.assert_array_equal(mask, expected)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        (*PLANES[0][:1], *PLANES[1][1:2]),  # other cells in planes of other directions
+        (np.s_[26], np.s_[:, 26], np.s_[..., 26]),  # the same cells in three directions
+        (np.s_[:, 26:28],),  # two planes side by side
+    ],
+)
+def test_planes_may_cross_and_be_neighbours(places):
+    painted = only(CELLS, *places)
+    mask = annotated_mask(painted, task="cells")
+    assert (mask & (CELLS == 0)).sum() > 500
+    wrong = mask & (CELLS > 0) & (painted == 0)
+    assert not wrong.any()
+
+
+def test_whole_cells_beside_others_of_one_slice():
+    sliced, whole = CELLS * (CELLS % 2), CELLS * (CELLS % 2 == 0)
+    painted = whole + only(sliced, *PLANES[0])
+    mask = annotated_mask(painted, task="cells")
+    alone = annotated_mask(whole, task="cells")
+    wrong = mask & (CELLS > 0) & (painted == 0)
+    assert wrong.sum() < 0.02 * (mask & (painted == 0)).sum()
+    assert (mask & (CELLS == 0)).sum() > 0.7 * (alone & (CELLS == 0)).sum()

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from unet_napari.errors import LabelsError
+from unet_napari.painted_planes import WHOLE, painted_planes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +24,7 @@ Rule: TypeAlias = Literal["ignore", "background", "nearby"]
 # The ring around painted cells that counts as background: of a cell's diameter, and in pixels.
 _RING_SHARE = 0.2
 _RING_PIXELS = 3.0
+_APART = 1e6  # pixel size by which planes have nothing to do with each other
 
 
 def unpainted_rule(task: TaskName, unpainted: Unpainted, *, has_region: bool) -> Rule:
@@ -95,15 +97,52 @@ def _nearby(labels: NDArray[Any], spacing: Sequence[float]) -> NDArray[np.bool_]
     ring = max(_RING_PIXELS, _RING_SHARE * diameter)
     # Nothing changes farther from the painted pixels than this.
     box = bounding_box(labels != 0, np.ceil((diameter + ring) / sizes).astype(int) + 1)
-    painted = labels[box] != 0
+    result = np.zeros(labels.shape, bool)
+    result[box] = _beside(labels[box], diameter, ring, sizes)
+    return result
+
+
+def _beside(
+    labels: NDArray[Any], diameter: float, ring: float, sizes: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Painted cells and what lies beside them, in the planes in which they were painted."""
+    painted = labels != 0
+    planes = painted_planes(labels, sizes) if labels.ndim == 3 else np.where(painted, WHOLE, -2)
+    kinds = set(np.unique(planes[painted]).tolist())
+    if len(kinds) == 1:
+        return _in_painted_planes(painted, max(0, max(kinds)), diameter, ring, sizes)
+    near: NDArray[np.bool_] = painted
+    if WHOLE in kinds:
+        whole = planes == WHOLE
+        # Off its plane, paint in a plane says nothing, nor do whole cells that are farther away.
+        nearer = _distance(whole, sizes) < _distance(painted & ~whole, sizes)
+        near = near | (_in_painted_planes(whole, 0, diameter, ring, sizes) & nearer)
+    for axis in kinds - {WHOLE}:
+        apart = np.where(np.arange(3) == axis, _APART, sizes)
+        near = near | _closed_ring(planes == axis, diameter, ring, apart)
+    return near
+
+
+def _in_painted_planes(
+    painted: NDArray[np.bool_],
+    across: int,
+    diameter: float,
+    ring: float,
+    sizes: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Leave out planes across an axis in which nothing is painted: they say nothing."""
+    others = tuple(axis for axis in range(3) if axis != across)
+    near = _closed_ring(painted, diameter, ring, sizes)
+    return near if painted.ndim < 3 else near & painted.any(axis=others, keepdims=True)
+
+
+def _closed_ring(
+    painted: NDArray[np.bool_], diameter: float, ring: float, sizes: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Add the gaps and the ring to what is painted."""
     grown = _distance(painted, sizes) <= diameter / 2
     closed = painted | (_distance(~grown, sizes) > diameter / 2)
-    near = _distance(closed, sizes) <= ring
-    # Of a stack of which single slices are painted, the slices between say nothing.
-    near &= painted.any(axis=(-2, -1), keepdims=True)
-    result = np.zeros(labels.shape, bool)
-    result[box] = near
-    return result
+    return np.asarray(_distance(closed, sizes) <= ring)
 
 
 def _diameter(volume: float, ndim: int) -> float:

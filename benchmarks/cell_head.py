@@ -44,7 +44,7 @@ from unet_napari.training.learner import Learner, Randomness
 from unet_napari.training.pairs import Pair, load_samples
 from unet_napari.training.patches import PatchSampler
 from unet_napari.training.sample import Sample
-from unet_napari.training.validate import predict_sample
+from unet_napari.training.tiling import predict_sample
 
 Maps = NDArray[np.floating]
 Labels = NDArray[Any]
@@ -412,14 +412,19 @@ def train(variant: Variant, samples: Sequence[Sample], chosen: Dataset, file: Pa
 def predict(network: Network, task: CellsTask, sample: Sample, *, turns: bool = False) -> Maps:
     """Return the maps of a sample; with `turns` the mean over the eight symmetries of a square."""
     if not turns:
-        return predict_sample(network, task, sample, CPU)
+        return _predict(network, task, sample)
     total = np.zeros((task.out_channels, *sample.labels.shape), np.float32)
     for k in range(8):
         image = np.rot90(sample.image[..., ::-1] if k >= 4 else sample.image, k % 4, (-2, -1))
-        maps = predict_sample(network, task, replace(sample, image=image), CPU)
+        maps = _predict(network, task, replace(sample, image=image))
         maps = np.rot90(maps, -(k % 4), (-2, -1))
         total += maps[..., ::-1] if k >= 4 else maps
     return total / 8
+
+
+def _predict(network: Network, task: CellsTask, sample: Sample) -> Maps:
+    halo, most = (0,) * network.ndim, sample.labels.size
+    return predict_sample(network, task, sample, CPU, halo=halo, most=most)
 
 
 # The table --------------------------------------------------------------------------------------

@@ -154,3 +154,16 @@ def test_what_cannot_be_predicted_is_said_once(preview, trainer, events, look_at
     [warning] = events
     assert isinstance(warning, JobWarning)
     assert "3 channels" in warning.message
+
+
+def test_a_preview_without_memory_leaves_the_training_alone(
+    preview, trainer, events, look_at, monkeypatch
+):
+    def full(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("unet_napari.engine.preview.segment_steps", full)
+    look_at("a")
+    preview.update(1)
+    assert events == [JobWarning("There is no live prediction: there is not enough memory.")]
+    assert steps_with_preview(preview, trainer, events, 10) == 0

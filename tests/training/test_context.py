@@ -117,3 +117,14 @@ def test_the_network_is_left_as_it_is():
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     measure_halo(network, TASK, [sample_of((64, 64), 0)], 0, 600)
     assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())
+
+
+def test_without_memory_nothing_is_measured(monkeypatch):
+    network = network_that_looks_near(2)
+
+    def full(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("unet_napari.training.context.reach", full)
+    samples = [sample_of(SHAPES[2], 0)]
+    assert measure_halo(network, TASK, samples, seed=0, seconds=600) is None

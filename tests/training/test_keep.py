@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from unet_napari.errors import OutputError, UnetNapariWarning
 from unet_napari.training import Finished, Step, Validated
 from unet_napari.training.keep import Keeper
 
@@ -21,7 +22,11 @@ class Training:
     def best_model(self, *, thumbnail):
         return SimpleNamespace(provenance={"step": self.best_step}, thumbnail=thumbnail)
 
+    full = False  # the disk
+
     def save(self, model):
+        if self.full:
+            raise OutputError("The disk is full.")
         self.now += self._cost
         self.files.append((model.provenance["step"], model.thumbnail))
 
@@ -94,3 +99,22 @@ def test_the_end_is_saved(training):
     training.go(3, seconds=0.01)
     training.keeper.update(Finished("All 3 steps are done.", 3, 1.0, None, "AP50"))
     assert training.files[-1] == (3, True)
+
+
+def test_a_disk_that_is_full_for_a_while_ends_no_training(training):
+    training.go(1, seconds=5)
+    training.full = True
+    with pytest.warns(UnetNapariWarning, match="goes on, but: The disk is full"):
+        training.go(1, seconds=5)
+    training.full = False
+    training.go(1, seconds=5)
+    assert training.files == [(1, False), (3, False)]
+    training.full = True
+    with pytest.raises(OutputError):
+        training.keeper.stop()
+
+
+def test_a_disk_that_is_full_from_the_start_is_told_at_once(training):
+    training.full = True
+    with pytest.raises(OutputError):
+        training.go(1, seconds=5)

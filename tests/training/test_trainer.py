@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -74,6 +75,7 @@ def test_started_says_what_was_chosen(cells_pair):
     text = events[0].describe()
     for word in ("Network: unet", "Patch: 32 x 32", "Batch: 2", "Learning rate", "Validation"):
         assert word in text
+    assert re.search(r"Validation: the part at .* to \d+; all \d+ cells are judged\.", text)
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd"])
@@ -302,6 +304,26 @@ def test_out_of_memory_with_a_single_patch_is_an_error(cells_pair, monkeypatch):
     monkeypatch.setattr(trainer._learner, "step", step)
     with pytest.raises(ResourceError, match="smaller patch"):
         list(trainer.run())
+
+
+def test_out_of_memory_beside_the_steps_ends_no_training(cells_pair, monkeypatch):
+    """In validation, for the thumbnail and in measuring the halo."""
+
+    def full(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    trainer = Trainer([cells_pair], TrainConfig(**SMALL, steps=3))
+    monkeypatch.setattr("unet_napari.training.validate.predict_sample", full)
+    monkeypatch.setattr("unet_napari.training.picture.predict_sample", full)
+    monkeypatch.setattr("unet_napari.training.context.reach", full)
+    with pytest.warns(UnetNapariWarning, match="without a score"):
+        events = list(trainer.run())
+    assert events[-1].step == 3
+    (said,) = of(Validated, events)
+    assert said.message == "no score: too little memory"
+    model = trainer.best_model()
+    assert (model.halo, model.thumbnail) == (None, None)
+    assert model.provenance["step"] == 3
 
 
 def test_another_runtime_error_is_not_taken_for_out_of_memory(cells_pair, monkeypatch):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from unet_napari.training.split import TOO_FEW, Split
 from unet_napari.training.verdict import judgement, what_is_missing
 
 
@@ -21,14 +22,18 @@ def test_a_score_in_words(score, task, cells, finished, expected):
     assert judgement(score, task=task, cells=cells, finished=finished) == expected
 
 
+def nothing_held_out(*samples):
+    return Split(list(samples), [], TOO_FEW)
+
+
 def test_what_a_score_needs_is_counted(make_sample):
     cells = np.zeros((40, 40), int)
     cells.reshape(-1)[:24:2] = np.arange(1, 13)
     expected = "paint more: 12 of about 25 cells that a score needs"
-    assert what_is_missing([make_sample(cells)], "cells", 0.2) == expected
+    assert what_is_missing(nothing_held_out(make_sample(cells)), "cells", 0.2) == expected
     expected = "paint more cells, spread over the image, to get a score"
-    assert what_is_missing([make_sample(cells)] * 3, "cells", 0.2) == expected
+    assert what_is_missing(nothing_held_out(*[make_sample(cells)] * 3), "cells", 0.2) == expected
     classes = np.ones((40, 40), int)
     classes[0] = 2
     expected = "paint more: 40 of about 500 pixels of class 2 that a score needs"
-    assert what_is_missing([make_sample(classes)], "semantic", 0.2) == expected
+    assert what_is_missing(nothing_held_out(make_sample(classes)), "semantic", 0.2) == expected

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unet_napari.device import is_out_of_memory
 from unet_napari.engine.images import Measured, open_image
 from unet_napari.engine.protocol import Preview
 from unet_napari.engine.requests import ImageRef, PreviewRequest
@@ -67,8 +68,12 @@ class LivePreview:
             return
         try:
             self._predict(self._request.image, self._request.key, step)
-        except UnetNapariError as error:  # training goes on without
-            self._context.warn(f"There is no live prediction: {error}")
+        except Exception as error:
+            # Training goes on without.
+            if not isinstance(error, UnetNapariError) and not is_out_of_memory(error):
+                raise
+            why = error if isinstance(error, UnetNapariError) else "there is not enough memory."
+            self._context.warn(f"There is no live prediction: {why}")
             self._request = None
         end = self._clock()
         self._rest_until = end + _REST * (end - start)

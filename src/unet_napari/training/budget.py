@@ -82,6 +82,11 @@ class Budget:
         wait = max(self.seconds / _VALIDATIONS, self._validation / _DEAREST)
         return self.elapsed() - self._validated_at >= wait
 
+    def expect(self, seconds: float) -> None:
+        """Take note of what a validation will probably take, before the first one has told."""
+        if not self._validated_at:
+            self._validation = seconds
+
     def validated(self, seconds: float) -> None:
         """Take note that a validation was made, and what it took."""
         self._validated_at = self.elapsed()
@@ -89,7 +94,7 @@ class Budget:
 
     @property
     def _reserve(self) -> float:
-        return min(self._validation, 0.2 * (self.seconds or 0))
+        return min(self._validation, 0.3 * (self.seconds or 0))
 
 
 def used_up(config: TrainConfig) -> str:

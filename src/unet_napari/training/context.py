@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from unet_napari.device import is_out_of_memory
 from unet_napari.networks.folding import fold_batch_norm
 from unet_napari.networks.halo import exact_halo
 from unet_napari.networks.measured_halo import reach, rounded_halo
@@ -35,6 +36,8 @@ def measure_halo(
 ) -> tuple[int, ...] | None:
     """Measure the halo of a trained network on the images that it was trained on.
 
+    It is a convenience: where memory does not suffice, the training is none the worse.
+
     Parameters
     ----------
     network : Network
@@ -52,9 +55,20 @@ def measure_halo(
     -------
     tuple of int or None
         Pixels per axis, see `unet_napari.model.Model.halo`. None where it cannot be measured: a
-        network without padding, a norm over whole tiles, or no time for one patch per axis.
+        network without padding, a norm over whole tiles, no time for one patch per axis, or no
+        memory.
     """
-    end = time.monotonic() + seconds
+    try:
+        return _measure(network, task, samples, seed, time.monotonic() + seconds)
+    except Exception as error:
+        if is_out_of_memory(error):
+            return None
+        raise
+
+
+def _measure(
+    network: Network, task: Task, samples: Sequence[Sample], seed: int, end: float
+) -> tuple[int, ...] | None:
     exact = exact_halo(network)
     if exact is None or any(network.margin):
         return None

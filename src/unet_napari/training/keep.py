@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import TYPE_CHECKING
 
+from unet_napari.errors import OutputError, UnetNapariWarning
 from unet_napari.training.events import Finished, Step, Validated
 
 if TYPE_CHECKING:
@@ -52,11 +54,12 @@ class Keeper:
 
     def update(self, event: TrainEvent) -> None:
         """Save the model if an event of the training is a reason to."""
-        better = isinstance(event, Validated) and event.best and event.score is not None
-        if better or isinstance(event, Finished):
+        if isinstance(event, Finished):
             self._save(complete=True)
+        elif isinstance(event, Validated) and event.best and event.score is not None:
+            self._save_on_the_way(complete=True)
         elif isinstance(event, Step) and self._due():
-            self._save(complete=False)
+            self._save_on_the_way(complete=False)
 
     def stop(self) -> None:
         """Save what a training that was stopped leaves, the weights before all else.
@@ -77,6 +80,16 @@ class Keeper:
         at_risk = min(_LATEST, _AT_RISK * (now - self._started))
         wait = max(_SOONEST, self._took / _SHARE, at_risk)
         return now - self._saved_at >= wait and self._trainer.best_step != self._saved_step
+
+    def _save_on_the_way(self, *, complete: bool) -> None:
+        """Save; where that fails, the training goes on, and it is tried again later."""
+        try:
+            self._save(complete=complete)
+        except OutputError as error:
+            if self._saved_step is None:  # the first time: nothing is lost yet
+                raise
+            self._saved_at = self._clock()
+            warnings.warn(f"Training goes on, but: {error}", UnetNapariWarning, stacklevel=2)
 
     def _save(self, *, complete: bool) -> None:
         begin = self._clock()

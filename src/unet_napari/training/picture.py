@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from unet_napari.device import available_memory
+from unet_napari.device import available_memory, is_out_of_memory
 from unet_napari.images import Normalisation
 from unet_napari.images.picture import overlay
 from unet_napari.training.augment import Augmenter
 from unet_napari.training.pairs import load_samples, spacing_of
 from unet_napari.training.patches import PatchSampler
-from unet_napari.training.validate import predict_sample
+from unet_napari.training.tiling import predict_sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +30,7 @@ __all__ = ["augmented_examples", "picture_of", "sheet", "thumbnail"]
 _PATCH = {2: (192, 192), 3: (16, 128, 128)}
 _LARGEST = 256  # pixels of a thumbnail's longer side
 _THUMBNAIL = {2: (256, 256), 3: (8, 192, 192)}  # pixels that are predicted for one
+_CPU = torch.device("cpu")
 _RIM = 2  # pixels between the pictures of a sheet
 
 
@@ -53,8 +54,7 @@ def augmented_examples(
         The patches side by side, of stacks their middle slices. Pixels that say nothing are
         darkened.
     """
-    cpu = torch.device("cpu")
-    samples = load_samples(pairs, config, Normalisation(), available_memory(cpu) // 4)
+    samples = load_samples(pairs, config, Normalisation(), available_memory(_CPU) // 4)
     rng = np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     patch = config.patch or tuple(
@@ -63,7 +63,7 @@ def augmented_examples(
     )
     spacing = spacing_of(pairs[0].image, config.ndim)
     augmenter = Augmenter(config.augment, patch, spacing, rng, generator)
-    sampler = PatchSampler(samples, config.task, augmenter, rng, cpu)
+    sampler = PatchSampler(samples, config.task, augmenter, rng, _CPU)
     image, labels, annotated = (part.numpy() for part in sampler.draw(count))
     return sheet([picture_of(*parts) for parts in zip(image, labels, annotated, strict=True)])
 
@@ -96,15 +96,24 @@ def picture_of(
     return np.where(said[place][..., None], picture, picture // 2)
 
 
-def thumbnail(model: Model, sample: Sample) -> NDArray[np.uint8]:
-    """Return a small picture of what a model on the CPU predicts in the middle of a sample."""
+def thumbnail(model: Model, sample: Sample, most: int) -> NDArray[np.uint8] | None:
+    """Return a small picture of what a model on the CPU predicts in the middle of a sample.
+
+    At most so many pixels are predicted at once. None: memory did not suffice even so.
+    """
     middle = tuple(
         slice((size - min(size, side)) // 2, (size + min(size, side)) // 2)
         for size, side in zip(sample.labels.shape, _THUMBNAIL[model.ndim], strict=True)
     )
     part = sample.crop(middle)
-    maps = predict_sample(model.network, model.task, part, torch.device("cpu"))
-    return picture_of(part.image, model.task.decode(maps))
+    halo = [2 * stride for stride in model.network.stride]
+    try:
+        maps = predict_sample(model.network, model.task, part, _CPU, halo=halo, most=most)
+        return picture_of(part.image, model.task.decode(maps))
+    except Exception as error:
+        if is_out_of_memory(error):  # a model without a picture is better than none
+            return None
+        raise
 
 
 def sheet(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -20,13 +20,15 @@ from unet_napari.training.augment import Augmenter
 from unet_napari.training.check_pairs import check_pairs
 from unet_napari.training.choose_task import choose_task
 from unet_napari.training.configure import Data, Setup, choose_setup
+from unet_napari.training.held_out import describe, judged_parts
 from unet_napari.training.identity import fingerprint, image_groups
 from unet_napari.training.learner import Randomness
 from unet_napari.training.pairs import load_samples, spacing_of
 from unet_napari.training.patches import PatchSampler
 from unet_napari.training.provenance import describe_data
 from unet_napari.training.split import Split, split_samples
-from unet_napari.training.validate import choose_crops
+from unet_napari.training.tiling import largest_tile
+from unet_napari.training.validate import Judge
 
 if TYPE_CHECKING:
     from unet_napari.model import Model
@@ -38,7 +40,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Prepared", "prepare"]
 
-_CONTEXT = 64  # pixels of image around what is validated; changes beyond move little
+# Pixels of image around what is validated; changes beyond move little.
+_CONTEXT = {2: 64, 3: 24}
+_OVERLAP = {2: 32, 3: 16}  # the same, where memory asks for parts
 _SHORTEST_EPOCH = 10  # steps; the few pixels of a scribble alone would make an epoch of one
 _CPU = torch.device("cpu")
 
@@ -61,8 +65,12 @@ class Prepared:
         What was painted on, in numbers.
     split
         What is trained on and what is held out.
-    crops
-        Parts of what is held out, as many as can be judged each time.
+    judged
+        What of it is judged each time.
+    halo
+        Pixels that a part of it is shown of its neighbours, where it is predicted in parts.
+    tile
+        Pixels that may be predicted at once beside the training.
     samples
         Number of images or slices that hold annotated pixels.
     images
@@ -80,11 +88,22 @@ class Prepared:
     task: Task
     data: Data
     split: Split
-    crops: list[Sample]
+    judged: list[Sample]
+    halo: tuple[int, ...]
+    tile: int
     samples: int
     images: dict[str, Any]
     setup: Setup
     network: Network
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """All that was chosen, one line each."""
+        validation = self.split.message
+        if self.judged and self.task.name == "cells":
+            validation += f"; {describe(self.split.validation, self.judged)}"
+        device = f"Device: {self.device.type}."
+        return (*self.setup.chosen, f"Validation: {validation}.", device)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -92,6 +111,10 @@ class Prepared:
         annotated = sum(int(sample.annotated.sum()) for sample in self.split.training)
         drawn = self.setup.batch * math.prod(self.setup.patch)
         return max(_SHORTEST_EPOCH, math.ceil(annotated / drawn))
+
+    def make_judge(self) -> Judge:
+        """Make what scores the network."""
+        return Judge(self.judged, self.task, self.device, halo=self.halo, most=self.tile)
 
     def make_sampler(self, config: TrainConfig) -> PatchSampler:
         """Make the source of the batches, on the GPU where the samples fit there."""
@@ -130,7 +153,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         task=config.task,
         fraction=config.validation,
         spacing=spacing,
-        context=_CONTEXT,
+        context=_CONTEXT[config.ndim],
         seed=config.seed,
     )
     known = None if start_from is None else start_from.task
@@ -148,7 +171,8 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
     if old is not None:
         _take_weights(network, old)
     cells = config.task == "cells"
-    crops = choose_crops(split.validation, spacing, _CONTEXT, config.seed, cells=cells)
+    context = _CONTEXT[config.ndim]
+    judged = judged_parts(split.validation, spacing, context, config.seed, cells=cells)
     return Prepared(
         device=device,
         randomness=randomness,
@@ -157,7 +181,9 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         task=task,
         data=data,
         split=split,
-        crops=crops,
+        judged=judged,
+        halo=tuple(round(_OVERLAP[config.ndim] / step) for step in spacing),
+        tile=largest_tile(network, setup.patch, 3 * memory // 4),
         samples=len(samples),
         images=describe_data(images, prints),
         setup=setup,

@@ -22,7 +22,6 @@ from unet_napari.training.learner import Learner, Randomness, State
 from unet_napari.training.picture import thumbnail as draw_thumbnail
 from unet_napari.training.prepare import prepare
 from unet_napari.training.provenance import describe_versions
-from unet_napari.training.validate import Judge
 from unet_napari.training.verdict import judgement, what_is_missing
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Trainer:
             prepared.device,
             prepared.randomness,
         )
-        self._judge = Judge(prepared.crops, prepared.task, prepared.device)
+        self._judge = prepared.make_judge()
         self._sampler = prepared.make_sampler(config)
         self._batch = prepared.setup.batch
         self._halo: tuple[int, ...] | None = None  # measured at the end
@@ -95,10 +94,7 @@ class Trainer:
         self._seconds = 0.0
         self._diverged = False
         self._reason = _STOPPED
-        self._missing = ""  # for a score
-        if config.validation and not prepared.split.validation:
-            samples = prepared.split.training
-            self._missing = what_is_missing(samples, config.task, config.validation)
+        self._missing = what_is_missing(prepared.split, config.task, config.validation)
         encode_info(self.model.info)  # what cannot be saved is not worth training
 
     @property
@@ -131,8 +127,8 @@ class Trainer:
         state = self._learner.state() if kept.state is None else kept.state
         model = self._make_model(self._network_of(state), kept.task, kept.step, kept.score)
         if thumbnail:
-            shown = self._prepared.crops or self._prepared.split.training
-            model.thumbnail = draw_thumbnail(model, shown[0])
+            shown = self._prepared.judged or self._prepared.split.training
+            model.thumbnail = draw_thumbnail(model, shown[0], self._prepared.tile)
         return model
 
     def _say(self, score: float | None) -> str:
@@ -173,8 +169,9 @@ class Trainer:
         looked_at = 0
         while budget.fraction(self._step) < 1:
             fraction = budget.fraction_of_next(self._step)
-            rate = self._learner.rate(fraction)
+            rate, began = self._learner.rate(fraction), time.perf_counter()
             loss = self._learn(fraction)
+            budget.expect(self._judging_time(time.perf_counter() - began))
             self._diverged = math.isnan(loss)
             if self._diverged:
                 self._note_divergence()
@@ -211,16 +208,13 @@ class Trainer:
         self._reason = _DIVERGED.format(self._step + 1)
 
     def _started(self) -> Started:
-        validation = f"Validation: {self._prepared.split.message}."
-        device = f"Device: {self._prepared.device.type}."
-        network = self._learner.network
         return Started(
-            chosen=(*self._prepared.setup.chosen, validation, device),
+            chosen=self._prepared.chosen,
             device=self._prepared.device.type,
             patch=self._prepared.setup.patch,
             batch=self._batch,
             samples=self._prepared.samples,
-            parameters=network.parameter_count,
+            parameters=self._learner.network.parameter_count,
             validation=self._prepared.split.message,
         )
 
@@ -259,12 +253,18 @@ class Trainer:
                 stacklevel=2,
             )
 
+    def _judging_time(self, step: float) -> float:
+        """Estimate the seconds of a validation from those of a step."""
+        pixels = self._batch * math.prod(self._prepared.setup.patch)
+        # A step goes forward and backward, three times the work; decoding is added to it here.
+        return self._judge.pixels / pixels * step / 2
+
     def _look(self, budget: Budget) -> Validated:
         """Validate, and keep the weights if they are the best so far."""
         started = time.perf_counter()
         judge, best = self._judge, self._best
         enough = best.enough(judge.uncertainty(best.highest or 0.0))
-        score = judge.score(self._learner.judged, enough) if judge.samples else None
+        score = judge.score(self._learner.judged, enough)
 
         def take() -> Kept:
             return Kept(self._learner.state(), judge.task, self._step, score)
@@ -274,7 +274,7 @@ class Trainer:
             self._learner.schedule.judged(score)
         # Also without a score it was done and took its time.
         budget.validated(time.perf_counter() - started)
-        message = "" if score is not None else self._prepared.split.message
+        message = "" if score is not None else judge.message or self._prepared.split.message
         verdict, name = self._say(score), judge.task.score_name
         return Validated(self._step, score, name, better, message, verdict)
 

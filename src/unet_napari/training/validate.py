@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-import math
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from unet_napari.training.sample import Sample, focus
+from unet_napari.device import is_out_of_memory, release_memory
+from unet_napari.errors import UnetNapariWarning
+from unet_napari.training.held_out import count_cells
+from unet_napari.training.sample import Sample
+from unet_napari.training.split import LEAST
+from unet_napari.training.tiling import predict_sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,37 +22,87 @@ if TYPE_CHECKING:
     from unet_napari.networks.base import Network
     from unet_napari.tasks import Task
 
-__all__ = ["Judge", "choose_crops", "predict_sample"]
+__all__ = ["Judge"]
 
-_CROP = {2: 512, 3: 96}  # pixels per axis that go through the network at once
-_MOST = {2: 2**21, 3: 3 * 2**20}  # pixels that are judged each time
+_SMALLEST = 2**12  # pixels; if these are too many at once, memory is short for other reasons
+_NO_MEMORY = (
+    "There is not enough memory to validate: training goes on without a score, and the last "
+    "weights are kept. Close other programs, or hold out less."
+)
 
 
 class Judge:
-    """Predicts the held-out crops and scores them.
+    """Predicts what is held out and scores it.
 
     Parameters
     ----------
     samples
-        What is held out.
+        What is held out; each is predicted once, and decoded as a whole.
     task
         Decodes and scores.
     device
         Where the network is.
+    halo
+        Pixels that a part is shown of its neighbours, where a sample is predicted in parts.
+    most
+        Pixels that may be predicted at once. They become fewer when memory runs out.
     """
 
-    def __init__(self, samples: Sequence[Sample], task: Task, device: torch.device) -> None:
-        self.samples = samples
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        task: Task,
+        device: torch.device,
+        *,
+        halo: Sequence[int],
+        most: int,
+    ) -> None:
+        self.samples = list(samples)
         self.task = self._untuned = task
-        self._device = device
+        self.message = ""
+        self._device, self._halo, self._most = device, halo, most
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels are predicted each time."""
+        return sum(sample.labels.size for sample in self.samples)
+
+    @property
+    def cells(self) -> int:
+        """How many cells are judged; 0 for classes."""
+        return count_cells(self.samples) if self.task.name == "cells" else 0
 
     def score(self, network: Network, enough: float | None) -> float | None:
-        """Return the score of a network; None if it cannot be judged.
+        """Return the score of a network; None, and a `message`, if it cannot be judged.
 
         All networks are compared with the same, untuned decoding thresholds. One that is good
-        `enough` to be kept gets thresholds of its own, tuned on the very same crops.
+        `enough` to be kept gets thresholds of its own, tuned on the very same samples.
+
+        Where memory does not suffice for that, nothing is judged any more, after a warning.
         """
-        maps = [predict_sample(network, self._untuned, s, self._device) for s in self.samples]
+        if not self.samples:
+            return None
+        try:
+            score = self._score(network, enough)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            score = None
+            self.samples = []
+        if not self.samples:
+            release_memory(self._device)
+            warnings.warn(_NO_MEMORY, UnetNapariWarning, stacklevel=2)
+            self.message = "no score: too little memory"
+        elif score is None:
+            self.message = self._why_none()
+        return score
+
+    def uncertainty(self, score: float) -> float:
+        """Return how much of a score is chance; see `Task.uncertainty`."""
+        return self.task.uncertainty(score, *self._truth())
+
+    def _score(self, network: Network, enough: float | None) -> float | None:
+        maps = [self._predict(network, sample) for sample in self.samples]
         labels, annotated = self._truth()
         decoded = [self._untuned.decode(each) for each in maps]
         score = self._untuned.score(decoded, labels, annotated)
@@ -56,96 +110,23 @@ class Judge:
             self.task = self._untuned.tuned(maps, labels, annotated)
         return score
 
-    @property
-    def cells(self) -> int:
-        """How many cells are judged; 0 for classes."""
-        if self.task.name != "cells":
-            return 0
-        return sum(_cell_count(sample) for sample in self.samples)
+    def _predict(self, network: Network, sample: Sample) -> NDArray[np.float32]:
+        """Predict a sample, in smaller parts from now on where memory runs out."""
+        while True:
+            try:
+                return predict_sample(
+                    network, self._untuned, sample, self._device, halo=self._halo, most=self._most
+                )
+            except Exception as error:
+                if not is_out_of_memory(error) or self._most <= _SMALLEST:
+                    raise
+            release_memory(self._device)
+            self._most = min(self._most, sample.labels.size) // 2
 
-    def uncertainty(self, score: float) -> float:
-        """Return how much of a score is chance; see `Task.uncertainty`."""
-        return self.task.uncertainty(score, *self._truth())
+    def _why_none(self) -> str:
+        if self.task.name == "cells":
+            return f"no score: {self.cells} of {LEAST['cells']} cells"
+        return "no score: too few pixels of each class"
 
     def _truth(self) -> tuple[list[NDArray[np.integer]], list[NDArray[np.bool_]]]:
         return [s.labels for s in self.samples], [s.annotated for s in self.samples]
-
-
-def predict_sample(
-    network: Network, task: Task, sample: Sample, device: torch.device
-) -> NDArray[np.float32]:
-    """Return the probability maps of a sample, shape (K, *S); the network is in eval mode."""
-    image = sample.image
-    if any(network.margin):
-        rim = [(0, 0), *((margin, margin) for margin in network.margin)]
-        image = np.pad(image, rim, mode="reflect" if min(image.shape[1:]) > 1 else "edge")
-    with torch.inference_mode():
-        batch = torch.from_numpy(np.ascontiguousarray(image))[None].to(device)
-        maps = task.activate(network(batch))[0]
-    return np.asarray(maps.float().cpu().numpy())
-
-
-def choose_crops(
-    samples: Sequence[Sample], spacing: Sequence[float], context: int, seed: int, *, cells: bool
-) -> list[Sample]:
-    """Cut what is held out into crops of a bounded size, and of a bounded number.
-
-    Where there are more than can be judged each time, those with the most cells are taken: a score
-    of ten cells says little. Crops of classes are chosen at random.
-
-    Parameters
-    ----------
-    samples
-        What is held out.
-    spacing
-        Relative pixel size per axis.
-    context
-        Pixels of image around a crop that the network sees besides.
-    seed
-        Of the choice where there are more than can be judged each time.
-    cells
-        Whether cells are judged; those that the cut goes through are left out, then.
-    """
-    ndim = len(spacing)
-    margins = [round(context / step) for step in spacing]
-    crops = []
-    for sample in samples:
-        box = _annotated_box(sample)
-        parts = [
-            [
-                slice(start, min(start + size, side.stop))
-                for start in range(side.start, side.stop, size)
-            ]
-            for side, size in zip(box, _even(box, _CROP[ndim]), strict=True)
-        ]
-        for region in itertools.product(*parts):
-            crop = focus(sample, region, margins, cells=cells)
-            if crop.annotated.any():
-                crops.append(crop)
-    chosen = [crops[number] for number in np.random.default_rng(seed).permutation(len(crops))]
-    if cells:
-        chosen.sort(key=_cell_count, reverse=True)
-    sizes = np.cumsum([crop.labels.size for crop in chosen])
-    return chosen[: max(1, int((sizes <= _MOST[ndim]).sum()))]
-
-
-def _cell_count(crop: Sample) -> int:
-    return np.unique(crop.labels[crop.annotated & (crop.labels > 0)]).size
-
-
-def _annotated_box(sample: Sample) -> tuple[slice, ...]:
-    box = []
-    for axis in range(sample.annotated.ndim):
-        others = tuple(other for other in range(sample.annotated.ndim) if other != axis)
-        found = np.flatnonzero(sample.annotated.any(axis=others))
-        box.append(slice(int(found[0]), int(found[-1]) + 1))
-    return tuple(box)
-
-
-def _even(box: Sequence[slice], largest: int) -> list[int]:
-    """Return the size of equal parts of each side that are not above `largest`."""
-    sizes = []
-    for side in box:
-        length = side.stop - side.start
-        sizes.append(math.ceil(length / math.ceil(length / largest)))
-    return sizes

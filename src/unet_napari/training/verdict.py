@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from unet_napari.training.held_out import count_cells
 from unet_napari.training.sample import Sample
-from unet_napari.training.split import LEAST
+from unet_napari.training.split import LEAST, Split
 
 __all__ = ["judgement", "what_is_missing"]
 
@@ -45,31 +46,34 @@ def judgement(score: float, *, task: str, cells: int, finished: bool) -> str:
     return f"{text} (only {cells} cells judge it)" if 0 < cells < _FEW_CELLS else text
 
 
-def what_is_missing(samples: Sequence[Sample], task: str, fraction: float) -> str:
+def what_is_missing(split: Split, task: str, fraction: float) -> str:
     """Return what to do for a score: "paint more: 12 of about 25 cells that a score needs".
 
     Parameters
     ----------
-    samples
-        All that was painted.
+    split
+        All of what was painted is in its training part where nothing could be held out.
     task
         ``"cells"`` or ``"semantic"``.
     fraction
-        Share that would be held out.
+        Share that was to be held out.
+
+    Returns
+    -------
+    str
+        "" where a score was not asked for, or something is held out.
     """
+    if split.validation or not fraction:
+        return ""
     needed = math.ceil(LEAST[task] / fraction)
     if task == "cells":
-        painted, what = _cell_count(samples), "cells"
+        painted, what = count_cells(split.training), "cells"
     else:
-        painted, rarest = _rarest_class(samples)
+        painted, rarest = _rarest_class(split.training)
         what = f"pixels of class {rarest}"
     if painted >= needed:  # but they lie where they cannot be divided
         return f"paint more {what}, spread over the image, to get a score"
     return f"paint more: {painted} of about {needed} {what} that a score needs"
-
-
-def _cell_count(samples: Sequence[Sample]) -> int:
-    return sum(np.unique(s.labels[s.annotated & (s.labels > 0)]).size for s in samples)
 
 
 def _rarest_class(samples: Sequence[Sample]) -> tuple[int, int]:

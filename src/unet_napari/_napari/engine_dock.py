@@ -1,6 +1,5 @@
 """What both docks share: a Run button that becomes Stop, a bar, and one line that says it all."""
 
-import threading
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -10,17 +9,17 @@ from magicgui.widgets import ProgressBar, PushButton
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QSizePolicy, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QSizePolicy
 
 from unet_napari._napari.background import Background
+from unet_napari._napari.docking import Farewell, share_place, warm_up_beside
 from unet_napari._napari.fields import Message, progress_bar
 from unet_napari._napari.form import Form, Rows
 from unet_napari._napari.job import Job
 from unet_napari._napari.layer_combo import LayerCombo
 from unet_napari._napari.model_combo import ModelCombo, model_saved
 from unet_napari._napari.ownership import choosers
-from unet_napari._napari.warm_up import warm_up
 from unet_napari.errors import UnetNapariError
 
 __all__ = ["EngineDock"]
@@ -44,6 +43,7 @@ class EngineDock(Form):
     run: PushButton
     progress: ProgressBar
     status: Message
+    warning: Message
     image: LayerCombo
 
     def __init__(self, viewer: ViewerModel, job: Job) -> None:
@@ -65,7 +65,7 @@ class EngineDock(Form):
         self.native_parent_changed.connect(self._on_parent)
         # A closed window destroys its docks without taking them out first.
         self.native.destroyed.connect(self.close)
-        self._farewell = _Farewell(self.leave)
+        self._farewell = Farewell(self.leave)
         model_saved.connect(self.list_models)
         choosers.add(self)
 
@@ -102,6 +102,13 @@ class EngineDock(Form):
         rows.add_wide(run)
         rows.add_wide(progress_bar())
         rows.add_wide(Message("status", "What is missing, being done, or wrong."))
+        rows.add_wide(Message("warning", "What to look at in the result; it stays until you run."))
+
+    def warn(self, text: str) -> None:
+        """Show a warning until the next run, below those that there are."""
+        said = str(self.warning.value)
+        if text and text not in said:
+            self.warning.say(f"{said}\n{text}".strip(), warning=True)
 
     def refresh_run(self, *_: object) -> None:
         """Say what is missing, or that there is nothing missing."""
@@ -112,6 +119,11 @@ class EngineDock(Form):
         if reason or self._reason:
             self.status.say(reason)
         self._reason = reason
+
+    def forget_error(self, *_: object) -> None:
+        """Take an error away, as the user has changed what may have been its cause."""
+        if not self.busy and self.status.is_error:
+            self.status.say(self._reason)
 
     def show_progress(self, fraction: float | None, text: str) -> None:
         """Show how far the job is; None is a bar that runs to and fro."""
@@ -168,6 +180,7 @@ class EngineDock(Form):
     def start(self, begin: Callable[[], None]) -> None:
         """Turn the button into Stop and begin a job; an error it raises is shown."""
         self.busy, self._stopping = True, False
+        self.warning.say("")
         self._double_click.start()
         self.run.text = "Stop"
         self.run.tooltip = "Stop, and keep what there is."
@@ -217,6 +230,13 @@ class EngineDock(Form):
             self.suggest_layers()
             self.refresh_run()
 
+    def finish(self) -> None:
+        """Align the fields; from now on a change of any of them takes an error away."""
+        super().finish()
+        for field in self:
+            if field is not self.run and not isinstance(field, ProgressBar | Message):
+                getattr(field, "changed").connect(self.forget_error)  # noqa: B009  of all fields
+
     def suggest_layers(self) -> None:
         """Choose the layers that the user most likely means, where nothing was chosen yet."""
         images = [layer for layer in self.viewer.layers if isinstance(layer, Image)]
@@ -257,45 +277,10 @@ class EngineDock(Form):
         self.reset_choices()
         self._farewell.watch(self.native.window())
         QTimer.singleShot(0, self._settle)
-        QTimer.singleShot(_PAINTED, _warm_up_beside)
+        QTimer.singleShot(_PAINTED, warm_up_beside)
 
     def _settle(self) -> None:
         """Fit into the window, whose theme brings a font of its own."""
         if self.docked:
             self.align()
-            self._share_place()
-
-    def _share_place(self) -> None:
-        """Put both docks into one place as tabs: below each other they would be too low."""
-        dock = self.native.parent()
-        window = dock.parent() if isinstance(dock, QDockWidget) else None
-        if not isinstance(window, QMainWindow):
-            return
-        for other in window.findChildren(QDockWidget):
-            content = getattr(other.widget(), "_magic_widget", None)
-            if other is not dock and isinstance(content, EngineDock):
-                window.tabifyDockWidget(other, dock)
-                dock.show()
-                dock.raise_()
-
-
-def _warm_up_beside() -> None:
-    threading.Thread(target=warm_up, daemon=True).start()
-
-
-class _Farewell(QObject):
-    """Calls back when a script closes a window, whose widgets may be destroyed much later."""
-
-    def __init__(self, closed: Callable[[], None]) -> None:
-        super().__init__()
-        self._closed = closed
-
-    def watch(self, window: QWidget) -> None:
-        """Wait for this window."""
-        window.installEventFilter(self)
-
-    def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        # A person's click on the cross may still be refused; then Qt destroys the widgets soon.
-        if event is not None and event.type() == QEvent.Type.Close and not event.spontaneous():
-            self._closed()
-        return False
+            share_place(self.native.parent(), EngineDock)

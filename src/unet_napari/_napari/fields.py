@@ -4,18 +4,20 @@ The module does without postponed annotations, because magicgui resolves them wh
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from magicgui.widgets import ComboBox, Label, LineEdit, ProgressBar, PushButton
 from magicgui.widgets.bases import Widget
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QLabel, QSizePolicy
 
 from unet_napari._napari.narrow import shrink
 from unet_napari.errors import SettingsError
 
 __all__ = [
+    "COLOURS",
     "Message",
     "button",
     "caption",
@@ -26,17 +28,21 @@ __all__ = [
     "value_of",
 ]
 
+# On a light and on a dark background; each has a contrast of at least 4.5 to that of napari.
+COLOURS = {"error": ("#b3261e", "#ff7b72"), "warning": ("#7d4e00", "#e3b341")}
+
 _Number = TypeVar("_Number", int, float)
 
 
 class Message(Label):
-    """A line or a few of plain text that wraps; an error is red.
+    """A line or a few of plain text that wraps; an error is red, a warning amber.
 
     Text from files and layers is shown as it is: markup in a name is never interpreted.
     """
 
     def __init__(self, name: str, tooltip: str) -> None:
         super().__init__(name=name, tooltip=tooltip, gui_only=True)
+        self._level = ""
         label: QLabel = self.native
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setWordWrap(True)
@@ -44,15 +50,42 @@ class Message(Label):
         label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         label.hide()
+        self._follower = _ThemeFollower(self._colour)
+        label.installEventFilter(self._follower)
 
-    def say(self, text: str, *, error: bool = False) -> None:
-        """Show a text, as an error or as information."""
-        # A red that can be read on the dark and on the light theme.
-        style = "color: #e5534b;" if error else ""
-        if style != self.native.styleSheet():  # setting one takes far longer than the text
-            self.native.setStyleSheet(style)
+    def say(self, text: str, *, error: bool = False, warning: bool = False) -> None:
+        """Show a text, as an error, a warning or as information."""
+        self._level = "error" if error else "warning" if warning else ""
+        self._colour()
         self.value = text
         self.native.setVisible(bool(text))
+
+    @property
+    def is_error(self) -> bool:
+        """Whether an error is shown."""
+        return self._level == "error" and bool(self.value)
+
+    def _colour(self) -> None:
+        label: QLabel = self.native
+        around = label.parentWidget() or label
+        dark = around.palette().color(QPalette.ColorRole.WindowText).lightness() > 127
+        colour = COLOURS[self._level][dark] if self._level else ""
+        style = f"color: {colour};" if colour else ""
+        if style != label.styleSheet():  # setting one takes far longer than the text
+            label.setStyleSheet(style)
+
+
+class _ThemeFollower(QObject):
+    """Calls back when the theme, and with it the background, may have changed."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__()
+        self._changed = changed
+
+    def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        if event is not None and event.type() == QEvent.Type.StyleChange:
+            self._changed()
+        return False
 
 
 def choice(

@@ -10,7 +10,8 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
 from unet_napari._napari.layers import array_of
-from unet_napari._napari.ownership import writing
+from unet_napari._napari.levels import shown_data
+from unet_napari._napari.ownership import note_highest, writing
 from unet_napari._napari.parts import time_in_place
 from unet_napari._napari.results import Purpose, find_result, show_result
 
@@ -76,15 +77,19 @@ class FillingLayer:
         elif not self._timer.isActive() and self._is_visible(region):
             self._timer.start()
 
-    def finish(self) -> Layer:
-        """Show the whole result: in the layer, or in a new one if the user has removed it."""
+    def finish(self, highest: int) -> Layer:
+        """Show the whole result: in the layer, or in a new one if the user has removed it.
+
+        No label is above `highest`.
+        """
         self._timer.stop()
         layer = self._layer
         if layer is None or layer not in self._viewer.layers:
             layer = self._show()
-        layer.editable = True
+        layer.editable = not layer.multiscale
         with writing(layer):  # the engine has
             layer.refresh()
+        note_highest(layer, highest)
         return layer
 
     def undo(self) -> None:
@@ -93,12 +98,13 @@ class FillingLayer:
         layer, self._layer = self._layer, None
         if layer is None or layer not in self._viewer.layers:
             return
-        if self._earlier is not None and layer is self._earlier:
-            with writing(layer):
-                layer.data = self._earlier_data
-            layer.editable = True
-        else:
+        earlier, data = self._earlier, self._earlier_data
+        if earlier is None or data is None or layer is not earlier:
             self._viewer.layers.remove(layer)
+            return
+        with writing(earlier):
+            earlier.data = shown_data(data)
+        earlier.editable = not earlier.multiscale
 
     def _show(self) -> Layer:
         where = (self._viewer, self._image, self._axes)

@@ -6,7 +6,7 @@ from unet_napari.images import Image
 from unet_napari.images.axes import describe_shape
 from unet_napari.model_info import ModelInfo
 
-__all__ = ["describe", "micrometres", "misfit"]
+__all__ = ["describe", "micrometres", "misfit", "size_factor"]
 
 _TOLERANCE = 1.2  # a pixel size that differs by less is not worth a word
 

@@ -33,6 +33,7 @@ __all__ = [
     "new_labels",
     "output_axes",
     "output_shape",
+    "shown_axes",
 ]
 
 _AXIS_NAMES = {"TIME": "T", "CHANNEL": "C", "CHANNELS": "C", "RGB": "C"}
@@ -191,34 +192,45 @@ class Place:
         return tuple(self.index.get(a, self.region.get(a, everything)) for a in axes)
 
 
+def shown_axes(viewer: ViewerModel, layer: Layer, axes: str) -> str:
+    """Return the axes of a layer that the canvas shows, such as ``YX``, or ``XZ`` where rolled."""
+    hidden = viewer.dims.ndim - layer.ndim
+    return "".join(axes[axis - hidden] for axis in viewer.dims.displayed if axis >= hidden)
+
+
 def current_slice(viewer: ViewerModel, layer: Layer, axes: str) -> Place:
-    """Return the YX plane at the position of the sliders, whichever axes are shown."""
+    """Return the plane of an image that the canvas shows: YX, or after rolling the axes ZX or ZY.
+
+    In the 3D display, and where the canvas shows something else than two axes of space, it is
+    the YX plane at the position of the sliders.
+    """
+    shown = shown_axes(viewer, layer, axes)
+    plane = shown if len(shown) == 2 and set(shown) <= set("ZYX") else "YX"
     point = layer.world_to_data(viewer.dims.point)
     sizes = array_of(layer).shape
     index = {
         letter: int(np.clip(round(position), 0, size - 1))
         for letter, position, size in zip(axes[: layer.ndim], point, sizes, strict=False)
-        if letter in "TZ"
+        if letter in "TZYX" and letter not in plane
     }
     return Place(index)
 
 
 def current_view(viewer: ViewerModel, layer: Layer, axes: str) -> Place:
-    """Return the part of the current slice that the canvas shows.
+    """Return the part of the current slice that the canvas shows; in the 3D display, everything.
 
-    An axis that the canvas does not show, and all of them in the 3D display, are whole.
+    An axis that the canvas does not show is whole.
     """
     place = current_slice(viewer, layer, axes)
+    shown = shown_axes(viewer, layer, axes)
     if viewer.dims.ndisplay == 3:
-        return place
-    hidden = viewer.dims.ndim - layer.ndim
-    shown = {axis - hidden for axis in viewer.dims.displayed}
+        return Place({letter: i for letter, i in place.index.items() if letter not in shown})
     shape = array_of(layer).shape
     level = layer.data_level if getattr(layer, "multiscale", False) else 0
     factors = layer.downsample_factors[level] if level else np.ones(layer.ndim)
     region = {}
     for i, letter in enumerate(axes[: layer.ndim]):
-        if letter in "YX" and i in shown:
+        if letter in "ZYX" and letter in shown and letter not in place.index:
             first, last = layer.corner_pixels[:, i]
             start = int(np.clip(math.floor(first * factors[i]), 0, shape[i] - 1))
             stop = int(np.clip(math.ceil((last + 1) * factors[i]), start + 1, shape[i]))

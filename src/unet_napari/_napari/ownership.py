@@ -6,7 +6,7 @@ make no layer ours), what its pixels were when we last wrote them, and whether i
 
 import itertools
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 from weakref import WeakSet
@@ -21,10 +21,13 @@ __all__ = [
     "Chooser",
     "age",
     "choosers",
+    "highest_noted",
     "is_made_for",
     "is_result",
     "is_untouched",
     "mark",
+    "note_highest",
+    "note_warnings",
     "seal",
     "writing",
 ]
@@ -89,6 +92,21 @@ def is_untouched(layer: Layer) -> bool:
     if not is_unedited(layer):
         return False
     return not any(layer is chosen for chooser in choosers for chosen in chooser.chosen_layers())
+
+
+def note_highest(layer: Layer, number: int) -> None:
+    """Remember that no label of a result is higher."""
+    _remember(layer, {"highest": number})
+
+
+def highest_noted(layer: Layer) -> int:
+    """Return what no label of a result is higher than; 0 if that was not noted."""
+    return int(layer.metadata[_KEY].get("highest", 0))
+
+
+def note_warnings(layer: Layer, warnings: Sequence[str]) -> None:
+    """Keep with a result what was warned of when it was made, under ``warnings``."""
+    _remember(layer, {"warnings": list(warnings)})
 
 
 def seal(layer: Layer) -> None:

@@ -15,7 +15,7 @@ from unet_napari._napari.layers import (
     current_view,
     image_of,
 )
-from unet_napari._napari.parts import DEPTH, Part, cut_out, part_around
+from unet_napari._napari.parts import BREADTH, DEPTH, Part, cut_out, part_around
 from unet_napari._napari.results import Purpose, write_result
 from unet_napari.engine import Preview, PreviewRequest
 from unet_napari.errors import ResourceError
@@ -137,12 +137,15 @@ def visible_place(viewer: ViewerModel, layer: Image, axes: str, largest: int) ->
     """Return the current slice, or the middle of what the canvas shows of a large one."""
     place = current_slice(viewer, layer, axes)
     shape = dict(zip(axes, array_of(layer).shape, strict=True))
-    if shape["Y"] * shape["X"] <= largest:
+    plane = [letter for letter in "ZYX" if letter in shape and letter not in place.index]
+    if "".join(plane) != "YX":  # rows or columns: their neighbours are looked at as well
+        largest //= 2 * BREADTH + 1
+    if math.prod(shape[letter] for letter in plane) <= largest:
         return place
     view = current_view(viewer, layer, axes)
     side = math.isqrt(largest)
     region = {}
-    for letter in "YX":
+    for letter in plane:
         start, stop, _ = view.region.get(letter, slice(None)).indices(shape[letter])
         if stop - start > side:
             start = (start + stop - side) // 2

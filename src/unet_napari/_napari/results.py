@@ -3,7 +3,6 @@
 A layer that the user has edited or chosen as an input is the user's: a rerun makes another.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,18 +19,29 @@ from unet_napari._napari.layers import (
     output_axes,
     output_shape,
 )
-from unet_napari._napari.ownership import age, is_made_for, is_untouched, mark, writing
+from unet_napari._napari.levels import shown_data
+from unet_napari._napari.ownership import (
+    age,
+    highest_noted,
+    is_made_for,
+    is_untouched,
+    mark,
+    note_highest,
+    writing,
+)
+from unet_napari._napari.parts import Part
+from unet_napari._napari.renewal import Renewed, renew
 
 __all__ = [
     "Purpose",
     "find_result",
-    "largest_number_around",
     "latest_result",
     "show_result",
+    "write_objects",
     "write_result",
 ]
 
-_LOOKED_AT = 1 << 25  # labels that are looked through for the largest number
+_LOOKED_AT = 1 << 24  # labels of a plane that are looked through for the highest number
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ def show_result(
     if layer is None or array_of(layer).shape != data.shape:
         return _add(viewer, image, axes, data, purpose, layer_type, below)
     with writing(layer):
-        layer.data = data
+        layer.data = shown_data(data)
     return layer
 
 
@@ -125,7 +135,8 @@ def _add(
     earlier = find_result(viewer, image, purpose)
     if earlier is not None and array_of(earlier).shape != data.shape:
         viewer.layers.remove(earlier)  # of an image that has got another shape since
-    layer = layer_type(data, name=f"{image.name} · {purpose.name}", **geometry(image, axes))
+    name = f"{image.name} · {purpose.name}"
+    layer = layer_type(shown_data(data), name=name, **geometry(image, axes))
     mark(layer, _made_for(image, purpose))
     active = viewer.layers.selection.active
     where = len(viewer.layers) if below not in viewer.layers else viewer.layers.index(below)
@@ -172,25 +183,55 @@ def write_result(
     return layer
 
 
-def largest_number_around(
-    viewer: ViewerModel, image: Image, axes: str, place: Place, purpose: Purpose
-) -> int:
-    """Return the largest number of the cells that are already shown around a place.
+def write_objects(
+    viewer: ViewerModel,
+    image: Image,
+    axes: str,
+    found: NDArray[Any],
+    part: Part,
+    place: Place,
+    purpose: Purpose,
+) -> tuple[Layer, Renewed]:
+    """Show the cells of a part of an image in its place, whole ones, with numbers of their own.
 
-    In a large layer only the slice is looked at, so that the viewer is not held up.
+    Parameters
+    ----------
+    viewer, image, axes, purpose
+        As of `show_result`.
+    found : ndarray of int
+        The labels of the outer part.
+    part, place
+        What was wanted, with and without what lies around.
+
+    Raises
+    ------
+    ResourceError
+        If the image is large and the disk of temporary files full; nothing is changed.
     """
+    shape = output_shape(array_of(image).shape, axes)
+    where = Place(place.index).indexer(output_axes(axes))
+    plane = part.plane(found)
     layer = find_result(viewer, image, purpose)
-    if layer is None or array_of(layer).shape != output_shape(array_of(image).shape, axes):
-        return 0
-    letters = output_axes(axes)
-    around = array_of(layer)
-    if math.prod(around.shape) > _LOOKED_AT:
-        around = around[Place(place.index).indexer(letters)]
-        letters = "".join(letter for letter in letters if letter not in place.index)
-        place = Place({}, place.region)
-    counts = np.ones(around.shape, bool)
-    counts[place.indexer(letters)] = False
-    return int(np.max(np.asarray(around), initial=0, where=counts))
+    if layer is None or not _is_writable(layer, shape):
+        data = empty_array(shape, found.dtype)
+        check_room(data, plane.nbytes)
+        renewed = renew(data[where], part.window, part.inner_window, plane, 0)
+        layer = _add(viewer, image, axes, data, purpose, Labels, None)
+    else:
+        labels: Any = array_of(layer)
+        check_room(labels, plane.nbytes)
+        with writing(layer):
+            known = _highest(layer, labels[where])
+            renewed = renew(labels[where], part.window, part.inner_window, plane, known)
+            layer.refresh(extent=False)
+    note_highest(layer, renewed.highest)
+    return layer, renewed
+
+
+def _highest(layer: Layer, plane: NDArray[Any]) -> int:
+    """Return what no label of a layer is higher than; looking at all of them may take long."""
+    here = int(plane.max(initial=0)) if plane.size <= _LOOKED_AT else 0
+    return max(highest_noted(layer), here)
 
 
 def _is_writable(layer: Layer, shape: tuple[int, ...]) -> bool:

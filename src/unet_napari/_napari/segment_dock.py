@@ -1,31 +1,28 @@
 """The Segment dock: from a trained model to a labels layer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox, PushButton
-from napari.layers import Image
-from napari.utils.notifications import show_warning
+from napari.layers import Image, Labels
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog
 
 from unet_napari._napari.engine_dock import EngineDock
 from unet_napari._napari.fields import Message, button, choice
 from unet_napari._napari.file_facts import read_facts
-from unet_napari._napari.filling import FillingLayer
 from unet_napari._napari.fit import describe, misfit
 from unet_napari._napari.job import Job
 from unet_napari._napari.layer_combo import layer_choice
-from unet_napari._napari.layers import Place, current_slice, current_view, image_of
+from unet_napari._napari.layers import image_of
+from unet_napari._napari.measuring import measurable, measure_job, show_table
 from unet_napari._napari.model_combo import ModelCombo
 from unet_napari._napari.pixel_size import PixelSizeOffer
-from unet_napari._napari.preview import PURPOSE as PREVIEW
-from unet_napari._napari.results import find_result
-from unet_napari._napari.segment_order import Order
+from unet_napari._napari.segment_order import Order, wanted_place
+from unet_napari._napari.segment_run import SegmentRun
 from unet_napari._napari.segment_settings import SegmentSettings
-from unet_napari._napari.status_line import segmentation_line
+from unet_napari._napari.status_line import duration_warning, segmentation_line
 from unet_napari.engine import DiameterJob, JobWarning, Output
 from unet_napari.errors import UnetNapariError
 from unet_napari.inference.progress import PlanSummary, Progress
@@ -51,11 +48,10 @@ class SegmentDock(EngineDock):
 
     def __init__(self, napari_viewer: Viewer, job: Job | None = None) -> None:
         super().__init__(napari_viewer, job or Job())
-        # Of the run that goes on:
-        self._order: Order | None = None
-        self._output: Output | None = None
+        # Of the job that goes on:
+        self._run: SegmentRun | None = None
         self._plan: PlanSummary | None = None
-        self._filling: FillingLayer | None = None
+        self._measured: Labels | None = None
         self._add_shown_fields()
         self._add_folded_fields()
         self.finish()
@@ -66,6 +62,7 @@ class SegmentDock(EngineDock):
         self.model.changed.connect(self._follow_model)
         self.settings.diameter.estimate.changed.connect(self._estimate)
         self.settings.choose.changed.connect(self._choose_output)
+        self.settings.measure_now.changed.connect(self._measure_now)
         self.model.suggest_newest()
         self.refresh_run()
 
@@ -154,16 +151,23 @@ class SegmentDock(EngineDock):
         layer, info = self.image.value, self.model.need_info()
         read_facts(layer)  # known already, but to a script that chooses and clicks at once
         image = image_of(layer, self.settings.axes.value)
-        output = self.settings.output if self.scope.value == "whole" else None
-        place, purpose = self._place(layer, image.axes), self.model.need_purpose()
-        order = self._order = Order(layer, image, place, info, purpose, output)
+        order = Order(
+            layer,
+            image,
+            wanted_place(self.viewer, layer, image.axes, self.scope.value),
+            info,
+            self.model.need_purpose(),
+            self.settings.output if self.scope.value == "whole" else None,
+            self.settings.zoom(image, info),
+        )
+        self._run = SegmentRun(self.viewer, order, self.native, self._measure_beside)
         request = partial(
             order.request,
             self.job,
             str(self.model.value),
             config=self.settings.config(info, slicewise=info.ndim < image.ndim),
             thresholds=self.settings.changed_thresholds(),
-            measure=self.settings.measure.value,
+            measure=self.settings.measure.value and order.whole,
             maps=self.settings.maps.value,
             attention=self.settings.wants_attention,
         )
@@ -171,12 +175,7 @@ class SegmentDock(EngineDock):
 
     def _estimate(self) -> None:
         """Have the diameter of the objects estimated."""
-        if self.busy:
-            self.status.say("The diameter can be estimated before or after a segmentation.")
-        elif self.missing():
-            self.status.say(self.missing())
-        else:
-            self.start(self._begin_estimate)
+        self._start_beside("The diameter can be estimated", self._begin_estimate)
 
     def _begin_estimate(self) -> None:
         info, model = self.model.need_info(), str(self.model.value)
@@ -186,11 +185,24 @@ class SegmentDock(EngineDock):
         request = lambda: DiameterJob(self.job.share(image), model, config)  # noqa: E731
         self.in_background(request, self.job.start)
 
-    def _place(self, layer: Image, axes: str) -> Place:
-        if self.scope.value == "whole":
-            return Place()
-        find = current_view if self.scope.value == "view" else current_slice
-        return find(self.viewer, layer, axes)
+    def _measure_now(self) -> None:
+        """Have the cells measured that are in a layer now."""
+        self._start_beside("The cells can be measured", self._begin_measure)
+
+    def _begin_measure(self) -> None:
+        image = image_of(self.image.value, self.settings.axes.value)
+        purpose = self.model.need_purpose()
+        layer = self._measured = measurable(self.viewer, self.image.value, image.axes, purpose)
+        self.in_background(lambda: measure_job(self.job, image, layer), self.job.start)
+
+    def _start_beside(self, what: str, begin: Callable[[], None]) -> None:
+        """Begin a job that is no segmentation, if there is none and nothing is missing."""
+        if self.busy:
+            self.status.say(f"{what} before or after a segmentation.")
+        elif self.missing():
+            self.status.say(self.missing())
+        else:
+            self.start(begin)
 
     def on_event(self, event: Any) -> None:  # noqa: ANN401
         """Show how far the segmentation is, and what there is of it."""
@@ -198,66 +210,39 @@ class SegmentDock(EngineDock):
             if event.plan is not None:
                 self._plan = event.plan
                 self.status.native.setToolTip(event.plan.describe())
+                if self._run is not None:
+                    resumable = self._run.order.output is not None
+                    self.warn(duration_warning(event.plan, resumable=resumable))
             line = segmentation_line(event, self._plan)
             self.show_progress(event.done / max(1, event.total), line)
-            if self._filling is not None and event.region is not None:
-                self._filling.note(event.region)
-        elif isinstance(event, Output):
-            self._take(event)
+            if self._run is not None:
+                self._run.note(event)
+        elif isinstance(event, Output) and self._run is not None:
+            self._run.take(event)
         elif isinstance(event, JobWarning):
-            show_warning(event.message)
-
-    def _take(self, output: Output) -> None:
-        """Take hold of the arrays that the engine is going to fill in."""
-        self._output = output
-        order = self._order
-        if order is not None and order.whole and order.layer in self.viewer.layers:
-            where = (self.viewer, order.layer, order.image.axes)
-            self._filling = FillingLayer(*where, order.purpose, output.labels, self.native)
-            self._hide_preview(order.layer)
-
-    def _hide_preview(self, layer: Image) -> None:
-        preview = find_result(self.viewer, layer, PREVIEW)
-        if preview is not None:  # it would shine through the result
-            preview.visible = False
+            self.warn(event.message)
+            if self._run is not None:
+                self._run.warnings.append(event.message)
 
     def on_result(self, result: Mapping[str, Any]) -> None:
         """Show the labels in a layer, and what else was asked for."""
+        run, measured = self._run, self._measured
+        self._forget()
         if "diameter" in result:
             self._show_diameter(result["diameter"])
-            return
-        if self._order is not None and self._order.output is not None:
-            self._show_file(self._order, self._order.output, result)
-            return
-        order, output, filling = self._order, self._output, self._filling
-        if not result or order is None or output is None:
-            self._undo()
-            self.status.say("Stopped. Nothing was changed.")
-            return
-        self._forget()
-        if order.layer not in self.viewer.layers and not (filling and filling.shown):
-            self.status.say("The image was removed meanwhile; the result is not shown.")
-            return
-        if filling is None:
-            order.show_part(self.viewer, output.labels, result.get("table"))
-            self._hide_preview(order.layer)
+        elif run is not None:
+            self.status.say(run.show(result))
+        elif measured is not None and "table" in result:
+            show_table(measured, result["table"])
+            count = len(result["table"]["label"])
+            self.status.say(f"{count:,} cells of '{measured.name}' measured: see its features.")
         else:
-            order.show_table(filling.finish(), result.get("table"))
-        if output.maps is not None and order.layer in self.viewer.layers:
-            order.show_maps(self.viewer, output.maps, output.map_names)
-        self.status.say(summary(result["objects"]))
+            self.status.say("Stopped. Nothing was changed.")
 
-    def _show_file(self, order: Order, path: Path, result: Mapping[str, Any]) -> None:
-        """Show the labels that were saved to a file, or say how to go on with them."""
-        self._forget()
-        if not result or "stopped" in result:
-            going_on = "Run it again to go on where it was." if result.get("kept") else ""
-            self.status.say(f"Stopped. {going_on or 'Nothing was changed.'}")
-            return
-        if order.layer in self.viewer.layers:
-            order.show_file(self.viewer, path, result.get("table"))
-            self._hide_preview(order.layer)
-        self.status.say(f"{summary(result['objects'])} The labels are in '{path}'.")
+    def _measure_beside(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Measure the cells of a part, if that is wanted."""
+        if self.settings.measure.value:
+            self.background.run(work, done, self.fail)
 
     def _choose_output(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
@@ -275,7 +260,8 @@ class SegmentDock(EngineDock):
 
     def fail(self, error: Exception) -> None:
         """End the segmentation with one readable message, and leave every layer as it was."""
-        self._undo()
+        if not self.job.running:
+            self._undo()
         super().fail(error)
 
     def leave(self) -> None:
@@ -285,17 +271,10 @@ class SegmentDock(EngineDock):
         super().leave()
 
     def _undo(self) -> None:
-        if self._filling is not None:
-            self._filling.undo()
+        if self._run is not None:
+            self._run.undo()
         self._forget()
 
     def _forget(self) -> None:
         """Let go of the arrays of the run; large ones take room on the disk."""
-        self._order = self._output = self._plan = self._filling = None
-
-
-def summary(objects: int | None) -> str:
-    """Say what was found."""
-    if objects is None:
-        return "Done."
-    return f"Done: {objects:,} {'cell' if objects == 1 else 'cells'}."
+        self._run = self._plan = self._measured = None

@@ -1,25 +1,26 @@
 """What a segmentation was asked for, and its results as layers."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dask.array
-import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
-from napari.layers import Labels, Layer
+from napari.layers import Layer
 from numpy.typing import NDArray
 
 from unet_napari._napari.job import Job
-from unet_napari._napari.layers import Place
+from unet_napari._napari.layers import Place, current_slice, current_view, shown_axes
 from unet_napari._napari.parts import Part, cut_out, part_around, time_in_place
+from unet_napari._napari.renewal import Renewed
 from unet_napari._napari.results import (
     Purpose,
-    largest_number_around,
     latest_result,
     show_result,
+    write_objects,
     write_result,
 )
 from unet_napari.engine import SegmentFileJob, SegmentJob
@@ -27,7 +28,7 @@ from unet_napari.errors import SettingsError
 from unet_napari.images import Image, Normalisation, read_image
 from unet_napari.model_info import ModelInfo
 
-__all__ = ["Order"]
+__all__ = ["Order", "wanted_place"]
 
 # Pixels around a part that a network is shown whose own halo is not known.
 _CONTEXT = {2: (64, 64), 3: (8, 32, 32)}
@@ -50,6 +51,8 @@ class Order:
         Of its results.
     output : Path, optional
         The file that the labels of the whole image go to; by default they go to a layer.
+    zoom : float
+        Pixels of the image to one that the network sees.
     """
 
     layer: ImageLayer
@@ -58,6 +61,7 @@ class Order:
     info: ModelInfo
     purpose: Purpose
     output: Path | None = None
+    zoom: float = 1.0
 
     @property
     def whole(self) -> bool:
@@ -73,7 +77,8 @@ class Order:
     def part(self) -> Part:
         """The wanted part, with what the network has to see around it."""
         halo = self.info.halo or _CONTEXT[self.info.ndim]
-        context = dict(zip("ZYX"[-self.info.ndim :], (max(1, n) for n in halo), strict=True))
+        margins = (max(1, math.ceil(n * self.zoom)) for n in halo)
+        context = dict(zip("ZYX"[-self.info.ndim :], margins, strict=True))
         return part_around(self.place, self.image.axes, self.image.data.shape, context)
 
     def request(
@@ -118,26 +123,23 @@ class Order:
             **options,
         )
 
-    def show_part(
-        self, viewer: ViewerModel, labels: NDArray[Any], table: Mapping[str, Sequence[float]] | None
-    ) -> None:
-        """Show the labels of a part in their place, cells with numbers of their own."""
+    def show_part(self, viewer: ViewerModel, labels: NDArray[Any]) -> tuple[Layer, Renewed | None]:
+        """Show the labels of a part in their place; return what has become of its cells."""
         where = (viewer, self.layer, self.image.axes)
-        first = largest_number_around(*where, self.place, self.purpose) if self.cells else 0
-        labels = np.where(labels > 0, labels + np.uint32(first), 0).astype(labels.dtype)
-        layer = write_result(*where, self.part.flattened(labels), self.place, self.purpose)
-        self.show_table(layer, table, first)
+        part = self.part
+        if self.cells:
+            return write_objects(*where, labels, part, self.place, self.purpose)
+        inner = labels[tuple(slice(*pair) for pair in part.inner)]
+        return write_result(*where, part.flattened(inner), self.place, self.purpose), None
 
-    def show_file(
-        self, viewer: ViewerModel, path: Path, table: Mapping[str, Sequence[float]] | None
-    ) -> None:
+    def show_file(self, viewer: ViewerModel, path: Path) -> Layer:
         """Show the labels that were saved to a zarr, of which only what is seen is read."""
         data: Any = read_image(path).data
         labels = dask.array.from_array(data, data.chunks)  # type: ignore[no-untyped-call]
         where = (viewer, self.layer, self.image.axes)
         layer = show_result(*where, time_in_place(labels, self.image.axes), self.purpose)
         layer.editable = False  # or else the layer would differ from the file
-        self.show_table(layer, table)
+        return layer
 
     def show_maps(
         self, viewer: ViewerModel, maps: Sequence[NDArray[Any]], names: Sequence[str]
@@ -154,29 +156,22 @@ class Order:
                 data = self.part.flattened(values)
                 write_result(*where, data, self.place, purpose, ImageLayer, below=below)
 
-    def show_table(
-        self, layer: Layer, table: Mapping[str, Sequence[float]] | None, first: int = 0
-    ) -> None:
-        """Show measurements of the cells as features of their layer, where there are any.
 
-        Parameters
-        ----------
-        layer : napari.layers.Labels
-        table : mapping or None
-            Columns as of `unet_napari.measure.measure`.
-        first : int
-            What the numbers of the cells were raised by.
-        """
-        if table is None or not isinstance(layer, Labels):
-            return
-        columns = {name: np.asarray(values) for name, values in table.items()}
-        for letter in "ZYX":
-            name = f"centre_{letter.lower()}"
-            if name in columns:  # in the part; here in the image
-                columns[name] = columns[name] + self._origin(letter)
-        layer.features = {"index": columns.pop("label") + first, **columns}
+def wanted_place(viewer: ViewerModel, layer: ImageLayer, axes: str, scope: str) -> Place:
+    """Return what a scope, ``"whole"``, ``"slice"`` or ``"view"``, is of an image.
 
-    def _origin(self, letter: str) -> int:
-        if letter in self.place.index:
-            return self.place.index[letter]
-        return self.place.region.get(letter, slice(0, 0)).start or 0
+    Raises
+    ------
+    SettingsError
+        If the canvas shows no slice of the image, such as time against X.
+    """
+    if scope == "whole":
+        return Place()
+    shown = shown_axes(viewer, layer, axes)
+    if viewer.dims.ndisplay == 2 and not set(shown) <= set("ZYX"):
+        raise SettingsError(
+            f"The canvas shows the axes {' and '.join(shown)}, which is no slice of the image. "
+            "Show two of Z, Y and X (with napari's button that rolls the dimensions), or choose "
+            "the whole image under Scope."
+        )
+    return (current_view if scope == "view" else current_slice)(viewer, layer, axes)

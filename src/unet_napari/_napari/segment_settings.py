@@ -8,9 +8,11 @@ from napari.components import ViewerModel
 
 from unet_napari._napari.diameter import DiameterField
 from unet_napari._napari.fields import button, choice, optional, sizes_of, value_of
+from unet_napari._napari.fit import size_factor
 from unet_napari._napari.form import Rows
 from unet_napari._napari.shared_fields import axes_field, device_choice
 from unet_napari.errors import OutputError
+from unet_napari.images import Image
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.model_info import ModelInfo
 
@@ -82,9 +84,15 @@ class SegmentSettings:
         self.measure = CheckBox(
             name="measure",
             text="Measure the cells",
-            tooltip="Size, centre and mean intensity of each cell, as the features of the labels\n"
-            "layer: shown in the status bar under the mouse, and in napari's Layers >\n"
-            "Visualize > Features table. One time point only.",
+            tooltip="Whenever cells are segmented: size, centre and mean intensity of each, as\n"
+            "the features of the labels layer. They are shown in the status bar under the\n"
+            "mouse, and in napari's Layers > Visualize > Features table.",
+        )
+        self.measure_now = button(
+            "measure_now",
+            "Now",
+            "Measure the cells as they are now, hand-made corrections included: those of the\n"
+            "labels layer that is selected, or else of the latest result. Nothing is segmented.",
         )
         self.maps = CheckBox(
             name="maps",
@@ -99,7 +107,8 @@ class SegmentSettings:
             "from 0 to 1, one for each level. Of what is in view or one slice.",
             enabled=False,
         )
-        for field in (self.measure, self.maps, self.attention):
+        rows.add_beside(self.measure, self.measure_now)
+        for field in (self.maps, self.attention):
             rows.add_wide(field)
 
     def _add_file(self, rows: Rows) -> None:
@@ -200,6 +209,13 @@ class SegmentSettings:
     def wants_attention(self) -> bool:
         """Whether attention maps are wanted, and the model has them."""
         return bool(self.attention.enabled and self.attention.value)
+
+    def zoom(self, image: Image, info: ModelInfo) -> float:
+        """Return how many pixels of the image are one of what the network sees."""
+        factor = size_factor(image.pixel_size, info.pixel_size) if self.rescale.value else None
+        if self.diameter.value is not None and info.diameter:
+            factor = self.diameter.value / info.diameter
+        return factor or 1.0
 
     def config(self, info: ModelInfo, *, slicewise: bool) -> dict[str, Any]:
         """Return ``InferenceConfig.to_dict()``.

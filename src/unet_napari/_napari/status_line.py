@@ -9,8 +9,15 @@ from unet_napari.model_info import is_temporary
 from unet_napari.training.events import Started, Step, Validated
 from unet_napari.words import human_size, human_time
 
-__all__ = ["StatusLine", "segmentation_line", "time_left", "training_result"]
+__all__ = [
+    "StatusLine",
+    "duration_warning",
+    "segmentation_line",
+    "time_left",
+    "training_result",
+]
 
+_LONG = 600  # seconds; what takes longer is said before
 _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 
 
@@ -92,6 +99,19 @@ def segmentation_line(progress: Progress, plan: PlanSummary | None) -> str:
         parts.append(time_left(progress.seconds_left))
     parts.append(_DEVICES.get(plan.device, plan.device))
     return " · ".join(parts)
+
+
+def duration_warning(plan: PlanSummary, *, resumable: bool) -> str:
+    """Say how long a segmentation takes, and whether a stopped one goes on; "" if it is short."""
+    if plan.seconds is None or plan.seconds < _LONG:
+        return ""
+    going_on = (
+        "If it is stopped, start it again: it goes on where it was."
+        if resumable
+        else "If it is stopped, all is lost. With a file under Result, Save to, a run that was "
+        "stopped goes on where it was."
+    )
+    return f"This takes about {human_time(plan.seconds)}. {going_on}"
 
 
 def time_left(seconds: float) -> str:

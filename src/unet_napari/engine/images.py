@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from unet_napari.engine.context import JobContext
     from unet_napari.engine.requests import ImageRef, PairRef
 
-__all__ = ["Measured", "open_image", "open_pair"]
+__all__ = ["Measured", "open_array", "open_image", "open_pair"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Measured(Normalisation):
 def open_image(reference: ImageRef, context: JobContext) -> Image:
     """Open an image by its reference; nothing is read yet."""
     return Image(
-        _open(reference.data, context),
+        open_array(reference.data, context),
         reference.axes,
         pixel_size=dict(reference.pixel_size),
         name=reference.name,
@@ -53,11 +53,11 @@ def open_pair(reference: PairRef, context: JobContext) -> Pair:
     annotated = reference.annotated
     return Pair(
         open_image(reference.image, context),
-        _open(reference.labels, context),
-        None if annotated is None else _open(annotated, context),
+        open_array(reference.labels, context),
+        None if annotated is None else open_array(annotated, context),
     )
 
 
-def _open(data: Any, context: JobContext) -> Any:  # noqa: ANN401  an array, or a reference to one
+def open_array(data: Any, context: JobContext) -> Any:  # noqa: ANN401  an array, or a reference to one
     """Open an array of a job; those of a command have been taken on arrival."""
     return open_ref(data, folders=context.folder.folders) if isinstance(data, ArrayRef) else data

@@ -15,11 +15,12 @@ from unet_napari.engine.protocol import Saved
 from unet_napari.engine.requests import (
     AugmentationJob,
     DiameterJob,
+    MeasureJob,
     SegmentFileJob,
     SegmentJob,
     TrainJob,
 )
-from unet_napari.engine.segment import estimate, segment
+from unet_napari.engine.segment import estimate, measure_labels, segment
 from unet_napari.engine.segment_file import segment_into_file
 from unet_napari.engine.warm_up import warm_up
 from unet_napari.model import Model
@@ -87,6 +88,7 @@ def _save(model: Model, verdict: str, job: TrainJob, context: JobContext) -> Sav
 RUNNERS: Mapping[type, Callable[[Any, JobContext], dict[str, Any]]] = {
     AugmentationJob: draw_augmentation,
     DiameterJob: estimate,
+    MeasureJob: measure_labels,
     SegmentFileJob: segment_into_file,
     SegmentJob: segment,
     TrainJob: train,

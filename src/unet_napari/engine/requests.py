@@ -13,6 +13,7 @@ __all__ = [
     "AugmentationJob",
     "DiameterJob",
     "ImageRef",
+    "MeasureJob",
     "PairRef",
     "PreviewRequest",
     "SegmentFileJob",
@@ -136,7 +137,7 @@ class SegmentJob:
     Its events are `Output` with the arrays it is going to fill in, and ``Progress`` of
     `unet_napari.inference`, which says what part of the labels is new. Its result has
     ``objects`` (how many were found; None for classes, time series and very large images),
-    ``unfamiliar`` (None, or where the image is unlike those that the model knows, what is wrong
+    ``highest`` (no label is higher), ``unfamiliar`` (None, or where the image is unlike those that the model knows, what is wrong
     and what helps; the same comes as a `JobWarning` before) and, where asked for, ``table``.
 
     Attributes
@@ -154,7 +155,8 @@ class SegmentJob:
         part is segmented as in the whole; by default `image` is measured.
     inner
         ``(start, stop)`` for each spatial axis: the part of the image that is wanted, where
-        the rest is context. By default all of it.
+        the rest is context. Maps, counts and measurements are of this part; labels are of the
+        whole, so that cells at its border are whole. By default all of it is wanted.
     thresholds
         Decoding parameters of the task that replace the model's, such as ``seed_threshold``.
     measure
@@ -217,3 +219,22 @@ class DiameterJob:
     model: str
     config: Mapping[str, Any] = field(default_factory=dict)
     statistics: Mapping[str, Any] | None = None
+
+
+@message
+@dataclass(frozen=True)
+class MeasureJob:
+    """Measure the objects of labels that there are already.
+
+    It has no events. Its result has ``table``, see `unet_napari.measure`.
+
+    Attributes
+    ----------
+    image
+        What the labels lie on.
+    labels
+        Of the image's spatial shape, time points first.
+    """
+
+    image: ImageRef
+    labels: ArrayRef

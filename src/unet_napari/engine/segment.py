@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.engine.images import Measured, open_image
+from unet_napari.engine.images import Measured, open_array, open_image
 from unet_napari.engine.protocol import Output
 from unet_napari.images import Image, Statistics
 from unet_napari.inference import (
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from unet_napari.engine.context import JobContext
-    from unet_napari.engine.requests import DiameterJob, SegmentJob
+    from unet_napari.engine.requests import DiameterJob, MeasureJob, SegmentJob
     from unet_napari.images import LazyArray
     from unet_napari.inference import Progress
 
-__all__ = ["drive", "estimate", "findings", "load_model", "segment"]
+__all__ = ["drive", "estimate", "findings", "load_model", "measure_labels", "segment"]
 
 _COUNTED = 1 << 26  # voxels whose objects are counted; in more it would take noticeable time
 
@@ -48,28 +48,26 @@ def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     if job.maps:
         config.check_unscaled()  # now rather than after the labels
     wanted = _inner(image, job.inner)
-    labels, maps = _allocate(job, model, wanted, context)
+    labels, maps = _allocate(job, model, image, wanted, context)
     inner = () if job.inner is None else tuple(slice(start, stop) for start, stop in job.inner)
     if job.attention:  # first, as it may be refused
         gates = attention_maps(image, model, config)
         maps[-len(gates) :] = gates[:, *inner]
     count = len(model.task.map_names)
-    if inner:
-        whole = np.zeros(result_shape(image), labels.dtype)
-        probabilities = np.zeros((count, *whole.shape), np.float32) if job.maps else None
-        steps = segment_steps(image, model, whole, config, maps=probabilities)
-        unfamiliar = drive(steps, context)
-        labels[...] = whole[inner]
-        if probabilities is not None:
-            maps[:count] = probabilities[:, *inner]
-    else:
-        wished = maps[:count] if job.maps else None
-        steps = segment_steps(image, model, labels, config, provisional=True, maps=wished)
-        unfamiliar = drive(steps, context)
-    return {
-        **findings(wanted, model, labels, measured=job.measure),
-        "unfamiliar": unfamiliar,
-    }
+    probabilities = maps[:count] if job.maps else None
+    if inner and job.maps:
+        probabilities = np.zeros((count, *labels.shape), np.float32)
+    steps = segment_steps(image, model, labels, config, provisional=not inner, maps=probabilities)
+    unfamiliar = drive(steps, context)
+    if inner and probabilities is not None:
+        maps[:count] = probabilities[:, *inner]
+    found = findings(wanted, model, labels[inner] if inner else labels, measured=job.measure)
+    return {**found, "highest": _highest(labels), "unfamiliar": unfamiliar}
+
+
+def _highest(labels: NDArray[np.uint32]) -> int:
+    """Return the highest number, without a second array as large as the labels."""
+    return max((int(part.max(initial=0)) for part in labels), default=0)
 
 
 def _prepare(job: SegmentJob) -> Model:
@@ -87,13 +85,13 @@ def _measured(model: Model, statistics: Mapping[str, Any] | None) -> Model:
 
 
 def _allocate(
-    job: SegmentJob, model: Model, image: Image, context: JobContext
+    job: SegmentJob, model: Model, image: Image, wanted: Image, context: JobContext
 ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-    """Make room for the labels and maps of an image, and tell the client where."""
-    shape = result_shape(image)
+    """Make room for the labels of an image and the maps of the wanted part; say where."""
+    shape = result_shape(wanted)
     names = (*(model.task.map_names if job.maps else ()),
              *(attention_names(model) if job.attention else ()))  # fmt: skip
-    reference, labels = context.allocate(shape, np.uint32)
+    reference, labels = context.allocate(result_shape(image), np.uint32)
     if not names:
         context.send(Output(reference))
         return labels, np.empty((0, *shape), np.float32)
@@ -108,6 +106,12 @@ def estimate(job: DiameterJob, context: JobContext) -> dict[str, Any]:
     config = InferenceConfig.from_dict(dict(job.config))
     model = _measured(load_model(job.model), job.statistics)
     return {"diameter": drive(estimate_diameter(image, model, config), context)}
+
+
+def measure_labels(job: MeasureJob, context: JobContext) -> dict[str, Any]:
+    """Measure the objects of labels; see `MeasureJob`."""
+    image = open_image(job.image, context)
+    return {"table": measure(image, open_array(job.labels, context))}
 
 
 def drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN401

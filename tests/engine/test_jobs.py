@@ -294,6 +294,30 @@ def test_of_a_part_with_context_the_wanted_part_comes_back(client, picture, list
     assert np.isclose(table["mean"][0], inside.mean())
 
 
+def test_with_what_lies_around_the_cells_at_the_border_are_whole(
+    client, picture, listener, model_path
+):
+    found, entire = [], []
+    for outputs, inner in ((found, ((10, 60), (20, 100))), (entire, None)):
+        reference = ImageRef(client.folder.share(picture[0]), "YX")
+        job = SegmentJob(
+            reference,
+            str(model_path),
+            inner=inner,
+            around=inner is not None,
+            config=TORCH.to_dict(),
+            maps=True,
+            thresholds=EAGER,
+        )
+        heard = type(listener)()
+        outputs += [run(client, job, heard).result, *of(Output, heard)]
+    assert np.array_equal(found[1].labels, entire[1].labels)
+    assert np.array_equal(found[1].maps, entire[1].maps[:, 10:60, 20:100])
+    inside = np.unique(entire[1].labels[10:60, 20:100])
+    assert found[0]["objects"] == np.count_nonzero(inside) < entire[0]["objects"]
+    assert found[0]["highest"] == entire[0]["objects"]
+
+
 def test_thresholds_replace_those_of_the_model(client, picture, listener, model_path):
     model = Model.load(model_path)
     expected = np.zeros(picture[0].shape, np.uint32)

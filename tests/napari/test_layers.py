@@ -137,12 +137,13 @@ def test_the_current_slice_follows_the_sliders_in_the_layers_own_pixels():
     assert current_slice(viewer, layer, "TZYX") == Place({"T": 3, "Z": 3})
 
 
-def test_the_slice_is_the_one_of_the_slider_even_if_another_plane_is_shown():
+def test_the_slice_is_the_plane_that_is_shown():
     viewer = ViewerModel()
     layer = viewer.add_image(np.zeros((10, 20, 30)))
-    viewer.dims.set_point(0, 6)
-    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_point((0, 1), (6, 9))
     assert current_slice(viewer, layer, "ZYX").index == {"Z": 6}
+    viewer.dims.order = (1, 0, 2)
+    assert current_slice(viewer, layer, "ZYX").index == {"Y": 9}
 
 
 def test_a_layer_with_fewer_axes_than_the_viewer():

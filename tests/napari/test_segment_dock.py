@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 
 import dask.array
 import numpy as np
@@ -14,6 +15,7 @@ from unet_napari.engine import (
     JobCancelled,
     JobFailed,
     JobFinished,
+    JobWarning,
     Output,
     SegmentFileJob,
     SegmentJob,
@@ -42,7 +44,7 @@ def start(dock, client, qtbot):
 
 def within(job, labels):
     """Put the labels of the wanted part among what lies around, where nothing is found."""
-    if not isinstance(job, SegmentJob) or job.inner is None:
+    if not isinstance(job, SegmentJob) or not job.around:
         return labels
     whole = np.zeros(open_ref(job.image.data).shape, np.uint32)
     whole[tuple(slice(*pair) for pair in job.inner)] = labels
@@ -427,6 +429,43 @@ def test_the_plan_is_told_in_few_words_and_explained_in_the_tooltip(dock, viewer
     assert dock.status.native.toolTip() == PLAN.describe()
 
 
+def test_a_warning_stays_in_the_dock_until_the_next_run_and_with_the_result(
+    dock, viewer, client, qtbot
+):
+    viewer.add_image(np.zeros((20, 30)), name="cells")
+    start(dock, client, qtbot)
+    client.say(JobWarning("The model does not know this kind of image: set Diameter."))
+    client.say(JobWarning("Some pixels are not numbers."))
+    client.say(JobWarning("Some pixels are not numbers."))
+    client.say(Output(np.ones((20, 30), np.uint32)))
+    client.say(JobFinished({"objects": 1, "unfamiliar": "The model does not know it."}))
+    qtbot.waitUntil(lambda: dock.run.text == "Segment")
+    said = dock.warning.value
+    assert said.splitlines() == [
+        "The model does not know this kind of image: set Diameter.",
+        "Some pixels are not numbers.",
+    ]
+    assert dock.warning.native.styleSheet() != ""
+    record = viewer.layers["cells · nuclei"].metadata["unet-napari"]
+    assert record["unfamiliar"] == "The model does not know it."
+    assert len(record["warnings"]) == 3
+    dock.scope.value = "view"
+    assert dock.warning.value == said
+    start(dock, client, qtbot)
+    assert dock.warning.value == ""
+
+
+@pytest.mark.parametrize(("save", "words"), [(False, "all is lost"), (True, "goes on where")])
+def test_a_long_run_says_so_before(dock, viewer, client, qtbot, stack, tmp_path, save, words):
+    viewer.add_image(stack, name="stack", contrast_limits=(0, 9))
+    dock.settings.save_to.value = str(tmp_path / "labels") if save else ""
+    start(dock, client, qtbot)
+    client.say(Progress(0, 10, "network", plan=replace(PLAN, seconds=45 * 60)))
+    qtbot.waitUntil(lambda: bool(dock.warning.value))
+    assert "about 45 min" in dock.warning.value
+    assert words in dock.warning.value
+
+
 def test_attention_is_offered_for_attention_networks_and_parts(
     dock, viewer, client, qtbot, library
 ):
@@ -512,7 +551,9 @@ def test_labels_that_are_saved_are_shown_from_their_file(
         output[...] = 70_000
     client.say(JobFinished({"objects": 1}))
     qtbot.waitUntil(lambda: dock.run.text == "Segment")
-    assert dock.status.value == f"Done: 1 cell. The labels are in '{job.output}'."
+    assert dock.status.value == (
+        f"Done: 1 outline in 5 slices, not joined. The labels are in '{job.output}'."
+    )
     layer = viewer.layers["stack · nuclei"]
     assert not isinstance(layer.data, np.ndarray)
     assert not layer.editable

@@ -104,9 +104,9 @@ def highest_noted(layer: Layer) -> int:
     return int(layer.metadata[_KEY].get("highest", 0))
 
 
-def note_warnings(layer: Layer, warnings: Sequence[str]) -> None:
-    """Keep with a result what was warned of when it was made, under ``warnings``."""
-    _remember(layer, {"warnings": list(warnings)})
+def note_warnings(layer: Layer, warnings: Sequence[str], unfamiliar: str | None) -> None:
+    """Keep with a result what was warned of when it was made, and how unlike its image is."""
+    _remember(layer, {"warnings": list(warnings), "unfamiliar": unfamiliar})
 
 
 def seal(layer: Layer) -> None:

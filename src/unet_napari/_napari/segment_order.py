@@ -120,6 +120,7 @@ class Order:
             model,
             statistics=rule.measure(self.image).to_dict(),
             inner=part.inner,
+            around=self.cells,
             **options,
         )
 
@@ -129,8 +130,7 @@ class Order:
         part = self.part
         if self.cells:
             return write_objects(*where, labels, part, self.place, self.purpose)
-        inner = labels[tuple(slice(*pair) for pair in part.inner)]
-        return write_result(*where, part.flattened(inner), self.place, self.purpose), None
+        return write_result(*where, part.flattened(labels), self.place, self.purpose), None
 
     def show_file(self, viewer: ViewerModel, path: Path) -> Layer:
         """Show the labels that were saved to a zarr, of which only what is seen is read."""

@@ -84,12 +84,12 @@ class SegmentRun:
             self._measure_part(layer, renewed)
             objects = None if renewed is None else len(renewed.ids)
         else:
-            layer = filling.finish(int(result.get("highest", 0)))
-            show_table(layer, result.get("table"))
             objects = result["objects"]
+            layer = filling.finish(int(result.get("highest", objects or 0)))
+            show_table(layer, result.get("table"))
         if output.maps is not None and order.layer in self._viewer.layers:
             order.show_maps(self._viewer, output.maps, output.map_names)
-        note_warnings(layer, self.warnings)
+        note_warnings(layer, self.warnings, result.get("unfamiliar"))
         return f"{self._summary(objects)}{self._about(layer)}"
 
     def _show_file(self, result: Mapping[str, Any], path: Path) -> str:
@@ -101,7 +101,7 @@ class SegmentRun:
         if order.layer in self._viewer.layers:
             layer = order.show_file(self._viewer, path)
             show_table(layer, result.get("table"))
-            note_warnings(layer, self.warnings)
+            note_warnings(layer, self.warnings, result.get("unfamiliar"))
             self._hide_preview(order.layer)
         return f"{self._summary(result['objects'])} The labels are in '{path}'."
 
@@ -123,7 +123,8 @@ class SegmentRun:
         order = self.order
         if order.whole and order.info.ndim < order.image.ndim:
             slices = order.image.shape[0]
-            return f"Done: {objects:,} outlines in {slices} slices, not joined to cells."
+            outlines = "outline" if objects == 1 else "outlines"
+            return f"Done: {objects:,} {outlines} in {slices:,} slices, not joined."
         return f"Done: {objects:,} {'cell' if objects == 1 else 'cells'}."
 
     def _about(self, layer: Layer) -> str:

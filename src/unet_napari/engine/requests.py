@@ -137,8 +137,9 @@ class SegmentJob:
     Its events are `Output` with the arrays it is going to fill in, and ``Progress`` of
     `unet_napari.inference`, which says what part of the labels is new. Its result has
     ``objects`` (how many were found; None for classes, time series and very large images),
-    ``highest`` (no label is higher), ``unfamiliar`` (None, or where the image is unlike those that the model knows, what is wrong
-    and what helps; the same comes as a `JobWarning` before) and, where asked for, ``table``.
+    ``highest`` (no label is higher; absent where that is the number of objects), ``unfamiliar``
+    (None, or where the image is unlike those that the model knows, what is wrong and what helps;
+    the same comes as a `JobWarning` before) and, where asked for, ``table``.
 
     Attributes
     ----------
@@ -155,8 +156,10 @@ class SegmentJob:
         part is segmented as in the whole; by default `image` is measured.
     inner
         ``(start, stop)`` for each spatial axis: the part of the image that is wanted, where
-        the rest is context. Maps, counts and measurements are of this part; labels are of the
-        whole, so that cells at its border are whole. By default all of it is wanted.
+        the rest is context. By default all of it.
+    around
+        Whether the labels are of all of `image` nevertheless, so that cells at the border of
+        the wanted part are whole.
     thresholds
         Decoding parameters of the task that replace the model's, such as ``seed_threshold``.
     measure
@@ -171,6 +174,7 @@ class SegmentJob:
     maps: bool = False
     statistics: Mapping[str, Any] | None = None
     inner: tuple[tuple[int, int], ...] | None = None
+    around: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
     measure: bool = False
     attention: bool = False

@@ -48,26 +48,29 @@ def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     if job.maps:
         config.check_unscaled()  # now rather than after the labels
     wanted = _inner(image, job.inner)
-    labels, maps = _allocate(job, model, image, wanted, context)
+    labels, maps = _allocate(job, model, image if job.around else wanted, wanted, context)
     inner = () if job.inner is None else tuple(slice(start, stop) for start, stop in job.inner)
     if job.attention:  # first, as it may be refused
         gates = attention_maps(image, model, config)
         maps[-len(gates) :] = gates[:, *inner]
     count = len(model.task.map_names)
-    probabilities = maps[:count] if job.maps else None
-    if inner and job.maps:
-        probabilities = np.zeros((count, *labels.shape), np.float32)
-    steps = segment_steps(image, model, labels, config, provisional=not inner, maps=probabilities)
-    unfamiliar = drive(steps, context)
-    if inner and probabilities is not None:
-        maps[:count] = probabilities[:, *inner]
-    found = findings(wanted, model, labels[inner] if inner else labels, measured=job.measure)
-    return {**found, "highest": _highest(labels), "unfamiliar": unfamiliar}
-
-
-def _highest(labels: NDArray[np.uint32]) -> int:
-    """Return the highest number, without a second array as large as the labels."""
-    return max((int(part.max(initial=0)) for part in labels), default=0)
+    if inner:
+        whole = labels if job.around else np.zeros(result_shape(image), labels.dtype)
+        probabilities = np.zeros((count, *whole.shape), np.float32) if job.maps else None
+        steps = segment_steps(image, model, whole, config, maps=probabilities)
+        unfamiliar = drive(steps, context)
+        if not job.around:
+            labels[...] = whole[inner]
+        if probabilities is not None:
+            maps[:count] = probabilities[:, *inner]
+    else:
+        wished = maps[:count] if job.maps else None
+        steps = segment_steps(image, model, labels, config, provisional=True, maps=wished)
+        unfamiliar = drive(steps, context)
+    seen = labels[inner] if job.around else labels
+    found = findings(wanted, model, seen, measured=job.measure) | {"unfamiliar": unfamiliar}
+    highest = _highest(labels)
+    return found if highest == found["objects"] else {**found, "highest": highest}
 
 
 def _prepare(job: SegmentJob) -> Model:
@@ -85,13 +88,13 @@ def _measured(model: Model, statistics: Mapping[str, Any] | None) -> Model:
 
 
 def _allocate(
-    job: SegmentJob, model: Model, image: Image, wanted: Image, context: JobContext
+    job: SegmentJob, model: Model, labelled: Image, wanted: Image, context: JobContext
 ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-    """Make room for the labels of an image and the maps of the wanted part; say where."""
+    """Make room for the labels of one image and the maps of another; tell the client where."""
     shape = result_shape(wanted)
     names = (*(model.task.map_names if job.maps else ()),
              *(attention_names(model) if job.attention else ()))  # fmt: skip
-    reference, labels = context.allocate(result_shape(image), np.uint32)
+    reference, labels = context.allocate(result_shape(labelled), np.uint32)
     if not names:
         context.send(Output(reference))
         return labels, np.empty((0, *shape), np.float32)
@@ -126,14 +129,19 @@ def drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN40
 
 
 def findings(image: Image, model: Model, labels: LazyArray, *, measured: bool) -> dict[str, Any]:
-    """Count the objects of one frame, and measure them if wanted."""
-    cells = model.task.name == "cells" and image.frames == 1
+    """Count the objects of one frame, and measure those of all frames if wanted."""
+    cells = model.task.name == "cells"
     result: dict[str, Any] = {"objects": None}
-    if cells and math.prod(labels.shape) <= _COUNTED:
+    if cells and image.frames == 1 and math.prod(labels.shape) <= _COUNTED:
         result["objects"] = int(np.count_nonzero(np.unique(np.asarray(labels[...]))))
     if measured and cells:
         result["table"] = measure(image, labels)
     return result
+
+
+def _highest(labels: LazyArray) -> int:
+    """Return the highest number, reading one plane after the other."""
+    return max((int(np.max(labels[i], initial=0)) for i in range(labels.shape[0])), default=0)
 
 
 def _inner(image: Image, inner: tuple[tuple[int, int], ...] | None) -> Image:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.images.outliers import Outliers, blank, find_outliers
 from unet_napari.images.sample import sample_blocks
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _MEDIAN_DIFFERENCE = 0.6744897501960817 * math.sqrt(2)
 _LARGEST_EXACT = 2.0**53
 # Images with fewer pixels are toys, whose every pixel counts.
 _TINY = 16
+# Share of the pixels left out of the brightness scale that is worth a word.
+_MUCH = 0.01
 
 
 @dataclass(frozen=True)
@@ -39,19 +42,30 @@ class Statistics:
     """What becomes 0 and what becomes 1, one pair per channel, in the image's own values.
 
     Equal values mean a channel without contrast, which becomes 0 everywhere.
+
+    Attributes
+    ----------
+    low, high
+        One value for each channel.
+    outside
+        For each channel the exact values of padding, empty frames and dead pixels, which become
+        0 as well; empty where there are none in any channel.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
+    outside: tuple[tuple[float, ...], ...] = ()
 
-    def to_dict(self) -> dict[str, list[float]]:
+    def to_dict(self) -> dict[str, list[Any]]:
         """Return plain lists, fit for JSON."""
-        return {"low": list(self.low), "high": list(self.high)}
+        outside = [list(values) for values in self.outside]
+        return {"low": list(self.low), "high": list(self.high), "outside": outside}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Sequence[float]]) -> Statistics:
+    def from_dict(cls, values: Mapping[str, Sequence[Any]]) -> Statistics:
         """Undo `to_dict`."""
-        return cls(tuple(map(float, values["low"])), tuple(map(float, values["high"])))
+        low, high = (tuple(map(float, values[name])) for name in ("low", "high"))
+        return cls(low, high, tuple(tuple(map(float, v)) for v in values.get("outside", ())))
 
 
 @dataclass(frozen=True)
@@ -132,13 +146,14 @@ class Normalisation:
             numbers are too large for floating point (beyond 2^53).
         """
         blocks = sample_blocks(image)
-        pairs = [
+        found = [
             self._measure_channel([block[channel] for block in blocks], channel, image)
             for channel in range(image.channels)
         ]
-        if any(abs(value) > _LARGEST_EXACT for pair in pairs for value in pair):
+        low, high, constants = zip(*found, strict=True)
+        if any(abs(value) > _LARGEST_EXACT for value in (*low, *high)):
             _warn_if_whole(image)
-        return Statistics(tuple(low for low, _ in pairs), tuple(high for _, high in pairs))
+        return Statistics(low, high, constants if any(constants) else ())
 
     def apply(self, array: NDArray[Any], statistics: Statistics) -> NDArray[np.float32]:
         """Normalise pixels.
@@ -173,29 +188,63 @@ class Normalisation:
             np.clip(values, self.floor, self.ceiling, out=values)
             if array.dtype.kind == "f":
                 values[~np.isfinite(array[channel]) | np.isnan(values)] = 0
+            for constant in statistics.outside[channel] if statistics.outside else ():
+                values[array[channel] == constant] = 0
             result[channel] = values
         return result
 
     def _measure_channel(
         self, blocks: Sequence[NDArray[Any]], channel: int, image: Image
-    ) -> tuple[float, float]:
-        values = np.concatenate([np.asarray(block, np.float64).ravel() for block in blocks])
-        finite = values[np.isfinite(values)]
+    ) -> tuple[float, float, tuple[float, ...]]:
+        """Return low, high and the constants that are no brightness."""
         which = f"{image.name}, channel {channel}," if image.channels > 1 else image.name
-        if finite.size == 0:
-            raise ImageError(f"{which} holds no number at all, only NaN or infinity")
-        if finite.size < values.size:
-            share = 100 * (values.size - finite.size) / values.size
-            warnings.warn(
-                f"{which} holds NaN or infinity in {share:.3g} % of its pixels; "
-                "they count as background",
-                UnetNapariWarning,
-                stacklevel=3,
-            )
-        low, high = _percentiles(finite, self.low, self.high)
+        pixels = [np.asarray(block, np.float64) for block in blocks]
+        _check_finite(pixels, which)
+        outliers = find_outliers(pixels, self._percentiles, _noise)
+        _warn_of(outliers, which)
+        pixels = blank(pixels, outliers.kept)
+        values = np.concatenate([p[kept] for p, kept in zip(pixels, outliers.kept, strict=True)])
+        low, high = self._percentiles(values)
         if high > low:
-            high = max(high, low + self.noise * _noise(blocks))
-        return low, high
+            high = max(high, low + self.noise * _noise(pixels))
+        return low, high, outliers.constants
+
+    def _percentiles(self, values: NDArray[np.float64]) -> tuple[float, float]:
+        """Return what becomes 0 and 1 of some values, were there no noise."""
+        return _percentiles(values, self.low, self.high)
+
+
+def _check_finite(blocks: Sequence[NDArray[np.float64]], which: str) -> None:
+    """Refuse an image without a number, and warn of what is none."""
+    pixels = sum(block.size for block in blocks)
+    lacking = pixels - sum(int(np.count_nonzero(np.isfinite(block))) for block in blocks)
+    if lacking == pixels:
+        raise ImageError(f"{which} holds no number at all, only NaN or infinity")
+    if lacking:
+        warnings.warn(
+            f"{which} holds NaN or infinity in {100 * lacking / pixels:.3g} % of its pixels; "
+            "they count as background",
+            UnetNapariWarning,
+            stacklevel=4,
+        )
+
+
+def _warn_of(outliers: Outliers, which: str) -> None:
+    """Say what the brightness was not measured by, if it is much."""
+    if outliers.constant_share >= _MUCH:
+        values = " or ".join(f"{value:g}" for value in outliers.constants)
+        reason = f"are exactly {values}, as padding, empty frames and dead pixels are"
+        share = outliers.constant_share
+    elif outliers.bright_share >= _MUCH:
+        reason, share = "are much brighter than all else", outliers.bright_share
+    else:
+        return
+    warnings.warn(
+        f"{100 * share:.2g} % of the pixels of {which} {reason}; they were left out of the "
+        "brightness scale",
+        UnetNapariWarning,
+        stacklevel=4,
+    )
 
 
 def _percentiles(values: NDArray[np.float64], low: float, high: float) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import tifffile
+from napari.layers import Image
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QAbstractButton, QApplication, QMessageBox
@@ -192,6 +194,38 @@ def test_labels_without_a_place_are_laid_on_the_image_with_a_click(dock, viewer,
     assert dock.run.enabled
     qtbot.waitUntil(lambda: "cells" in dock.detected.value)
     assert not dock["lay"].native.isVisibleTo(dock.native)
+
+
+def test_who_has_painted_everything_says_so_with_a_click(dock, viewer, qtbot):
+    paint = np.zeros((60, 80), np.uint16)
+    paint[2:-2, 2:-2] = np.arange(1, 5).repeat(14)[:, np.newaxis]
+    viewer.add_image(np.zeros(paint.shape))
+    viewer.add_labels(paint)
+    qtbot.waitUntil(lambda: dock["all_painted"].native.isVisibleTo(dock.native))
+    dock["all_painted"].native.click()
+    assert dock.settings.unpainted.value == "background"
+    qtbot.waitUntil(lambda: not dock["all_painted"].native.isVisibleTo(dock.native))
+
+
+def test_a_film_is_trained_on_as_its_file_says(dock, viewer, client, tmp_path, qtbot):
+    path = tmp_path / "film.tif"
+    options = {"imagej": True, "resolution": (4, 4), "metadata": {"axes": "TYX", "unit": "um"}}
+    tifffile.imwrite(path, np.zeros((6, 40, 50), np.uint16), **options)
+    film = Image(tifffile.imread(path), name="film")
+    film._source = film.source.model_copy(update={"path": str(path)})
+    viewer.add_layer(film)
+    paint = np.zeros((6, 40, 50), np.uint16)
+    paint[:, 5:15, 5:15], paint[:, 20:35, 25:45] = 1, 2
+    viewer.add_labels(paint)
+    qtbot.waitUntil(lambda: dock["apply_size"].native.isVisibleTo(dock.native))
+    assert dock["in_file"].value == "Its file says: axes TYX, pixels of 0.25 µm."
+    qtbot.waitUntil(lambda: dock.detected.value.startswith("2D, 2 cells"))
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    image = client.jobs[0].pairs[0].image
+    assert image.axes == "TYX"
+    assert image.pixel_size == pytest.approx({"Y": 0.25, "X": 0.25})
+    assert client.jobs[0].config["ndim"] == 2
 
 
 def test_new_leaves_the_brush_in_the_hand(dock, viewer):

@@ -89,8 +89,7 @@ class Detection:
         if painting.splittable:
             self._offer(self._split)
         else:
-            complete = getattr(painting, "nearly_complete", False)
-            self._offer(self.all_painted if complete else None)
+            self._offer(self.all_painted if painting.nearly_complete else None)
 
     def _complain(self, error: Exception) -> None:
         self._message.say(str(error))

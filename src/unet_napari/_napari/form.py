@@ -20,7 +20,7 @@ from unet_napari._napari.fold import Fold
 
 __all__ = ["Form", "Rows"]
 
-_LEAST_WIDTH = 270  # pixels; napari makes a new dock as narrow as it may be
+_LEAST_WIDTH = 300  # pixels; napari makes a new dock as narrow as it may be, and no choice is cut
 _MARGIN = 8  # pixels around the fields
 _SPACING = 6  # pixels between rows
 

@@ -127,7 +127,8 @@ class Grid:
         if shape == self.shape and _is_unplaced(labels):
             raise UnplacedError(
                 f"'{labels.name}' does not lie on '{self._image.name}': the image has a place "
-                "and a pixel size that the labels lack. If they belong to it: Lay on the image."
+                "and a pixel size that the labels lack. If they belong to it, press "
+                "Lay on the image."
             )
         first, last = lying[0], lying[-1]
         size = (last - first) / np.array(shape)

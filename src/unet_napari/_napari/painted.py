@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QWidget
 from unet_napari._napari.chosen import Chosen, LayerPair
 from unet_napari._napari.detection import Detection
 from unet_napari._napari.fields import Message
+from unet_napari._napari.file_facts import read_facts
 from unet_napari._napari.grid import UnplacedError
 from unet_napari._napari.layer_combo import LayerCombo
 from unet_napari._napari.layers import geometry, image_of, new_labels
@@ -103,6 +104,7 @@ class Painted:
         if image is None:
             status.say("To add labels, choose an image first.")
             return
+        read_facts(image)  # known already, but to somebody who is quicker than the disk
         try:
             labels = new_labels(self._viewer, image, self._settings.axes.value)
         except UnetNapariError as error:

@@ -21,7 +21,7 @@ def labels_choice() -> LayerCombo:
     return layer_choice(
         "labels",
         Labels,
-        "choose labels",
+        "choose",
         "The labels layer that you paint in. A training uses the labels as they are when you\n"
         "press Train; go on painting for the next one.",
     )

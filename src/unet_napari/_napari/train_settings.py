@@ -122,11 +122,12 @@ class TrainSettings:
             [
                 ("normal", "normal"),
                 ("gentle", "gentle"),
-                ("flips and turns only", "flips"),
+                ("flips", "flips"),
                 ("none", "none"),
             ],
             "How strongly the image is varied (turned, scaled, bent, brightened) while training,\n"
-            "so that the network also works on images a little different from this one.",
+            "so that the network also works on images a little different from this one.\n"
+            "Flips: it is flipped and turned by quarters, nothing else.",
         )
         self.show_augmentation = button(
             "show_augmentation",
@@ -138,7 +139,12 @@ class TrainSettings:
 
     def _add_device(self, rows: Rows) -> None:
         self.device = device_choice()
-        self.seed: LineEdit = optional("seed", "Start of the random numbers; 0 unless given.")
+        self.seed: LineEdit = optional(
+            "seed",
+            "A whole number from which all chance in a training comes; 0 unless given.\n"
+            "The same number, labels and settings give the same model.",
+            label="random seed",
+        )
         rows.add(self.device)
         rows.add(self.seed)
 

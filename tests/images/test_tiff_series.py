@@ -166,3 +166,22 @@ def test_files_of_other_programs(shared_data, name):
     image = read_image(path)
     assert (image.axes, image.shape) == (axes, shape)
     assert [image.pixel_size[axis] for axis in axes] == pytest.approx(size, rel=1e-3)
+
+
+def test_positions_in_one_file_are_counted(positions, monkeypatch):
+    (path, other), planes = positions
+    other.unlink()
+    tifffile.imwrite(path, np.stack(planes), metadata=None, photometric="minisblack",
+                     extratags=[(51123, 2, 9, '{"a": 1}', True)])  # fmt: skip
+    with tifffile.TiffFile(path) as tif:
+        starts = [page.offset for page in tif.pages]
+        data = tif.pages[1].dataoffsets[0]
+    rows = np.array([[0, 0, 0, 0, starts[0]], [0, 0, 0, 1, data - 162]], np.uint32)
+    read = tifffile.tifffile.read_micromanager_metadata
+    monkeypatch.setattr(
+        "tifffile.tifffile.read_micromanager_metadata",
+        lambda file, *_: {**read(file), "IndexMap": rows},
+    )
+    with pytest.warns(UnetNapariWarning, match="holds 2 images; the first is used"):
+        image = read_image(path)
+    np.testing.assert_array_equal(image.read()[0], planes[0])

@@ -20,6 +20,7 @@ from unet_napari.images.tiff_pixel_size import tiff_pixel_size
 from unet_napari.images.tiff_series import companion, ome_header, ome_images, own_series
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from unet_napari.images.image import LazyArray
@@ -75,11 +76,13 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
         try:
             tif = stack.enter_context(tifffile.TiffFile(path))
             guard(tif)
-            if (header := companion(tif)) is not None:
-                tif = stack.enter_context(tifffile.TiffFile(path, omexml=header))
+            header = ome_header(tif)
+            if (xml := companion(tif, header)) is not None:
+                tif = stack.enter_context(tifffile.TiffFile(path, omexml=xml))
                 guard(tif)
-            _check_planes(tif)
-            own = own_series(tif)
+                header = ome_header(tif)
+            _check_planes(header)
+            own = own_series(tif, header)
             series = own.series
             _check_plausible(series)
             _check_complete(tif, series)
@@ -110,7 +113,7 @@ def _warn_of_gaps(path: Path, own: OwnSeries) -> None:
     """Say what else the file holds, and what it should hold and does not."""
     if own.others:
         warnings.warn(
-            f"{path} holds {own.others + 1} images of different shape; the first is used",
+            f"{path} holds {own.others + 1} images; the first is used",
             UnetNapariWarning,
             stacklevel=5,
         )
@@ -146,9 +149,9 @@ def _start(series: tifffile.TiffPageSeries) -> int | None:
     return None if series.is_multifile else series.dataoffset
 
 
-def _check_planes(tif: tifffile.TiffFile) -> None:
+def _check_planes(header: Mapping[str, Any]) -> None:
     """Refuse an OME header that announces an absurd number of planes."""
-    for image in ome_images(ome_header(tif)):
+    for image in ome_images(header):
         pixels = image.get("Pixels", {})
         planes = math.prod(int(pixels.get(f"Size{axis}", 1)) for axis in "TCZ")
         if planes > _MOST_PLANES:

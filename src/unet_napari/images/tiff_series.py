@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
+from unet_napari.images.tiff_guard import guard
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -44,9 +46,17 @@ class OwnSeries:
     others: int
 
 
-def own_series(tif: tifffile.TiffFile) -> OwnSeries:
-    """Choose the first image that has pixels in this very file."""
-    header, every = ome_header(tif), list(tif.series)
+def own_series(tif: tifffile.TiffFile, header: Mapping[str, Any]) -> OwnSeries:
+    """Choose the first image that has pixels in this very file.
+
+    Parameters
+    ----------
+    tif
+        The file.
+    header
+        Its `ome_header`.
+    """
+    every = list(tif.series)
     if len(every) == 1:
         first, own = every[0], every
     else:
@@ -60,22 +70,30 @@ def own_series(tif: tifffile.TiffFile) -> OwnSeries:
         if first.kind == "ome":
             first, described = _matching(tif, own, numbers) or (first, None)
     if first.kind == "mmstack":
-        return OwnSeries(_own_position(tif, first), described, 0)
+        positions = _own_positions(tif, first)
+        return OwnSeries(positions[0], described, len(positions) - 1)
     others = [one for one in own if one is not first and not _is_aside(one)]
     return OwnSeries(first, described, len(others))
 
 
-def companion(tif: tifffile.TiffFile) -> str | None:
+def companion(tif: tifffile.TiffFile, header: Mapping[str, Any]) -> str | None:
     """Return the OME header of a file that only says in which other file it is.
 
     Bio-Formats can write such sets of files, and Micro-Manager wrote them.
+
+    Parameters
+    ----------
+    tif
+        The file.
+    header
+        Its own `ome_header`.
 
     Returns
     -------
     str or None
         None where the header is in the file itself, or the other file is not beside it.
     """
-    elsewhere = ome_header(tif).get("BinaryOnly") or {}
+    elsewhere = header.get("BinaryOnly") or {}
     name = Path(str(elsewhere.get("MetadataFile", ""))).name
     path = Path(tif.filehandle.path).parent / name
     if not name or not path.is_file() or path.stat().st_size > _LARGEST_COMPANION:
@@ -83,6 +101,7 @@ def companion(tif: tifffile.TiffFile) -> str | None:
     if not name.lower().endswith((".tif", ".tiff")):
         return path.read_text("utf-8", "replace")
     with tifffile.TiffFile(path) as other:
+        guard(other)
         return other.ome_metadata
 
 
@@ -142,21 +161,23 @@ def _own_pages(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> set[A
     }
 
 
-def _own_position(
+def _own_positions(
     tif: tifffile.TiffFile, series: tifffile.TiffPageSeries
-) -> tifffile.TiffPageSeries:
-    """Take out of a run of Micro-Manager the first position that is in this file."""
+) -> list[tifffile.TiffPageSeries]:
+    """Take out of a run of Micro-Manager the positions that are in this file."""
     axes, shape = series.axes, series.shape
     place = axes.find("R")
-    if place < 0 or shape[place] == 1:
-        return series
-    planes = axes[: -len(series.keyframe.axes)]
-    numbers = np.arange(math.prod(shape[: len(planes)])).reshape(shape[: len(planes)])
+    if place < 0:
+        return [series]
+    planes = shape[: -len(series.keyframe.axes)]
+    numbers = np.arange(math.prod(planes)).reshape(planes)
     pages = list(series)
+    positions = []
     for position in range(shape[place]):
         chosen = [pages[number] for number in numbers.take(position, axis=place).ravel()]
-        if any(page is not None and page.parent is tif for page in chosen):
-            return tifffile.TiffPageSeries(
+        here = [page.parent is tif for page in chosen if page is not None]
+        if any(here):
+            own = tifffile.TiffPageSeries(
                 chosen,
                 shape=shape[:place] + shape[place + 1 :],
                 dtype=series.dtype,
@@ -164,9 +185,10 @@ def _own_position(
                 parent=tif,
                 name=series.name,
                 kind=series.kind,
-                multifile=any(page is not None and page.parent is not tif for page in chosen),
+                multifile=not all(here),
             )
-    return series
+            positions.append(own)
+    return positions or [series]
 
 
 def _is_aside(series: tifffile.TiffPageSeries) -> bool:

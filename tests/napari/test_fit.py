@@ -53,8 +53,9 @@ def test_what_will_be_done_is_told(picture, info, line):
 
 def test_pixel_sizes_that_differ_are_told_with_the_factor():
     picture = image("YX", (20, 30), pixel_size={"Y": 0.25, "X": 0.25})
-    assert "0.5 µm (2 times)" in describe(picture, model(pixel_size={"Y": 0.5, "X": 0.5}))
-    assert "times" not in describe(picture, model(pixel_size={"Y": 0.26, "X": 0.26}))
+    line = describe(picture, model(pixel_size={"Y": 0.5, "X": 0.5}))
+    assert "Pixels of 0.25 µm, 0.5 times as large as those of 0.5 µm" in line
+    assert "times" not in describe(picture, model(pixel_size={"Y": 0.3, "X": 0.3}))
     assert "times" not in describe(picture, model())
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
+from unet_napari.defaults import unfamiliar_pixels
 from unet_napari.images import Image
 from unet_napari.images.axes import describe_shape
 from unet_napari.model_info import ModelInfo
 
 __all__ = ["describe", "micrometres", "misfit", "size_factor"]
-
-_TOLERANCE = 1.2  # a pixel size that differs by less is not worth a word
 
 
 def misfit(image: Image, info: ModelInfo) -> str:
@@ -34,20 +33,15 @@ def describe(image: Image, info: ModelInfo) -> str:
     if info.ndim < image.ndim:
         parts.append("slice by slice")
     line = ", ".join(parts)
-    factor = size_factor(image.pixel_size, info.pixel_size)
-    if factor is None or 1 / _TOLERANCE < factor < _TOLERANCE:
+    axes = image.spatial_axes[-info.ndim :]
+    factor = unfamiliar_pixels(image.pixel_size, info.pixel_size, axes)
+    if factor is None:
         return line
     return (
-        f"{line}. Pixels of {micrometres(image.pixel_size)}, but the model was trained at "
-        f"{micrometres(info.pixel_size)} ({factor:.2g} times): tick Rescale, under Data."
+        f"{line}. Pixels of {micrometres(image.pixel_size)}, {factor:.3g} times as large as those "
+        f"of {micrometres(info.pixel_size)} that the model was trained at: tick Rescale, under "
+        "Data."
     )
-
-
-def size_factor(image: Mapping[str, float], model: Mapping[str, float]) -> float | None:
-    """Return how many times larger the model's pixels are in the plane; None if unknown."""
-    if "X" not in image or "X" not in model:
-        return None
-    return model["X"] / image["X"]
 
 
 def micrometres(pixel_size: Mapping[str, float]) -> str:

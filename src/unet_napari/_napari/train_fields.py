@@ -5,6 +5,8 @@ from napari.layers import Image, Labels
 
 from unet_napari._napari.fields import choice
 from unet_napari._napari.layer_combo import LayerCombo, layer_choice
+from unet_napari._napari.train_settings import EFFORTS
+from unet_napari.words import human_time
 
 __all__ = ["effort_choice", "image_choice", "labels_choice", "task_choice"]
 
@@ -44,11 +46,7 @@ def effort_choice() -> ComboBox:
     """Return the choice of how long to train."""
     return choice(
         "effort",
-        [
-            ("quick (1.5 min)", "quick"),
-            ("standard (5 min)", "standard"),
-            ("long (20 min)", "long"),
-        ],
+        [(f"{name} ({human_time(seconds)})", name) for name, seconds in EFFORTS.items()],
         "How long to train. Quick shows whether your labels go the right way, standard is\n"
         "good enough for most images, long is for the final model.\n"
         "Stop at any time: the best model so far is kept.",

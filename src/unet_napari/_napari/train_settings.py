@@ -10,13 +10,14 @@ from unet_napari._napari.fields import Message, button, choice, optional, sizes_
 from unet_napari._napari.form import Rows
 from unet_napari._napari.layer_combo import layer_choice
 from unet_napari._napari.shared_fields import axes_field, device_choice
+from unet_napari.defaults import TRAINING_SECONDS
 from unet_napari.networks.catalogue import CATALOGUE
 from unet_napari.training.config import AugmentConfig
 
 __all__ = ["EFFORTS", "TrainSettings"]
 
 # Seconds of training; what they are called is what the user chooses.
-EFFORTS = {"quick": 90.0, "standard": 300.0, "long": 1200.0}
+EFFORTS = {"quick": TRAINING_SECONDS, "standard": 300.0, "long": 1200.0}
 
 _AUGMENTATIONS = {
     "normal": AugmentConfig(),

@@ -16,7 +16,7 @@ __all__ = ["add_inference_options", "config_for"]
 
 _SETTINGS = (
     *("backend", "precision", "tile", "halo", "memory", "device", "rescale"),
-    *("diameter", "tta"),
+    *("diameter", "tta", "slicewise"),
 )
 
 
@@ -38,6 +38,8 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
     add("--memory", type=memory, metavar="2GiB",
         help="budget of the computation, beyond the model itself")  # fmt: skip
     add("--device", choices=DEVICES, default="auto")
+    add("--slicewise", action="store_const", const=True,
+        help="a 2D model goes through a stack slice by slice, also if --axes has a Z")  # fmt: skip
     add("--tta", action="store_true",
         help="average over flips and turns: a little better, 8 to 16 times slower")  # fmt: skip
     scale = group.add_mutually_exclusive_group()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+from unet_napari.defaults import unfamiliar_pixels
 from unet_napari.errors import ImageError, SettingsError, UnetNapariWarning
 from unet_napari.label_axes import labels_axes, labels_shape
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["View", "check_image", "rescale_factors", "result_axes", "result_shape", "split_views"]
 
-# A pixel size that differs by more than this share is told to the user.
-_TOLERANCE = 0.25
 # An image that is to be scaled by more was given a wrong diameter.
 _LARGEST_FACTOR = 16
 
@@ -98,14 +96,15 @@ def check_image(image: Image, model: Model, config: InferenceConfig) -> None:
     if image.ndim > model.ndim and not config.slicewise:
         raise ImageError(
             f"The model {model.name!r} is 2D, but the image {image.name!r} has a Z axis of "
-            f"{image.shape[0]} slices. Ask for slice by slice, or choose a 3D model."
+            f"{image.shape[0]} slices. Ask for slice by slice (--slicewise, in Python "
+            "slicewise=True), or choose a 3D model."
         )
-    factors = rescale_factors(image, model)
-    furthest = max(factors, key=lambda factor: abs(math.log(factor)))
     scaled = config.rescale or config.diameter is not None
-    if not scaled and abs(math.log(furthest)) > math.log1p(_TOLERANCE):
+    axes = image.spatial_axes[-model.ndim :]
+    factor = unfamiliar_pixels(image.pixel_size, model.pixel_size, axes)
+    if factor is not None and not scaled:
         warnings.warn(
-            f"The pixels of {image.name!r} are {furthest:.3g} times as large as those the model "
+            f"The pixels of {image.name!r} are {factor:.3g} times as large as those the model "
             f"{model.name!r} was trained on. If the result is poor, let the image be rescaled.",
             UnetNapariWarning,
             stacklevel=3,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
+from unet_napari.defaults import TRAINING_SECONDS
 from unet_napari.errors import SettingsError
 
 __all__ = [
@@ -157,7 +158,7 @@ class TrainConfig:
         given = [n for n in ("seconds", "epochs", "steps") if getattr(self, n) is not None]
         _check(len(given) <= 1, f"Give only one of {' and '.join(given)}.")
         if not given:
-            object.__setattr__(self, "seconds", 120.0)
+            object.__setattr__(self, "seconds", TRAINING_SECONDS)
         if self.seconds is not None:
             _check(
                 _is_number(self.seconds) and math.isfinite(self.seconds) and self.seconds > 0,

@@ -1,0 +1,76 @@
+"""The docks, the command line and Python agree where nothing is said."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from unet_napari.cli import main
+from unet_napari.defaults import TRAINING_SECONDS, unfamiliar_pixels
+from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.images import Image, Normalisation
+from unet_napari.inference import InferenceConfig
+from unet_napari.inference.views import check_image
+from unet_napari.model import Model
+from unet_napari.networks import build_network
+from unet_napari.tasks import CellsTask
+from unet_napari.training.config import TrainConfig
+
+
+@pytest.fixture
+def model():
+    network = build_network("unet", {"in_channels": 1, "out_channels": 3, "features": (2, 4)})
+    return Model(network.eval(), CellsTask(), Normalisation(), {"Y": 0.5, "X": 0.5}, "mine")
+
+
+def test_a_training_takes_the_same_time_through_every_door(monkeypatch, tmp_path):
+    from unet_napari.cli import train
+
+    assert TrainConfig(task="cells", ndim=2).seconds == TRAINING_SECONDS
+    given = {}
+    monkeypatch.setattr(train, "TrainConfig", type("C", (), {"from_dict": given.update}))
+    with pytest.raises(ImageError):
+        main_or_raise(["train", "--images", str(tmp_path / "no"), "--labels", "no", "--task",
+                       "cells", "--ndim", "2", "--output", str(tmp_path / "m.unet")])  # fmt: skip
+    assert "seconds" not in given
+
+
+def main_or_raise(words):
+    """Run a command and let its errors through."""
+    from unet_napari.cli import _parser
+
+    arguments = _parser().parse_args(words)
+    arguments.command(arguments)
+
+
+@pytest.mark.parametrize(
+    ("size", "factor"), [(0.5, None), (0.62, None), (0.63, 1.26), (0.41, None), (0.39, 0.78)]
+)
+def test_pixels_are_told_of_from_a_quarter_on(model, size, factor):
+    sizes = {"Y": size, "X": size}
+    assert unfamiliar_pixels(sizes, model.pixel_size, "YX") == (
+        None if factor is None else pytest.approx(factor)
+    )
+    image = Image(np.zeros((8, 8), np.uint8), "YX", sizes)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check_image(image, model, InferenceConfig())
+    assert [w.category for w in caught] == ([] if factor is None else [UnetNapariWarning])
+    assert factor is None or f"{factor:.3g} times as large" in str(caught[0].message)
+
+
+def test_the_axis_that_differs_most_counts():
+    assert unfamiliar_pixels({"Z": 2, "Y": 1}, {"Z": 1, "Y": 4}, "ZYX") == 0.25
+    assert unfamiliar_pixels({"Z": 9}, {"Y": 1}, "ZYX") is None
+
+
+def test_slice_by_slice_is_asked_for_by_name(model, tmp_path, capsys):
+    from tifffile import imwrite
+
+    imwrite(tmp_path / "stack.tif", np.zeros((6, 32, 32), np.uint8), photometric="minisblack")
+    model.save(tmp_path / "m.unet")
+    words = ["segment", str(tmp_path / "stack.tif"), "--model", str(tmp_path / "m.unet"),
+             "--output", str(tmp_path / "labels.tif")]  # fmt: skip
+    assert main(words) == 2
+    assert "--slicewise" in capsys.readouterr().err
+    assert main([*words, "--slicewise"]) == 0

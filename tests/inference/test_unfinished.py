@@ -9,11 +9,13 @@ import sys
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from unet_napari.errors import OutputError
 from unet_napari.images import read_image
 from unet_napari.inference import InferenceConfig, result_shape, segment_steps
-from unet_napari.inference.unfinished import Unfinished, request_key
+from unet_napari.inference.request_key import request_key
+from unet_napari.inference.unfinished import Unfinished
 
 ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
 
@@ -98,6 +100,35 @@ def test_requests_differ_by_image_model_and_settings(make_model, tmp_path):
     assert key != request_key(image, model, InferenceConfig(tile=(64, 64)), statistics)
     os.utime(tmp_path / "image.tif", (1, 1))
     assert key != request_key(image, model, InferenceConfig(), statistics)
+
+
+def test_the_key_of_a_zarr_changes_with_any_of_its_chunks(make_model, tmp_path, monkeypatch):
+    path = tmp_path / "x.zarr"
+    group = zarr.create_group(str(path))
+    levels = [{"path": "0"}, {"path": "1"}]
+    axes = [{"name": name, "type": "space"} for name in "yx"]
+    group.attrs["ome"] = {"multiscales": [{"axes": axes, "datasets": levels}]}
+    pixels = np.arange(60 * 60, dtype=np.uint16).reshape(60, 60)
+    array = group.create_array("0", data=pixels, chunks=(30, 30))
+    small = group.create_array("1", data=pixels[::2, ::2])
+    model = make_model(seed=0)
+    statistics = model.normalisation.measure(read_image(path))
+
+    def key():
+        return request_key(read_image(path), model, InferenceConfig(), statistics)
+
+    first = key()
+    small[:] = 0  # another level, and labels beside it, are not the image
+    group.create_group("labels")
+    assert key() == first
+    array[50, 50] = 7
+    assert key() != first
+    array[50, 50] = pixels[50, 50]
+    changed = key()
+    monkeypatch.setattr("unet_napari.inference.request_key.version", lambda _: "0.0.0")
+    assert key() not in (first, changed)
+    monkeypatch.setattr("unet_napari.inference.request_key._MOST_FILES", 3)
+    assert key() is None
 
 
 def test_two_runs_never_share_an_output(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,9 +15,10 @@ from unet_napari.errors import SettingsError, UnetNapariWarning
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.diameter import estimate_diameter
 from unet_napari.inference.progress import Progress, with_time_left
+from unet_napari.inference.request_key import request_key
 from unet_napari.inference.room import Room
 from unet_napari.inference.segmentation import Segmentation, blocks_for
-from unet_napari.inference.unfinished import Unfinished, request_key
+from unet_napari.inference.unfinished import Unfinished
 from unet_napari.inference.views import check_image, rescale_factors
 
 if TYPE_CHECKING:
@@ -129,7 +131,8 @@ def _segment_steps(
         yield Progress(1, 1, "the image has no contrast, so there is no object")
         return None
     factors = yield from _factors(image, model, config)
-    key = unfinished and request_key(image, model, config, statistics)
+    request = partial(request_key, image, model, config, statistics)
+    key = request() if unfinished and unfinished.left else None
     left = unfinished.memory(key) if unfinished and key else None
     memory = config.memory or left or int(available_memory(_CPU) * _SHARE_OF_FREE)
     if left:
@@ -138,6 +141,8 @@ def _segment_steps(
     start = run.start()
     yield start
     with Room(int(memory * _SHARE_FOR_MAPS)) as room:
+        if unfinished and (left or _takes_long(start)):
+            key = key or request()
         if unfinished and key and (left or _takes_long(start)):
             run.go_on(unfinished, unfinished.begin(key, memory))
         run.furnish(room)

@@ -6,7 +6,6 @@ are final together with the rows that a stream keeps. It is removed when the res
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shutil
@@ -32,13 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
     from torch import Tensor
 
-    from unet_napari.images import Image, Statistics
-    from unet_napari.inference.config import InferenceConfig
-    from unet_napari.model import Model
-
     Rows = Mapping[str, Tensor]
 
-__all__ = ["Journal", "Position", "Unfinished", "request_key"]
+__all__ = ["Journal", "Position", "Unfinished"]
 
 # Seconds between two saves, and how many times longer than a save that must be.
 _INTERVAL = 15.0
@@ -117,6 +112,11 @@ class Unfinished:
     @property
     def _request(self) -> Path:
         return self.folder / "request.json"
+
+    @property
+    def left(self) -> bool:
+        """Whether an earlier run has left anything, of whichever request."""
+        return self._request.exists()
 
     def memory(self, key: str) -> int | None:
         """Return the memory that an earlier run of this request was planned for, if there was one.
@@ -221,31 +221,6 @@ class Journal:
     def save(self, position: Position) -> None:
         """Remember how far the maps of the view are final."""
         self._unfinished.save(replace(position, view=self._view))
-
-
-def request_key(
-    image: Image, model: Model, config: InferenceConfig, statistics: Statistics
-) -> str | None:
-    """Return what tells one segmentation from another; None for images that are in no file.
-
-    The file's path, size and time, the part of it that is taken, its brightness, all of the
-    model and the settings.
-    """
-    if image.source is None:
-        return None
-    path = image.source.resolve()
-    status = path.stat()
-    facts = [
-        str(path), status.st_size, status.st_mtime_ns, image.shape, image.axes,
-        str(image.data.dtype), sorted(image.fixed.items()), sorted(image.pixel_size.items()),
-        statistics.to_dict(), config.to_dict(), model.task.to_dict(),
-        type(model.network).__name__, model.network.options,
-    ]  # fmt: skip
-    digest = hashlib.sha256(json.dumps(facts, default=str).encode())
-    for name, tensor in sorted(model.network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _lock_file(descriptor: int) -> None:

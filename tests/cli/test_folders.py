@@ -1,6 +1,7 @@
 """Commands that go through many images: all that can be done are, the others are listed."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -171,3 +172,48 @@ def test_images_and_labels_of_one_folder_are_trained_on_as_pairs(tmp_path):
                "--device", "cpu", "--patch", "32,32") == 0  # fmt: skip
     images = Model.load(tmp_path / "m.unet").provenance["data"]
     assert [image["name"] for image in images] == ["a", "b"]
+
+
+def test_a_stopped_folder_goes_on_with_the_images_that_are_left(folder, monkeypatch, capsys):
+    from unet_napari.cli import segment as command
+
+    (folder / "images" / "b.tif").unlink()
+    words = ("segment", folder / "images", "--model", folder / "model.unet",
+             "--output", folder / "out", "--table", folder / "t.csv")  # fmt: skip
+    whole = command._segment_one
+
+    def stop(image, *rest):
+        if image.name == "c":
+            raise KeyboardInterrupt
+        return whole(image, *rest)
+
+    monkeypatch.setattr(command, "_segment_one", stop)
+    assert run(*words) == 130
+    first = rows_of(folder / "t.csv")
+    assert {row["image"] for row in first} == {"a"}
+    before = (folder / "out" / "a.tif").stat().st_mtime_ns
+    monkeypatch.setattr(command, "_segment_one", whole)
+    assert run(*words) == 2
+    assert run(*words, "--resume") == 0
+    assert (folder / "out" / "a.tif").stat().st_mtime_ns == before
+    rows = rows_of(folder / "t.csv")
+    assert [row for row in rows if row["image"] == "a"] == first
+    assert {row["image"] for row in rows} == {"a", "c"}
+
+
+def test_what_takes_more_than_ten_minutes_is_said_before(folder, monkeypatch, capsys):
+    from unet_napari.inference.predictor import Predictor
+
+    summary = Predictor.summary
+    monkeypatch.setattr(
+        Predictor, "summary", lambda self, *views: replace(summary(self, *views), seconds=1500.0)
+    )
+    (folder / "images" / "b.tif").unlink()
+    monkeypatch.setattr("unet_napari.cli.progress.LONG_RUN", 0.0)
+    assert run("segment", folder / "images", "--model", folder / "model.unet",
+               "--output", folder / "out") == 0  # fmt: skip
+    said = capsys.readouterr().err
+    first = said.index("This will take about 25 min. If it is stopped, the same command goes on")
+    assert first < said.index("a: written to")
+    assert said.count("All 2 images will take about") == 1
+    assert "--resume goes on" in said

@@ -1,7 +1,10 @@
 """Files that would keep tifffile busy for hours, or ask for gigabytes, are refused at once."""
 
+import contextlib
 import struct
+import tracemalloc
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -48,3 +51,28 @@ def test_a_page_that_claims_gigabytes_asks_for_what_the_file_has(tmp_path, monke
     np.testing.assert_array_equal(image.select(Z=0).read()[0], stack[0])
     image.select(Z=1).read()  # zlib stops at the end of its own data
     assert max(asked) <= len(data)
+
+
+def test_an_index_of_micromanager_that_announces_billions_of_planes(monkeypatch, tmp_path):
+    path = tmp_path / "run_MMStack.tif"
+    tifffile.imwrite(path, np.ones((8, 8), np.uint8))
+    index = np.array([[0, 0, 0, 0, 8], [65535, 65535, 9, 0, 8]], np.uint32)
+    found = {"Summary": {"Frames": 1}, "IndexMap": index}
+    monkeypatch.setattr(tifffile.TiffFile, "micromanager_metadata", found)
+    with pytest.raises(ImageError, match="announces 42949672960 planes in its index"):
+        read_image(path)
+
+
+def test_a_picture_that_claims_gigabytes_asks_for_what_the_file_has(tmp_path):
+    path = tmp_path / "claim.png"
+    data = bytearray(imagecodecs.png_encode(np.arange(4096, dtype=np.uint8).reshape(64, 64)))
+    place = data.index(b"IDAT")
+    data[place - 4 : place] = (2**31 - 1).to_bytes(4, "big")
+    path.write_bytes(data[:-40])
+    image = read_image(path)
+    tracemalloc.start()
+    with contextlib.suppress(ImageError):
+        image.read()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**24

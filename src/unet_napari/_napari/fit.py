@@ -44,6 +44,13 @@ def describe(image: Image, info: ModelInfo) -> str:
     )
 
 
+def size_factor(image: Mapping[str, float], model: Mapping[str, float]) -> float | None:
+    """Return how many pixels of the image one of the model's is across; None if unknown."""
+    if "X" not in image or "X" not in model:
+        return None
+    return model["X"] / image["X"]
+
+
 def micrometres(pixel_size: Mapping[str, float]) -> str:
     """Write a pixel size: ``0.25 µm``, with the depth of a slice where that differs."""
     across = pixel_size.get("X", pixel_size.get("Y", 0.0))

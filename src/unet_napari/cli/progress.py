@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 import time
 
-__all__ = ["ProgressLine"]
+from unet_napari.defaults import LONG_RUN
+from unet_napari.words import human_time
+
+__all__ = ["Foresight", "ProgressLine"]
 
 
 class ProgressLine:
@@ -39,3 +42,30 @@ class ProgressLine:
         if self._terminal:
             print("\r\x1b[2K", end="", file=sys.stderr)
         print(f"{self._title}:\n  " + text.replace("\n", "\n  "), file=sys.stderr, flush=True)
+
+
+class Foresight:
+    """Says, after the first of several images, how long all of them will take, if that is long.
+
+    Parameters
+    ----------
+    total : int
+        How many images there are.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._started = time.monotonic()
+        self._said = total < 2
+
+    def done(self) -> None:
+        """Note that an image is done."""
+        seconds = (time.monotonic() - self._started) * self._total
+        if not self._said and seconds > LONG_RUN:
+            print(
+                f"All {self._total} images will take about {human_time(seconds)}. If that is "
+                "stopped, the labels written so far stay, and --resume goes on with the others.",
+                file=sys.stderr,
+                flush=True,
+            )
+        self._said = True

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from unet_napari.cli.attempts import Attempts
 from unet_napari.cli.inference_options import add_inference_options, config_for
 from unet_napari.cli.outputs import check_free, check_side_output, make_folder, output_files
-from unet_napari.cli.progress import ProgressLine
+from unet_napari.cli.progress import Foresight, ProgressLine
 from unet_napari.cli.table import Table
 from unet_napari.cli.values import image_files, stem
+from unet_napari.defaults import LONG_RUN
 from unet_napari.errors import OutputError
 from unet_napari.inference.config import DEFAULT_MODEL
 from unet_napari.words import human_time
@@ -20,7 +21,7 @@ from unet_napari.words import human_time
 if TYPE_CHECKING:
     from unet_napari.images import Image
     from unet_napari.inference.config import InferenceConfig
-    from unet_napari.inference.progress import Progress
+    from unet_napari.inference.progress import PlanSummary, Progress
     from unet_napari.model import Model
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -47,7 +48,10 @@ def add_parser(commands: Subparsers) -> None:
     )
     add("--verbose", action="store_true",
         help="say first how it is computed, in how much memory and time")  # fmt: skip
-    add("--overwrite", action="store_true", help="replace outputs that exist")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    again.add_argument("--resume", action="store_true",
+        help="go on with a folder: leave images alone whose labels exist")  # fmt: skip
     _add_decoding(
         parser.add_argument_group("how cells are cut out", "by default as the model says")
     )
@@ -79,7 +83,8 @@ def _thresholds(arguments: argparse.Namespace) -> dict[str, float]:
 def _run(arguments: argparse.Namespace) -> int:
     from unet_napari.inference.views import check_image
     from unet_napari.inputs import image_for, with_thresholds
-    from unet_napari.measure import check_measurable
+    from unet_napari.label_axes import read_labels
+    from unet_napari.measure import check_measurable, measure
     from unet_napari.model import Model
 
     paths = [path for given in arguments.images for path in image_files(given)]
@@ -97,10 +102,17 @@ def _run(arguments: argparse.Namespace) -> int:
     suitable = attempts.suitable(paths, str, lambda path: check_image(opened(path), model, config))
     if suitable and outputs[suitable[0]] != arguments.output:
         make_folder(arguments.output)
+    left = [path for path in suitable if not outputs[path].exists() or arguments.overwrite]
+    foresight = Foresight(len(left))
     with Table(arguments.table) if arguments.table else nullcontext() as table:
         for path in suitable:
             with attempts.trying(str(path)):
-                rows = _segment_one(opened(path), model, outputs[path], config, arguments)
+                image = opened(path)
+                if path in left:
+                    rows = _segment_one(image, model, outputs[path], config, arguments)
+                    foresight.done()
+                elif table:
+                    rows = measure(image, read_labels(outputs[path], image))
                 if table:
                     table.add(stem(path), rows)
     return attempts.report()
@@ -110,7 +122,7 @@ def _check_outputs(outputs: list[Path], arguments: argparse.Namespace) -> None:
     """Refuse, before anything is computed, what could not be written."""
     from unet_napari.images import check_output
 
-    if not arguments.overwrite:
+    if not (arguments.overwrite or arguments.resume):
         check_free(outputs)
     if arguments.attention:
         if len(outputs) > 1:
@@ -118,7 +130,8 @@ def _check_outputs(outputs: list[Path], arguments: argparse.Namespace) -> None:
                 f"--attention is one file, for one image, but there are {len(outputs)}."
             )
         check_output(arguments.attention, overwrite=arguments.overwrite)
-    check_side_output(arguments.table, ".csv", overwrite=arguments.overwrite)
+    again = arguments.overwrite or arguments.resume
+    check_side_output(arguments.table, ".csv", overwrite=again)
 
 
 def _segment_one(
@@ -150,12 +163,23 @@ def _segment_one(
         if arguments.attention:  # first, as it may be refused
             _write_attention(image, model, config, arguments)
         for step in segment_steps(image, model, labels, config, unfinished=unfinished):
-            if arguments.verbose and step.plan is not None:
-                line.say(step.plan.describe())
+            if step.plan is not None:
+                _say(line, step.plan, output, verbose=arguments.verbose)
             line.show(_describe(step))
         rows = measure(image, labels) if arguments.table else {}
     line.show(f"written to {output}", last=True)
     return rows
+
+
+def _say(line: ProgressLine, plan: PlanSummary, output: Path, *, verbose: bool) -> None:
+    """Say before it starts how an image is computed, if that is asked for or takes long."""
+    if verbose:
+        line.say(plan.describe())
+    if plan.seconds is not None and plan.seconds > LONG_RUN:
+        line.say(
+            f"This will take about {human_time(plan.seconds)}. If it is stopped, the same command "
+            f"goes on where it was; what is done lies in .{output.name}.unfinished until then."
+        )
 
 
 def _write_attention(

@@ -15,7 +15,7 @@ import tifffile
 from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images.axes import AXES, describe_shape
 from unet_napari.images.formats import WAY_OUT
-from unet_napari.images.tiff_guard import guard
+from unet_napari.images.tiff_guard import MOST_PLANES, guard
 from unet_napari.images.tiff_pixel_size import tiff_pixel_size
 from unet_napari.images.tiff_series import companion, ome_header, ome_images, own_series
 
@@ -39,8 +39,6 @@ _LARGEST_RATIO = {1: 1, 5: 1400, 8: 1040, 32946: 1040, 32773: 64}
 _LARGEST_OTHER_RATIO = 50_000
 # Chunks up to this size are harmless whatever their file says.
 _HARMLESS = 2**22
-# tifffile keeps a list of all planes that an OME header announces.
-_MOST_PLANES = 10_000_000
 
 
 def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
@@ -154,7 +152,7 @@ def _check_planes(header: Mapping[str, Any]) -> None:
     for image in ome_images(header):
         pixels = image.get("Pixels", {})
         planes = math.prod(int(pixels.get(f"Size{axis}", 1)) for axis in "TCZ")
-        if planes > _MOST_PLANES:
+        if planes > MOST_PLANES:
             raise ImageError(f"announces {planes} planes in its OME header; that cannot be right")
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import tifffile
 
 from unet_napari.errors import ImageError
 
-__all__ = ["guard"]
+__all__ = ["MOST_PLANES", "guard"]
+
+MOST_PLANES = 10_000_000
+"""Planes that a header may announce, as tifffile keeps a list of them."""
+_SUMMARY = ("Channels", "Slices", "Frames", "Positions")
 
 
 class _Bounded(tifffile.FileHandle):  # type: ignore[misc]  # final: no other way to bound it
@@ -22,7 +27,7 @@ class _Bounded(tifffile.FileHandle):  # type: ignore[misc]  # final: no other wa
 
 
 def guard(tif: tifffile.TiffFile) -> None:
-    """Bound what is read at once, and refuse a file whose pages go in a circle.
+    """Bound what is read at once, and refuse circles of pages and absurd numbers of them.
 
     Raises
     ------
@@ -31,6 +36,7 @@ def guard(tif: tifffile.TiffFile) -> None:
     """
     tif.filehandle.__class__ = _Bounded
     _check_chain(tif)
+    _check_index(tif)
 
 
 def _check_chain(tif: tifffile.TiffFile) -> None:
@@ -53,3 +59,15 @@ def _check_chain(tif: tifffile.TiffFile) -> None:
         file.seek(offset)
         count = struct.unpack(form.tagnoformat, file.read(form.tagnosize))[0]
         file.seek(offset + form.tagnosize + count * form.tagsize)
+
+
+def _check_index(tif: tifffile.TiffFile) -> None:
+    """Refuse an index of Micro-Manager with more planes than tifffile can make a list of."""
+    found = tif.micromanager_metadata if tif.is_mmstack else None
+    if not found or "IndexMap" not in found:
+        return
+    planes = [int(size) + 1 for size in found["IndexMap"][:, :4].max(axis=0)]
+    said = [found.get("Summary", {}).get(name, 1) for name in _SUMMARY]
+    size = math.prod(max(a, int(b)) for a, b in zip(planes, said, strict=True))
+    if size > MOST_PLANES:
+        raise ImageError(f"announces {size} planes in its index; that cannot be right")

@@ -283,3 +283,24 @@ def test_what_is_usual_stays_where_there_are_too_few_images_to_tell():
     assert (tuned.least_confidence, tuned.most_coverage) == (0.9, 0.7)
     tuned = task.tuned([maps] * 10, [labels] * 10, [whole] * 10)
     assert tuned.least_confidence == 1.0
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_plane_of_any_direction_teaches_the_same(axis):
+    """Cells painted in one plane, with background around them in it: XZ and YZ as XY."""
+    plane = balls((40, 40), [(12, 12), (12, 24), (28, 20)], 6)
+    said = balls((40, 40), [(12, 12), (12, 24), (28, 20)], 9) > 0
+    task = CellsTask(boundary_width=2.0, reach=5)
+    targets = []
+    for across in (0, axis):
+        labels, annotated = np.zeros((40, 40, 40), np.int64), np.zeros((40, 40, 40), bool)
+        np.moveaxis(labels, across, 0)[20] = plane
+        np.moveaxis(annotated, across, 0)[20] = said
+        target = task.encode(torch.from_numpy(labels)[None], torch.from_numpy(annotated)[None])
+        values, weight = (np.moveaxis(t[0].numpy(), across + 1, 1)[:, 20] for t in target)
+        targets.append((values * weight, weight))
+    (values, weight), (expected, where) = targets[1], targets[0]
+    np.testing.assert_array_equal(weight, where)
+    np.testing.assert_allclose(values, expected)
+    assert weight[2][plane > 0].all()  # the depth of all of them is known
+    assert values[2].max() == 1

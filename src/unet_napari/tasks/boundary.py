@@ -12,7 +12,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["boundary_target"]
+__all__ = ["boundary_target", "single_planes"]
 
 
 def boundary_target(
@@ -40,8 +40,10 @@ def boundary_target(
     known : bool (N, *S)
         False where an unlabelled pixel is nearer than any edge: the truth may lie under it.
         Unlabelled slices before and behind a painted one do not count, or a stack of which
-        single slices are painted could not teach what the inside of a cell is.
+        single slices are painted could not teach what the inside of a cell is; nor what lies
+        before and behind a single XZ or YZ plane (`single_planes`).
     """
+    single = single_planes(annotated)
     known = torch.zeros(labels.shape, device=labels.device)
     hidden = torch.zeros_like(known)
     for offset, value, touching in _offsets(width, spacing):
@@ -54,10 +56,40 @@ def boundary_target(
             view.masked_fill_(edge, value)
         if not any(offset[:-2]):  # within one plane
             hidden_a, hidden_b = _views(hidden, offset)
-            hidden_a.masked_fill_(~seen_b, value)
-            hidden_b.masked_fill_(~seen_a, value)
+            unseen_a, unseen_b = ~seen_a, ~seen_b
+            for axis, alone in single.items():
+                if offset[axis]:
+                    alone_a, alone_b = _views(alone, offset)
+                    unseen_a, unseen_b = unseen_a & ~alone_b, unseen_b & ~alone_a
+            hidden_a.masked_fill_(unseen_b, value)
+            hidden_b.masked_fill_(unseen_a, value)
     inside = labels > 0
     return known * inside, annotated & (~inside | (known >= hidden))
+
+
+def single_planes(annotated: Tensor) -> dict[int, Tensor]:
+    """Find the pixels of a volume that were annotated in single XZ or YZ planes.
+
+    Parameters
+    ----------
+    annotated
+        Bool ``(N, *S)``.
+
+    Returns
+    -------
+    dict of int to bool (N, *S)
+        For Y (1) and X (2) of a volume, where the pixels before and after along this axis say
+        nothing; empty for images of two axes. Slices along Z may be single anyway.
+    """
+    if annotated.ndim < 4:
+        return {}
+    single = {}
+    for axis in (1, 2):
+        along = annotated.movedim(axis + 1, -1)
+        alone = torch.zeros_like(along)
+        alone[..., 1:-1] = along[..., 1:-1] & ~along[..., :-2] & ~along[..., 2:]
+        single[axis] = alone.movedim(-1, axis + 1)
+    return single
 
 
 def _offsets(

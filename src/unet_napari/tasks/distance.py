@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from unet_napari.tasks.boundary import single_planes
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -48,7 +50,8 @@ def relative_depth(
     known : bool (N, *S)
         False where an unlabelled pixel is nearer than any edge: the truth may lie under it.
         Unlabelled slices before and behind a painted one do not count, or a stack of which
-        single slices are painted could not teach what the inside of a cell is.
+        single slices are painted could not teach what the inside of a cell is; nor what lies
+        before and behind a single XZ or YZ plane (`single_planes`).
     """
     same, seen = [], []
     for axis in range(len(spacing)):
@@ -60,8 +63,10 @@ def relative_depth(
     known = annotated
     if not annotated.all():
         alike = [pair & other for pair, other in zip(same[-2:], seen[-2:], strict=True)]
-        nowhere = [torch.zeros_like(pair) for pair in alike]
-        least = _depth(labels, same[:-2] + alike, hidden[:-2] + nowhere, reach, spacing)
+        beside = [torch.zeros_like(pair) for pair in alike]
+        for axis, alone in single_planes(annotated).items():
+            beside[axis - len(spacing)] = hidden[axis] & _pairs(torch.logical_or, alone, axis)
+        least = _depth(labels, same[:-2] + alike, hidden[:-2] + beside, reach, spacing)
         known = annotated & ((labels == 0) | (depth == least))
     return depth / _largest(depth, labels), known
 

@@ -268,6 +268,12 @@ def test_flat_cells_on_top_of_each_other_are_named():
     assert check_labels(side, side.shape, spacing=(4, 1, 1), **options).problem is None
 
 
+def test_a_few_slivers_among_many_cells_are_let_pass():
+    labels = np.kron(np.arange(1, 101).reshape(10, 10), np.ones((6, 6), int))
+    labels[18, :6], labels[18, 6:12] = 101, 102  # the first rows of two cells
+    assert check_labels(labels, labels.shape, task="cells").problem is None
+
+
 def test_all_but_a_rim_is_not_called_sparse():
     labels = np.zeros((40, 40), int)
     labels[4:36, 4:36] = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((8, 8), int))

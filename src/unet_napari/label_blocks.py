@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images import LazyArray
 
-__all__ = ["Tally", "painted_box", "tally", "whole_numbers"]
+__all__ = ["Tally", "count_ids", "painted_box", "tally", "whole_numbers"]
 
 _COUNTED_ID = 2**20  # ids up to this are counted in a table, others by sorting
 
@@ -59,7 +59,7 @@ def tally(labels: LazyArray, annotated: LazyArray | None = None) -> Tally:
     painted: dict[int, int] = {}
     zeros = 0
     for box in boxes(labels):
-        values, counts = _count(whole_numbers(np.asarray(labels[box])))
+        values, counts = count_ids(whole_numbers(np.asarray(labels[box])))
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             if value:
                 painted[value] = painted.get(value, 0) + count
@@ -117,8 +117,14 @@ def whole_numbers(block: NDArray[Any]) -> NDArray[np.integer]:
     return block.astype(np.int64)
 
 
-def _count(ids: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
-    """Return the ids of a block and how often each occurs."""
+def count_ids(ids: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
+    """Return the ids of a block, ascending, and how often each occurs.
+
+    Raises
+    ------
+    LabelsError
+        For negative numbers.
+    """
     if ids.size == 0:
         return ids.ravel(), np.zeros(0, np.int64)
     if (lowest := ids.min()) < 0:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from skimage.measure import label as label_components
 
-from unet_napari.label_blocks import painted_box, whole_numbers
+from unet_napari.label_blocks import count_ids, painted_box, whole_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,7 @@ _SEARCHED_PIXELS = 2**24
 _SLIP_SHARE = 0.1
 # What covers more of the image than this is hardly one cell among others.
 _BACKGROUND_SHARE = 0.5
+_SLIVERS = 0.05  # share of the cells
 _FEW = 4  # numbers, each in several pieces: kinds of pixels rather than cells
 
 
@@ -73,7 +74,7 @@ def find_problem(
         if background is not None:
             return background, False
     pieces, splittable = found.pieces(tuple(counts))
-    return (found.thin() if not splittable else None) or pieces, splittable
+    return (None if splittable else found.thin(len(counts))) or pieces, splittable
 
 
 class _Found:
@@ -148,9 +149,9 @@ class _Found:
         more = f" (and {len(several) - 1:,} more)" if len(several) > 1 else ""
         return f"Cell {first}{more} is in {number} pieces; they are kept as one cell.", False
 
-    def thin(self) -> str | None:
-        """Say which cells cannot be told apart, see `relative_depth`."""
-        if not self._thin:
+    def thin(self, cells: int) -> str | None:
+        """Say which cells cannot be told apart, see `relative_depth`; few slivers may pass."""
+        if len(self._thin) <= _SLIVERS * cells:
             return None
         first, *rest = sorted(self._thin)
         return (
@@ -208,7 +209,7 @@ def _thin_cells(ids: NDArray[np.integer], spacing: Sequence[float], *, complete:
     pairs = np.concatenate([np.stack(pair) for pair in touching], axis=1)
     if not pairs.size:
         return set()
-    thick = np.unique(ids[middle])
+    thick = count_ids(ids[middle])[0]
     both = ~np.isin(pairs, thick).any(axis=0)
     return set(np.unique(pairs[:, both]).tolist())
 

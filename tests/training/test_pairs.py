@@ -7,7 +7,7 @@ from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
 from unet_napari.images import Image, Normalisation
 from unet_napari.training import Pair, TrainConfig
 from unet_napari.training.check_pairs import check_pairs
-from unet_napari.training.pairs import load_samples, spacing_of
+from unet_napari.training.pairs import load_samples, reference_image, spacing_of
 from unet_napari.training.sample import focus
 
 GIB = 2**30
@@ -193,3 +193,18 @@ def test_images_of_unlike_pixel_size_are_warned_of():
     assert len(warned) == 1
     unknown = Pair(Image(ramp((9, 9)), "YX"), painted((9, 9), np.s_[2:4, 2:4]))
     check_pairs([pair(0.2, "fine"), pair(0.24, "like it"), unknown], TrainConfig())
+
+
+def test_the_first_image_that_knows_its_pixel_size_stands_for_all():
+    known = Image(ramp((4, 5, 6)), "ZYX", {"Z": 2.0, "Y": 0.5, "X": 0.5})
+    plane = Image(ramp((4, 5, 6)), "ZYX", {"Y": 0.25, "X": 0.25})
+    pairs = [Pair(image, np.ones((4, 5, 6), int)) for image in (plane, known)]
+    assert reference_image(pairs, 3) is known
+    assert reference_image(pairs, 2) is plane
+    assert reference_image([Pair(Image(ramp((4, 5)), "YX"), np.ones((4, 5), int))], 2).axes == "YX"
+
+
+def test_a_stack_of_one_slice_is_no_stack():
+    single = Pair(Image(ramp((1, 1, 4, 5)), "TZYX"), np.ones((4, 5), int))
+    assert single.slices(2) == single.slices(3) == 1
+    assert Pair(Image(ramp((3, 4, 5)), "ZYX"), np.ones((3, 4, 5), int)).slices(2) == 3

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from unet_napari.images import Image, LazyArray, Normalisation, Statistics
     from unet_napari.training.config import TrainConfig
 
-__all__ = ["Pair", "load_samples", "spacing_of"]
+__all__ = ["Pair", "load_samples", "reference_image", "spacing_of"]
 
 # Image around the annotated pixels that patches may show, in pixels per axis.
 _CONTEXT = {2: 128, 3: 32}
@@ -59,6 +59,10 @@ class Pair:
     def shape(self) -> tuple[int, ...]:
         """The shape that the labels must have."""
         return labels_shape(self.image)
+
+    def slices(self, ndim: int) -> int:
+        """Return how many slices a network with `ndim` axes sees of each frame."""
+        return self.image.shape[0] if self.image.ndim > ndim else 1
 
 
 class _Place(NamedTuple):
@@ -132,6 +136,14 @@ def spacing_of(image: Image, ndim: int) -> tuple[float, ...]:
     if len(known) < len(sizes):
         return (1.0,) * ndim
     return tuple(size / min(known) for size in known)
+
+
+def reference_image(pairs: Sequence[Pair], ndim: int) -> Image:
+    """Return the image whose pixel size stands for all: the first that knows all of it, if any."""
+    for pair in pairs:
+        if all(axis in pair.image.pixel_size for axis in pair.image.spatial_axes[-ndim:]):
+            return pair.image
+    return pairs[0].image
 
 
 def _places(pair: Pair, number: int, config: TrainConfig) -> Iterator[_Place]:

@@ -13,7 +13,7 @@ from unet_napari.device import available_memory, is_out_of_memory
 from unet_napari.images import Normalisation
 from unet_napari.images.picture import overlay
 from unet_napari.training.augment import Augmenter
-from unet_napari.training.pairs import load_samples, spacing_of
+from unet_napari.training.pairs import load_samples, reference_image, spacing_of
 from unet_napari.training.patches import PatchSampler
 from unet_napari.training.tiling import predict_sample
 
@@ -61,7 +61,7 @@ def augmented_examples(
         max(8, min(size, *(s.labels.shape[axis] for s in samples)))
         for axis, size in enumerate(_PATCH[config.ndim])
     )
-    spacing = spacing_of(pairs[0].image, config.ndim)
+    spacing = spacing_of(reference_image(pairs, config.ndim), config.ndim)
     augmenter = Augmenter(config.augment, patch, spacing, rng, generator)
     sampler = PatchSampler(samples, config.task, augmenter, rng, _CPU)
     image, labels, annotated = (part.numpy() for part in sampler.draw(count))

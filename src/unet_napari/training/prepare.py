@@ -23,7 +23,7 @@ from unet_napari.training.configure import Data, Setup, choose_setup
 from unet_napari.training.held_out import describe, judged_parts
 from unet_napari.training.identity import fingerprint, image_groups
 from unet_napari.training.learner import Randomness
-from unet_napari.training.pairs import load_samples, spacing_of
+from unet_napari.training.pairs import load_samples, reference_image, spacing_of
 from unet_napari.training.patches import PatchSampler
 from unet_napari.training.provenance import describe_data
 from unet_napari.training.split import Split, split_samples
@@ -57,8 +57,9 @@ class Prepared:
         Where the network learns.
     randomness
         Of the network: fresh weights were drawn from it, dropout will be.
-    normalisation, spacing
-        Of the images; pixel size per axis, relative to the smallest.
+    normalisation, pixel_size, spacing
+        Of the images; pixel size in micrometres where it is known, and per axis of the network,
+        relative to the smallest.
     task
         With the classes that were found in the labels.
     data
@@ -84,6 +85,7 @@ class Prepared:
     device: torch.device
     randomness: Randomness
     normalisation: Normalisation
+    pixel_size: dict[str, float]
     spacing: tuple[float, ...]
     task: Task
     data: Data
@@ -147,7 +149,8 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
     prints = [fingerprint(image) for image in images]
     groups = image_groups(images, prints)
     samples = load_samples(pairs, config, normalisation, memory // 4, groups)
-    spacing = spacing_of(pairs[0].image, config.ndim)
+    reference = reference_image(pairs, config.ndim)
+    spacing = spacing_of(reference, config.ndim)
     split = split_samples(
         samples,
         task=config.task,
@@ -177,6 +180,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         device=device,
         randomness=randomness,
         normalisation=normalisation,
+        pixel_size=dict(reference.pixel_size),
         spacing=spacing,
         task=task,
         data=data,

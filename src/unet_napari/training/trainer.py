@@ -279,12 +279,11 @@ class Trainer:
         return Validated(self._step, score, name, better, message, verdict)
 
     def _make_model(self, network: Network, task: Task, step: int, score: float | None) -> Model:
-        image = self._pairs[0].image
         return Model(
             network=network,
             task=task,
             normalisation=self._prepared.normalisation,
-            pixel_size={a: image.pixel_size[a] for a in "ZYX" if a in image.pixel_size},
+            pixel_size=self._prepared.pixel_size,
             name=self.config.task,
             halo=self._halo,
             diameter=self._prepared.data.diameter,
@@ -297,7 +296,7 @@ class Trainer:
             "score_name": task.score_name,
             "versions": describe_versions(),
             **self._prepared.images,
-            "slicewise": any(pair.image.ndim > self.config.ndim for pair in self._pairs),
+            "slicewise": any(pair.slices(self.config.ndim) > 1 for pair in self._pairs),
             "settings": self.config.to_dict(),
             "chosen": list(self._prepared.setup.chosen),
             "validation": self._prepared.split.message,

@@ -8,7 +8,7 @@ import torch
 import torchvision
 
 from unet_napari.errors import ModelFileError, ResourceError, SettingsError
-from unet_napari.networks import ResNetUNet, build_network
+from unet_napari.networks import ResNetUNet, build_network, resnet
 
 SMALL = {"depth": 18, "features": (4, 4, 4, 8, 8)}
 
@@ -119,3 +119,14 @@ def test_weights_of_another_depth_are_refused(weights):
 def test_volumes_are_refused():
     with pytest.raises(SettingsError, match="2D images only"):
         ResNetUNet(ndim=3)
+
+
+def test_torchvision_is_imported_outside_of_the_devices_that_the_caller_has_set(monkeypatch):
+    devices = []
+    monkeypatch.setattr(
+        resnet.importlib, "import_module", lambda _: devices.append(torch.empty(0).device.type)
+    )
+    with torch.device("meta"):
+        resnet._torchvision_models()
+        assert torch.empty(0).is_meta
+    assert devices == ["cpu"]

@@ -185,8 +185,13 @@ def load_backbone(backbone: nn.Module, weights: Mapping[str, Tensor], depth: int
 
 
 def _torchvision_models() -> ModuleType:
-    """Import torchvision only for this network: it takes as long as torch itself."""
-    return importlib.import_module("torchvision.models")
+    """Import torchvision only for this network: it takes as long as torch itself.
+
+    It computes while it is imported, so a mode that the caller is in, such as the device meta,
+    must not reach it: below torch 2.9 the import failed there.
+    """
+    with torch.device("cpu"):
+        return importlib.import_module("torchvision.models")
 
 
 def _download(depth: int) -> Mapping[str, Tensor]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+
+from unet_napari import __version__
 
 if TYPE_CHECKING:
     from unet_napari.images import Image
@@ -56,7 +57,7 @@ def describe_data(images: Sequence[Image], prints: Sequence[str]) -> dict[str, A
 def describe_versions() -> dict[str, str]:
     """Return the versions that decide what a training run computes."""
     return {
-        "unet-napari": version("unet-napari"),
+        "unet-napari": __version__,
         "torch": str(torch.__version__),
         "numpy": np.__version__,
     }

@@ -57,7 +57,7 @@ def test_an_index_of_micromanager_that_announces_billions_of_planes(monkeypatch,
     path = tmp_path / "run_MMStack.tif"
     tifffile.imwrite(path, np.ones((8, 8), np.uint8))
     index = np.array([[0, 0, 0, 0, 8], [65535, 65535, 9, 0, 8]], np.uint32)
-    found = {"Summary": {"Frames": 1}, "IndexMap": index}
+    found = {"MajorVersion": 0, "Summary": {"Frames": 1}, "IndexMap": index}
     monkeypatch.setattr(tifffile.TiffFile, "micromanager_metadata", found)
     with pytest.raises(ImageError, match="announces 42949672960 planes in its index"):
         read_image(path)

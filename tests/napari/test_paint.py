@@ -5,6 +5,8 @@ import pytest
 from napari.layers import Image, Labels, Shapes
 
 from unet_napari._napari import paint
+from unet_napari._napari.detection import split_labels
+from unet_napari._napari.empty_array import empty_array
 from unet_napari._napari.paint import detect, take_snapshot
 from unet_napari.errors import LabelsError
 from unet_napari.sparse import SparseArray
@@ -130,3 +132,20 @@ def test_a_time_series_of_stacks_is_looked_at_frame_by_frame(axes):
     painting = detect(snapshot(labels, axis_labels=axes), **RULES)
     assert painting.describe().startswith("2D, 1 cell, sparse")
     assert painting.problem is None
+
+
+def test_a_mask_in_an_enormous_layer_is_split_where_it_is_painted():
+    labels = Labels(empty_array((512, 8192, 8192), np.uint16))
+    labels.data[3, 4000:4040, 5000:5040] = 1
+    labels.data[3, 4100:4140, 5000:5040] = 1
+    split_labels(labels)
+    assert labels.data[3, 4020, 5020] == 1
+    assert labels.data[3, 4120, 5020] == 2
+    assert labels.selected_label == 3
+
+
+def test_of_several_labels_each_has_its_share_of_what_is_copied_at_once(monkeypatch):
+    monkeypatch.setattr(paint, "_COPIED_AT_ONCE", 2000)
+    image, layer = Image(np.zeros((20, 30))), Labels(np.zeros((20, 30), np.uint16))
+    assert take_snapshot(image, layer, None, None, copy=True).copying is None
+    assert take_snapshot(image, layer, None, None, copy=True, share=0.5).copying is not None

@@ -34,9 +34,10 @@ class LayerPair(NamedTuple):
     annotated: Shapes | None = None
     axes: str = ""
 
-    def snapshot(self, *, copy: bool) -> Snapshot:
+    def snapshot(self, *, copy: bool, share: float = 1.0) -> Snapshot:
         """Take hold of the pair as it is now; see `take_snapshot`."""
-        return take_snapshot(self.image, self.labels, self.axes, self.annotated, copy=copy)
+        layers = (self.image, self.labels, self.axes, self.annotated)
+        return take_snapshot(*layers, copy=copy, share=share)
 
 
 @dataclass

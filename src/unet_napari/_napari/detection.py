@@ -9,10 +9,14 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 
 from unet_napari._napari.background import Background
+from unet_napari._napari.empty_array import painted_parts
 from unet_napari._napari.fields import Message, button
 from unet_napari._napari.form import Rows
+from unet_napari._napari.layers import array_of
 from unet_napari._napari.paint import Snapshot, detect
+from unet_napari.images import LazyArray
 from unet_napari.labels import Painting, split_components
+from unet_napari.sparse import SparseArray
 
 __all__ = ["Detection", "split_labels"]
 
@@ -113,12 +117,24 @@ def split_labels(labels: Labels) -> None:
 
     It can be undone like a stroke, where the layer's type of numbers has room for the cells.
     """
-    pieces = split_components(labels.data)
+    data, corner = _painted_box(array_of(labels))
+    pieces = split_components(data)
     count = int(pieces.max(initial=0))
-    data: NDArray[Any] = labels.data
-    if isinstance(data, np.ndarray) and count < np.iinfo(data.dtype).max:
+    if isinstance(labels.data, np.ndarray) and count < np.iinfo(labels.data.dtype).max:
         changed = np.nonzero(data != pieces)
-        labels.data_setitem(changed, pieces[changed].astype(data.dtype))
+        values = pieces[changed].astype(labels.data.dtype)
+        where = tuple(index + start for index, start in zip(changed, corner, strict=True))
+        labels.data_setitem(where, values)
     else:
-        labels.data = pieces
+        labels.data = split_components(np.asarray(labels.data))
     labels.selected_label = count + 1
+
+
+def _painted_box(data: LazyArray) -> tuple[NDArray[Any], tuple[int, ...]]:
+    """Return the labels within the box of what is painted, and the corner of that box."""
+    found = list((painted_parts(data) or SparseArray.of(data)).boxes())
+    corner = tuple(min(p.start for p in parts) for parts in zip(*found, strict=True))
+    ends = [max(p.stop for p in parts) for parts in zip(*found, strict=True)]
+    if not found:
+        return np.zeros((0,) * len(data.shape), data.dtype), (0,) * len(data.shape)
+    return np.asarray(data[tuple(map(slice, corner, ends))]), corner

@@ -25,7 +25,7 @@ __all__ = ["Snapshot", "detect", "share_pair", "take_snapshot"]
 
 # So many neighbouring slices with paint mean that somebody painted a volume.
 _VOLUME_SLICES = 5
-_COPIED_AT_ONCE = 32 << 20  # bytes; more would hold up the viewer for longer than a frame or two
+_COPIED_AT_ONCE = 32 << 20  # bytes of all labels; more would hold up the viewer for too long
 _TRIES = 3
 
 
@@ -109,7 +109,13 @@ class Copying:
 
 
 def take_snapshot(
-    image: ImageLayer, labels: Labels, axes: str | None, annotated: Shapes | None, *, copy: bool
+    image: ImageLayer,
+    labels: Labels,
+    axes: str | None,
+    annotated: Shapes | None,
+    *,
+    copy: bool,
+    share: float = 1.0,
 ) -> Snapshot:
     """Take hold of an image and of labels as they are now, without holding up the viewer.
 
@@ -121,6 +127,8 @@ def take_snapshot(
         Of the image, where the user says so.
     copy : bool
         Whether the labels must not change any more; large ones are copied by `settled`.
+    share : float
+        Of the bytes that may be copied at once, where several snapshots are taken.
 
     Raises
     ------
@@ -134,7 +142,7 @@ def take_snapshot(
     resampling = grid.resampling(labels)
     regions = () if annotated is None else regions_of(annotated, grid)
     data, copying = array_of(labels), None
-    if copy and isinstance(data, np.ndarray) and data.nbytes <= _COPIED_AT_ONCE:
+    if copy and isinstance(data, np.ndarray) and data.nbytes <= share * _COPIED_AT_ONCE:
         data = np.array(data)
     elif copy:
         copying = Copying(labels)

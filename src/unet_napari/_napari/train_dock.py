@@ -186,10 +186,11 @@ class TrainDock(EngineDock):
 
     def _request(self, output: Path) -> Callable[[], TrainJob]:
         """Take the labels as they are; what is returned makes them readable by the engine."""
+        pairs = self.pair_list.with_chosen()
         return partial(
             train_job,
             self.job,
-            [pair.snapshot(copy=True) for pair in self.pair_list.with_chosen()],
+            [pair.snapshot(copy=True, share=1 / len(pairs)) for pair in pairs],
             rules=self.painted.rules(),
             values=self.settings.values(task=self.task.value, effort=self.effort.value),
             output=output,
@@ -273,6 +274,8 @@ class TrainDock(EngineDock):
     def close(self, *_: object) -> None:
         """End the engine and follow no layer any more; the widgets may be gone already."""
         self.painted.watch.close()
+        if self._claim is not None:
+            self._claim.release()
         super().close()
 
     def _end_training(self) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from unet_napari.cli.values import diameter, duration, image_files, integers, memory, stem
+from unet_napari.cli.values import diameter, duration, image_files, integers, memory, scene, stem
 from unet_napari.errors import ImageError
 from unet_napari.words import human_time
 
@@ -68,3 +68,7 @@ def test_a_folder_without_images_says_what_can_be_read(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(ImageError, match=r"contains no image that can be read\. TIFF, zarr, PNG"):
         image_files(tmp_path)
+
+
+def test_a_scene_is_a_number_or_a_name():
+    assert (scene("3"), scene("Series 3")) == (3, "Series 3")

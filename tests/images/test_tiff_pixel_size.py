@@ -202,3 +202,19 @@ def test_a_header_that_cannot_be_read_costs_the_size_alone(write, monkeypatch, e
     with pytest.warns(UnetNapariWarning, match=r"image\.tif: its pixel size cannot be read"):
         image = read_image(path)
     assert (image.shape, image.pixel_size) == ((3, 16, 16), {})
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("qpi", {"Y": 0.5, "X": 0.25}), ("uniform", {})])
+def test_what_newer_tifffiles_say_of_a_format_is_taken(write, monkeypatch, kind, expected):
+    scales, units = {"Y": 500, "X": 0.25}, {"Y": "nanometer", "X": "micrometer"}
+    for name, content in {"coord_scales": scales, "coord_units": units}.items():
+        monkeypatch.setattr(tifffile.TiffPageSeries, name, content, raising=False)
+    read = tifffile.TiffFile._series_uniform
+
+    def series(tif):
+        found = read(tif)
+        found[0].kind = kind
+        return found
+
+    monkeypatch.setattr(tifffile.TiffFile, "_series_uniform", series)
+    assert read_image(write(PLANE, metadata=None)).pixel_size == expected

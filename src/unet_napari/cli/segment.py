@@ -12,7 +12,7 @@ from unet_napari.cli.inference_options import add_inference_options, config_for
 from unet_napari.cli.outputs import check_free, check_side_output, make_folder, output_files
 from unet_napari.cli.progress import Foresight, ProgressLine
 from unet_napari.cli.table import Table
-from unet_napari.cli.values import image_files, stem
+from unet_napari.cli.values import image_files, scene, stem
 from unet_napari.defaults import LONG_RUN
 from unet_napari.errors import OutputError
 from unet_napari.inference.config import DEFAULT_MODEL
@@ -33,7 +33,10 @@ def add_parser(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser("segment", help="segment images with a model")
     add = parser.add_argument
-    add("images", nargs="+", type=Path, metavar="IMAGE", help="TIFF or zarr, or folders of them")
+    add("images", nargs="+", type=Path, metavar="IMAGE",
+        help="TIFF, zarr, PNG, JPEG, BMP, or folders of them")  # fmt: skip
+    add("--scene", type=scene, metavar="N|NAME",
+        help="which image of a CZI, LIF or ND2 file, counted from 0, or its name")  # fmt: skip
     add("--model", default=DEFAULT_MODEL,
         help="name of a model, or its file; without it the nuclei of the package")  # fmt: skip
     add("--output", required=True, type=Path, metavar="FILE|DIR",
@@ -81,6 +84,7 @@ def _thresholds(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from unet_napari.images import read_image
     from unet_napari.inference.views import check_image
     from unet_napari.inputs import image_for, with_thresholds
     from unet_napari.label_axes import read_labels
@@ -96,7 +100,10 @@ def _run(arguments: argparse.Namespace) -> int:
         check_measurable(model.task.name)
 
     def opened(path: Path) -> Image:
-        return image_for(model, str(path), axes=arguments.axes, channel=arguments.channel)
+        image = read_image(
+            path, axes=arguments.axes, channel=arguments.channel, scene=arguments.scene
+        )
+        return image_for(model, image)
 
     attempts = Attempts(len(paths))
     suitable = attempts.suitable(paths, str, lambda path: check_image(opened(path), model, config))

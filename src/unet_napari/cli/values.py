@@ -17,6 +17,7 @@ __all__ = [
     "image_files",
     "integers",
     "memory",
+    "scene",
     "setting",
     "stem",
 ]
@@ -67,6 +68,11 @@ def integers(text: str) -> tuple[int, ...] | None:
     if not values or min(values) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not auto and not a list like 64,256,256")
     return values
+
+
+def scene(text: str) -> int | str:
+    """Turn ``3`` into a number and leave the name of an image as it is."""
+    return int(text) if text.isdecimal() else text
 
 
 def setting(text: str) -> tuple[str, Any]:

@@ -131,7 +131,7 @@ def _choose(
         if len(names) > 1:
             warnings.warn(
                 f"{path} holds {len(names)} images ({_listed(names)}); the first is used. Choose "
-                "in Python, with read_image(..., scene=...), or save the one you mean as TIFF",
+                "with --scene (in Python: read_image(..., scene=...))",
                 UnetNapariWarning,
                 stacklevel=6,
             )

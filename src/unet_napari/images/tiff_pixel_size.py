@@ -131,6 +131,15 @@ def _electron(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
     return sizes
 
 
+def _tifffile(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
+    """Take what newer tifffiles say of formats that are not known here."""
+    if own.series.kind in ("generic", "uniform", "shaped", "imagej", "ome"):
+        return {}  # also the dots of printers and whole pixels
+    scales = getattr(own.series, "coord_scales", {})
+    units = getattr(own.series, "coord_units", {})
+    return {axis: micrometres(scales.get(axis), str(units.get(axis, ""))) for axis in "ZYX"}
+
+
 def _ome(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:
     """OME, and the same names in the header of tifffile's own files."""
     pixels = (own.ome or {}).get("Pixels") or _shaped(tif, own)
@@ -213,5 +222,5 @@ def _resolution(page: tifffile.TiffPage) -> Sizes:
 
 _SOURCES: tuple[Callable[[tifffile.TiffFile, OwnSeries], Sizes], ...] = (
     *(_lsm, _stk, _metamorph, _micromanager, _slide_scanner, _olympus, _electron),
-    *(_ome, _imagej, _tags),
+    *(_tifffile, _ome, _imagej, _tags),
 )

@@ -13,6 +13,7 @@ import torchvision
 
 from unet_napari import Model, attention_maps, read_image, segment
 from unet_napari.cli import main
+from unet_napari.errors import ResourceError
 from unet_napari.images import Normalisation
 from unet_napari.networks import build_network
 from unet_napari.tasks import CellsTask
@@ -329,6 +330,21 @@ def test_an_interrupted_training_leaves_the_model_of_its_last_step(
         assert ended == 0
         assert "model of step 2 written" in err
         assert Model.load(folder / "new.unet").provenance["step"] == 2
+
+
+def test_a_training_that_fails_on_the_way_says_which_model_is_kept(folder, monkeypatch, capsys):
+    learn = Trainer._learn
+
+    def failing(trainer, fraction):
+        if trainer.steps == 2:
+            raise ResourceError("There is not enough memory for a single patch.")
+        return learn(trainer, fraction)
+
+    monkeypatch.setattr(Trainer, "_learn", failing)
+    assert train(folder, "--steps", 1000, "--validation", 0) == 2
+    step = Model.load(folder / "new.unet").provenance["step"]
+    said = f"for a single patch. The model of step {step} is kept in {folder / 'new.unet'}."
+    assert said in capsys.readouterr().err
 
 
 def test_the_demo_without_a_display_leaves_labels_and_a_picture(tmp_path, capsys, monkeypatch):

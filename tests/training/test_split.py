@@ -42,6 +42,15 @@ def test_about_a_fifth_of_the_cells_is_held_out(make_sample, shape):
     assert len(held[held > 0]) / samples[0].labels.max() == pytest.approx(0.2, abs=0.08)
 
 
+def test_cells_in_a_few_layers_are_held_out_by_the_layer(make_sample):
+    labels = grid_of_cells((64, 64, 64), size=14, step=16)
+    samples = [make_sample(labels[:62, :62, :62])]
+    result = split(samples)
+    held = np.unique(np.concatenate([s.labels[s.annotated] for s in result.validation]))
+    assert (held > 0).sum() == labels.max() / 3
+    assert len(result.training) == 1
+
+
 def test_no_cell_is_validated_in_part(make_sample):
     labels = grid_of_cells((100, 160))
     labels[labels == 0] = labels.max() + 1  # one huge body around everything

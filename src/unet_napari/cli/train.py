@@ -156,6 +156,11 @@ def _run(arguments: argparse.Namespace) -> int:
             raise UnetNapariError(_NO_MODEL) from None
         line.show("stopped; keeping the best model so far", last=True)
         keeper.stop()
+    except UnetNapariError as error:
+        if keeper.saved_step is None:
+            raise
+        kept = f"The model of step {keeper.saved_step} is kept in {arguments.output}."
+        raise type(error)(f"{error} {kept}") from error
     line.show(f"model of step {trainer.best_step} written to {arguments.output}", last=True)
     return attempts.report()
 

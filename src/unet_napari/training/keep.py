@@ -38,6 +38,11 @@ class Keeper:
         Writes a model to its file.
     clock
         Returns seconds.
+
+    Attributes
+    ----------
+    saved_step
+        Which step the model in the file is of; None: there is none yet.
     """
 
     def __init__(
@@ -49,7 +54,7 @@ class Keeper:
         self._trainer, self._write, self._clock = trainer, save, clock
         self._started = self._saved_at = clock()
         self._took = 0.0
-        self._saved_step: int | None = None
+        self.saved_step: int | None = None
         self._complete = False  # with its thumbnail
 
     def update(self, event: TrainEvent) -> None:
@@ -68,25 +73,25 @@ class Keeper:
         """
         if self._trainer.best_step == 0:
             return
-        if self._trainer.best_step != self._saved_step:
+        if self._trainer.best_step != self.saved_step:
             self._save(complete=False)
         if not self._complete:
             self._save(complete=True)
 
     def _due(self) -> bool:
-        if self._saved_step is None:
+        if self.saved_step is None:
             return True
         now = self._clock()
         at_risk = min(_LATEST, _AT_RISK * (now - self._started))
         wait = max(_SOONEST, self._took / _SHARE, at_risk)
-        return now - self._saved_at >= wait and self._trainer.best_step != self._saved_step
+        return now - self._saved_at >= wait and self._trainer.best_step != self.saved_step
 
     def _save_on_the_way(self, *, complete: bool) -> None:
         """Save; where that fails, the training goes on, and it is tried again later."""
         try:
             self._save(complete=complete)
         except OutputError as error:
-            if self._saved_step is None:  # the first time: nothing is lost yet
+            if self.saved_step is None:  # the first time: nothing is lost yet
                 raise
             self._saved_at = self._clock()
             warnings.warn(f"Training goes on, but: {error}", UnetNapariWarning, stacklevel=2)
@@ -95,6 +100,6 @@ class Keeper:
         begin = self._clock()
         model = self._trainer.best_model(thumbnail=complete)
         self._write(model)
-        self._saved_step, self._complete = model.provenance["step"], complete
+        self.saved_step, self._complete = model.provenance["step"], complete
         self._saved_at = self._clock()
         self._took = self._saved_at - begin

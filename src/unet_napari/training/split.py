@@ -196,21 +196,38 @@ def _hold_out_slabs(
 def _best_slab(kinds: list[_Items], fraction: float, spacing: Sequence[float]) -> Slab | None:
     """Return the slab with the best share of every kind, or None where nothing can be cut."""
     slabs = list(_candidates(kinds, fraction, spacing))
-    return min(slabs, key=lambda slab: _cost(kinds, slab, fraction), default=None)
+    best = min(slabs, key=lambda slab: _cost(kinds, slab, fraction), default=None)
+    if best is not None and min(_shares(kinds, best)) < fraction / 2:
+        # Cells that lie in a few layers are all cut by such slabs, and none could be judged.
+        slabs = list(_candidates(kinds, fraction, spacing, widened=True))
+        best = min([best, *slabs], key=lambda slab: _cost(kinds, slab, fraction))
+    return best
 
 
-def _candidates(kinds: list[_Items], fraction: float, spacing: Sequence[float]) -> Iterator[Slab]:
-    """Yield slabs that hold a `fraction` of everything annotated: both ends, and between."""
+def _candidates(
+    kinds: list[_Items], fraction: float, spacing: Sequence[float], *, widened: bool = False
+) -> Iterator[Slab]:
+    """Yield slabs that hold a `fraction` of everything annotated: both ends, and between.
+
+    With `widened` they reach to the ends of all cells whose middles they hold.
+    """
     for axis, step in enumerate(spacing):
         middles = [(kind.start[axis] + kind.stop[axis]) / 2 for kind in kinds if kind.weight.size]
         if not middles:
             return
         middle = np.concatenate(middles)
+        begin = np.concatenate([kind.start[axis] for kind in kinds])
+        end = np.concatenate([kind.stop[axis] for kind in kinds])
         low = min(int(kind.start[axis].min()) for kind in kinds if kind.weight.size)
         high = max(int(kind.stop[axis].max()) for kind in kinds if kind.weight.size)
         gap = max(1, min(round(_GAP / step), (high - low) // 16))
         for first in np.linspace(0, 1 - fraction, 9):
             start, stop = np.quantile(middle, [first, first + fraction])
+            if widened:
+                held = (middle >= start) & (middle <= stop)
+                if held.any():
+                    yield Slab(axis, int(begin[held].min()), int(end[held].max()), gap)
+                continue
             # At an end of what was painted nothing is left beyond, and one gap is enough.
             yield Slab(
                 axis,
@@ -220,12 +237,26 @@ def _candidates(kinds: list[_Items], fraction: float, spacing: Sequence[float]) 
             )
 
 
+def _shares(kinds: list[_Items], slab: Slab) -> list[float]:
+    """Return the share of every kind that a slab holds whole."""
+    return [
+        float(kind.weight[_held(kind, slab)].sum() / kind.weight.sum())
+        for kind in kinds
+        if kind.weight.size
+    ]
+
+
+def _held(kind: _Items, slab: Slab) -> NDArray[np.bool_]:
+    begins, ends = kind.start[slab.axis] >= slab.start, kind.stop[slab.axis] <= slab.stop
+    return np.asarray(begins & ends)
+
+
 def _cost(kinds: list[_Items], slab: Slab, fraction: float) -> float:
     """Return how far the shares are off, and what is lost in the gap; the less the better."""
     cost = 0.0
     for kind in kinds:
         start, stop, total = kind.start[slab.axis], kind.stop[slab.axis], kind.weight.sum()
-        held = (start >= slab.start) & (stop <= slab.stop)
+        held = _held(kind, slab)
         left = (stop <= slab.start - slab.gap) | (start >= slab.stop + slab.gap)
         if total:
             share = kind.weight[held].sum() / total

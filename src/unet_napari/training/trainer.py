@@ -18,7 +18,7 @@ from unet_napari.training.best import Best, Kept
 from unet_napari.training.budget import Budget, used_up
 from unet_napari.training.context import measure_halo
 from unet_napari.training.events import Finished, Started, Step, TrainEvent, Validated
-from unet_napari.training.learner import Learner, Randomness, State
+from unet_napari.training.learner import Learner, Randomness
 from unet_napari.training.picture import thumbnail as draw_thumbnail
 from unet_napari.training.prepare import prepare
 from unet_napari.training.provenance import describe_versions
@@ -124,8 +124,7 @@ class Trainer:
         thumbnail, for which the network has to predict, can be left out.
         """
         kept = self._choose()
-        state = self._learner.state() if kept.state is None else kept.state
-        model = self._make_model(self._network_of(state), kept.task, kept.step, kept.score)
+        model = self._make_model(self._network_of(kept), kept.task, kept.step, kept.score)
         if thumbnail:
             shown = self._prepared.judged or self._prepared.split.training
             model.thumbnail = draw_thumbnail(model, shown[0], self._prepared.tile)
@@ -144,12 +143,12 @@ class Trainer:
             return Kept(None, self._judge.task, self._step, None)
         return kept
 
-    def _network_of(self, state: State) -> Network:
+    def _network_of(self, kept: Kept) -> Network:
         live = self._learner.network
         # Random numbers of its own: how often a model is asked for decides nothing in the run.
         with Randomness(self.config.seed, self._prepared.device)():
             network = build_network(live.name, live.options)
-        network.load_state_dict(state)
+        network.load_state_dict(kept.state or self._learner.state())
         return network.eval()
 
     def run(self) -> Generator[TrainEvent, None, None]:
@@ -194,8 +193,7 @@ class Trainer:
 
     def _finished(self, budget: Budget) -> Finished:
         kept = self._choose()
-        state = self._learner.state() if kept.state is None else kept.state
-        network = self._network_of(state).to(self._prepared.device)
+        network = self._network_of(kept).to(self._prepared.device)
         samples = self._prepared.split.training
         self._halo = measure_halo(network, kept.task, samples, self.config.seed, _HALO_SECONDS)
         seconds, name = budget.elapsed(), kept.task.score_name

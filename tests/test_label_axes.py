@@ -1,10 +1,11 @@
 """Labels of an image, whatever axes of length 1 either of them has."""
 
 import numpy as np
+import PIL.Image
 import pytest
 import tifffile
 
-from unet_napari.errors import ImageError
+from unet_napari.errors import ImageError, LabelsError
 from unet_napari.images import Image, open_output
 from unet_napari.label_axes import fit_labels, labels_shape, read_labels
 
@@ -96,3 +97,23 @@ def test_five_axes_of_a_zarr_file_fit_a_plane(tmp_path):
         out[...] = SERIES[:1, 0]
     labels = read_labels(path, Image(SERIES[0, 0], "YX"))
     np.testing.assert_array_equal(labels[...], SERIES[0, 0])
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
+@pytest.mark.parametrize("suffix", [".png", ".bmp"])
+def test_pictures_of_numbers_are_labels_however_they_are_saved(tmp_path, mode, suffix):
+    numbers = np.arange(6 * 8, dtype=np.uint8).reshape(6, 8) % 5
+    picture = PIL.Image.fromarray(numbers).convert(mode)
+    if mode == "P":
+        picture.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 90, 200])
+    picture.save(tmp_path / f"labels{suffix}")
+    image = Image(np.zeros((6, 8)), "YX")
+    labels = read_labels(tmp_path / f"labels{suffix}", image)
+    np.testing.assert_array_equal(labels[...], numbers)
+
+
+def test_colours_are_no_labels(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    PIL.Image.fromarray(colours).save(tmp_path / "labels.png")
+    with pytest.raises(LabelsError, match=r"labels\.png is a picture in colours"):
+        read_labels(tmp_path / "labels.png", Image(np.zeros((6, 8)), "YX"))

@@ -6,13 +6,14 @@ there or not, on either side: an OME-Zarr image has five axes even if it is a si
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.errors import ImageError
+from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
 from unet_napari.images import read_image
 
 if TYPE_CHECKING:
@@ -55,16 +56,36 @@ def read_labels(path: Path, image: Image) -> LazyArray:
     ------
     ImageError
         If the file cannot be read.
+    LabelsError
+        If it is a picture in colours.
     """
     errors = []
     for axes in (None, image.axes, image.axes.replace("C", "")):
         try:
-            labels = read_image(path, axes=axes)
+            with warnings.catch_warnings():
+                # Both are right for labels, and of no use to them.
+                for words in ("takes its colours from a table", "the pixel size along"):
+                    warnings.filterwarnings("ignore", f".*{words}", UnetNapariWarning)
+                labels = read_image(path, axes=axes)
         except ImageError as error:
             errors.append(error)
         else:
-            return fit_labels(labels.data, image, labels.axes)
+            pixels, letters = _without_colours(path, labels)
+            return fit_labels(pixels, image, letters)
     raise errors[0]
+
+
+def _without_colours(path: Path, labels: Image) -> tuple[LazyArray, str]:
+    """Take one channel of a picture whose channels are all the same, as programs save grays."""
+    if labels.axes != "YXC" or labels.data.shape[2] != 3:
+        return labels.data, labels.axes
+    pixels = np.asarray(labels.data[...])
+    if (pixels != pixels[..., :1]).any():
+        raise LabelsError(
+            f"{path} is a picture in colours, but labels are numbers: save it as a gray image in "
+            "which each cell, or each class, has a number of its own."
+        )
+    return pixels[..., 0], "YX"
 
 
 def fit_labels(labels: LazyArray, image: Image, axes: str | None = None) -> LazyArray:

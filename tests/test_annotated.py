@@ -6,6 +6,7 @@ import pytest
 from unet_napari.annotated import _closed_ring as closed_ring
 from unet_napari.annotated import annotated_mask
 from unet_napari.errors import LabelsError
+from unet_napari.images import read_image
 
 
 def disc(shape, centre, radius):
@@ -165,3 +166,25 @@ def test_whole_cells_beside_others_of_one_slice():
     wrong = mask & (CELLS > 0) & (painted == 0)
     assert wrong.sum() < 0.02 * (mask & (painted == 0)).sum()
     assert (mask & (CELLS == 0)).sum() > 0.7 * (alone & (CELLS == 0)).sum()
+
+
+def test_whole_cells_that_the_border_cuts_are_whole():
+    labels = balls((54, 54, 54))[:, 14:]  # of the first ones nothing but a sliver is left
+    sizes = np.ones(3)
+    volume = np.median(np.unique(labels[labels > 0], return_counts=True)[1])
+    diameter = (6 / np.pi * volume) ** (1 / 3)
+    expected = closed_ring(labels > 0, diameter, max(3.0, 0.2 * diameter), sizes)
+    expected &= labels.any(axis=(1, 2), keepdims=True)
+    np.testing.assert_array_equal(annotated_mask(labels, task="cells"), expected)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_beside_one_plane_of_real_nuclei_no_background_is_in_a_cell(axis, shared_data):
+    (path,) = (shared_data / "gonuclear3d" / "labels").glob("*.tif")
+    labels = np.asarray(read_image(path).data[...])
+    key = [slice(None)] * 3
+    key[axis] = labels.shape[axis] // 2
+    painted = only(labels, tuple(key))
+    beside = annotated_mask(painted, task="cells") & (painted == 0)
+    assert beside.sum() > 500
+    assert not labels[beside].any()

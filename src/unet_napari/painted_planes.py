@@ -35,7 +35,7 @@ def painted_planes(
     Parameters
     ----------
     labels
-        Cells ``(Z, Y, X)``.
+        Cells ``(Z, Y, X)``, and around them a pixel or more of the image, where it goes on.
     sizes
         Pixel size along each axis, in any unit.
 
@@ -53,11 +53,14 @@ def painted_planes(
     runs = [np.bincount(cell, _alone(labels, axis)[painted]) for axis in range(3)]
     thickness = pixels / np.array(runs)
     across = _across(thickness, np.asarray(sizes, float))
-    of_pixel = across[cell].astype(np.int8)
     # Cells painted in planes of several directions: each pixel has its own.
     alone = np.sum(single, axis=0)
     share = np.bincount(cell, alone > 0) / pixels
     crossed = ((across == WHOLE) & (share >= _CROSSED) & (pixels >= _FEWEST))[cell]
+    if 2 * np.count_nonzero(across == WHOLE) > len(across):
+        # Among whole cells, those that are flat at the border are cut by it.
+        across[_cut(painted, cell, across)] = WHOLE
+    of_pixel = across[cell].astype(np.int8)
     for axis in range(3):
         of_pixel[crossed & (alone == 1) & single[axis]] = axis
     planes[painted] = of_pixel
@@ -69,16 +72,32 @@ def _across(thickness: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArr
     thin = thickness < _ONE_PLANE
     count = thin.sum(axis=0)
     across = np.where(count == 1, thin.argmax(axis=0), WHOLE)
-    # A line lies in planes of two directions; in which the others were painted, so was it.
-    usual = Counter(across[across != WHOLE].tolist()).most_common(1)
+    # A line lies in planes of two directions, and a single pixel in those of all: they were painted
+    # as the others were.
+    usual = Counter(across[count == 1].tolist()).most_common(1)
     first = usual[0][0] if usual else 0
     across[(count == 2) & thin[first]] = first
+    if np.count_nonzero(count == 1) > np.count_nonzero(count == 0):
+        across[count == 3] = first
     # Whole cells may be flat, and are so along Z rather than along Y or X.
     deep = np.sort(thickness * sizes[:, None], axis=0)
     for axis in (1, 2):
         flat = (count == 0) & (_FLAT * thickness[axis] * sizes[axis] <= deep[1])
         across[flat] = axis
     return across
+
+
+def _cut(
+    painted: NDArray[np.bool_], cell: NDArray[np.intp], across: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which cells reach an end of the array along the axis across their plane."""
+    cut = np.zeros(len(across), bool)
+    for axis in range(3):
+        ends = np.zeros(painted.shape, bool)
+        np.moveaxis(ends, axis, 0)[[0, -1]] = True
+        there = np.unique(cell[ends[painted]])
+        cut[there] |= across[there] == axis
+    return cut
 
 
 def _alone(labels: NDArray[Any], axis: int, *, both: bool = False) -> NDArray[np.bool_]:

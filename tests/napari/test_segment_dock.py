@@ -155,7 +155,7 @@ def test_of_a_lazy_stack_only_the_slice_is_read(dock, viewer, client, qtbot, mon
     source.planes.clear()
     job = run(dock, client, qtbot, np.full((60, 70), 2, np.uint32))
     assert source.planes <= {6}
-    assert job.statistics == {"low": [0.0], "high": [1.0]}
+    assert job.statistics == Statistics((0.0,), (1.0,)).to_dict()
     data = viewer.layers["stack · nuclei"].data
     assert (data[6] == 2).all()
     assert np.count_nonzero(data) == 60 * 70

@@ -58,7 +58,7 @@ class DiameterField:
         SettingsError
             If there is something else than a number in the field.
         """
-        return value_of(self.field, float) if self.field.enabled else None
+        return value_of(self.field, float, positive=True) if self.field.enabled else None
 
     @value.setter
     def value(self, diameter: float | None) -> None:

@@ -3,9 +3,12 @@
 The module does without postponed annotations, because magicgui resolves them when it runs.
 """
 
+import math
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from magicgui.widgets import ComboBox, Label, LineEdit, ProgressBar, PushButton
 from magicgui.widgets.bases import Widget
@@ -22,14 +25,19 @@ __all__ = [
     "button",
     "caption",
     "choice",
+    "folds",
     "optional",
     "progress_bar",
     "sizes_of",
     "value_of",
+    "whereabouts",
 ]
 
 # On a light and on a dark background; each has a contrast of at least 4.5 to that of napari.
 COLOURS = {"error": ("#b3261e", "#ff7b72"), "warning": ("#7d4e00", "#e3b341")}
+
+folds: WeakKeyDictionary[Widget, str] = WeakKeyDictionary()
+"""The folded group that a field is in, by its headline."""
 
 _Number = TypeVar("_Number", int, float)
 
@@ -105,20 +113,24 @@ def optional(name: str, tooltip: str, *, label: str | None = None) -> LineEdit:
     return field
 
 
-def value_of(field: LineEdit, kind: type[_Number]) -> _Number | None:
+def value_of(field: LineEdit, kind: type[_Number], *, positive: bool = False) -> _Number | None:
     """Return the number in an optional field; None if it is empty.
 
     Raises
     ------
     SettingsError
-        If there is something else in it.
+        If there is something else in it, or if it must be above 0 and is not.
     """
     text = str(field.value).strip()
-    try:
-        return kind(text) if text else None
-    except ValueError:
-        what = "a whole number" if kind is int else "a number"
-        raise SettingsError(f"{caption(field)} is '{text}', but must be {what}.") from None
+    if not text:
+        return None
+    with suppress(ValueError):
+        value = kind(text)
+        if math.isfinite(value) and (value > 0 or not positive):
+            return value
+    what = "a whole number" if kind is int else "a number"
+    above = " above 0" if positive else ""
+    raise SettingsError(f"{whereabouts(field)} is '{text}', but must be {what}{above}.")
 
 
 def sizes_of(field: LineEdit) -> tuple[int, ...] | None:
@@ -132,7 +144,7 @@ def sizes_of(field: LineEdit) -> tuple[int, ...] | None:
     parts = [part for part in re.split(r"[\s,x]+", str(field.value).strip()) if part]
     if not all(part.isdecimal() for part in parts):
         raise SettingsError(
-            f"{caption(field)} is '{field.value}', but must be whole numbers "
+            f"{whereabouts(field)} is '{field.value}', but must be whole numbers "
             "such as 256 or 32, 96, 96."
         )
     return tuple(int(part) for part in parts) or None
@@ -142,6 +154,12 @@ def caption(field: Widget) -> str:
     """Return how a field is called in front of it and in messages."""
     label = field.label
     return label[:1].upper() + label[1:]
+
+
+def whereabouts(field: Widget) -> str:
+    """Return how messages call a field, and where it is: ``Memory (under Computing)``."""
+    fold = folds.get(field, "")
+    return f"{caption(field)} (under {fold})" if fold else caption(field)
 
 
 def button(name: str, text: str, tooltip: str) -> PushButton:

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from unet_napari._napari.fields import caption
+from unet_napari._napari.fields import caption, folds
 from unet_napari._napari.fold import Fold
 
 __all__ = ["Form", "Rows"]
@@ -34,10 +34,12 @@ class Rows:
         The dock that the fields belong to, and that they are reached through by name.
     area : QWidget
         Where the rows are drawn; it gets its layout here.
+    title : str
+        The headline above them, which messages about the fields name.
     """
 
-    def __init__(self, owner: "Form", area: QWidget) -> None:
-        self._owner = owner
+    def __init__(self, owner: "Form", area: QWidget, title: str = "") -> None:
+        self._owner, self._title = owner, title
         self._layout = QFormLayout(area)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(_SPACING)
@@ -47,6 +49,7 @@ class Rows:
 
     def add(self, field: Widget, *beside: Widget) -> None:
         """Add a field behind its label, and further ones beside it."""
+        folds[field] = self._title
         for widget in (field, *beside):
             self._owner.append(widget)
         area = field.native if not beside else _side_by_side([field, *beside])
@@ -108,7 +111,7 @@ class Form(Container[Widget]):
         fold = Fold(title)
         fold.setToolTip(tooltip)
         self._body.addWidget(fold)
-        return Rows(self, fold.content)
+        return Rows(self, fold.content, title)
 
     def finish(self) -> None:
         """Align the fields of all groups and push them to the top; called once, at the end."""

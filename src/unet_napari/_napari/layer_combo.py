@@ -1,6 +1,7 @@
 """The choice of a layer, which stays with its layer whatever happens to the others."""
 
 from typing import Any
+from weakref import WeakSet
 
 from magicgui.type_map import get_widget_class
 from magicgui.widgets import ComboBox
@@ -29,6 +30,7 @@ class LayerCombo(ComboBox):
     def __init__(self, placeholder: str, **options: Any) -> None:  # noqa: ANN401
         self.null_string = placeholder
         self.untouched = True
+        self._passed_over: WeakSet[Layer] = WeakSet()  # those that were there when it got empty
         super().__init__(**options)
         shrink(self.native)
         self.changed.connect(self._touch)
@@ -42,10 +44,18 @@ class LayerCombo(ComboBox):
             self.value = chosen if chosen in self.choices else None
         if self.value is not chosen:
             self.changed.emit(self.value)
+            # Nothing is silently put in its place, but a layer that is added later may be meant.
+            self.untouched = True
+            self._passed_over = WeakSet(layer for layer in self.choices if layer is not None)
 
     def suggest(self, layer: object) -> None:
-        """Choose a layer for the user, as long as nobody has chosen one before."""
-        if self.untouched and layer is not None and layer in self.choices:
+        """Choose a layer for the user, as long as nobody has chosen one before.
+
+        Where the choice was removed, only a layer counts that has been added since.
+        """
+        if not self.untouched or layer is None or layer not in self.choices:
+            return
+        if layer not in self._passed_over:
             self.value = layer
 
     def _touch(self, layer: object) -> None:

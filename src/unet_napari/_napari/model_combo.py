@@ -1,5 +1,6 @@
 """The choice of a trained model: the ones in the models folder, and files from anywhere."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from unet_napari._napari.results import Purpose
 from unet_napari.errors import ModelFileError
 from unet_napari.model_info import ListedModel, ModelInfo, find_model, list_models, read_info
 
-__all__ = ["ModelCombo", "model_saved"]
+__all__ = ["ModelCombo", "model_saved", "what_for"]
 
 
 class _Library:
@@ -71,12 +72,17 @@ class ModelCombo(ComboBox):
             ComboBox.value.fset(self, chosen if chosen in self.choices else None)  # type: ignore[attr-defined]
         if self.value != chosen:
             self.changed.emit(self.value)
+            self.untouched = True  # its file is gone
 
-    def suggest_newest(self) -> None:
-        """Choose the user's latest model, or a bundled one, as long as nobody has chosen."""
-        usable = [model for model in list_models() if model.problem is None]
+    def suggest(self, suits: Callable[[ModelInfo], bool]) -> None:
+        """Choose the user's latest model, or a bundled one, as long as nobody has chosen.
+
+        One that suits goes before one that does not.
+        """
+        usable = [model for model in list_models() if model.info is not None]
         if self.untouched and usable:
-            self.value = max(usable, key=_rank).name
+            rank = lambda model: (suits(model.info), *_rank(model))  # noqa: E731
+            self.value = max(usable, key=rank).name
             self.untouched = True
 
     def need_info(self) -> ModelInfo:
@@ -116,12 +122,29 @@ class ModelCombo(ComboBox):
         self.untouched = False
 
     def _describe(self, _: object) -> None:
+        origin = "Comes with unet-napari:\n" if self.value in self._bundled else ""
         try:
-            text = "" if self.value is None else self.need_info().describe()
+            info = None if self.value is None else self.need_info()
+            text = "" if info is None else f"{what_for(info)}\n\n{origin}{info.describe()}"
         except ModelFileError as error:
             text = str(error)
-        origin = "Comes with unet-napari:\n" if self.value in self._bundled else ""
-        self.native.setToolTip(f"{self._plain_tooltip}\n\n{origin}{text}".strip())
+        self.native.setToolTip(f"{text}\n\n{self._plain_tooltip}".strip())
+
+
+def what_for(info: ModelInfo) -> str:
+    """Say in a sentence what a model is for: what it was made for, else what it can take."""
+    source = info.provenance
+    notes = source.get("notes")
+    made_for = notes.get("for") if isinstance(notes, dict) else source.get("for")
+    if isinstance(made_for, str) and made_for:
+        text = f"For {made_for}"
+    else:
+        things = "cells" if info.task.get("name") == "cells" else "classes of pixels"
+        channels = "1 channel" if info.channels == 1 else f"{info.channels} channels"
+        text = f"For {things} in {info.ndim}D images of {channels}"
+        if info.diameter is not None:
+            text = f"{text}, about {info.diameter:.3g} pixels across"
+    return f"{text}."
 
 
 def _label(model: ListedModel) -> str:

@@ -57,13 +57,15 @@ class SegmentDock(EngineDock):
         self.finish()
         for field in (self.image, self.model, self.settings.axes):
             field.changed.connect(self.refresh_run)
+        for field in (self.image, self.settings.axes):
+            field.changed.connect(self._suit_model)
         self.image.changed.connect(self.pixel_size.follow)
         self.browse.changed.connect(self._browse)
         self.model.changed.connect(self._follow_model)
         self.settings.diameter.estimate.changed.connect(self._estimate)
         self.settings.choose.changed.connect(self._choose_output)
         self.settings.measure_now.changed.connect(self._measure_now)
-        self.model.suggest_newest()
+        self._suggest_model()
         self.refresh_run()
 
     def _add_shown_fields(self) -> None:
@@ -71,7 +73,7 @@ class SegmentDock(EngineDock):
         rows.add(layer_choice("image", Image, "choose an image", "The image to segment."))
         rows.add(
             ModelCombo(
-                "choose a model",
+                "choose one",
                 name="model",
                 tooltip="A model that you or a colleague have trained. The newest one comes first.",
             ),
@@ -119,6 +121,7 @@ class SegmentDock(EngineDock):
             info = self.model.need_info()
             image = image_of(self.image.value, self.settings.axes.value)
         except UnetNapariError as error:
+            self.found.say("")
             return str(error)
         self.settings.diameter.follow(self.image.value, image.axes)
         problem = misfit(image, info)
@@ -129,7 +132,21 @@ class SegmentDock(EngineDock):
         """List the models again, and choose a new one unless the user has chosen."""
         super().list_models()
         if self.docked:
-            self.model.suggest_newest()
+            self._suggest_model()
+
+    def _suggest_model(self) -> None:
+        """Choose the newest model that fits the image, unless the user has chosen."""
+        try:
+            layer, axes = self.image.value, self.settings.axes.value
+            image = None if layer is None else image_of(layer, axes)
+        except UnetNapariError:  # `missing` complains about it
+            image = None
+        self.model.suggest(lambda info: image is None or not misfit(image, info))
+
+    def _suit_model(self) -> None:
+        """Choose another model where the suggested one does not fit the image."""
+        if self.model.untouched and self.missing():
+            self._suggest_model()
 
     def _follow_model(self) -> None:
         try:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import CheckBox, FloatSpinBox, SpinBox
+from magicgui.widgets import CheckBox, FloatSpinBox, Label, SpinBox
 from napari.components import ViewerModel
 
 from unet_napari._napari.diameter import DiameterField
@@ -11,7 +11,7 @@ from unet_napari._napari.fields import button, choice, optional, sizes_of, value
 from unet_napari._napari.fit import size_factor
 from unet_napari._napari.form import Rows
 from unet_napari._napari.shared_fields import axes_field, device_choice
-from unet_napari.errors import OutputError
+from unet_napari.errors import OutputError, SettingsError
 from unet_napari.images import Image
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.model_info import ModelInfo
@@ -60,9 +60,10 @@ class SegmentSettings:
                 "makes cells smaller and drops faint ones. The model brings its own value.",
             ),
             "seed_threshold": _probability(
-                "seed",
-                "How sure the network must be that a pixel is the inside of a cell, for a\n"
+                "core",
+                "How sure the network must be that a pixel is deep inside a cell, for a\n"
                 "cell to grow from there. Higher splits touching cells more often.",
+                name="seed_threshold",
             ),
             "boundary_threshold": _probability(
                 "boundary",
@@ -74,11 +75,12 @@ class SegmentSettings:
                 label="smallest",
                 min=0,
                 max=2**31 - 1,
-                tooltip="Cells of fewer pixels are dropped.",
+                tooltip="Cells of fewer pixels, in 3D voxels, are dropped.",
             ),
         }
-        for field in self.thresholds.values():
-            rows.add(field)
+        self.unit = Label(name="unit", value="pixels", tooltip="Of a cell.", gui_only=True)
+        for name, field in self.thresholds.items():
+            rows.add(field, *([self.unit] if name == "min_size" else []))
 
     def _add_extras(self, rows: Rows) -> None:
         self.measure = CheckBox(
@@ -140,7 +142,9 @@ class SegmentSettings:
         if path.suffix != ".zarr":
             path = path.with_name(f"{path.name}.zarr")
         if path.exists():
-            raise OutputError(f"'{path}' exists already: choose another name (Result, Save to).")
+            raise OutputError(
+                f"'{path}' exists already: choose another name (Save to, under Result)."
+            )
         return path
 
     def _add_limits(self, rows: Rows) -> None:
@@ -188,6 +192,8 @@ class SegmentSettings:
         """Take over what a model brings along, in place of that of the model before."""
         self.diameter.follow_model(info)
         self.attention.enabled = info is not None and info.network.get("name") == "attention_unet"
+        unit = "voxels" if info is not None and info.ndim == 3 else "pixels"
+        self.unit.value = unit
         task = {} if info is None else dict(info.task)
         if task == self._task:
             return
@@ -225,7 +231,8 @@ class SegmentSettings:
         SettingsError
             If a field does not hold what it should.
         """
-        gigabytes = value_of(self.memory, float)
+        self._check(scaled=self.rescale.value or self.diameter.value is not None)
+        gigabytes = value_of(self.memory, float, positive=True)
         tile = sizes_of(self.tile)
         if tile is not None and len(tile) == 1:
             tile = tile * info.ndim
@@ -241,7 +248,26 @@ class SegmentSettings:
             diameter=self.diameter.value,
         ).to_dict()
 
+    def _check(self, *, scaled: bool) -> None:
+        """Refuse what does not go together, naming the fields."""
+        if self.rescale.value and self.diameter.value is not None:
+            raise SettingsError(
+                "Rescale and Diameter (both under Data) say how the image is scaled: use one of "
+                "them only."
+            )
+        if scaled and self.maps.value:
+            raise SettingsError(
+                "Probability maps are not scaled, only labels: untick them (under Result), or "
+                "leave Rescale and Diameter out (under Data)."
+            )
+        automatic = self.backend.value != "torch" and self.device.value in ("auto", "cpu")
+        if self.precision.value == "int8" and not automatic:
+            raise SettingsError(
+                "Precision 8 bit is computed by OpenVINO on the CPU: set Backend and Device to "
+                "automatic, or choose another precision (all under Computing)."
+            )
 
-def _probability(label: str, tooltip: str) -> FloatSpinBox:
-    name = f"{label}_threshold"
+
+def _probability(label: str, tooltip: str, name: str = "") -> FloatSpinBox:
+    name = name or f"{label}_threshold"
     return FloatSpinBox(name=name, label=label, min=0, max=1, step=0.05, tooltip=tooltip)

@@ -7,7 +7,6 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, LineEdit, PushButton
 from napari.layers import Image, Labels, Layer
-from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 
 from unet_napari._napari.chosen import Chosen
@@ -19,6 +18,7 @@ from unet_napari._napari.file_facts import read_facts
 from unet_napari._napari.job import Job
 from unet_napari._napari.layer_combo import LayerCombo
 from unet_napari._napari.model_combo import ModelCombo, model_saved
+from unet_napari._napari.open_segment import open_segment
 from unet_napari._napari.painted import Painted
 from unet_napari._napari.pairs import PairList
 from unet_napari._napari.picture_window import show_picture
@@ -240,7 +240,7 @@ class TrainDock(EngineDock):
         elif isinstance(event, Validated) and event.score is not None:
             self.plot.add_score(event.step, event.score, event.score_name)
         elif isinstance(event, JobWarning):
-            show_warning(event.message)
+            self.warn(event.message)
 
     def on_result(self, result: Mapping[str, Any]) -> None:
         """Say where the model is, and offer to use it."""
@@ -265,6 +265,7 @@ class TrainDock(EngineDock):
         """End the training with one readable message."""
         self._end_training()
         super().fail(error)
+        model_saved.emit("")  # the best one so far may have been
 
     def leave(self) -> None:
         """End everything that goes on, as long as the widgets are there."""
@@ -288,10 +289,4 @@ class TrainDock(EngineDock):
 
     def _open_segment(self) -> None:
         """Open the other dock with this image and this model."""
-        holder, dock = self.viewer.window.add_plugin_dock_widget(
-            "unet-napari", "Segment with U-Net"
-        )
-        holder.show()
-        holder.raise_()
-        dock.image.value = self.image.value
-        dock.model.value = self._model
+        open_segment(self, self.image.value, self._model, self.settings.axes.value)

@@ -103,7 +103,7 @@ def test_the_labels_tell_where_the_channels_are(where):
 
 def test_a_colour_image_is_refused_by_a_model_of_one_channel(trained_model):
     with pytest.raises(ImageError, match=r"3 channels.*1 channel"):
-        segment(np.zeros((20, 30, 3), np.uint8), trained_model)
+        segment(np.arange(1800, dtype=np.uint8).reshape(20, 30, 3), trained_model)
 
 
 def test_a_stack_goes_through_a_2d_model_only_when_that_is_asked_for(trained_model):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unet_napari.colours import fit_colours
 from unet_napari.errors import ImageError, LabelsError, SettingsError
 from unet_napari.images import Image, as_image
 
@@ -65,12 +66,15 @@ def image_for(
 ) -> Image:
     """Understand an image in the light of the model it is meant for.
 
-    An array says nothing about its axes; the model's channels and dimensions often do.
+    An array says nothing about its axes; the model's channels and dimensions often do. Of colour
+    pictures, what the model can use is taken, see `fit_colours`.
     """
     if axes is None and not isinstance(image, Image | str | Path):
         image = np.asarray(image) if isinstance(image, list | tuple) else image
         axes = _axes_from_model(tuple(image.shape), model)  # type: ignore[union-attr]
-    return as_image(image, axes=axes, pixel_size=_pixel_size(scale, axes), channel=channel)  # type: ignore[arg-type]
+    size = _pixel_size(scale, axes)
+    found = as_image(image, axes=axes, pixel_size=size, channel=channel)  # type: ignore[arg-type]
+    return fit_colours(found, model.channels)
 
 
 def inference_config(
@@ -162,6 +166,8 @@ def _axes_from_model(shape: tuple[int, ...], model: Model) -> str | None:
             return spatial + "C"
         if model.channels > 1 and shape[0] == model.channels:
             return "C" + spatial
+        if shape[0] == 1:
+            return "T" + spatial
         if model.ndim == 2 and model.channels == 1:
             return "ZYX"
     raise ImageError(

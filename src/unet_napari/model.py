@@ -37,7 +37,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-@dataclass
+@dataclass(repr=False)
 class Model:
     """A network together with all that its output means.
 
@@ -75,6 +75,13 @@ class Model:
     diameter: float | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     thumbnail: NDArray[np.uint8] | None = None
+
+    def __repr__(self) -> str:
+        """Say in one line what it is; `info` has the rest."""
+        channels = "1 channel" if self.channels == 1 else f"{self.channels} channels"
+        weights = f"{self.network.parameter_count:,} weights"
+        task = f"{self.task.name}, {self.ndim}D, {channels}"
+        return f"<Model {self.name!r}: {task}, {self.network.name}, {weights}>"
 
     @property
     def ndim(self) -> int:

@@ -87,7 +87,8 @@ def test_int8_is_reported_on_the_users_image(save, tmp_path, capsys):
 )
 def test_what_cannot_be_done_is_one_line(model, monkeypatch, capsys, words, message):
     monkeypatch.chdir(model.parent)
-    tifffile.imwrite("rgb.tif", np.zeros((32, 32, 3), np.uint8), photometric="rgb")
+    colours = np.arange(3072, dtype=np.uint8).reshape(32, 32, 3)
+    tifffile.imwrite("rgb.tif", colours, photometric="rgb")
     before = model.read_bytes()
     assert run("export", "m.unet", *words) == 2
     out, err = capsys.readouterr()

@@ -30,7 +30,9 @@ def folder(tmp_path, trained_model, painted_nuclei):
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()
     tifffile.imwrite(tmp_path / "images" / "a.tif", image)
-    tifffile.imwrite(tmp_path / "images" / "b.tif", np.stack([image] * 3, -1), photometric="rgb")
+    tifffile.imwrite(
+        tmp_path / "images" / "b.tif", np.stack([image, image // 2, image], -1), photometric="rgb"
+    )
     tifffile.imwrite(tmp_path / "images" / "c.tif", image[:50])
     for name, array in {"a": labels, "b": labels, "c": labels[:50]}.items():
         tifffile.imwrite(tmp_path / "labels" / f"{name}.tif", array)

@@ -15,7 +15,8 @@ def misfit(image: Image, info: ModelInfo) -> str:
     if image.channels != info.channels:
         return (
             f"'{info.name}' takes images of {_channels(info.channels)}, but '{image.name}' has "
-            f"{_channels(image.channels)}. Choose another model or image."
+            f"{_channels(image.channels)}. Choose another model or image, or take the channels "
+            "apart: right-click the layer, Split RGB or Split Stack."
         )
     if info.ndim > image.ndim:
         return (

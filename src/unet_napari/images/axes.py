@@ -65,8 +65,9 @@ def parse_axes(axes: str, shape: Sequence[int]) -> str:
     if spatial not in ("YX", "ZYX"):
         if set("YX") <= set(spatial):
             raise ImageError(
-                f"axes {axes!r}: the spatial axes must come in the order Z, Y, X; "
-                "transpose the image first"
+                f"axes {axes!r}: the spatial axes must come in the order Z, Y, X, but some readers "
+                "(of NIfTI, say) give them the other way round; turn the image first "
+                f"(in Python image.transpose{_order(letters)}), or save it from Fiji as TIFF"
             )
         raise ImageError(f"axes {axes!r}: an image needs both Y and X")
     return letters
@@ -76,8 +77,8 @@ def guess_axes(shape: Sequence[int], dtype: DTypeLike, *, rgb: bool = False) -> 
     """Say what the axes of a bare array are, where only one answer is sensible.
 
     Two axes are ``YX``. Three are ``YXC`` if the last holds the 3 or 4 values of an RGB
-    picture (uint8 or floating point), else ``ZYX``. An array that might as well be several
-    channels or a time series is not guessed at.
+    picture (uint8 or floating point), ``TYX`` if the first has length 1, else ``ZYX``. An array
+    that might as well be several channels or a time series is not guessed at.
 
     Parameters
     ----------
@@ -113,6 +114,8 @@ def guess_axes(shape: Sequence[int], dtype: DTypeLike, *, rgb: bool = False) -> 
         if kind == np.uint8 or kind.kind == "f":
             return "YXC"
         raise _ambiguous(sizes, "YXC or ZYX")
+    if sizes[0] == 1:  # a projection, say: whatever it is, there is one of it
+        return "TYX"
     if sizes[0] <= _MOST_CHANNELS:
         raise _ambiguous(sizes, "CYX (channels) or ZYX (a stack)")
     return "ZYX"
@@ -121,6 +124,12 @@ def guess_axes(shape: Sequence[int], dtype: DTypeLike, *, rgb: bool = False) -> 
 def describe_shape(shape: Sequence[int]) -> str:
     """Write a shape the way a microscopist does: ``30 x 512 x 512``."""
     return " x ".join(str(size) for size in shape) if len(shape) else "a single number"
+
+
+def _order(letters: str) -> tuple[int, ...]:
+    """Return what to transpose axes with so that the spatial ones are in our order."""
+    spatial = iter(sorted(a for a in letters if a in SPATIAL_AXES)[::-1])
+    return tuple(letters.index(next(spatial) if a in SPATIAL_AXES else a) for a in letters)
 
 
 def _ambiguous(shape: Sequence[int], examples: str) -> ImageError:

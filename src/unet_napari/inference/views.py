@@ -86,7 +86,8 @@ def check_image(image: Image, model: Model, config: InferenceConfig) -> None:
         raise ImageError(
             f"The image {image.name!r} has {_count(image.channels, 'channel')}, but the model "
             f"{model.name!r} was trained on {_count(model.channels, 'channel')}. Choose "
-            f"{_count(model.channels, 'channel')} of the image, or another model."
+            f"{_count(model.channels, 'channel')} of the image (--channel; in Python by an index; "
+            "in napari with Split RGB or Split Stack of the layer's menu), or another model."
         )
     if image.ndim < model.ndim:
         raise ImageError(

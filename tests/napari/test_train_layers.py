@@ -323,3 +323,25 @@ def test_a_person_is_asked_before_a_training_is_closed(ready, viewer, client, qt
     viewer.window.remove_dock_widget(ready.native)  # a script is not asked
     qtbot.waitUntil(lambda: client.closed)
     assert len(asked) == 1
+
+
+def test_the_live_prediction_is_of_the_plane_that_is_seen(dock, viewer, client, qtbot):
+    stack = np.random.default_rng(0).random((6, 30, 40))
+    paint = np.zeros(stack.shape, np.uint16)
+    paint[0, :10, :10], paint[0, 20:, 20:] = 1, 2
+    viewer.add_image(stack, name="stack")
+    viewer.add_labels(paint)
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: bool(client.commands))
+    viewer.dims.set_point(1, 12)
+    viewer.dims.order = (1, 0, 2)  # Z and X are shown, at Y 12
+    qtbot.waitUntil(lambda: len(client.commands) > 1)
+    request = client.commands[-1]
+    shown = open_ref(request.image.data)
+    assert request.image.axes == "ZYX"
+    np.testing.assert_array_equal(shown, stack[:, : shown.shape[1]])  # with rows around it
+    client.say(Preview(step=1, key=request.key, labels=np.full(shown.shape, 7, np.uint32)))
+    qtbot.waitUntil(lambda: "stack · prediction" in viewer.layers)
+    data = viewer.layers["stack · prediction"].data
+    assert (data[:, 12] == 7).all()
+    assert not np.delete(data, 12, axis=1).any()

@@ -50,8 +50,9 @@ def train(
     images : array, path, Image, or a list of them
         Any real dtype; (Y, X) or (Z, Y, X), with a channel axis before or behind.
     labels : array of int, or a list of them
-        One for each image, of its spatial shape. For ``cells`` each id is one cell, for
-        ``semantic`` each id is a class; 0 is unpainted (see `unpainted`).
+        One for each image, of its axes without the channels; axes of length 1 may be there or
+        not. For ``cells`` each id is one cell, for ``semantic`` each id is a class; 0 is unpainted
+        (see `unpainted`).
     task : {"cells", "semantic"}
     ndim : {2, 3}
         Axes of the network. With 2, a stack is trained on slice by slice.

@@ -31,6 +31,7 @@ def test_one_array_is_one_image_whatever_is_held_of_it():
 def test_equal_pixels_are_one_image_and_others_are_not():
     one, other = NOISE[0], NOISE[1]
     assert groups(*(Image(a, "YX") for a in (one, other, one.copy(), one.T.copy()))) == [0, 1, 0, 2]
+    assert groups(Image(one, "YX"), Image(one.copy()[None], "ZYX")) == [0, 0]
 
 
 def test_one_file_is_one_image(tmp_path):

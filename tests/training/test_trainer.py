@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -386,6 +387,21 @@ def test_a_model_can_be_saved_loaded_and_trained_further(cells_pair, tmp_path):
     assert torch.equal(weights(trainer.model), weights(model))
     list(trainer.run())
     assert not torch.equal(weights(trainer.model), weights(model))
+
+
+def test_a_refined_model_keeps_its_task_where_little_is_painted(cells_pair):
+    old = Trainer([cells_pair], TrainConfig(**SMALL, steps=1)).model
+    old.task = replace(old.task, reach=64, seed_threshold=0.8, min_size=25, most_coverage=0.7)
+    few = np.where(np.asarray(cells_pair.labels) <= 3, cells_pair.labels, 0)
+    trainer, events = run([Pair(cells_pair.image, few)], old, steps=1)
+    assert of(Started, events)[0].validation == "too few labels to judge"
+    assert trainer.best_model().task == old.task
+
+
+def test_pairs_of_one_image_are_one_image_to_the_validation(cells_pair):
+    same = [Pair(cells_pair.image, np.asarray(cells_pair.labels).copy()) for _ in range(5)]
+    started = next(Trainer(same, TrainConfig(**SMALL, steps=1)).run())
+    assert started.validation.startswith("the part at")
 
 
 def test_training_further_with_other_classes_keeps_all_but_the_last_layer(cells_pair, classes_pair):

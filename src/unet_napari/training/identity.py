@@ -42,7 +42,8 @@ def image_groups(images: Sequence[Image], prints: Sequence[str]) -> list[int]:
     first: dict[Hashable, int] = {}
     for number, (image, pixels) in enumerate(zip(images, prints, strict=True)):
         shape = tuple(image.data.shape)
-        keys: list[Hashable] = [id(image.data), (pixels, image.shape)]
+        extent = tuple(size for size in image.shape if size > 1)
+        keys: list[Hashable] = [id(image.data), (pixels, extent)]
         if image.source is not None:
             keys.append((image.source.resolve(), shape))
         for known in {groups[first[key]] for key in keys if key in first}:

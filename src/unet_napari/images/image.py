@@ -11,6 +11,7 @@ import numpy as np
 
 from unet_napari.errors import ImageError
 from unet_napari.images.axes import SPATIAL_AXES, describe_shape, guess_axes, parse_axes
+from unet_napari.images.zarr_tasks import settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,6 +177,7 @@ class Image:
             raise
         except Exception as error:
             # Decoders of damaged files raise whatever they like.
+            settle()
             raise ImageError(f"{self.source or self.name} cannot be read: {error}") from error
         kept = [a for a, part in zip(self.axes, key, strict=True) if isinstance(part, slice)]
         pixels = np.moveaxis(pixels, kept.index("C"), 0) if "C" in kept else pixels[np.newaxis]

@@ -182,6 +182,17 @@ def test_tuning_keeps_what_it_cannot_better():
     assert task.tuned(perfect_maps(few, task), few, np.ones(few.shape, bool)) == task
 
 
+def test_what_is_too_small_for_a_cell_is_told_from_whole_cells(monkeypatch):
+    """Also where tuning can afford only the middle of an image, whose edge cuts cells."""
+    true = np.zeros((80, 80), int)
+    for number in range(16):
+        y, x = divmod(number, 4)
+        true[y * 20 : y * 20 + 16, x * 20 : x * 20 + 16] = number + 1
+    task, everywhere = CellsTask(), np.ones(true.shape, bool)
+    monkeypatch.setattr("unet_napari.tasks.cells._TUNING_PIXELS", 44 * 44)
+    assert task.tuned(perfect_maps(true, task), true, everywhere).min_size == 16 * 16 // 2
+
+
 def test_tuning_does_not_follow_a_single_cell():
     true = squares(8)
     everywhere = np.ones(true.shape, bool)

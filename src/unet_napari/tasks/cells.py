@@ -203,16 +203,18 @@ class CellsTask(Task):
         images = [image[:, *part] for image, part in zip(maps, parts, strict=False)]
         truth = [t[part] for t, part in zip(true, parts, strict=False)]
         where = [a[part] for a, part in zip(annotated, parts, strict=False)]
-        sizes = np.concatenate([_sizes(t, a) for t, a in zip(truth, where, strict=True)])
-        if sizes.size < _JUDGED_CELLS:
+        cells = sum(_sizes(t, a).size for t, a in zip(truth, where, strict=True))
+        if cells < _JUDGED_CELLS:
             return self
+        # Of all, as the edge of a part cuts cells into smaller ones.
+        sizes = np.concatenate([_sizes(t, a) for t, a in zip(true, annotated, strict=True)])
         best = dataclasses.replace(self, min_size=int(np.quantile(sizes, 0.05) / 2))
         highest = best._quality(images, truth, where)
         for others in (CellsTask._seed_trials, CellsTask._boundary_trials):
             trials = [(t._quality(images, truth, where), t) for t in others(best)]
             quality, trial = max(trials, key=lambda pair: pair[0])  # the first, where equal
             # What a single cell decides may be chance, and other cells pay for it.
-            if quality - highest > 1 / sizes.size:
+            if quality - highest > 1 / cells:
                 best, highest = trial, quality
         return best
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from scipy import ndimage
 
 from unet_napari.errors import LabelsError
 from unet_napari.painted_planes import WHOLE, painted_planes
@@ -168,4 +167,6 @@ def _distance(mask: NDArray[np.bool_], sizes: NDArray[np.float64]) -> NDArray[np
     """Distance of each pixel to the mask; infinite where the mask is empty."""
     if not mask.any():
         return np.full(mask.shape, np.inf)
+    from scipy import ndimage  # takes half a second, while the window waits
+
     return np.asarray(ndimage.distance_transform_edt(~mask, sampling=sizes))

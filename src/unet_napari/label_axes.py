@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unet_napari import images
 from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
-from unet_napari.images import read_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,7 @@ def read_labels(path: Path, image: Image) -> LazyArray:
                 # Both are right for labels, and of no use to them.
                 for words in ("takes its colours from a table", "the pixel size along"):
                     warnings.filterwarnings("ignore", f".*{words}", UnetNapariWarning)
-                labels = read_image(path, axes=axes)
+                labels = images.read_image(path, axes=axes)
         except ImageError as error:
             errors.append(error)
         else:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from skimage.measure import label as label_components
 
 from unet_napari.label_blocks import count_ids, painted_box, whole_numbers
 
@@ -99,7 +98,7 @@ class _Found:
             a, b = _neighbours(ids, axis)
             for here, there in ((a, b), (b, a)):
                 self._beside.update(np.unique(there[here == largest]).tolist())
-        self._spots += int(label_components(ids == 0, connectivity=1).max())  # type: ignore[no-untyped-call]
+        self._spots += int(_components(ids == 0, connectivity=1).max())
 
     def add_thin(
         self, ids: NDArray[np.integer], spacing: Sequence[float], *, complete: bool
@@ -179,7 +178,7 @@ def _large_pieces(ids: NDArray[np.integer]) -> dict[int, int]:
     if ids.ndim == 3:
         # What lies between painted slices of a stack is not painted, but no gap.
         ids = ids[ids.any(axis=(1, 2))]
-    pieces = label_components(ids, background=0)  # type: ignore[no-untyped-call]
+    pieces = _components(ids, background=0)
     areas = np.bincount(pieces.ravel())
     owners = np.zeros(areas.size, ids.dtype)
     owners[pieces.ravel()] = ids.ravel()
@@ -238,7 +237,15 @@ def split_components(labels: NDArray[Any], ndim: int | None = None) -> NDArray[n
     pieces = np.zeros(ids.shape, np.uint32)
     count = 0
     for index in np.ndindex(*ids.shape[:leading]):
-        part = np.asarray(label_components(ids[index], background=0), np.uint32)  # type: ignore[no-untyped-call]
+        part = np.asarray(_components(ids[index], background=0), np.uint32)
         pieces[index] = part + np.uint32(count) * (part > 0)
         count += int(part.max(initial=0))
     return pieces
+
+
+def _components(ids: NDArray[Any], **options: int) -> NDArray[np.integer]:
+    """Give each connected piece of an id a number, as ``skimage.measure.label`` does."""
+    from skimage.measure import label  # loads SciPy, half a second that the window would wait for
+
+    components: NDArray[np.integer] = label(ids, **options)  # type: ignore[no-untyped-call]
+    return components

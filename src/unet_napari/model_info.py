@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import imagecodecs
 import numpy as np
 import platformdirs
 
@@ -127,6 +126,8 @@ def read_thumbnail(path: str | Path) -> NDArray[np.uint8] | None:
 
 def decode_thumbnail(container: Container) -> NDArray[np.uint8] | None:
     """Decode the thumbnail of an open model file, after looking at the size it claims."""
+    import imagecodecs  # only here: a dock that opens lists models and shows no picture
+
     if THUMBNAIL not in container:
         return None
     data = container.read(THUMBNAIL)

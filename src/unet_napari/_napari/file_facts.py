@@ -8,8 +8,9 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 
+from unet_napari import images
 from unet_napari.errors import ImageError, UnetNapariWarning
-from unet_napari.images import LazyArray, read_image
+from unet_napari.images import LazyArray
 from unet_napari.images.formats import is_image_name
 
 __all__ = ["FileFacts", "known_facts", "read_facts"]
@@ -76,7 +77,7 @@ def _open(path: str) -> _File | None:
     try:
         with warnings.catch_warnings():  # nobody has asked for this file to be read
             warnings.simplefilter("ignore", UnetNapariWarning)
-            image = read_image(path)
+            image = images.read_image(path)
     except (ImageError, OSError):
         return None  # a layer is usable without
     shape = tuple(int(n) for n in image.data.shape)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from napari.layers import Shapes
 from numpy.typing import NDArray
-from skimage.draw import polygon2mask
 
 from unet_napari._napari.grid import Grid
 from unet_napari.errors import LabelsError
@@ -56,6 +55,8 @@ def regions_of(shapes: Shapes, grid: Grid) -> tuple[Region, ...]:
 
 def fill(regions: Iterable[Region], shape: Sequence[int]) -> SparseArray:
     """Return what regions cover of an image, as bool."""
+    from skimage.draw import polygon2mask  # loads SciPy
+
     mask = SparseArray(shape, bool)
     for region in regions:
         sizes = [shape[axis] for axis in region.plane]

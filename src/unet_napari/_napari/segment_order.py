@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dask.array
 from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
 from napari.layers import Layer
 from numpy.typing import NDArray
 
+from unet_napari import images
 from unet_napari._napari.job import Job
 from unet_napari._napari.layers import Place, current_slice, current_view, shown_axes
 from unet_napari._napari.parts import Part, cut_out, part_around, time_in_place
@@ -25,7 +25,7 @@ from unet_napari._napari.results import (
 )
 from unet_napari.engine import SegmentFileJob, SegmentJob
 from unet_napari.errors import SettingsError
-from unet_napari.images import Image, Normalisation, read_image
+from unet_napari.images import Image
 from unet_napari.model_info import ModelInfo
 
 __all__ = ["Order", "wanted_place"]
@@ -114,7 +114,7 @@ class Order:
             return SegmentJob(job.share(self.image), model, **options)
         part = self.part
         # The part must look to the network as it does within the whole image.
-        rule = Normalisation.from_dict(self.info.normalisation)
+        rule = images.Normalisation.from_dict(self.info.normalisation)
         return SegmentJob(
             job.share(cut_out(self.image, part.outer), snapshot=True),
             model,
@@ -134,7 +134,9 @@ class Order:
 
     def show_file(self, viewer: ViewerModel, path: Path) -> Layer:
         """Show the labels that were saved to a zarr, of which only what is seen is read."""
-        data: Any = read_image(path).data
+        import dask.array  # takes half a second
+
+        data: Any = images.read_image(path).data
         labels = dask.array.from_array(data, data.chunks)  # type: ignore[no-untyped-call]
         where = (viewer, self.layer, self.image.axes)
         layer = show_result(*where, time_in_place(labels, self.image.axes), self.purpose)

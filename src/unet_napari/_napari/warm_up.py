@@ -1,4 +1,4 @@
-"""What napari does at its first 32-bit labels, done beforehand and beside the viewer."""
+"""What takes long at its first use, done beforehand and beside the viewer."""
 
 import importlib
 from contextlib import suppress
@@ -7,21 +7,25 @@ from typing import Any
 
 __all__ = ["warm_up"]
 
-# Labels as napari hands them to its loop: the empty ones of a new layer, and a slice.
+# Labels as napari hands them to its loop: the empty ones of a new layer, a slice, and a slice of
+# a coarser level, which skips pixels.
 _SIGNATURES = (
     "(uint32[::1], int64, int64, uint8[::1])",
     "(uint32[:,::1], int64, int64, uint8[:,::1])",
+    "(uint32[:,:], int64, int64, uint8[:,::1])",
 )
+# What the docks import only where they use it, so that they open at once.
+_OURS = ("scipy.ndimage", "skimage.measure", "skimage.draw", "dask.array")
 
 
 def warm_up() -> None:
-    """Import and compile what napari needs for its first 32-bit labels; meant for a thread.
+    """Import what the docks use, and compile what napari needs for 32-bit labels; for a thread.
 
-    It would hold up the viewer for two to four seconds. No layer is made, as that must not
+    It would hold up the viewer for three to five seconds. No layer is made, as that must not
     happen outside Qt's thread, and nothing compiled is run, as numba's threads may not be shared.
     """
-    for name in ("pandas", "numba"):
-        with suppress(ImportError):  # napari does without them
+    for name in (*_OURS, "pandas", "numba"):
+        with suppress(ImportError):  # napari does without the last two
             importlib.import_module(name)
     with suppress(ImportError):
         _compile(importlib.import_module("napari.utils.colormaps._accelerated_cmap"))

@@ -1,11 +1,22 @@
-"""Images: their axes and pixel size, read when needed, written whole, brought to one scale."""
+"""Images: their axes and pixel size, read when needed, written whole, brought to one scale.
 
-from unet_napari.images.axes import AXES, guess_axes, parse_axes
-from unet_napari.images.image import Image, LazyArray, as_image
-from unet_napari.images.normalise import Normalisation, Statistics
-from unet_napari.images.read import read_image
-from unet_napari.images.synthetic import nuclei
-from unet_napari.images.write import Output, check_output, open_output
+The names are imported on first use, because what reads files and measures brightness loads SciPy
+and tifffile, which takes a second that the window would be held up for when a dock is opened.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unet_napari._lazy import lazy
+
+if TYPE_CHECKING:
+    from unet_napari.images.axes import AXES, guess_axes, parse_axes
+    from unet_napari.images.image import Image, LazyArray, as_image
+    from unet_napari.images.normalise import Normalisation, Statistics
+    from unet_napari.images.read import read_image
+    from unet_napari.images.synthetic import nuclei
+    from unet_napari.images.write import Output, check_output, open_output
 
 __all__ = [
     "AXES",
@@ -22,3 +33,22 @@ __all__ = [
     "parse_axes",
     "read_image",
 ]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "AXES": "axes",
+        "Image": "image",
+        "LazyArray": "image",
+        "Normalisation": "normalise",
+        "Output": "write",
+        "Statistics": "normalise",
+        "as_image": "image",
+        "check_output": "write",
+        "guess_axes": "axes",
+        "nuclei": "synthetic",
+        "open_output": "write",
+        "parse_axes": "axes",
+        "read_image": "read",
+    },
+)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +46,8 @@ def evident_background(
     -------
     ndarray of bool, shape (*S)
     """
+    from scipy import ndimage  # takes half a second; the Train dock loads this module
+
     cells, beside = annotated & (labels > 0), annotated & (labels == 0)
     nothing = np.zeros(labels.shape, bool)
     if not (cells.any() and beside.any()):

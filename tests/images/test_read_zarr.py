@@ -3,9 +3,11 @@
 import json
 import shutil
 
+import numcodecs
 import numpy as np
 import pytest
 import zarr
+from zarr.codecs import BloscCodec, ZstdCodec
 
 from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images import read_image
@@ -370,3 +372,26 @@ def test_a_file_is_no_zarr(tmp_path):
     path.write_text("hello")
     with pytest.raises(ImageError, match="not a TIFF file"):
         read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("codec", "place", "value"),
+    [
+        ({"compressors": BloscCodec()}, 4, (2**31 - 1).to_bytes(4, "little")),
+        ({"compressors": ZstdCodec()}, 4, b"\xe0" + (2**40).to_bytes(8, "little")),
+        ({"compressors": numcodecs.LZ4(), "zarr_format": 2}, 0, b"\xff\xff\xff\x7f"),
+    ],
+    ids=["blosc", "zstd", "lz4"],
+)
+def test_a_chunk_that_announces_gigabytes_is_refused_before_room_is_made(
+    tmp_path, codec, place, value
+):
+    path = tmp_path / "array.zarr"
+    zarr.create_array(str(path), data=STACK[0], chunks=(5, 20, 30), **codec)
+    np.testing.assert_array_equal(read_image(path).read()[0], STACK[0])
+    chunk = path / ("0.0.0" if "zarr_format" in codec else "c/0/0/0")
+    data = bytearray(chunk.read_bytes())
+    data[place : place + len(value)] = value
+    chunk.write_bytes(data)
+    with pytest.raises(ImageError, match=r"announces [0-9]+ bytes, and is damaged"):
+        read_image(path).read()

@@ -25,6 +25,7 @@ __all__ = ["is_zarr", "open_zarr"]
 
 # A chunk is decoded as a whole.
 _LARGEST_CHUNK = 2**30
+_CODECS = ("filters", "compressor", "codecs")
 _BIOFORMATS = "bioformats2raw.layout"
 # Levels of a pyramid lie in its group, or one group further down.
 _LEVEL_DEPTH = 2
@@ -88,13 +89,17 @@ def _open(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
 def _array(path: Path, node: dict[str, Any]) -> LazyArray:
     import zarr  # takes 0.3 s, and whoever has a TIFF needs none
 
+    from unet_napari.images.zarr_store import CheckedStore
+
     _check_harmless(node, path)
     try:
-        array = zarr.open_array(str(path), mode="r")
+        store = CheckedStore(path, [node.get(key) for key in _CODECS])
+        array = zarr.open_array(store, mode="r")
     except Exception as error:
         raise ImageError(f"{path} is not a zarr array that can be read: {error}") from error
     if math.prod(array.chunks) * array.dtype.itemsize > _LARGEST_CHUNK:
         raise ImageError(f"{path} has chunks of more than 1 GiB; store it in smaller chunks")
+    store.most = math.prod(array.shards or array.chunks) * array.dtype.itemsize
     return array
 
 
@@ -235,6 +240,6 @@ def _check_harmless(node: dict[str, Any], path: Path) -> None:
             f"{path} does not hold plain numbers but {dtype}; "
             "use boolean, integer or floating-point pixels"
         )
-    codecs = [node.get(key) for key in ("filters", "compressor", "codecs")]
+    codecs = [node.get(key) for key in _CODECS]
     if "pickle" in json.dumps(codecs).lower():
         raise ImageError(f"{path} is stored as Python pickles, which could run a program")

@@ -163,7 +163,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
     task = choose_task(config, samples, split.training, spacing, known)
     if device.type != "cpu" and config.memory is None:
         memory = available_memory(device) // 2
-    old = None if start_from is None else start_from.network
+    old = start_from.network if start_from else None
     data = _describe(samples, task, spacing, config)
     with Randomness(config.seed, device)():  # it builds networks to look at them
         setup = choose_setup(config, data, device.type, 3 * memory // 4, old)
@@ -173,8 +173,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         network = build_network(name, setup.network_options, pretrained=config.pretrained)
     if old is not None:
         _take_weights(network, old)
-    cells = config.task == "cells"
-    context = _CONTEXT[config.ndim]
+    cells, context = config.task == "cells", _CONTEXT[config.ndim]
     judged = judged_parts(split.validation, spacing, context, config.seed, cells=cells)
     return Prepared(
         device=device,

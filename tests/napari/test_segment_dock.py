@@ -311,7 +311,7 @@ def test_a_different_pixel_size_is_told_with_the_factor(dock, viewer, library):
     viewer.add_image(np.zeros((20, 30)), scale=(0.5, 0.5), units=("um", "um"))
     dock.model.value = "fine"
     assert dock.run.enabled
-    assert "0.4 times" in dock.found.value
+    assert "2.5 times as large" in dock.found.value
 
 
 def test_the_pixel_size_of_the_file_is_offered(dock, viewer, tmp_path, qtbot):

@@ -74,7 +74,8 @@ def test_a_slice_seen_from_the_side_is_segmented(dock, viewer, client, stack, qt
     data = viewer.layers[f"stack · {model}"].data
     assert (data[5:9, 22, 10:20] > 0).all()
     assert np.count_nonzero(data) == 4 * 10
-    assert dock.status.value == "Done: 1 cell."
+    joined = {"plane": "1 outline, slice by slice, not joined", "volume": "1 cell"}
+    assert dock.status.value == f"Done: {joined[model]}."
 
 
 def test_time_against_x_is_no_slice_and_is_refused(dock, viewer, client):

@@ -121,10 +121,12 @@ class SegmentRun:
         if objects is None:
             return "Done."
         order = self.order
+        outlines = "outline" if objects == 1 else "outlines"
         if order.whole and order.info.ndim < order.image.ndim:
             slices = order.image.shape[0]
-            outlines = "outline" if objects == 1 else "outlines"
             return f"Done: {objects:,} {outlines} in {slices:,} slices, not joined."
+        if not order.whole and order.info.ndim < len(order.part.inner):
+            return f"Done: {objects:,} {outlines}, slice by slice, not joined."
         return f"Done: {objects:,} {'cell' if objects == 1 else 'cells'}."
 
     def _about(self, layer: Layer) -> str:

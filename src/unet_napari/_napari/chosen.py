@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from magicgui.widgets import LineEdit
 from napari.layers import Image, Labels, Layer, Shapes
@@ -42,10 +42,10 @@ class LayerPair(NamedTuple):
 
 @dataclass
 class _Memory:
-    """What was chosen for an image."""
+    """What was chosen for an image; layers that are gone are not kept by it."""
 
-    labels: Labels | None = None
-    annotated: Shapes | None = None
+    labels: Callable[[], Layer | None] = lambda: None
+    annotated: Callable[[], Layer | None] = lambda: None
     axes: str = ""
     used: bool = False  # in a training
 
@@ -76,8 +76,8 @@ class Chosen:
         self._annotated, self._axes = annotated, axes
         self._layers = layers
         self._memories: WeakKeyDictionary[Image, _Memory] = WeakKeyDictionary()
-        self._owner: Image | None = None  # whom the other fields belong to
-        self._owner_suggested = self._labels_suggested = False
+        self._owner: Callable[[], Layer | None] = lambda: None  # whom the other fields belong to
+        self._owned = self._owner_suggested = self._labels_suggested = False
         self._suggesting = False
         image.changed.connect(self._change_image)
         labels.changed.connect(self._remember_labels)
@@ -93,8 +93,8 @@ class Chosen:
 
     def use(self) -> None:
         """Take note that the pair is trained on: its labels belong to its image from now on."""
-        if self._owner is not None:
-            self._memory(self._owner).used = True
+        if isinstance(owner := self._owner(), Image):
+            self._memory(owner).used = True
 
     @contextmanager
     def suggesting(self) -> Iterator[None]:
@@ -116,7 +116,7 @@ class Chosen:
         image = self._image.value
         if image is None or self._labels.value is not None:
             return
-        others = {id(m.labels) for i, m in self._memories.items() if i is not image}
+        others = {id(m.labels()) for i, m in self._memories.items() if i is not image}
         fitting = [
             layer
             for layer in self._layers()
@@ -141,21 +141,22 @@ class Chosen:
 
     def _change_image(self, image: Image | None) -> None:
         """Let the other fields belong to another image, unless they were chosen before it."""
-        before, self._owner = self._owner, image if image is not None else self._owner
-        was_suggested, self._owner_suggested = self._owner_suggested, self._suggesting
-        if image is None or image is before:
+        if image is None or image is self._owner():
             return
-        loose = before is None or (was_suggested and not self._memory(before).used)
-        if loose and not self._labels_suggested:
-            if before is not None:
+        first, self._owned = not self._owned, True
+        before, self._owner = self._owner(), ref(image)
+        was_suggested, self._owner_suggested = self._owner_suggested, self._suggesting
+        loose = isinstance(before, Image) and was_suggested and not self._memory(before).used
+        if (first or loose) and not self._labels_suggested:
+            if isinstance(before, Image):
                 self._memories.pop(before, None)
             self._remember()
             return
         memory = self._memory(image)
-        kept = memory.labels if memory.labels in self._labels.choices else None
-        annotated = memory.annotated if memory.annotated in self._annotated.choices else None
-        axes = memory.axes
-        self._labels.value, self._annotated.value, self._axes.value = kept, annotated, axes
+        kept, annotated, axes = memory.labels(), memory.annotated(), memory.axes
+        self._labels.value = kept = kept if kept in self._labels.choices else None
+        self._annotated.value = annotated if annotated in self._annotated.choices else None
+        self._axes.value = axes
         if kept is None:
             self._labels.untouched = True
 
@@ -164,7 +165,12 @@ class Chosen:
         self._remember()
 
     def _remember(self, *_: object) -> None:
-        if self._owner is not None:
-            memory = self._memory(self._owner)
-            memory.labels, memory.annotated = self._labels.value, self._annotated.value
+        if isinstance(owner := self._owner(), Image):
+            memory = self._memory(owner)
+            memory.labels = _reference(self._labels.value)
+            memory.annotated = _reference(self._annotated.value)
             memory.axes = str(self._axes.value)
+
+
+def _reference(layer: Layer | None) -> Callable[[], Layer | None]:
+    return (lambda: None) if layer is None else ref(layer)

@@ -144,7 +144,7 @@ def test_the_job_says_what_the_dock_says(running, client, painted, models_folder
     assert pair.image.axes == "YX"
     assert job.config["ndim"] == 2
     assert job.config["task"] == "cells"
-    assert job.config["seconds"] == 90
+    assert job.config["seconds"] == 120
     assert job.output == str(models_folder / "nuclei cells.unet")
 
 

@@ -370,6 +370,19 @@ def test_an_empty_looking_but_well_compressed_image_is_no_bomb(write):
     assert read_image(path).read().shape == (1, 3000, 4000)
 
 
+@pytest.mark.parametrize("tile", [(64, 64), None])
+def test_a_jpeg_tile_that_says_it_is_huge_is_refused(write, little_memory, tile):
+    colours = RNG.integers(0, 255, (128, 128, 3), dtype=np.uint8)
+    path = write(colours, photometric="rgb", compression="jpeg", tile=tile)
+    read_image(path).read()
+    content = bytearray(path.read_bytes())
+    place = content.index(b"\xff\xc0")
+    content[place + 5 : place + 9] = b"\x80\x80\x80\x80"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"image\.tif cannot be read: .*1082146816"):
+        read_image(path).read()
+
+
 REFUSED = {
     "crash-0c7e0e8e11ce787078f00b5b0ca409a167f070e0.tif": "truncated",
     "crash-338516dbd2f0e83caddb8ce256c22db3bd6dc40f.tif": "truncated",

@@ -15,7 +15,7 @@ import tifffile
 from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images.axes import AXES, describe_shape
 from unet_napari.images.formats import WAY_OUT
-from unet_napari.images.tiff_guard import MOST_PLANES, guard
+from unet_napari.images.tiff_guard import MOST_PLANES, guard, guard_decoding
 from unet_napari.images.tiff_pixel_size import tiff_pixel_size
 from unet_napari.images.tiff_series import companion, ome_header, ome_images, own_series
 
@@ -136,6 +136,7 @@ def _open_pixels(
         return np.memmap(name, dtype=stored, mode="r", offset=start, shape=shape)
     import zarr  # takes 0.3 s, and most files are mapped
 
+    guard_decoding(series.keyframe)
     store = stack.enter_context(contextlib.closing(series.aszarr(level=0)))
     array = zarr.open_array(store, mode="r")
     weakref.finalize(array, stack.pop_all().close)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import Any
 
 import tifffile
 
@@ -71,3 +72,50 @@ def _check_index(tif: tifffile.TiffFile) -> None:
     size = math.prod(max(a, int(b)) for a, b in zip(planes, said, strict=True))
     if size > MOST_PLANES:
         raise ImageError(f"announces {size} planes in its index; that cannot be right")
+
+
+# JPEG in a TIFF, by TIFF compression number, old and new and of some makers.
+_JPEG = (6, 7, 33007, 34892, 65426)
+# Chunks up to this many pixels are harmless whatever they say.
+_HARMLESS = 2**22
+_FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
+_WITHOUT_LENGTH = (0x00, 0x01, *range(0xD0, 0xD9))
+
+
+def guard_decoding(page: tifffile.TiffPage) -> None:
+    """Refuse chunks, when they are decoded, that say they are far larger than chunks are.
+
+    A JPEG stream has a size of its own, for which its decoder sets memory aside.
+    """
+    if int(page.compression) not in _JPEG:
+        return
+    decode = page.decode
+    rows, columns = (
+        (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    )
+    most = _HARMLESS + 4 * min(rows, page.imagelength + page.tilelength) * columns
+
+    def checked(data: bytes | None, *place: Any, **tables: Any) -> Any:  # noqa: ANN401 (as tifffile's)
+        pixels = _announced(data or b"")
+        if pixels > most:
+            raise ValueError(f"a part of it announces {pixels} pixels")
+        return decode(data, *place, **tables)
+
+    page.decode = checked
+
+
+def _announced(data: bytes) -> int:
+    """Return how many pixels a JPEG stream says it has, 0 where it does not."""
+    place = data.find(b"\xff")
+    while 0 <= place < len(data) - 9:
+        marker = data[place + 1]
+        if marker in _FRAMES:
+            height, width = struct.unpack(">HH", data[place + 5 : place + 9])
+            return int(height * width)
+        if marker == 0xDA:  # the pixels begin
+            return 0
+        step = 1 if marker == 0xFF else 2
+        if marker != 0xFF and marker not in _WITHOUT_LENGTH:
+            step += int.from_bytes(data[place + 2 : place + 4], "big")
+        place = data.find(b"\xff", place + step)
+    return 0

@@ -81,6 +81,15 @@ def test_pixel_size_is_in_micrometres(scale, units, expected):
     assert image_of(layer).pixel_size == pytest.approx(expected)
 
 
+def test_a_flip_a_turn_and_an_affine_are_seen_in_the_pixel_size():
+    pixels, um = np.zeros((20, 30)), ("um", "um")
+    flipped = Image(pixels, scale=(-0.5, 0.25), units=um)
+    assert image_of(flipped).pixel_size == pytest.approx({"Y": 0.5, "X": 0.25})
+    stretched = Image(pixels, scale=(1, 2), affine=np.diag([0.5, -0.2, 1]), units=um)
+    assert image_of(stretched).pixel_size == pytest.approx({"Y": 0.5, "X": 0.4})
+    assert image_of(Image(pixels, rotate=30)).pixel_size == {}
+
+
 def test_labels_lie_on_their_image_in_every_respect():
     layer = Image(
         np.zeros((5, 20, 30)),

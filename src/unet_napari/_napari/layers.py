@@ -251,9 +251,12 @@ def _size_in_file(layer: ImageLayer, axes: str) -> dict[str, float]:
 
 def _pixel_size(layer: Layer, axes: str) -> dict[str, float]:
     """Return micrometres by axis letter; what the layer does not know is left out."""
+    # The size may also be in the affine, which other plugins and napari's own tools write to.
+    stretch = np.linalg.norm(layer.affine.linear_matrix @ layer.rotate, axis=0)
+    stretch[np.isclose(stretch, 1)] = 1  # of a layer that is turned, up to rounding
     spatial = [
         (letter, abs(float(scale)), unit)  # napari flips a layer by a negative scale
-        for letter, scale, unit in zip(axes, layer.scale, layer.units, strict=False)
+        for letter, scale, unit in zip(axes, layer.scale * stretch, layer.units, strict=False)
         if letter in "ZYX"
     ]
     sizes = {

@@ -31,6 +31,7 @@ TORCH_FREE = [
     "unet_napari.inference.progress",
     "unet_napari.inference.summary",
     "unet_napari.labels",
+    "unet_napari.leftovers",
     "unet_napari.measure",
     "unet_napari.metrics",
     "unet_napari.model_info",

@@ -1,6 +1,7 @@
 """Arrays that two processes see."""
 
 import errno
+import gc
 import os
 import pickle
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from unet_napari.engine import shared
-from unet_napari.engine.arrays import ArrayRef, open_ref, take
+from unet_napari.engine.arrays import ArrayRef, open_ref, share_in, take
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.errors import EngineError, ImageError, ResourceError
 from unet_napari.sparse import SparseArray
@@ -265,3 +266,20 @@ def test_nobody_else_can_look_into_the_folders(folder):
     assert [Path(path).stat().st_mode & 0o777 for path in folder.folders] == [
         0o700 for _ in folder.folders
     ]
+
+
+def test_a_result_whose_open_file_cannot_be_removed_goes_with_its_array(folder, monkeypatch):
+    reference, array = folder.allocate((4,), np.uint32)
+    del array
+    path, unlink = Path(reference.path), Path.unlink
+
+    def refuse(*_, **__):  # as Windows does
+        raise PermissionError("the file is used by another process")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    data = share_in(reference)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert path.exists()
+    del data
+    gc.collect()
+    assert not path.exists()

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from unet_napari.errors import ResourceError
 from unet_napari.images import LazyArray
+from unet_napari.leftovers import remove_with, temporary_prefix
 from unet_napari.sparse import Box, SparseArray
 
 __all__ = ["check_room", "empty_array", "painted_parts"]
@@ -50,17 +51,16 @@ def empty_array(shape: Sequence[int], dtype: DTypeLike) -> NDArray[np.generic]:
     if size <= _IN_MEMORY:
         return np.zeros(shape, dtype)
     _check_disk(Path(tempfile.gettempdir()), 0)
-    with tempfile.NamedTemporaryFile(prefix="unet-napari-", suffix=".npy", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        prefix=temporary_prefix(), suffix=".npy", delete=False
+    ) as file:
         path = Path(file.name)
     pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=tuple(shape))
     array = pixels.view(_Sparse)
     if hasattr(os, "SEEK_DATA"):
         array.file = os.open(path, os.O_RDONLY)
         weakref.finalize(array, os.close, array.file)
-    try:
-        path.unlink()  # its room is given back with the last map of it
-    except PermissionError:  # Windows
-        weakref.finalize(array, path.unlink, missing_ok=True)
+    remove_with(array, path)  # its room is given back with the last map of it
     return array
 
 

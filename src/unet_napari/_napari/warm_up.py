@@ -5,6 +5,8 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
+from unet_napari.leftovers import remove_leftovers
+
 __all__ = ["warm_up"]
 
 # Labels as napari hands them to its loop: the empty ones of a new layer, a slice, and a slice of
@@ -21,9 +23,12 @@ _OURS = ("scipy.ndimage", "skimage.measure", "skimage.draw", "dask.array")
 def warm_up() -> None:
     """Import what the docks use, and compile what napari needs for 32-bit labels; for a thread.
 
+    Beforehand temporary files go that earlier, killed programs have left.
+
     It would hold up the viewer for three to five seconds. No layer is made, as that must not
     happen outside Qt's thread, and nothing compiled is run, as numba's threads may not be shared.
     """
+    remove_leftovers()
     for name in (*_OURS, "pandas", "numba"):
         with suppress(ImportError):  # napari does without the last two
             importlib.import_module(name)

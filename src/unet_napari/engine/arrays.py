@@ -14,6 +14,7 @@ import numpy as np
 
 from unet_napari.engine.protocol import message
 from unet_napari.errors import EngineError
+from unet_napari.leftovers import remove_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,11 +115,10 @@ def take(reference: ArrayRef) -> NDArray[Any]:
 def share_in(reference: ArrayRef) -> NDArray[Any]:
     """Return a shared array that the other process goes on writing to.
 
-    Its file is gone at once, or on Windows, where an open file cannot be removed, with the folder.
+    Its file is gone at once, or on Windows, where an open file cannot be removed, with the array.
     """
-    data: NDArray[Any] = open_ref(reference, writable=True)
-    if os.name != "nt":
-        Path(reference.path).unlink(missing_ok=True)
+    data: np.memmap[Any, Any] = open_ref(reference, writable=True)
+    remove_with(data, Path(reference.path))
     return np.asarray(data)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from unet_napari.disk import reserve
 from unet_napari.engine.arrays import ArrayRef, open_ref
 from unet_napari.errors import ImageError, ResourceError
+from unet_napari.leftovers import MEMORY_DISK, temporary_prefix
 from unet_napari.sparse import SparseArray
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedFolder"]
 
-_MEMORY_DISK = Path("/dev/shm")  # noqa: S108  a disk in memory, on Linux; folders in it are private
 _MEMORY_SHARE = 0.25  # of what is free there may go into one array: it is the user's memory
 _COPY_BYTES = 64 << 20  # copied at a time from an array that is not in memory
 
@@ -156,10 +156,10 @@ class SharedFolder:
 
 
 def _make_folders() -> tuple[str, ...]:
-    on_disk = tempfile.mkdtemp(prefix="unet-napari-")
-    if not os.access(_MEMORY_DISK, os.W_OK):
+    on_disk = tempfile.mkdtemp(prefix=temporary_prefix())
+    if not os.access(MEMORY_DISK, os.W_OK):
         return (on_disk,)
-    return tempfile.mkdtemp(prefix="unet-napari-", dir=_MEMORY_DISK), on_disk
+    return tempfile.mkdtemp(prefix=temporary_prefix(), dir=MEMORY_DISK), on_disk
 
 
 def _library(data: object) -> str:

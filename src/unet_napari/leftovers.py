@@ -1,0 +1,83 @@
+"""Temporary files that outlive their use, and what killed processes have left. Free of torch."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import time
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+
+__all__ = ["MEMORY_DISK", "remove_leftovers", "remove_with", "temporary_prefix"]
+
+MEMORY_DISK = Path("/dev/shm")  # noqa: S108  a disk in memory, on Linux; folders in it are private
+
+_NAME = re.compile(r"unet-napari-(\d+)-")
+# The processes of a container that shares the folder cannot be seen: what one of them uses is new.
+_SECONDS = 24 * 3600
+
+
+def temporary_prefix() -> str:
+    """Return how the names of this process's temporary files and folders begin."""
+    return f"unet-napari-{os.getpid()}-"
+
+
+def remove_with(array: np.memmap[Any, Any], path: Path) -> None:
+    """Remove a file now, or where that is impossible (Windows), once its map is gone.
+
+    Parameters
+    ----------
+    array
+        The map, or a view of it.
+    path
+        The file. What cannot be removed then either goes at the next start.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError:
+        # Not with the array: the map is still open while an array ends.
+        weakref.finalize(array._mmap, _remove, path)  # type: ignore[attr-defined]
+
+
+def remove_leftovers(folders: Iterable[Path] | None = None) -> None:
+    """Remove temporary files and folders of processes that have ended; meant for a thread.
+
+    Only those of a day's age, as a process in a container of its own cannot be seen.
+
+    Parameters
+    ----------
+    folders
+        Where to look; by default the folders for temporary files.
+    """
+    for folder in folders or (Path(tempfile.gettempdir()), MEMORY_DISK):
+        for path in folder.glob("unet-napari-*"):
+            found = _NAME.match(path.name)
+            if found and not psutil.pid_exists(int(found[1])) and _is_old(path):
+                _remove(path)
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        newest = max(entry.lstat().st_mtime for entry in (path, *path.glob("*")))
+    except OSError:  # somebody else's, or gone meanwhile
+        return False
+    return time.time() - newest > _SECONDS
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):  # the next start tries again
+            path.unlink(missing_ok=True)

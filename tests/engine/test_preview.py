@@ -65,9 +65,9 @@ def preview(trainer, context, whole):
 def look_at(context, whole):
     """Request a preview, as the client does."""
 
-    def look_at(key, data=None, axes="YX"):
+    def look_at(key, data=None, axes="YX", frame=None):
         data = whole.data if data is None else data
-        context.receive(Command(1, PreviewRequest(ImageRef(data, axes), key)))
+        context.receive(Command(1, PreviewRequest(ImageRef(data, axes), key, frame)))
 
     return look_at
 
@@ -167,3 +167,17 @@ def test_a_preview_without_memory_leaves_the_training_alone(
     preview.update(1)
     assert events == [JobWarning("There is no live prediction: there is not enough memory.")]
     assert steps_with_preview(preview, trainer, events, 10) == 0
+
+
+def test_a_time_point_of_a_bleaching_film_is_as_bright_as_any_other(
+    trainer, context, whole, events, look_at
+):
+    film = Image(np.stack([whole.data * 1.0, whole.data * 0.1]), "TYX")
+    preview = LivePreview(trainer, film, context, clock=lambda: trainer.now)
+    for frame in (0, 1):
+        look_at(str(frame), film.data[frame], frame=frame)
+        preview.update(frame)
+        trainer.now += 100
+    first, second = (take(event.labels) for event in events)
+    assert len(np.unique(first)) == 2
+    assert np.array_equal(first, second)

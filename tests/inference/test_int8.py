@@ -77,7 +77,7 @@ def test_tiles_with_something_in_them_come_first(make_model):
     pixels[300:340, 300:340] = np.random.default_rng(0).random((40, 40))
     image, model = as_image(pixels, axes="YX"), make_model()
     statistics = model.normalisation.measure(image)
-    tiles = sample_tiles(model, [image], statistics, make_grid(model, "exact"))
+    tiles = sample_tiles(model, [(image, statistics)], make_grid(model, "exact"))
     assert len({tile.shape for tile in tiles}) == 1
     spreads = [tile.std() for tile in tiles]
     assert spreads == sorted(spreads, reverse=True)

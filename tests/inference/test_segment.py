@@ -357,3 +357,24 @@ def test_an_unfamiliar_image_is_told_with_what_helps(bright):
 
 def test_of_a_familiar_image_nothing_is_told(bright):
     assert told(Image(squares((4, 4)), "YX"), bright(most_coverage=0.5)) is None
+
+
+def test_a_bleaching_film_is_segmented_time_point_by_time_point(bright):
+    still = squares((4, 4), (24, 10)).astype(float)
+    film = Image(np.stack([still * f for f in (1, 0.5, 0.1)]), "TYX")
+    out = np.zeros(result_shape(film), np.uint32)
+    with pytest.warns(UnetNapariWarning, match=r"changes over time \(10.0-fold\)"):
+        first, *_ = segment_steps(film, bright(), out, InferenceConfig(**ON_CPU))
+    assert [len(np.unique(frame)) - 1 for frame in out] == [2, 2, 2]
+    np.testing.assert_array_equal(out[2] > 0, out[0] > 0)
+    assert first.plan.by_frame
+    assert "each time point is scaled by itself" in first.plan.describe()
+
+
+def test_the_maps_of_a_bleaching_film_are_those_of_each_time_point(bright):
+    still = squares((4, 4), (24, 10)).astype(float)
+    film = Image(np.stack([still, still * 0.2]), "TYX")
+    maps = np.zeros((3, *result_shape(film)), np.float32)
+    with pytest.warns(UnetNapariWarning, match="changes over time"):
+        list(predict_steps(film, bright(), maps, InferenceConfig(**ON_CPU)))
+    np.testing.assert_allclose(maps[:, 1], maps[:, 0], atol=1e-6)

@@ -63,9 +63,20 @@ def test_a_stack_is_one_sample_of_a_3d_network():
 def test_channels_come_first_and_time_is_looped():
     shape = (3, 2, 40, 50)
     labels = painted((3, 40, 50), np.s_[0, 5:9, 5:9], np.s_[2, 5:9, 20:30])
-    samples = load(Pair(Image(ramp(shape), "TCYX"), labels))
+    rising = np.stack([ramp(shape[1:]) + 100 * time for time in range(3)])
+    samples = load(Pair(Image(rising, "TCYX"), labels))
     assert [s.image.shape for s in samples] == [(2, 40, 50)] * 2
     assert samples[0].image.mean() < samples[1].image.mean()  # one scale for all of the series
+
+
+def test_a_film_that_bleaches_is_scaled_time_point_by_time_point():
+    """As in inference, so that what is painted on the last of it is as bright as on the first."""
+    still = ramp((40, 50))
+    film = np.stack([still, 0.5 * still, 0.1 * still])
+    labels = painted(film.shape, np.s_[0, 5:9, 5:9], np.s_[2, 5:9, 5:9])
+    with pytest.warns(UnetNapariWarning, match="each time point is scaled by itself"):
+        first, last = load(Pair(Image(film, "TYX"), labels))
+    np.testing.assert_allclose(first.image, last.image, atol=1e-5)
 
 
 def test_only_what_is_painted_and_around_it_is_read():
@@ -167,7 +178,7 @@ def test_focus_leaves_cut_cells_out(make_sample):
 
 def test_labels_are_viewed_with_the_axes_of_the_image():
     labels = painted((3, 2, 40, 50), np.s_[0, 1, 5:9, 5:9], np.s_[2, 0, 5:9, 20:30])
-    five = Image(ramp((2, 1, 3, 40, 50)), "ZCTYX")
+    five = Image(np.tile(ramp((40, 50)), (2, 1, 3, 1, 1)), "ZCTYX")
     pair = Pair(five, labels.transpose(1, 0, 2, 3)[:, None])
     np.testing.assert_array_equal(pair.labels, labels)
     samples = load_samples([pair], TrainConfig(task="semantic"), Normalisation(), GIB)

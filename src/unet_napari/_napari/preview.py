@@ -108,7 +108,8 @@ class LivePreview:
         self._part = part
 
         def prepare() -> PreviewRequest:
-            return PreviewRequest(self._job.share(cut_out(image, part.outer), snapshot=True), key)
+            shared = self._job.share(cut_out(image, part.outer), snapshot=True)
+            return PreviewRequest(shared, key, place.index.get("T"))
 
         self._background.run(prepare, self._job.tell, _ignore)
 

@@ -115,10 +115,11 @@ class Order:
         part = self.part
         # The part must look to the network as it does within the whole image.
         rule = images.Normalisation.from_dict(self.info.normalisation)
+        scale = images.measure_scale(rule, self.image)
         return SegmentJob(
             job.share(cut_out(self.image, part.outer), snapshot=True),
             model,
-            statistics=rule.measure(self.image).to_dict(),
+            statistics=scale.at(self.place.index.get("T")).to_dict(),
             inner=part.inner,
             around=self.cells,
             **options,

@@ -95,6 +95,8 @@ def segmentation_line(progress: Progress, plan: PlanSummary | None) -> str:
     if plan is None:
         return progress.stage
     parts = [plan.way, human_size(plan.memory)]
+    if plan.by_frame:
+        parts.insert(0, "each time point scaled by itself")
     if progress.seconds_left is not None:
         parts.append(time_left(progress.seconds_left))
     parts.append(_DEVICES.get(plan.device, plan.device))

@@ -89,6 +89,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _tiles(model: Model, path: str | None, axes: str | None) -> Tiles:
     """Return normalised tiles of the user's image, or of one that is made here."""
+    from unet_napari.images import measure_scale
     from unet_napari.inference.grids import make_grid
     from unet_napari.inference.int8 import sample_tiles, spread
     from unet_napari.inference.views import check_image, split_views
@@ -97,8 +98,9 @@ def _tiles(model: Model, path: str | None, axes: str | None) -> Tiles:
     image = _synthetic(model) if path is None else image_for(model, path, axes=axes)
     check_image(image, model, inference_config(model, axes, {}))
     views = [view.image for view in spread(split_views(image, model.ndim))]
-    statistics = model.normalisation.measure(image)
-    return sample_tiles(model, views, statistics, make_grid(model, "exact"))
+    scale = measure_scale(model.normalisation, image)
+    seen = [(view, scale.of(view)) for view in views]
+    return sample_tiles(model, seen, make_grid(model, "exact"))
 
 
 def _synthetic(model: Model) -> Image:

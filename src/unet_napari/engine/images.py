@@ -31,7 +31,7 @@ class Measured(Normalisation):
         """Return a rule that applies these statistics as `rule` does."""
         return cls(**rule.to_dict(), statistics=statistics)
 
-    def measure(self, image: Image) -> Statistics:  # noqa: ARG002  known already
+    def measure(self, image: Image, *, quiet: bool = False) -> Statistics:  # noqa: ARG002  known
         """Return the statistics of the whole."""
         return self.statistics
 

@@ -13,13 +13,14 @@ from unet_napari.engine.images import Measured, open_image
 from unet_napari.engine.protocol import Preview
 from unet_napari.engine.requests import ImageRef, PreviewRequest
 from unet_napari.errors import UnetNapariError
+from unet_napari.images import measure_scale
 from unet_napari.inference import InferenceConfig, result_shape, segment_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from unet_napari.engine.context import JobContext
-    from unet_napari.images import Image
+    from unet_napari.images import Image, Scale
     from unet_napari.training import Trainer
 
 __all__ = ["LivePreview"]
@@ -52,7 +53,7 @@ class LivePreview:
     ) -> None:
         self._trainer, self._whole, self._context, self._clock = trainer, whole, context, clock
         self._request: PreviewRequest | None = None
-        self._rule: Measured | None = None
+        self._scale: Scale | None = None
         self._rest_until = self._repeat_at = 0.0
 
     def update(self, step: int) -> None:
@@ -67,7 +68,7 @@ class LivePreview:
         if self._request.image is None:
             return
         try:
-            self._predict(self._request.image, self._request.key, step)
+            self._predict(self._request.image, self._request, step)
         except Exception as error:
             # Training goes on without.
             if not isinstance(error, UnetNapariError) and not is_out_of_memory(error):
@@ -79,21 +80,21 @@ class LivePreview:
         self._rest_until = end + _REST * (end - start)
         self._repeat_at = end + _INTERVAL
 
-    def _predict(self, reference: ImageRef, key: str, step: int) -> None:
+    def _predict(self, reference: ImageRef, request: PreviewRequest, step: int) -> None:
         model = self._trainer.model
-        if self._rule is None:
-            statistics = model.normalisation.measure(self._whole)
-            self._rule = Measured.of(model.normalisation, statistics)
+        if self._scale is None:
+            self._scale = measure_scale(model.normalisation, self._whole, quiet=True)
+        rule = Measured.of(model.normalisation, self._scale.at(request.frame))
         image = open_image(reference, self._context)
         labels = np.zeros(result_shape(image), np.uint32)
         # torch, as preparing another backend for weights that change pays off for no preview.
         config = InferenceConfig(
             device=self._trainer.config.device, backend="torch", slicewise=image.ndim > model.ndim
         )
-        model = replace(model, normalisation=self._rule)
+        model = replace(model, normalisation=rule)
         for _ in segment_steps(image, model, labels, config):
             if self._context.cancelled:
                 return
         result, shared = self._context.folder.allocate(labels.shape, labels.dtype)
         shared[...] = labels
-        self._context.send(Preview(step, key, result))
+        self._context.send(Preview(step, request.key, result))

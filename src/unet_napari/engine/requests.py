@@ -123,10 +123,13 @@ class PreviewRequest:
         around it for a 3D network; None: no previews any more.
     key
         Comes back in each `Preview`, to tell which view it belongs to.
+    frame
+        Time point that the part is of, as its brightness scale may be its own; None without time.
     """
 
     image: ImageRef | None
     key: str = ""
+    frame: int | None = None
 
 
 @message

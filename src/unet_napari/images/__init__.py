@@ -12,6 +12,7 @@ from unet_napari._lazy import lazy
 
 if TYPE_CHECKING:
     from unet_napari.images.axes import AXES, guess_axes, parse_axes
+    from unet_napari.images.drift import Scale, measure_scale
     from unet_napari.images.image import Image, LazyArray, as_image
     from unet_napari.images.normalise import Normalisation, Statistics
     from unet_napari.images.read import read_image
@@ -24,10 +25,12 @@ __all__ = [
     "LazyArray",
     "Normalisation",
     "Output",
+    "Scale",
     "Statistics",
     "as_image",
     "check_output",
     "guess_axes",
+    "measure_scale",
     "nuclei",
     "open_output",
     "parse_axes",
@@ -42,10 +45,12 @@ __getattr__, __dir__ = lazy(
         "LazyArray": "image",
         "Normalisation": "normalise",
         "Output": "write",
+        "Scale": "drift",
         "Statistics": "normalise",
         "as_image": "image",
         "check_output": "write",
         "guess_axes": "axes",
+        "measure_scale": "drift",
         "nuclei": "synthetic",
         "open_output": "write",
         "parse_axes": "axes",

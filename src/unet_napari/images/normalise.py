@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images.image import Image
 
-__all__ = ["Normalisation", "Statistics"]
+__all__ = ["Levels", "Normalisation", "Statistics"]
 
 # Median of |a - b| for two independent normal values of standard deviation 1.
 _MEDIAN_DIFFERENCE = 0.6744897501960817 * math.sqrt(2)
@@ -66,6 +66,25 @@ class Statistics:
         """Undo `to_dict`."""
         low, high = (tuple(map(float, values[name])) for name in ("low", "high"))
         return cls(low, high, tuple(tuple(map(float, v)) for v in values.get("outside", ())))
+
+
+class Levels(NamedTuple):
+    """What was found in a sample of one channel.
+
+    Attributes
+    ----------
+    low, high
+        The rule's percentiles.
+    noise
+        Standard deviation of the noise.
+    outside
+        Exact values that are no brightness.
+    """
+
+    low: float
+    high: float
+    noise: float
+    outside: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -121,13 +140,16 @@ class Normalisation:
         """Undo `to_dict`; raises TypeError or ValueError for anything else."""
         return cls(**{key: float(value) for key, value in values.items()})
 
-    def measure(self, image: Image) -> Statistics:
+    def measure(self, image: Image, *, quiet: bool = False) -> Statistics:
         """Find what becomes 0 and 1 in an image, from a bounded sample of its pixels.
 
         Parameters
         ----------
         image
-            A free time axis is sampled too, so that a time series gets one brightness scale.
+            A free time axis is sampled too, so that a time series gets one brightness scale; see
+            `unet_napari.images.drift` for one that drifts.
+        quiet
+            Do not warn.
 
         Returns
         -------
@@ -145,15 +167,24 @@ class Normalisation:
             If some values are NaN or infinite (they count as background), or if whole
             numbers are too large for floating point (beyond 2^53).
         """
-        blocks = sample_blocks(image)
-        found = [
-            self._measure_channel([block[channel] for block in blocks], channel, image)
-            for channel in range(image.channels)
-        ]
-        low, high, constants = zip(*found, strict=True)
-        if any(abs(value) > _LARGEST_EXACT for value in (*low, *high)):
+        levels = self.levels(image, quiet=quiet)
+        low = tuple(found.low for found in levels)
+        high = tuple(self._white(found) for found in levels)
+        if not quiet and any(abs(value) > _LARGEST_EXACT for value in (*low, *high)):
             _warn_if_whole(image)
-        return Statistics(low, high, constants if any(constants) else ())
+        outside = tuple(found.outside for found in levels)
+        return Statistics(low, high, outside if any(outside) else ())
+
+    def levels(
+        self, image: Image, *, pixels: int | None = None, quiet: bool = False
+    ) -> list[Levels]:
+        """Look at a sample of so many pixels of an image; one result per channel."""
+        blocks = sample_blocks(image, pixels)
+        found = []
+        for channel in range(image.channels):
+            which = f"{image.name}, channel {channel}," if image.channels > 1 else image.name
+            found.append(self._look([block[channel] for block in blocks], which, quiet=quiet))
+        return found
 
     def apply(self, array: NDArray[Any], statistics: Statistics) -> NDArray[np.float32]:
         """Normalise pixels.
@@ -193,44 +224,41 @@ class Normalisation:
             result[channel] = values
         return result
 
-    def _measure_channel(
-        self, blocks: Sequence[NDArray[Any]], channel: int, image: Image
-    ) -> tuple[float, float, tuple[float, ...]]:
-        """Return low, high and the constants that are no brightness."""
-        which = f"{image.name}, channel {channel}," if image.channels > 1 else image.name
+    def _look(self, blocks: Sequence[NDArray[Any]], which: str, *, quiet: bool) -> Levels:
         pixels = [np.asarray(block, np.float64) for block in blocks]
-        _check_finite(pixels, which)
+        lacking = _share_of_no_number(pixels)
+        if lacking == 1:
+            raise ImageError(f"{which} holds no number at all, only NaN or infinity")
         outliers = find_outliers(pixels, self._percentiles, _noise)
-        _warn_of(outliers, which)
+        if not quiet:
+            _warn_of(outliers, lacking, which)
         pixels = blank(pixels, outliers.kept)
         values = np.concatenate([p[kept] for p, kept in zip(pixels, outliers.kept, strict=True)])
-        low, high = self._percentiles(values)
-        if high > low:
-            high = max(high, low + self.noise * _noise(pixels))
-        return low, high, outliers.constants
+        return Levels(*self._percentiles(values), _noise(pixels), outliers.constants)
+
+    def _white(self, found: Levels) -> float:
+        """Return what becomes 1, so that noise stays small."""
+        if not found.high > found.low:
+            return found.high
+        return max(found.high, found.low + self.noise * found.noise)
 
     def _percentiles(self, values: NDArray[np.float64]) -> tuple[float, float]:
         """Return what becomes 0 and 1 of some values, were there no noise."""
         return _percentiles(values, self.low, self.high)
 
 
-def _check_finite(blocks: Sequence[NDArray[np.float64]], which: str) -> None:
-    """Refuse an image without a number, and warn of what is none."""
-    pixels = sum(block.size for block in blocks)
-    lacking = pixels - sum(int(np.count_nonzero(np.isfinite(block))) for block in blocks)
-    if lacking == pixels:
-        raise ImageError(f"{which} holds no number at all, only NaN or infinity")
+def _share_of_no_number(blocks: Sequence[NDArray[np.float64]]) -> float:
+    finite = sum(int(np.count_nonzero(np.isfinite(block))) for block in blocks)
+    return 1 - finite / sum(block.size for block in blocks)
+
+
+def _warn_of(outliers: Outliers, lacking: float, which: str) -> None:
+    """Say by what the brightness was not measured, if it is no number, or much."""
     if lacking:
-        warnings.warn(
-            f"{which} holds NaN or infinity in {100 * lacking / pixels:.3g} % of its pixels; "
-            "they count as background",
-            UnetNapariWarning,
-            stacklevel=4,
+        _warn(
+            f"{which} holds NaN or infinity in {100 * lacking:.3g} % of its pixels; "
+            "they count as background"
         )
-
-
-def _warn_of(outliers: Outliers, which: str) -> None:
-    """Say what the brightness was not measured by, if it is much."""
     if outliers.constant_share >= _MUCH:
         values = " or ".join(f"{value:g}" for value in outliers.constants)
         reason = f"are exactly {values}, as padding, empty frames and dead pixels are"
@@ -239,12 +267,14 @@ def _warn_of(outliers: Outliers, which: str) -> None:
         reason, share = "are much brighter than all else", outliers.bright_share
     else:
         return
-    warnings.warn(
+    _warn(
         f"{100 * share:.2g} % of the pixels of {which} {reason}; they were left out of the "
-        "brightness scale",
-        UnetNapariWarning,
-        stacklevel=4,
+        "brightness scale"
     )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UnetNapariWarning, stacklevel=6)
 
 
 def _percentiles(values: NDArray[np.float64], low: float, high: float) -> tuple[float, float]:

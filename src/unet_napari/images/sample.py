@@ -29,7 +29,7 @@ FEWEST_BLOCKS = 4
 _ENOUGH_TO_MIRROR = 16
 
 
-def sample_blocks(image: Image) -> list[NDArray[Any]]:
+def sample_blocks(image: Image, pixels: int | None = None) -> list[NDArray[Any]]:
     """Read all of a small image, or blocks from all over a large one.
 
     Compact blocks, because a strided view would pull every chunk of the file through the
@@ -40,17 +40,20 @@ def sample_blocks(image: Image) -> list[NDArray[Any]]:
     ----------
     image
         Its free time axis is sampled too.
+    pixels
+        Of the sample, per channel; by default `SAMPLE_SIZE`.
 
     Returns
     -------
     list of numpy.ndarray
-        Shape ``(C, *block)`` each, at most `SAMPLE_SIZE` pixels per channel together.
+        Shape ``(C, *block)`` each, at most so many pixels per channel together.
     """
+    pixels = pixels or SAMPLE_SIZE
     stills = [image] if "T" in image.fixed else [image.select(T=t) for t in range(image.frames)]
-    if len(stills) * math.prod(image.shape) <= SAMPLE_SIZE:
+    if len(stills) * math.prod(image.shape) <= pixels:
         return [still.read() for still in stills]
     count = _number_of_blocks(image)
-    block = _block_shape(image.shape, SAMPLE_SIZE // count)
+    block = _block_shape(image.shape, max(1, pixels // count))
     starts = [range(len(stills)), *map(_starts, image.shape, block)]
     blocks = []
     for place in _spread(tuple(map(len, starts)), count):

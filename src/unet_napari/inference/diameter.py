@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unet_napari.images import measure_scale
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.predictor import Predictor
 from unet_napari.inference.progress import Progress
@@ -100,7 +101,8 @@ def estimate_diameter(
     if model.diameter is None:
         return None
     views = split_views(image, model.ndim)
-    look = _Look(views[len(views) // 2].image, model, config, model.normalisation.measure(image))
+    view = views[len(views) // 2].image
+    look = _Look(view, model, config, measure_scale(model.normalisation, image).of(view))
     if look.contrast < _CONTRAST:
         return None
     candidates = [d for n in _TRIALS if (d := n * model.diameter) >= _SMALLEST]

@@ -129,7 +129,7 @@ def spread(views: Sequence[Item]) -> Sequence[Item]:
 
 
 def sample_tiles(
-    model: Model, images: Iterable[Image], statistics: Statistics, grid: Grid
+    model: Model, images: Iterable[tuple[Image, Statistics]], grid: Grid
 ) -> list[NDArray[np.float32]]:
     """Read a few tiles of images of one shape, normalised, the most varied first.
 
@@ -140,10 +140,8 @@ def sample_tiles(
     ----------
     model : Model
         Whose network will be shown them.
-    images : iterable of Image
-        With the spatial axes of the network.
-    statistics : Statistics
-        Of the whole image, for the normalisation.
+    images : iterable of (Image, Statistics)
+        With the spatial axes of the network; how bright they are as a whole.
     grid : Grid
         Where the images may be cut.
 
@@ -154,7 +152,7 @@ def sample_tiles(
     """
     tiles = [
         model.normalisation.apply(pixels, statistics)[np.newaxis]
-        for image in images
+        for image, statistics in images
         for pixels in _draw(image, grid)
     ]
     return sorted(tiles, key=lambda tile: float(tile.std()), reverse=True)[:_KEPT]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from unet_napari.images import measure_scale
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.int8 import spread
 from unet_napari.inference.predictor import Predictor
@@ -66,15 +67,15 @@ def _predict_steps(
     config.check_unscaled()
     check_image(image, model, config)
     views = split_views(image, model.ndim)
-    statistics = model.normalisation.measure(image)
+    scale = measure_scale(model.normalisation, image)
     predictor = Predictor(model, views[0].image.shape, config)
-    predictor.calibrate((view.image for view in spread(views)), statistics)
+    predictor.calibrate((view.image, scale.of(view.image)) for view in spread(views))
     told = predictor.plan
     plan: PlanSummary | None = predictor.summary(len(views))
     yield Progress(0, len(views) * predictor.work, predictor.stage, plan=plan)
     for position, view in enumerate(views):
         target = Part(out, (slice(None), *view.index))
-        for done, work in predictor.run(view.image, statistics, target):
+        for done, work in predictor.run(view.image, scale.of(view.image), target):
             plan = None if predictor.plan is told else predictor.summary()
             told = predictor.plan
             done += position * work

@@ -99,7 +99,7 @@ class Predictor:
             seconds = min(seconds, time.perf_counter() - started)
         return rehearse(self._model.network, batch.shape).operations / seconds
 
-    def calibrate(self, images: Iterable[Image], statistics: Statistics) -> None:
+    def calibrate(self, images: Iterable[tuple[Image, Statistics]]) -> None:
         """Make an int8 network from tiles of these images; other precisions need none.
 
         Warns
@@ -108,7 +108,7 @@ class Predictor:
             If the int8 network decides noticeably differently than the fp32 one.
         """
         if self.plan.precision == "int8" and isinstance(self._backend, OpenVinoBackend):
-            tiles = sample_tiles(self._model, images, statistics, self.plan.grid)
+            tiles = sample_tiles(self._model, images, self.plan.grid)
             self._int8 = calibrate(self._backend, self._model.task, tiles)
 
     def run(

@@ -12,6 +12,7 @@ import torch
 
 from unet_napari.device import available_memory
 from unet_napari.errors import SettingsError, UnetNapariWarning
+from unet_napari.images import measure_scale
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.diameter import estimate_diameter
 from unet_napari.inference.progress import Progress, with_time_left
@@ -125,19 +126,19 @@ def _segment_steps(
     maps: Writable | None,
 ) -> Generator[Progress, None, str | None]:
     check_image(image, model, config)
-    statistics = model.normalisation.measure(image)
-    if model.task.name == "cells" and _blank(statistics):
+    scale = measure_scale(model.normalisation, image)
+    if model.task.name == "cells" and _blank(scale.whole):
         out[...] = 0
         yield Progress(1, 1, "the image has no contrast, so there is no object")
         return None
     factors = yield from _factors(image, model, config)
-    request = partial(request_key, image, model, config, statistics)
+    request = partial(request_key, image, model, config, scale.whole)
     key = request() if unfinished and unfinished.left else None
     left = unfinished.memory(key) if unfinished and key else None
     memory = config.memory or left or int(available_memory(_CPU) * _SHARE_OF_FREE)
     if left:
         config = replace(config, memory=left)
-    run = Segmentation(image, model, out, config, statistics, factors)
+    run = Segmentation(image, model, out, config, scale, factors)
     start = run.start()
     yield start
     with Room(int(memory * _SHARE_FOR_MAPS)) as room:

@@ -14,7 +14,7 @@ from unet_napari.inference.int8 import spread
 from unet_napari.inference.places import Place, Region, Sink
 from unet_napari.inference.predict import Part
 from unet_napari.inference.predictor import Predictor
-from unet_napari.inference.progress import Progress
+from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.inference.rescale import rescale_image, rescale_labels
 from unet_napari.inference.unfinished import Journal, Position, Unfinished
 from unet_napari.inference.views import split_views
@@ -24,7 +24,7 @@ from unet_napari.tasks.instances import BYTES_PER_VOXEL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from unet_napari.images import Image, Statistics
+    from unet_napari.images import Image, Scale
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.pipeline import Writable
     from unet_napari.inference.room import Room
@@ -54,7 +54,7 @@ class Segmentation:
         Takes the labels, ([T,] *S).
     config : InferenceConfig
         The settings.
-    statistics : Statistics
+    scale : Scale
         Of the image's brightness.
     factors : tuple of float
         By what it is to be enlarged, per axis of the network.
@@ -70,19 +70,21 @@ class Segmentation:
         model: Model,
         out: Writable,
         config: InferenceConfig,
-        statistics: Statistics,
+        scale: Scale,
         factors: tuple[float, ...],
     ) -> None:
         self.views = split_views(image, model.ndim)
-        self._task, self._out, self._statistics = model.task, out, statistics
+        self._task, self._out, self._scale = model.task, out, scale
         self.familiarity = model.task.familiarity()
         self._slicewise = image.ndim > model.ndim
         self._highest = 0
         size = self.views[0].image.shape
         self._shape = tuple(max(1, round(n * f)) for n, f in zip(size, factors, strict=True))
         self._predictor = Predictor(model, self._shape, config)
-        examples = (rescale_image(view.image, self._shape) for view in spread(self.views))
-        self._predictor.calibrate(examples, statistics)
+        self._predictor.calibrate(
+            (rescale_image(view.image, self._shape), scale.of(view.image))
+            for view in spread(self.views)
+        )
         self._told, self._work = self._predictor.plan, self._predictor.work
         self._unfinished: Unfinished | None = None
         self._left = Position()
@@ -103,8 +105,11 @@ class Segmentation:
     def start(self) -> Progress:
         """Return what is told before anything is computed: the plan."""
         predictor = self._predictor
-        plan = predictor.summary(len(self.views))
-        return replace(self._progress(0, 0, predictor.stage), plan=plan)
+        return replace(self._progress(0, 0, predictor.stage), plan=self._summary(len(self.views)))
+
+    def _summary(self, images: int = 1) -> PlanSummary:
+        by_frame = self._scale.drift is not None
+        return replace(self._predictor.summary(images), by_frame=by_frame)
 
     def predict(
         self, position: int, *, provisional: bool, maps: Writable | None
@@ -118,9 +123,9 @@ class Segmentation:
         wanted = None if maps is None else Part(maps, (slice(None), *view.index))
         sink = Sink(self._packed, self._task, shown, wanted, self.familiarity)
         image = rescale_image(view.image, self._shape)
-        for done, work in predictor.run(image, self._statistics, sink, journal):
+        for done, work in predictor.run(image, self._scale.of(view.image), sink, journal):
             self._work = work
-            plan = None if predictor.plan is self._told else predictor.summary()
+            plan = None if predictor.plan is self._told else self._summary()
             self._told = predictor.plan
             step = self._progress(position, done, predictor.stage, sink.take_region())
             if journal is not None and journal.position is not None:

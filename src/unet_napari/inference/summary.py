@@ -39,6 +39,8 @@ class PlanSummary:
         Bytes that the prediction needs beyond the model.
     seconds : float or None
         That it will take, all frames or slices included; None for a moment, or where not known.
+    by_frame : bool
+        Whether each time point has a brightness scale of its own.
     """
 
     way: str
@@ -55,6 +57,7 @@ class PlanSummary:
     variants: int
     memory: int
     seconds: float | None = None
+    by_frame: bool = False
 
     def describe(self) -> str:
         """Return the plan in a few lines, each a sentence."""
@@ -67,6 +70,10 @@ class PlanSummary:
         if self.variants > 1:
             lines.append(
                 f"Averaged over {self.variants} flips and turns: {self.variants} times the work."
+            )
+        if self.by_frame:
+            lines.append(
+                "Brightness: each time point is scaled by itself, as it changes over time."
             )
         if self.seconds is not None:
             lines.append(f"Time: about {human_time(self.seconds)}.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from unet_napari.errors import LabelsError, UnetNapariWarning
+from unet_napari.images import measure_scale
 from unet_napari.label_axes import fit_labels, labels_shape
 from unet_napari.label_blocks import painted_box
 from unet_napari.labels import annotated_mask
@@ -21,7 +22,7 @@ from unet_napari.training.sample import Region, Sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from unet_napari.images import Image, LazyArray, Normalisation, Statistics
+    from unet_napari.images import Image, LazyArray, Normalisation, Scale
     from unet_napari.training.config import TrainConfig
 
 __all__ = ["Pair", "load_samples", "reference_image", "spacing_of"]
@@ -110,19 +111,17 @@ def load_samples(
     Warns
     -----
     UnetNapariWarning
-        If a part is left out.
+        If a part is left out; and see `measure_scale`.
     """
     groups = range(len(pairs)) if groups is None else groups
     places = [place for number, pair in enumerate(pairs) for place in _places(pair, number, config)]
     places = _affordable(places, memory, config.seed)
     # Of the whole stack or series, as in inference: a slice alone may hold nothing at all.
-    statistics = {
-        number: normalisation.measure(pairs[number].image) for number in {p.number for p in places}
+    scales = {
+        number: measure_scale(normalisation, pairs[number].image)
+        for number in {place.number for place in places}
     }
-    loaded = (
-        _load(place, groups[place.number], config, normalisation, statistics[place.number])
-        for place in places
-    )
+    loaded = (_load(place, groups[place.number], config, scales[place.number]) for place in places)
     samples = [sample for sample in loaded if sample is not None]
     if not samples:
         raise LabelsError("Nothing is painted: paint a few cells or classes, then train.")
@@ -223,8 +222,7 @@ def _load(
     place: _Place,
     group: int,
     config: TrainConfig,
-    normalisation: Normalisation,
-    statistics: Statistics,
+    scale: Scale,
 ) -> Sample | None:
     index = (*place.key, *place.region)
     labels = np.asarray(place.pair.labels[index])
@@ -239,7 +237,7 @@ def _load(
     )
     if not annotated.any():
         return None
-    image = normalisation.apply(place.image.read(place.region), statistics)
+    image = scale.rule.apply(place.image.read(place.region), scale.of(place.image))
     if config.task == "cells" and config.unpainted == "auto":
         annotated |= evident_background(image, labels, annotated, spacing)
     return Sample(

@@ -1,9 +1,19 @@
+import json
 import subprocess
 import sys
-from importlib.metadata import entry_points
+import tomllib
+from importlib.metadata import distribution, entry_points
+from importlib.resources import files
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+
+
+def is_editable():
+    origin = distribution("unet-napari").read_text("direct_url.json") or "{}"
+    return json.loads(origin).get("dir_info", {}).get("editable", False)
 
 
 def test_napari_finds_the_manifest_that_lies_at_the_top_level():
@@ -25,3 +35,20 @@ def test_the_manifest_is_valid_and_its_commands_can_be_imported():
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_all_pages_of_the_docs_and_nothing_else_travel_with_the_package():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    forced = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+    assert {source: target for source, target in forced.items() if source.startswith("docs/")} == {
+        page: f"unet_napari_manifest/{page}" for page in pages
+    }
+
+
+@pytest.mark.skipif(is_editable(), reason="keeps the pages of the day that it was made")
+def test_the_pages_that_are_installed_are_those_of_the_docs():
+    installed = (files("unet_napari_manifest") / "docs").iterdir()
+    assert {page.name: page.read_text("utf-8") for page in installed} == {
+        page.name: page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md")
+    }

@@ -16,6 +16,7 @@ from unet_napari._napari.background import Background
 from unet_napari._napari.docking import Farewell, share_place, warm_up_beside
 from unet_napari._napari.fields import Message, progress_bar
 from unet_napari._napari.form import Form, Rows
+from unet_napari._napari.help_window import HelpLink
 from unet_napari._napari.job import Job
 from unet_napari._napari.layer_combo import LayerCombo
 from unet_napari._napari.model_combo import ModelCombo, model_saved
@@ -92,14 +93,14 @@ class EngineDock(Form):
 
     # -- the button, the bar and the line -----------------------------------------------------
 
-    def add_run(self, rows: Rows, text: str, tooltip: str) -> None:
-        """Add the Run button, and below it the bar and the status line."""
+    def add_run(self, rows: Rows, text: str, tooltip: str, page: str) -> None:
+        """Add the Run button, a link to a page of help, and below them the bar and the line."""
         self._text, self._tooltip = text, tooltip
         run = PushButton(name="run", text=text, tooltip=tooltip, enabled=False)
         run.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         run.native.setStyleSheet("QPushButton { font-weight: bold; padding: 7px; }")
         run.changed.connect(self._on_click)
-        rows.add_wide(run)
+        rows.add_wide(run, HelpLink(page))
         rows.add_wide(progress_bar())
         rows.add_wide(Message("status", "What is missing, being done, or wrong."))
         rows.add_wide(Message("warning", "What to look at in the result; it stays until you run."))

@@ -64,10 +64,10 @@ class Rows:
             self._owner.append(field)
         self._layout.addRow(_side_by_side(fields))
 
-    def add_wide(self, field: Widget) -> None:
-        """Add a field over the whole width, without a label."""
+    def add_wide(self, field: Widget, beside: QWidget | None = None) -> None:
+        """Add a field over the whole width, without a label; something small may stand beside."""
         self._owner.append(field)
-        self._layout.addRow(field.native)
+        self._layout.addRow(field.native if beside is None else _row([field.native, beside]))
 
     def add_native(self, widget: QWidget) -> None:
         """Add something that is not a field, such as a plot, over the whole width."""
@@ -128,10 +128,15 @@ class Form(Container[Widget]):
 
 
 def _side_by_side(fields: Sequence[Widget]) -> QWidget:
+    return _row([field.native for field in fields])
+
+
+def _row(widgets: Sequence[QWidget]) -> QWidget:
+    """Put widgets beside each other; the first one takes the room that there is."""
     area = QWidget()
     row = QHBoxLayout(area)
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(_SPACING)
-    for index, field in enumerate(fields):
-        row.addWidget(field.native, 1 if index == 0 else 0)
+    for index, widget in enumerate(widgets):
+        row.addWidget(widget, 1 if index == 0 else 0)
     return area

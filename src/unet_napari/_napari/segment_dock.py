@@ -95,7 +95,8 @@ class SegmentDock(EngineDock):
         self.scope.value = "whole"
         rows.add_wide(Message("found", "How image and model go together."))
         self.pixel_size = PixelSizeOffer(rows, self.viewer, self.background, self.refresh_run)
-        self.add_run(rows, "Segment", "Segment the image with this model.")
+        tooltip = "Segment the image with this model."
+        self.add_run(rows, "Segment", tooltip, page="docks.md#segmenting")
 
     def _add_folded_fields(self) -> None:
         self.settings = SegmentSettings(

@@ -104,7 +104,8 @@ class TrainDock(EngineDock):
         self.detection = Detection(rows, self.background, lambda: self.labels.value)
         self.file_offer = PixelSizeOffer(rows, self.viewer, self.background, self._learn_of_file)
         rows.add(effort_choice())
-        self.add_run(rows, "Train", "Train on the labels as they are now.")
+        tooltip = "Train on the labels as they are now."
+        self.add_run(rows, "Train", tooltip, page="docks.md#training")
         self.plot = TrainingPlot()
         self.plot.hide()
         rows.add_native(self.plot)

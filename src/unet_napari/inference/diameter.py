@@ -111,8 +111,10 @@ def estimate_diameter(
     for diameter in candidates:
         trials.append(look.at(diameter))
         yield Progress(len(trials), work, "measuring objects")
-    best = max(trials, key=lambda trial: trial.score, default=_Trial(None, 0.0))
-    if best.diameter is None or best.diameter < _SMALLEST or best.score < _LEAST:
+    # A trial that finds smaller objects has seen noise, magnified to the size that the model knows.
+    plausible = [t for t in trials if t.diameter is not None and t.diameter >= _SMALLEST]
+    best = max(plausible, key=lambda trial: trial.score, default=_Trial(None, 0.0))
+    if best.diameter is None or best.score < _LEAST:
         return None
     # The scales tried are coarse: look again at the one that the objects themselves ask for.
     refined = look.at(best.diameter)

@@ -248,6 +248,22 @@ def test_a_split_can_be_undone_and_the_brush_has_a_free_number(dock, viewer, qtb
     np.testing.assert_array_equal(layer.data, mask)
 
 
+@pytest.mark.parametrize(("axes", "time"), [("TYX", 0), ("ZTYX", 1)])
+def test_a_mask_of_a_film_is_split_frame_by_frame(dock, viewer, qtbot, axes, time):
+    shape = {"T": 3, "Z": 6, "Y": 40, "X": 60}
+    mask = np.zeros([shape[letter] for letter in axes], np.uint8)
+    mask[..., 5:15, 5:15] = mask[..., 20:35, 30:50] = 1  # does not move
+    viewer.add_image(np.zeros(mask.shape), axis_labels=list(axes.lower()))
+    layer = viewer.add_labels(mask.copy())
+    qtbot.waitUntil(lambda: dock.split.native.isVisibleTo(dock.native))
+    dock.split.native.click()
+    frames = np.moveaxis(layer.data, time, 0)
+    assert [np.unique(frame).tolist() for frame in frames] == [[0, 1, 2], [0, 3, 4], [0, 5, 6]]
+    assert layer.selected_label == 7
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, mask)
+
+
 def test_two_trainings_never_share_a_file(models_folder):
     models_folder.mkdir()
     first, second = Claim("mine"), Claim("mine")

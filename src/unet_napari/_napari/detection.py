@@ -1,6 +1,6 @@
 """What is painted, told in a line that follows every stroke."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,11 +45,13 @@ class Detection:
         self, rows: Rows, background: Background, chosen: Callable[[], Labels | None]
     ) -> None:
         self._background, self._chosen = background, chosen
+        self._apart: tuple[int, ...] = ()  # axes of the labels that the network does not see along
         self._message = Message("detected", "What was found in the labels.")
         self._split = button(
             "split",
             "Split into cells",
             "Give each connected piece a number of its own, and the brush the next free one.\n"
+            "Time points, and slices for a 2D network, are split one by one.\n"
             "Ctrl+Z takes it back.",
         )
         self.all_painted = button(
@@ -79,7 +81,7 @@ class Detection:
         """
         self._background.run(
             lambda: detect(snapshot.settled(), **rules),
-            lambda painting: self._show(painting, note),
+            lambda painting: self._show(painting, snapshot.axes, note),
             self._complain,
         )
 
@@ -88,7 +90,9 @@ class Detection:
         self._message.say("")
         self._offer(self.lay if unplaced else None)
 
-    def _show(self, painting: Painting, note: str) -> None:
+    def _show(self, painting: Painting, axes: str, note: str) -> None:
+        seen = "ZYX"[-painting.ndim :]
+        self._apart = tuple(i for i, letter in enumerate(axes) if letter not in seen)
         self._message.say("\n".join(filter(None, (painting.describe(), painting.problem, note))))
         if painting.splittable:
             self._offer(self._split)
@@ -109,16 +113,23 @@ class Detection:
     def _split_labels(self) -> None:
         labels = self._chosen()
         if labels is not None:
-            split_labels(labels)
+            split_labels(labels, self._apart)
 
 
-def split_labels(labels: Labels) -> None:
+def split_labels(labels: Labels, apart: Sequence[int] = ()) -> None:
     """Turn a mask into cells: give each piece a number of its own, and the brush a free one.
 
     It can be undone like a stroke, where the layer's type of numbers has room for the cells.
+
+    Parameters
+    ----------
+    labels : napari.layers.Labels
+    apart : sequence of int
+        Axes along which nothing is connected: what touches itself from one frame of a film to the
+        next is a piece in each.
     """
     data, corner = _painted_box(array_of(labels))
-    pieces = split_components(data)
+    pieces = _split(data, apart)
     count = int(pieces.max(initial=0))
     if isinstance(labels.data, np.ndarray) and count < np.iinfo(labels.data.dtype).max:
         changed = np.nonzero(data != pieces)
@@ -126,8 +137,15 @@ def split_labels(labels: Labels) -> None:
         where = tuple(index + start for index, start in zip(changed, corner, strict=True))
         labels.data_setitem(where, values)
     else:
-        labels.data = split_components(np.asarray(labels.data))
+        labels.data = _split(np.asarray(labels.data), apart)
     labels.selected_label = count + 1
+
+
+def _split(data: NDArray[Any], apart: Sequence[int]) -> NDArray[np.uint32]:
+    together = [axis for axis in range(data.ndim) if axis not in apart]
+    order = [*apart, *together]
+    pieces = split_components(data.transpose(order), len(together))
+    return pieces.transpose(np.argsort(order))
 
 
 def _painted_box(data: LazyArray) -> tuple[NDArray[Any], tuple[int, ...]]:

@@ -1,7 +1,9 @@
 """The arrays of layers that are as large as an image."""
 
 import gc
+import mmap
 from collections import namedtuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +32,22 @@ def test_large_empty_arrays_take_no_room_and_leave_no_file_however_the_program_e
     assert not array[63].any()
     array[5, :10, :10] = 7
     assert array[5].sum() == 700
+
+
+def test_a_coarse_level_of_a_large_array_reads_nothing_around_its_pixels(monkeypatch):
+    if not Path("/proc/self/smaps").exists():
+        pytest.skip("only Linux says what of a file is in memory")
+    monkeypatch.setattr(empty_array, "_IN_MEMORY", 1000)
+    array = empty_array.empty_array((8192, 8192), np.uint32)
+    assert not array[::128, ::2048].any()
+    assert 0 < in_memory(array) <= (64 * 4 + 1) * mmap.PAGESIZE
+
+
+def in_memory(array):
+    """Bytes of a mapped array that the process has pages of."""
+    start = array.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
+    text = Path("/proc/self/smaps").read_text().split(f"{start:x}-", 1)[1]
+    return int(text.split("Rss:", 1)[1].split()[0]) * 1024
 
 
 def test_what_is_painted_is_found_without_reading_the_rest(monkeypatch):

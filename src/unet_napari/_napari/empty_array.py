@@ -1,8 +1,10 @@
 """Arrays for layers as large as an image that take room only where something is written."""
 
 import math
+import mmap
 import os
 import shutil
+import sys
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
@@ -56,12 +58,24 @@ def empty_array(shape: Sequence[int], dtype: DTypeLike) -> NDArray[np.generic]:
     ) as file:
         path = Path(file.name)
     pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=tuple(shape))
+    _read_ahead_nothing(pixels)
     array = pixels.view(_Sparse)
     if hasattr(os, "SEEK_DATA"):
         array.file = os.open(path, os.O_RDONLY)
         weakref.finalize(array, os.close, array.file)
     remove_with(array, path)  # its room is given back with the last map of it
     return array
+
+
+def _read_ahead_nothing(array: NDArray[Any]) -> None:
+    """Have the system fetch only those pages of a map that are read.
+
+    A coarse level of a pyramid reads a few pixels of each row; with what lies around them it would
+    be the whole file, gigabytes of zeros.
+    """
+    pages = array.base
+    if sys.platform != "win32" and isinstance(pages, mmap.mmap):
+        pages.madvise(mmap.MADV_RANDOM)
 
 
 def check_room(array: LazyArray, size: int) -> None:

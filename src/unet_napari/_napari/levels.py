@@ -9,7 +9,9 @@ __all__ = ["shown_data"]
 # napari reads the whole plane of a layer without levels: 4 bytes for each pixel, and as much
 # again for its colours. Layers with levels cannot be painted on.
 _LARGEST_PLANE = 1 << 26  # pixels
-_SMALLEST_LEVEL = 2048  # pixels across, about a screen
+# Pixels across. A layer and its thumbnail show the coarsest level before all others, which must not
+# touch many pages of a sparse file.
+_SMALLEST_LEVEL = 256
 
 
 def shown_data(array: LazyArray) -> Any:  # noqa: ANN401  what napari takes as a layer's data

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from unet_napari.annotated import _closed_ring as closed_ring
 from unet_napari.annotated import annotated_mask
+from unet_napari.closed_ring import closed_ring, distance, near_boxes
 from unet_napari.errors import LabelsError
 from unet_napari.images import read_image
 
@@ -188,3 +188,27 @@ def test_beside_one_plane_of_real_nuclei_no_background_is_in_a_cell(axis, shared
     beside = annotated_mask(painted, task="cells") & (painted == 0)
     assert beside.sum() > 500
     assert not labels[beside].any()
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (3, 1)])
+def test_what_is_beside_is_the_same_looked_for_near_the_paint_and_everywhere(sizes):
+    sizes = np.asarray(sizes, float)
+    painted = np.zeros((150, 260), bool)
+    for y, x in ((4, 5), (20, 11), (9, 60), (90, 120), (100, 131), (149, 259), (140, 80)):
+        painted[y : y + 3, x : x + 4] = True
+    grown = distance(painted, sizes) <= 8
+    closed = painted | (distance(~grown, sizes) > 8)
+    expected = distance(closed, sizes) <= 3
+    assert len(near_boxes(painted, 19, sizes)) > 1
+    np.testing.assert_array_equal(closed_ring(painted, 16, 3, sizes), expected)
+
+
+def test_paint_in_opposite_corners_of_a_large_plane_is_two_small_boxes():
+    painted = np.zeros((4000, 5000), bool)
+    painted[10, 10:20] = painted[3990, 4980:4990] = True
+    boxes = near_boxes(painted, 30, np.ones(2))
+    assert [[(part.start, part.stop) for part in box] for box in boxes] == [
+        [(0, 62), (0, 62)],
+        [(3937, 4000), (4929, 5000)],
+    ]
+    assert near_boxes(np.zeros((5, 5), bool), 30, np.ones(2)) == []

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from unet_napari.errors import LabelsError
+from unet_napari.label_blocks import number_ids
 from unet_napari.labels import check_labels, split_components
 
 
@@ -293,3 +294,15 @@ def test_of_sparse_labels_no_more_than_what_is_painted_is_looked_at_whole():
     lazy.array[1500:1510, 900:910] = 1
     assert check_labels(lazy, lazy.shape, task="cells").ids == (1,)
     assert lazy.largest <= 2**22
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int32, np.uint64, np.float64])
+@pytest.mark.parametrize("largest", [9, 2**31])
+def test_ids_are_numbered_in_their_order(dtype, largest):
+    ids = np.array([[0, 7, 9], [9, 7, 7]]).astype(dtype)
+    if dtype in (np.uint64, np.float64):
+        ids[ids == 9] = largest
+    values, numbers = number_ids(ids)
+    np.testing.assert_array_equal(values[numbers], ids)
+    assert values.tolist() == sorted(set(ids.ravel().tolist()))
+    assert number_ids(ids[:0])[1].shape == (0, 3)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from unet_napari.closed_ring import closed_ring, distance, grown_box, near_boxes, within
 from unet_napari.errors import LabelsError
+from unet_napari.label_blocks import number_ids
 from unet_napari.painted_planes import WHOLE, painted_planes
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def _nearby(labels: NDArray[Any], spacing: Sequence[float]) -> NDArray[np.bool_]
     a cell does not fit, nobody forgot to paint one.
     """
     sizes = np.asarray(spacing, float) / min(spacing)
-    counts = np.unique(labels[labels != 0], return_counts=True)[1]
+    counts = np.bincount(number_ids(labels[labels != 0])[1])
     diameter = _diameter(float(np.median(counts)) * sizes.prod(), labels.ndim)
     ring = max(_RING_PIXELS, _RING_SHARE * diameter)
     # Nothing changes farther from the painted pixels than this.
@@ -106,19 +108,42 @@ def _beside(
 ) -> NDArray[np.bool_]:
     """Painted cells and what lies beside them, in the planes in which they were painted."""
     painted = labels != 0
-    planes = painted_planes(labels, sizes) if labels.ndim == 3 else np.where(painted, WHOLE, -2)
+    if labels.ndim < 3:
+        return closed_ring(painted, diameter, ring, sizes)
+    planes = painted_planes(labels, sizes)
     kinds = set(np.unique(planes[painted]).tolist())
     if len(kinds) == 1:
         return _in_painted_planes(painted, max(0, max(kinds)), diameter, ring, sizes)
     near: NDArray[np.bool_] = painted
     if WHOLE in kinds:
-        whole = planes == WHOLE
-        # Off its plane, paint in a plane says nothing, nor do whole cells that are farther away.
-        nearer = _distance(whole, sizes) < _distance(painted & ~whole, sizes)
-        near = near | (_in_painted_planes(whole, 0, diameter, ring, sizes) & nearer)
+        near = near | _nearer_to_whole(painted, planes == WHOLE, diameter, ring, sizes)
     for axis in kinds - {WHOLE}:
         apart = np.where(np.arange(3) == axis, _APART, sizes)
-        near = near | _closed_ring(planes == axis, diameter, ring, apart)
+        near = near | closed_ring(planes == axis, diameter, ring, apart)
+    return near
+
+
+def _nearer_to_whole(
+    painted: NDArray[np.bool_],
+    whole: NDArray[np.bool_],
+    diameter: float,
+    ring: float,
+    sizes: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Find what lies beside whole cells, and not nearer to cells that were painted in planes.
+
+    Off its plane, paint in a plane says nothing, nor do whole cells that are farther away.
+    """
+    near = _in_painted_planes(whole, 0, diameter, ring, sizes)
+    others = painted & ~whole
+    reach = diameter + ring  # what is near lies within
+    for box in near_boxes(others, reach, sizes):
+        doubtful = near[box] & ~painted[box]
+        if doubtful.any():
+            place = within(box, bounding_box(doubtful))
+            outer, inner = grown_box(place, reach, sizes, painted.shape)
+            nearer = distance(whole[outer], sizes) < distance(others[outer], sizes)
+            near[place] &= nearer[inner] | painted[place]
     return near
 
 
@@ -131,17 +156,8 @@ def _in_painted_planes(
 ) -> NDArray[np.bool_]:
     """Leave out planes across an axis in which nothing is painted: they say nothing."""
     others = tuple(axis for axis in range(3) if axis != across)
-    near = _closed_ring(painted, diameter, ring, sizes)
-    return near if painted.ndim < 3 else near & painted.any(axis=others, keepdims=True)
-
-
-def _closed_ring(
-    painted: NDArray[np.bool_], diameter: float, ring: float, sizes: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Add the gaps and the ring to what is painted."""
-    grown = _distance(painted, sizes) <= diameter / 2
-    closed = painted | (_distance(~grown, sizes) > diameter / 2)
-    return np.asarray(_distance(closed, sizes) <= ring)
+    near = closed_ring(painted, diameter, ring, sizes)
+    return near & painted.any(axis=others, keepdims=True)
 
 
 def _diameter(volume: float, ndim: int) -> float:
@@ -161,12 +177,3 @@ def bounding_box(
         extra = 0 if margin is None else int(margin[axis])
         box.append(slice(max(0, int(used[0]) - extra), int(used[-1]) + extra + 1))
     return tuple(box)
-
-
-def _distance(mask: NDArray[np.bool_], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance of each pixel to the mask; infinite where the mask is empty."""
-    if not mask.any():
-        return np.full(mask.shape, np.inf)
-    from scipy import ndimage  # takes half a second, while the window waits
-
-    return np.asarray(ndimage.distance_transform_edt(~mask, sampling=sizes))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images import LazyArray
 
-__all__ = ["Tally", "count_ids", "painted_box", "tally", "whole_numbers"]
+__all__ = ["Tally", "count_ids", "number_ids", "painted_box", "tally", "whole_numbers"]
 
 _COUNTED_ID = 2**20  # ids up to this are counted in a table, others by sorting
 
@@ -136,3 +136,20 @@ def count_ids(ids: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np
     counts = np.bincount(ids.ravel())
     values = np.flatnonzero(counts)
     return values, counts[values]
+
+
+def number_ids(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Give the ids of a block numbers from 0, as ``numpy.unique`` does, but without sorting.
+
+    Returns
+    -------
+    values : ndarray of int
+        The ids that occur, ascending.
+    numbers : ndarray of int, shape of `ids`
+        Which of these each pixel has.
+    """
+    if ids.size == 0 or ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() > _COUNTED_ID:
+        values, numbers = np.unique(ids, return_inverse=True)
+        return values, numbers.reshape(ids.shape)
+    used = np.bincount(ids.ravel()) > 0
+    return np.flatnonzero(used), (np.cumsum(used) - 1)[ids]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unet_napari.label_blocks import number_ids
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -47,7 +49,7 @@ def painted_planes(
     """
     planes = np.full(labels.shape, _NOWHERE, np.int8)
     painted = labels != 0
-    cell = np.unique(labels[painted], return_inverse=True)[1]
+    cell = number_ids(labels[painted])[1]
     pixels = np.bincount(cell)
     single = [_alone(labels, axis, both=True)[painted] for axis in range(3)]
     runs = [np.bincount(cell, _alone(labels, axis)[painted]) for axis in range(3)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from unet_napari.label_blocks import number_ids
 from unet_napari.training.sample import Region, Sample
 from unet_napari.training.split import LEAST
 
@@ -124,8 +125,8 @@ def _members(
     sample: Sample, edges: Sequence[Sequence[int]]
 ) -> tuple[NDArray[np.integer], _Members]:
     """Give the annotated cells numbers, and each box those whose middle lies in it."""
-    ids, flat = np.unique(sample.labels * sample.annotated, return_inverse=True)
-    numbers: NDArray[np.integer] = flat.reshape(sample.labels.shape) + (0 if ids[0] == 0 else 1)
+    ids, numbers = number_ids(sample.labels * sample.annotated)
+    numbers += 0 if ids[0] == 0 else 1
     members: _Members = {}
     for number, place in enumerate(ndimage.find_objects(numbers), start=1):
         position = tuple(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from unet_napari.label_blocks import number_ids
 from unet_napari.training.sample import Region, Sample, focus
 
 if TYPE_CHECKING:
@@ -132,9 +133,8 @@ def _items(samples: Sequence[Sample], task: str, kind: int | None) -> _Items:
 
 def _cells(sample: Sample) -> _Items:
     """Return the boxes of the annotated cells, in pixels of the frame."""
-    ids, inverse = np.unique(sample.labels * sample.annotated, return_inverse=True)
-    numbers = inverse.reshape(sample.labels.shape) + (0 if ids[0] == 0 else 1)
-    boxes = [box for box in ndimage.find_objects(numbers) if box is not None]
+    ids, numbers = number_ids(sample.labels * sample.annotated)
+    boxes = ndimage.find_objects(numbers + (0 if ids[0] == 0 else 1))
     origin = np.asarray(sample.origin)[:, None]
     start = np.array([[part.start for part in box] for box in boxes], int)
     stop = np.array([[part.stop for part in box] for box in boxes], int)

@@ -35,6 +35,15 @@ def test_a_wrong_number_of_channels_is_told_for_both():
         assert words in problem
 
 
+def test_a_model_of_one_channel_asks_for_a_channel():
+    picture = image("YXC", (20, 30, 3))
+    assert "Choose a Channel (under Data)" in misfit(picture, model())
+    assert misfit(picture.select(C=2), model()) == ""
+    assert describe(picture.select(C=2), model()) == "YXC, 20 x 30, 2D model, channel 2"
+    assert "Leave Channel empty" in misfit(picture.select(C=2), model(channels=3))
+    assert "a Channel" not in misfit(picture, model(channels=2))
+
+
 def test_a_3d_model_needs_a_stack():
     assert "needs a stack" in misfit(image("TYX", (5, 20, 30)), model(ndim=3))
 

@@ -147,7 +147,7 @@ def test_of_a_lazy_stack_only_the_slice_is_read(dock, viewer, client, qtbot, mon
     stack = dask.array.from_array(source, chunks=(1, 60, 70), asarray=False)
     # The statistics of the whole are measured from a bounded sample of it.
     monkeypatch.setattr(
-        "unet_napari.images.Normalisation.measure", lambda *_: Statistics((0.0,), (1.0,))
+        "unet_napari.images.Normalisation.measure", lambda *_, **__: Statistics((0.0,), (1.0,))
     )
     viewer.add_image(stack, name="stack", contrast_limits=(0, 50))
     viewer.dims.set_point(0, 6)
@@ -303,6 +303,47 @@ def test_an_image_that_does_not_suit_the_model_is_refused_by_name(
     assert not dock.run.enabled
     for word in ("'other'", *words):
         assert word in dock.status.value
+
+
+@pytest.mark.parametrize(("axes", "channels"), [("CZYX", 3), ("ZYXC", 4)])
+def test_one_channel_is_segmented_alone(dock, viewer, client, qtbot, axes, channels):
+    pixels = np.zeros((channels, 2, 60, 80), np.uint8)
+    pixels += np.arange(80, dtype=np.uint8)
+    pixels += 10 * np.arange(channels, dtype=np.uint8)[:, None, None, None]
+    image = np.moveaxis(pixels, 0, axes.index("C"))
+    names = list(axes.lower().removesuffix("c"))
+    viewer.add_image(image, name="cells", rgb=axes[-1] == "C", axis_labels=names)
+    assert "Choose a Channel (under Data)" in dock.status.value
+    dock.channel.value = "2"
+    assert "channel 2" in dock.found.value
+    dock.measure.value = True
+    labels = np.zeros((2, 60, 80), np.uint32)
+    labels[1, 10:20, 30:40] = 1
+    assert run(dock, client, qtbot, labels, objects=1).image.fixed == {"C": 2}
+    layer = viewer.layers["cells · nuclei · channel 2"]
+    assert layer.data.max() == 1
+    dock.scope.value = "slice"
+    viewer.dims.set_point(axes.index("Z"), 1)
+    job = start(dock, client, qtbot)
+    assert job.image.fixed == {"C": 2}
+    ((low,), (high,)) = job.statistics["low"], job.statistics["high"]
+    assert 20 <= low < high <= 99
+    client.say(Output(labels[1]))
+    client.say(JobFinished({"objects": None}))
+    qtbot.waitUntil(lambda: "mean" in layer.features)
+    assert layer.features["mean"].tolist() == pytest.approx([34.5 + 20])
+    dock.channel.value = "0"
+    dock.scope.value = "whole"
+    run(dock, client, qtbot, labels, objects=1)
+    assert "cells · nuclei · channel 0" in viewer.layers
+
+
+@pytest.mark.parametrize("channel", ["3", "-1"])
+def test_a_channel_that_there_is_not_is_refused_by_its_fields_name(dock, viewer, channel):
+    viewer.add_image(np.zeros((20, 30, 3), np.uint8), name="cells", rgb=True)
+    dock.channel.value = channel
+    assert not dock.run.enabled
+    assert f"Channel (under Data) is {channel}, but 'cells' has 3 channels" in dock.status.value
 
 
 def test_a_different_pixel_size_is_told_with_the_factor(dock, viewer, library):

@@ -13,10 +13,16 @@ __all__ = ["describe", "micrometres", "misfit", "size_factor"]
 def misfit(image: Image, info: ModelInfo) -> str:
     """Return why a model cannot segment an image, naming both; "" if it can."""
     if image.channels != info.channels:
+        takes = f"'{info.name}' takes images of {_channels(info.channels)}, but"
+        if "C" in image.fixed:
+            return (
+                f"{takes} channel {image.fixed['C']} of '{image.name}' alone is chosen. Leave "
+                "Channel empty (under Data), or choose another model."
+            )
+        one = "a Channel (under Data), or " if info.channels == 1 else ""
         return (
-            f"'{info.name}' takes images of {_channels(info.channels)}, but '{image.name}' has "
-            f"{_channels(image.channels)}. Choose another model or image, or take the channels "
-            "apart: right-click the layer, Split RGB or Split Stack."
+            f"{takes} '{image.name}' has {_channels(image.channels)}. Choose {one}another model or "
+            "image."
         )
     if info.ndim > image.ndim:
         return (
@@ -29,6 +35,8 @@ def misfit(image: Image, info: ModelInfo) -> str:
 def describe(image: Image, info: ModelInfo) -> str:
     """Say what is going to happen: axes, slices, and pixel sizes that differ."""
     parts = [f"{image.axes}, {describe_shape(image.shape)}", f"{info.ndim}D model"]
+    if "C" in image.fixed:
+        parts.append(f"channel {image.fixed['C']}")
     if image.frames > 1:
         parts.append(f"{image.frames} time points")
     if info.ndim < image.ndim:

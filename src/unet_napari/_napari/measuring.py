@@ -81,7 +81,8 @@ def measure_part(
 
     def work() -> Table:
         pixels = np.asarray(image.data[where.indexer(image.axes)])
-        table: dict[str, Sequence[float]] = dict(measure(Image(pixels, axes, sizes), cut))
+        seen = Image(pixels, axes, sizes, fixed=image.fixed)
+        table: dict[str, Sequence[float]] = dict(measure(seen, cut))
         for letter, part in region.items():
             name = f"centre_{letter.lower()}"
             if name in table:  # in the part; here in the image

@@ -32,5 +32,6 @@ def open_segment(beside: EngineDock, image: Image, model: str, axes: str) -> Seg
     if isinstance(holder, QWidget):
         holder.show()
         holder.raise_()
+    dock.settings.channel.field.value = ""  # a model is trained on all channels
     dock.image.value, dock.settings.axes.value, dock.model.value = image, axes, model
     return dock

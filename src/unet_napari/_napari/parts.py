@@ -102,7 +102,7 @@ def cut_out(image: Image, place: Place) -> Image:
     pixels = np.asarray(image.data[place.indexer(image.axes)])
     kept = "".join(letter for letter in image.axes if letter not in place.index)
     size = {letter: image.pixel_size[letter] for letter in image.pixel_size if letter in kept}
-    return Image(pixels, kept, size, image.name)
+    return Image(pixels, kept, size, image.name, fixed=image.fixed)
 
 
 def time_in_place(values: NDArray[Any], axes: str) -> NDArray[Any]:

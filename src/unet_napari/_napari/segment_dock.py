@@ -25,6 +25,7 @@ from unet_napari._napari.segment_settings import SegmentSettings
 from unet_napari._napari.status_line import duration_warning, segmentation_line
 from unet_napari.engine import DiameterJob, JobWarning, Output
 from unet_napari.errors import UnetNapariError
+from unet_napari.images import Image as ImageData
 from unet_napari.inference.progress import PlanSummary, Progress
 
 __all__ = ["SegmentDock"]
@@ -55,9 +56,10 @@ class SegmentDock(EngineDock):
         self._add_shown_fields()
         self._add_folded_fields()
         self.finish()
-        for field in (self.image, self.model, self.settings.axes):
+        seen = (self.image, self.settings.axes, self.settings.channel.field)
+        for field in (*seen, self.model):
             field.changed.connect(self.refresh_run)
-        for field in (self.image, self.settings.axes):
+        for field in seen:
             field.changed.connect(self._suit_model)
         self.image.changed.connect(self.pixel_size.follow)
         self.browse.changed.connect(self._browse)
@@ -120,7 +122,7 @@ class SegmentDock(EngineDock):
             return f"To segment, choose {' and '.join(wanted)}."
         try:
             info = self.model.need_info()
-            image = image_of(self.image.value, self.settings.axes.value)
+            image = self._wanted_image()
         except UnetNapariError as error:
             self.found.say("")
             return str(error)
@@ -128,6 +130,10 @@ class SegmentDock(EngineDock):
         problem = misfit(image, info)
         self.found.say("" if problem else describe(image, info))
         return problem
+
+    def _wanted_image(self) -> ImageData:
+        """Return the image of the layer, or the channel of it that is wanted."""
+        return self.settings.channel.of(image_of(self.image.value, self.settings.axes.value))
 
     def list_models(self) -> None:
         """List the models again, and choose a new one unless the user has chosen."""
@@ -138,8 +144,7 @@ class SegmentDock(EngineDock):
     def _suggest_model(self) -> None:
         """Choose the newest model that fits the image, unless the user has chosen."""
         try:
-            layer, axes = self.image.value, self.settings.axes.value
-            image = None if layer is None else image_of(layer, axes)
+            image = None if self.image.value is None else self._wanted_image()
         except UnetNapariError:  # `missing` complains about it
             image = None
         self.model.suggest(lambda info: image is None or not misfit(image, info))
@@ -168,13 +173,13 @@ class SegmentDock(EngineDock):
         """Segment what is asked for."""
         layer, info = self.image.value, self.model.need_info()
         read_facts(layer)  # known already, but to a script that chooses and clicks at once
-        image = image_of(layer, self.settings.axes.value)
+        image = self._wanted_image()
         order = Order(
             layer,
             image,
             wanted_place(self.viewer, layer, image.axes, self.scope.value),
             info,
-            self.model.need_purpose(),
+            self.settings.channel.results(self.model.need_purpose()),
             self.settings.output if self.scope.value == "whole" else None,
             self.settings.zoom(image, info),
         )
@@ -197,7 +202,7 @@ class SegmentDock(EngineDock):
 
     def _begin_estimate(self) -> None:
         info, model = self.model.need_info(), str(self.model.value)
-        image = image_of(self.image.value, self.settings.axes.value)
+        image = self._wanted_image()
         self.settings.diameter.value = None
         config = self.settings.config(info, slicewise=info.ndim < image.ndim)
         request = lambda: DiameterJob(self.job.share(image), model, config)  # noqa: E731
@@ -208,8 +213,8 @@ class SegmentDock(EngineDock):
         self._start_beside("The cells can be measured", self._begin_measure)
 
     def _begin_measure(self) -> None:
-        image = image_of(self.image.value, self.settings.axes.value)
-        purpose = self.model.need_purpose()
+        image = self._wanted_image()
+        purpose = self.settings.channel.results(self.model.need_purpose())
         layer = self._measured = measurable(self.viewer, self.image.value, image.axes, purpose)
         self.in_background(lambda: measure_job(self.job, image, layer), self.job.start)
 

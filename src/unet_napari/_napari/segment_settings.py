@@ -6,6 +6,7 @@ from typing import Any
 from magicgui.widgets import CheckBox, FloatSpinBox, Label, SpinBox
 from napari.components import ViewerModel
 
+from unet_napari._napari.channel import ChannelField
 from unet_napari._napari.diameter import DiameterField
 from unet_napari._napari.fields import button, choice, optional, sizes_of, value_of
 from unet_napari._napari.fit import size_factor
@@ -50,6 +51,7 @@ class SegmentSettings:
             "labels back. Needed where cells are much larger or smaller than in training.",
         )
         rows.add(self.axes)
+        self.channel = ChannelField(rows)
         rows.add_wide(self.rescale)
 
     def _add_thresholds(self, rows: Rows) -> None:

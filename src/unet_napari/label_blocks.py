@@ -138,18 +138,18 @@ def count_ids(ids: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np
     return values, counts[values]
 
 
-def number_ids(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def number_ids(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """Give the ids of a block numbers from 0, as ``numpy.unique`` does, but without sorting.
 
     Returns
     -------
     values : ndarray of int
         The ids that occur, ascending.
-    numbers : ndarray of int, shape of `ids`
+    numbers : ndarray of int32, shape of `ids`
         Which of these each pixel has.
     """
     if ids.size == 0 or ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() > _COUNTED_ID:
         values, numbers = np.unique(ids, return_inverse=True)
-        return values, numbers.reshape(ids.shape)
+        return values, numbers.reshape(ids.shape).astype(np.int32)
     used = np.bincount(ids.ravel()) > 0
-    return np.flatnonzero(used), (np.cumsum(used) - 1)[ids]
+    return np.flatnonzero(used), (np.cumsum(used, dtype=np.int32) - 1)[ids]

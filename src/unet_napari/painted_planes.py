@@ -90,7 +90,7 @@ def _across(thickness: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArr
 
 
 def _cut(
-    painted: NDArray[np.bool_], cell: NDArray[np.intp], across: NDArray[np.int64]
+    painted: NDArray[np.bool_], cell: NDArray[np.int32], across: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Return which cells reach an end of the array along the axis across their plane."""
     cut = np.zeros(len(across), bool)

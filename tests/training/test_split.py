@@ -59,6 +59,16 @@ def test_no_cell_is_validated_in_part(make_sample):
         assert (held.annotated & (held.labels == cell)).sum() == (labels == cell).sum()
 
 
+def test_high_numbers_of_cells_are_as_good_as_low_ones(make_sample):
+    labels = grid_of_cells((100, 160))
+    low, high = split([make_sample(labels)]), split([make_sample(labels * 2**21)])
+    for few, many in zip(
+        low.training + low.validation, high.training + high.validation, strict=True
+    ):
+        np.testing.assert_array_equal(few.annotated, many.annotated)
+        np.testing.assert_array_equal(few.labels * 2**21, many.labels)
+
+
 def test_the_gap_is_not_annotated_in_training(make_sample):
     samples = [make_sample(np.kron([[1, 2]] * 4, np.ones((64, 128), int)))]
     result = split(samples, task="semantic")

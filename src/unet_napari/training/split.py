@@ -28,6 +28,7 @@ _GROUPS = 4  # from so many images on, whole images are held out
 LEAST = {"cells": 5, "semantic": 100}  # whole cells, or pixels of each class, on either side
 _GAP = 16.0  # pixels of the finest axis between training and validation labels
 _PIXELS = 20_000  # pixels of a class that decide where to cut
+_LISTED = 2**20  # ids up to this are looked for as they are, others by number
 _DRAWS = 64  # random choices of whole images that are compared
 
 
@@ -133,8 +134,11 @@ def _items(samples: Sequence[Sample], task: str, kind: int | None) -> _Items:
 
 def _cells(sample: Sample) -> _Items:
     """Return the boxes of the annotated cells, in pixels of the frame."""
-    ids, numbers = number_ids(sample.labels * sample.annotated)
-    boxes = ndimage.find_objects(numbers + (0 if ids[0] == 0 else 1))
+    cells = sample.labels * sample.annotated
+    if cells.max() > _LISTED:  # as many boxes are made as the highest number says
+        ids, numbers = number_ids(cells)
+        cells = numbers + np.int32(ids[0] != 0)
+    boxes = [box for box in ndimage.find_objects(cells) if box is not None]
     origin = np.asarray(sample.origin)[:, None]
     start = np.array([[part.start for part in box] for box in boxes], int)
     stop = np.array([[part.stop for part in box] for box in boxes], int)

@@ -1,6 +1,7 @@
 """What a person sees: nothing clipped, few controls, a tooltip on each."""
 
 import pytest
+from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -100,6 +101,24 @@ def test_without_unfolding_everything_fits_into_the_height(dock):
 def test_texts_that_wrap_get_the_height_they_need(dock):
     for label in shown(dock, QLabel):
         assert label.height() >= label.heightForWidth(label.width()) - 1, label.text()
+
+
+def test_several_texts_that_wrap_get_the_height_they_need_and_no_more(dock, qtbot):
+    above = dock.detected if isinstance(dock, TrainDock) else dock.found
+    labels = [message.native for message in (above, dock.status, dock.warning)]
+    for lines in (4, 1, 3):
+        for message in (above, dock.status, dock.warning):
+            message.say("Words that take up a line or so. " * (lines + (message is above)))
+            qtbot.wait(20)
+        ends = [label.mapTo(dock.native, label.rect().bottomLeft()).y() for label in labels]
+        starts = [
+            field.native.mapTo(dock.native, QPoint()).y() for field in (dock.run, dock.warning)
+        ]
+        assert ends[0] < starts[0]
+        assert ends[1] < starts[1]
+        assert [label.height() for label in labels] == pytest.approx(
+            [label.heightForWidth(label.width()) for label in labels], abs=1
+        )
 
 
 def test_captions_are_shown_in_full(dock):

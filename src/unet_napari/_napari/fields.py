@@ -56,9 +56,9 @@ class Message(Label):
         label.setWordWrap(True)
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         label.hide()
-        self._follower = _ThemeFollower(self._colour)
+        self._follower = _Follower(self._colour, self._fit)
+        self._fit()
         label.installEventFilter(self._follower)
 
     def say(self, text: str, *, error: bool = False, warning: bool = False) -> None:
@@ -67,11 +67,18 @@ class Message(Label):
         self._colour()
         self.value = text
         self.native.setVisible(bool(text))
+        self._fit()
 
     @property
     def is_error(self) -> bool:
         """Whether an error is shown."""
         return self._level == "error" and bool(self.value)
+
+    def _fit(self) -> None:
+        """Take the height that the text needs: Qt's forms share it out among several badly."""
+        label: QLabel = self.native
+        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        label.setFixedHeight(max(0, label.heightForWidth(label.width())))
 
     def _colour(self) -> None:
         label: QLabel = self.native
@@ -83,16 +90,22 @@ class Message(Label):
             label.setStyleSheet(style)
 
 
-class _ThemeFollower(QObject):
-    """Calls back when the theme, and with it the background, may have changed."""
+_FITTED = (QEvent.Type.Resize, QEvent.Type.FontChange, QEvent.Type.Show)
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+
+class _Follower(QObject):
+    """Calls back when the theme, and with it background and font, or the width has changed."""
+
+    def __init__(self, restyled: Callable[[], None], resized: Callable[[], None]) -> None:
         super().__init__()
-        self._changed = changed
+        self._restyled, self._resized = restyled, resized
 
     def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         if event is not None and event.type() == QEvent.Type.StyleChange:
-            self._changed()
+            self._restyled()
+            self._resized()
+        elif event is not None and event.type() in _FITTED:
+            self._resized()
         return False
 
 

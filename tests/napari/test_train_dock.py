@@ -313,6 +313,18 @@ def test_removing_the_image_during_a_run_does_no_harm(running, viewer, client, q
     assert not running.run.enabled
 
 
+def test_a_long_training_says_so_before_it_starts(dock):
+    assert not dock.duration.native.isVisibleTo(dock.native)
+    dock.effort.value = "long"
+    assert dock.duration.native.isVisibleTo(dock.native)
+    assert dock.duration.value.startswith("This takes 20 min. Stop at any time")
+    dock.minutes.value = "90"
+    assert dock.duration.value.startswith("This takes 1 h 30 min.")
+    for short in ("10", "many"):
+        dock.minutes.value = short
+        assert not dock.duration.native.isVisibleTo(dock.native)
+
+
 def test_a_mask_is_split_into_cells_with_one_click(dock, viewer, qtbot):
     mask = np.zeros((40, 60), bool)
     mask[5:15, 5:15] = mask[20:35, 30:50] = True

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unet_napari.defaults import LONG_RUN
 from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.model_info import is_temporary
 from unet_napari.training.events import Started, Step, Validated
@@ -14,10 +15,10 @@ __all__ = [
     "duration_warning",
     "segmentation_line",
     "time_left",
+    "training_duration",
     "training_result",
 ]
 
-_LONG = 600  # seconds; what takes longer is said before
 _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 
 
@@ -56,6 +57,13 @@ class StatusLine:
         if self._started is not None:
             parts.append(_DEVICES.get(self._started.device, self._started.device))
         return " · ".join(part for part in parts if part)
+
+
+def training_duration(seconds: float) -> str:
+    """Say how long a training is going to take; "" if it is short."""
+    if seconds <= LONG_RUN:
+        return ""
+    return f"This takes {human_time(seconds)}. Stop at any time: the best model so far is kept."
 
 
 def training_result(result: Mapping[str, Any], wanted: str) -> str:
@@ -105,7 +113,7 @@ def segmentation_line(progress: Progress, plan: PlanSummary | None) -> str:
 
 def duration_warning(plan: PlanSummary, *, resumable: bool) -> str:
     """Say how long a segmentation takes, and whether a stopped one goes on; "" if it is short."""
-    if plan.seconds is None or plan.seconds < _LONG:
+    if plan.seconds is None or plan.seconds <= LONG_RUN:
         return ""
     going_on = (
         "If it is stopped, start it again: it goes on where it was."

@@ -13,7 +13,7 @@ from unet_napari._napari.chosen import Chosen
 from unet_napari._napari.close_guard import CloseGuard
 from unet_napari._napari.detection import Detection
 from unet_napari._napari.engine_dock import EngineDock
-from unet_napari._napari.fields import button, optional
+from unet_napari._napari.fields import Message, button, optional
 from unet_napari._napari.file_facts import read_facts
 from unet_napari._napari.job import Job
 from unet_napari._napari.layer_combo import LayerCombo
@@ -25,7 +25,7 @@ from unet_napari._napari.picture_window import show_picture
 from unet_napari._napari.pixel_size import PixelSizeOffer
 from unet_napari._napari.plot import TrainingPlot
 from unet_napari._napari.preview import LivePreview
-from unet_napari._napari.status_line import StatusLine, training_result
+from unet_napari._napari.status_line import StatusLine, training_duration, training_result
 from unet_napari._napari.train_fields import (
     effort_choice,
     image_choice,
@@ -35,6 +35,7 @@ from unet_napari._napari.train_fields import (
 from unet_napari._napari.train_request import Claim, model_path, train_job
 from unet_napari._napari.train_settings import TrainSettings
 from unet_napari.engine import AugmentationJob, JobWarning, Preview, TrainJob
+from unet_napari.errors import UnetNapariError
 from unet_napari.training.events import Started, Step, Validated
 
 __all__ = ["TrainDock"]
@@ -53,6 +54,7 @@ class TrainDock(EngineDock):
 
     task: ComboBox
     effort: ComboBox
+    duration: Message
     new: PushButton
     segment: PushButton
     model_name: LineEdit
@@ -82,6 +84,8 @@ class TrainDock(EngineDock):
         )
         for field in (self.image, self.labels, self.settings.axes, self.model_name):
             field.changed.connect(self.refresh_run)
+        self.effort.changed.connect(self._tell_duration)
+        self.settings.minutes.changed.connect(self._tell_duration)
         self.new.changed.connect(lambda: self.painted.add(self.status))
         self.segment.changed.connect(self._open_segment)
         self.settings.show_augmentation.changed.connect(self._show_augmentation)
@@ -104,6 +108,7 @@ class TrainDock(EngineDock):
         self.detection = Detection(rows, self.background, lambda: self.labels.value)
         self.file_offer = PixelSizeOffer(rows, self.viewer, self.background, self._learn_of_file)
         rows.add(effort_choice())
+        rows.add_wide(Message("duration", "How long a training takes that takes long."))
         tooltip = "Train on the labels as they are now."
         self.add_run(rows, "Train", tooltip, page="docks.md#training")
         self.plot = TrainingPlot()
@@ -163,6 +168,13 @@ class TrainDock(EngineDock):
         if wanted:
             return f"To train, choose {' and '.join(wanted)}."
         return self.painted.problem()
+
+    def _tell_duration(self) -> None:
+        """Say before it begins that a training takes long."""
+        try:
+            self.duration.say(training_duration(self.settings.seconds(self.effort.value)))
+        except UnetNapariError:  # Train complains about it
+            self.duration.say("")
 
     def _learn_of_file(self) -> None:
         """Go by what is known of the image's file: other axes may ask for other labels."""

@@ -149,6 +149,17 @@ class TrainSettings:
         rows.add(self.device)
         rows.add(self.seed)
 
+    def seconds(self, effort: str) -> float:
+        """Return how long a training takes.
+
+        Raises
+        ------
+        SettingsError
+            If Minutes is no number.
+        """
+        minutes = value_of(self.minutes, float)
+        return EFFORTS[effort] if minutes is None else 60 * minutes
+
     def values(self, *, task: str, effort: str) -> dict[str, Any]:
         """Return the fields of a `TrainConfig`, all but the number of axes.
 
@@ -157,10 +168,9 @@ class TrainSettings:
         SettingsError
             If a field does not hold what it should.
         """
-        minutes = value_of(self.minutes, float)
         return {
             "task": task,
-            "seconds": EFFORTS[effort] if minutes is None else 60 * minutes,
+            "seconds": self.seconds(effort),
             "network": self.network.value,
             "patch": sizes_of(self.patch),
             "batch": value_of(self.batch, int),

@@ -14,6 +14,7 @@ from unet_napari.training.verdict import judgement, what_is_missing
         (0.09, "cells", 40, True, "most cells are not found: train longer, or paint more"),
         (0.45, "cells", 40, False, "about half of the cells are right"),
         (0.75, "cells", 7, True, "most cells are right (only 7 cells judge it)"),
+        (0.8, "cells", 40, True, "most cells are right"),
         (1.0, "cells", 40, True, "nearly all cells are right"),
         (0.9, "semantic", 0, True, "nearly all of the area is right"),
     ],

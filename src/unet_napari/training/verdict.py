@@ -15,12 +15,12 @@ from unet_napari.training.split import LEAST, Split
 __all__ = ["judgement", "what_is_missing"]
 
 _LEARNING = 0.3  # a score below which nothing can be told before the end
-_FEW_CELLS = 10  # one cell moves the score of fewer by a tenth
+_FEW_CELLS = 20  # one cell moves the score of fewer by a twentieth
 # Below this score, what it says of cells, what it says of classes.
 _WORDS = (
     (0.3, "most cells are not found: train longer, or paint more", "most of the area is wrong"),
-    (0.6, "about half of the cells are right", "about half of the area is right"),
-    (0.8, "most cells are right", "most of the area is right"),
+    (0.65, "about half of the cells are right", "about half of the area is right"),
+    (0.9, "most cells are right", "most of the area is right"),
     (math.inf, "nearly all cells are right", "nearly all of the area is right"),
 )
 

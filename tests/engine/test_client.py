@@ -301,26 +301,31 @@ def test_a_forgotten_client_takes_its_process_along(jobs):
 
 
 PROGRAM = """
-    import sys, time
+    import sys, threading, time
     import engine_test_jobs
     from unet_napari.engine import EngineClient
 
+    def begun(event):
+        print(client.pid, flush=True)
+        at_work.set()
+
+    at_work = threading.Event()
     client = EngineClient(jobs="engine_test_jobs")
-    client.submit(engine_test_jobs.Sleep(600), lambda event: print(client.pid, flush=True))
+    client.submit(engine_test_jobs.Sleep(600), begun)
     print(*client.folder.folders, flush=True)
     {ending}
 """
 
 
 @posix
-@pytest.mark.parametrize("ending", ["time.sleep(600)", "time.sleep(1)"], ids=["killed", "ended"])
+@pytest.mark.parametrize("ending", ["time.sleep(600)", "at_work.wait(60)"], ids=["killed", "ended"])
 def test_the_engine_ends_with_the_program_that_started_it(jobs, ending):
     program = textwrap.dedent(PROGRAM).format(ending=ending)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as p:
         folders = p.stdout.readline().split()
         pid = int(p.stdout.readline())
         assert is_running(pid)
-        if "600" in ending:
+        if ending.startswith("time"):
             p.kill()
         p.wait(WAIT)
     wait_until(lambda: not is_running(pid))

@@ -121,6 +121,15 @@ def test_several_texts_that_wrap_get_the_height_they_need_and_no_more(dock, qtbo
         )
 
 
+def test_a_short_text_after_a_long_one_takes_the_height_of_a_short_one(dock, qtbot):
+    heights = []
+    for text in ("Done.", "Words that take up several lines. " * 6, "Done."):
+        dock.status.say(text)
+        qtbot.wait(20)
+        heights.append(dock.status.native.height())
+    assert heights[0] == heights[2] < heights[1]
+
+
 def test_captions_are_shown_in_full(dock):
     for fold in folds(dock):
         fold.headline.setChecked(True)

@@ -78,6 +78,7 @@ class Message(Label):
         """Take the height that the text needs: Qt's forms share it out among several badly."""
         label: QLabel = self.native
         label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        label.setMinimumHeight(0)  # a longer text before must not leave its height behind
         label.setFixedHeight(max(0, label.heightForWidth(label.width())))
 
     def _colour(self) -> None:

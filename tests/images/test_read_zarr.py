@@ -395,3 +395,26 @@ def test_a_chunk_that_announces_gigabytes_is_refused_before_room_is_made(
     chunk.write_bytes(data)
     with pytest.raises(ImageError, match=r"announces [0-9]+ bytes, and is damaged"):
         read_image(path).read()
+
+
+def test_a_chunk_that_says_it_is_longer_than_it_is_never_reaches_the_decoder(tmp_path):
+    """Blosc would read beyond the end of it, which ended the process."""
+    path = tmp_path / "array.zarr"
+    zarr.create_array(str(path), data=STACK[0], chunks=(5, 20, 30), compressors=BloscCodec())
+    chunk = path / "c/0/0/0"
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    with pytest.raises(ImageError, match="is shorter than it says, and is damaged"):
+        read_image(path).read()
+
+
+def test_an_empty_chunk_in_a_shard_is_no_damage(tmp_path):
+    path = tmp_path / "array.zarr"
+    data = np.zeros((40, 40), np.uint16)
+    data[20:, 20:] = np.arange(400).reshape(20, 20)
+    zarr.create_array(
+        str(path), data=data, chunks=(20, 20), shards=(40, 40), compressors=BloscCodec()
+    )
+    image = read_image(path)
+    part = slice(22, 36), slice(25, 31)
+    np.testing.assert_array_equal(image.read(part)[0], data[part])
+    np.testing.assert_array_equal(image.read()[0], data)

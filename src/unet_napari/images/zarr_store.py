@@ -14,11 +14,12 @@ from zarr.storage import LocalStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CheckedStore", "announced_size"]
+__all__ = ["CheckedStore", "announced_size", "compressed_size"]
 
 # Filters may make a chunk a little larger before it is compressed.
 _LARGER, _HARMLESS = 4, 2**22
 _ZSTD = b"\x28\xb5\x2f\xfd"
+_NO_CHUNK = b"\xff" * 8  # in the index of a shard, where its first chunk is empty
 
 
 class CheckedStore(LocalStore):
@@ -41,10 +42,23 @@ class CheckedStore(LocalStore):
         """Read a file of the array, or a part of it."""
         value = await super().get(key, *arguments, **options)
         if value is not None and self.most and not key.endswith(("zarr.json", ".zarray")):
-            size = announced_size(value[:18].to_bytes(), self._codecs)
-            if size > _LARGER * self.most + _HARMLESS:
-                raise ValueError(f"its chunk {key} announces {size} bytes, and is damaged")
+            self._check(key, value[:18].to_bytes(), len(value))
         return value
+
+    def _check(self, key: str, start: bytes, length: int) -> None:
+        if start[:8] == _NO_CHUNK:
+            return
+        size = announced_size(start, self._codecs)
+        if size > _LARGER * self.most + _HARMLESS:
+            raise ValueError(f"its chunk {key} announces {size} bytes, and is damaged")
+        # Blosc reads as many bytes as the header says, also beyond the end: the process may die.
+        if "blosc" in self._codecs and compressed_size(start) > length:
+            raise ValueError(f"its chunk {key} is shorter than it says, and is damaged")
+
+
+def compressed_size(start: bytes) -> int:
+    """Return how long a chunk of Blosc says that it is itself, from its first 16 bytes."""
+    return int(struct.unpack_from("<I", start, 12)[0]) if len(start) >= 16 else 0
 
 
 def announced_size(start: bytes, codecs: str) -> int:

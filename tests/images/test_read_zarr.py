@@ -350,6 +350,15 @@ def test_axes_that_do_not_fit_the_array(ome_zarr):
         read_image(ome_zarr(axes=CZYX[1:], scale=(1, 1, 1)))
 
 
+def test_a_size_that_no_disk_holds_is_damage(tmp_path):
+    path = tmp_path / "array.zarr"
+    zarr.create_array(str(path), data=STACK[0], chunks=(1, 20, 30), zarr_format=2)
+    header = json.loads((path / ".zarray").read_text())
+    (path / ".zarray").write_text(json.dumps(header | {"shape": [10**30, 20, 30]}))
+    with pytest.raises(ImageError, match=r"array\.zarr says that its size is .* are damaged"):
+        read_image(path)
+
+
 def test_chunks_too_large_to_decode(tmp_path):
     path = tmp_path / "array.zarr"
     zarr.create_array(str(path), shape=(100, 2**20, 2**20), chunks=(1, 2**16, 2**16), dtype="u1")

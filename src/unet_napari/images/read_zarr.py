@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.images.axes import describe_shape
 from unet_napari.images.units import micrometres
 from unet_napari.images.zarr_axes import letters_of
 
@@ -25,6 +26,8 @@ __all__ = ["is_zarr", "open_zarr"]
 
 # A chunk is decoded as a whole.
 _LARGEST_CHUNK = 2**30
+# What the integers of NumPy hold; with more, zarr looks for chunks without end.
+_LARGEST_INDEX = 2**63 - 1
 _CODECS = ("filters", "compressor", "codecs")
 _BIOFORMATS = "bioformats2raw.layout"
 # Levels of a pyramid lie in its group, or one group further down.
@@ -97,6 +100,11 @@ def _array(path: Path, node: dict[str, Any]) -> LazyArray:
         array = zarr.open_array(store, mode="r")
     except Exception as error:
         raise ImageError(f"{path} is not a zarr array that can be read: {error}") from error
+    if math.prod(array.shape) * array.dtype.itemsize > _LARGEST_INDEX:
+        raise ImageError(
+            f"{path} says that its size is {describe_shape(array.shape)} pixels, more than any "
+            "disk holds: its metadata are damaged"
+        )
     if math.prod(array.chunks) * array.dtype.itemsize > _LARGEST_CHUNK:
         raise ImageError(f"{path} has chunks of more than 1 GiB; store it in smaller chunks")
     store.most = math.prod(array.shards or array.chunks) * array.dtype.itemsize

@@ -17,6 +17,7 @@ TORCH_FREE = [
     "unet_napari.engine.arrays",
     "unet_napari.engine.client",
     "unet_napari.engine.context",
+    "unet_napari.engine.measure_labels",
     "unet_napari.engine.process",
     "unet_napari.engine.protocol",
     "unet_napari.engine.requests",

@@ -6,7 +6,7 @@ import pytest
 from unet_napari._napari.segment_dock import SegmentDock
 from unet_napari.engine import JobFinished, MeasureJob, Output
 from unet_napari.engine.arrays import open_ref
-from unet_napari.engine.jobs import RUNNERS
+from unet_napari.engine.measure_labels import measure_labels
 
 
 class Context:
@@ -53,7 +53,7 @@ def measure(dock, client, qtbot):
         qtbot.waitUntil(lambda: len(client.jobs) > before)
         job = client.jobs[-1]
         assert isinstance(job, MeasureJob)
-        client.say(JobFinished(RUNNERS[MeasureJob](job, Context(client.folder))))
+        client.say(JobFinished(measure_labels(job, Context(client.folder))))
         qtbot.waitUntil(lambda: dock.run.text == "Segment")
 
     return measure

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unet_napari.atomic import check_output
 from unet_napari.engine.context import Cancelled
 from unet_napari.engine.images import open_pair
+from unet_napari.engine.measure_labels import measure_labels
 from unet_napari.engine.preview import LivePreview
 from unet_napari.engine.protocol import Saved
 from unet_napari.engine.requests import (
@@ -20,7 +21,7 @@ from unet_napari.engine.requests import (
     SegmentJob,
     TrainJob,
 )
-from unet_napari.engine.segment import estimate, measure_labels, segment
+from unet_napari.engine.segment import estimate, segment
 from unet_napari.engine.segment_file import segment_into_file
 from unet_napari.engine.warm_up import warm_up
 from unet_napari.model import Model

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.engine.images import Measured, open_array, open_image
+from unet_napari.engine.images import Measured, open_image
 from unet_napari.engine.protocol import Output
 from unet_napari.images import Image, Statistics
 from unet_napari.inference import (
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from unet_napari.engine.context import JobContext
-    from unet_napari.engine.requests import DiameterJob, MeasureJob, SegmentJob
+    from unet_napari.engine.requests import DiameterJob, SegmentJob
     from unet_napari.images import LazyArray
     from unet_napari.inference import Progress
 
-__all__ = ["drive", "estimate", "findings", "load_model", "measure_labels", "segment"]
+__all__ = ["drive", "estimate", "findings", "load_model", "segment"]
 
 _COUNTED = 1 << 26  # voxels whose objects are counted; in more it would take noticeable time
 
@@ -109,12 +109,6 @@ def estimate(job: DiameterJob, context: JobContext) -> dict[str, Any]:
     config = InferenceConfig.from_dict(dict(job.config))
     model = _measured(load_model(job.model), job.statistics)
     return {"diameter": drive(estimate_diameter(image, model, config), context)}
-
-
-def measure_labels(job: MeasureJob, context: JobContext) -> dict[str, Any]:
-    """Measure the objects of labels; see `MeasureJob`."""
-    image = open_image(job.image, context)
-    return {"table": measure(image, open_array(job.labels, context))}
 
 
 def drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN401

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.errors import UnetNapariWarning
+from unet_napari.errors import warn_user
 from unet_napari.images.sample import sample_blocks
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def _constant(values: np.ndarray[Any, Any]) -> bool:
 
 
 def _warn(image: Image, what: str) -> None:
-    warnings.warn(f"{image.name}: {what}.", UnetNapariWarning, stacklevel=4)
+    warn_user(f"{image.name}: {what}.", stacklevel=4)
 
 
 class _Colours:

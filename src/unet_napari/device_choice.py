@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import TYPE_CHECKING
 
 import torch
 
 from unet_napari.device import is_out_of_memory, memory_format
-from unet_napari.errors import UnetNapariWarning
+from unet_napari.errors import warn_user
 from unet_napari.networks.folding import fold_batch_norm
 from unet_napari.networks.unet import UNet
 from unet_napari.tasks import CellsTask
@@ -73,9 +72,7 @@ def choose_device(wanted: str, ndim: int) -> torch.device:
         problem = f"The {_NAMES[wanted]} of this computer is not used: {fault}."
     else:
         problem = f"There is no {wanted} device on this computer that torch can use."
-    warnings.warn(
-        f"{problem} The CPU computes instead, which takes longer.", UnetNapariWarning, stacklevel=2
-    )
+    warn_user(f"{problem} The CPU computes instead, which takes longer.", stacklevel=2)
     return _CPU
 
 

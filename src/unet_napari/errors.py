@@ -7,6 +7,11 @@ traceback; any other exception is a defect of ours and is shown as one.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 __all__ = [
     "EngineError",
     "ImageError",
@@ -17,6 +22,8 @@ __all__ = [
     "SettingsError",
     "UnetNapariError",
     "UnetNapariWarning",
+    "warn_user",
+    "without_warnings",
 ]
 
 
@@ -54,3 +61,44 @@ class EngineError(UnetNapariError):
 
 class UnetNapariWarning(UserWarning):
     """The result is valid, but the user should know something about it."""
+
+
+_unsaid: ContextVar[tuple[str, ...]] = ContextVar("_unsaid", default=())
+
+
+def warn_user(message: str, *, stacklevel: int = 1) -> None:
+    """Issue a `UnetNapariWarning`, unless the caller runs in `without_warnings`.
+
+    Parameters
+    ----------
+    message
+        What the user should know.
+    stacklevel
+        Which caller the warning names, as in `warnings.warn`; 1 is the caller of this function.
+
+    Warns
+    -----
+    UnetNapariWarning
+        With the message.
+    """
+    if not any(phrase in message for phrase in _unsaid.get()):
+        warnings.warn(message, UnetNapariWarning, stacklevel=stacklevel + 1)
+
+
+@contextmanager
+def without_warnings(*phrases: str) -> Iterator[None]:
+    """Leave out our own warnings that hold one of some phrases, in this thread only.
+
+    `warnings.catch_warnings` would do so for all threads, and two threads that use it at once
+    may leave the filters of one to the other, for good. napari uses it in Qt's thread.
+
+    Parameters
+    ----------
+    phrases
+        Parts of messages; without any, all messages are left out.
+    """
+    token = _unsaid.set(_unsaid.get() + (phrases or ("",)))
+    try:
+        yield
+    finally:
+        _unsaid.reset(token)

@@ -6,7 +6,6 @@ there or not, on either side: an OME-Zarr image has five axes even if it is a si
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet_napari import images
-from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
+from unet_napari.errors import ImageError, LabelsError, without_warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,10 +61,8 @@ def read_labels(path: Path, image: Image) -> LazyArray:
     errors = []
     for axes in (None, image.axes, image.axes.replace("C", "")):
         try:
-            with warnings.catch_warnings():
-                # Both are right for labels, and of no use to them.
-                for words in ("takes its colours from a table", "the pixel size along"):
-                    warnings.filterwarnings("ignore", f".*{words}", UnetNapariWarning)
+            # Both are right for labels, and of no use to them.
+            with without_warnings("takes its colours from a table", "the pixel size along"):
                 labels = images.read_image(path, axes=axes)
         except ImageError as error:
             errors.append(error)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ import numpy as np
 import platformdirs
 
 from unet_napari.atomic import check_output
-from unet_napari.errors import ModelFileError, OutputError, UnetNapariWarning
+from unet_napari.errors import ModelFileError, OutputError, warn_user
 from unet_napari.model_file import INFO, SUFFIX, THUMBNAIL, open_container
 from unet_napari.model_schema import ModelInfo, parse_info
 from unet_napari.tensor_table import read_table
@@ -190,10 +189,9 @@ def models_folder() -> Path:
         return preferred
     if not (_is_usable(other) and _is_own(other)):
         raise OutputError(f"Models can be saved neither in '{preferred}' nor in '{other}'.")
-    warnings.warn(
+    warn_user(
         f"'{preferred}' cannot be written to: models are saved in '{other}', which the system "
         f"may clear. Set {ENVIRONMENT_VARIABLE} to a folder of your own to keep them.",
-        UnetNapariWarning,
         stacklevel=2,
     )
     return other

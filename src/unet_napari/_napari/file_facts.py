@@ -1,6 +1,5 @@
 """What an image layer's file knows and napari has dropped: the axes and the pixel size."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image
 
 from unet_napari import images
-from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.errors import ImageError, without_warnings
 from unet_napari.images import LazyArray
 from unet_napari.images.formats import is_image_name
 
@@ -75,8 +74,7 @@ def _open(path: str) -> _File | None:
     if not is_image_name(Path(path).name) or not Path(path).exists():
         return None
     try:
-        with warnings.catch_warnings():  # nobody has asked for this file to be read
-            warnings.simplefilter("ignore", UnetNapariWarning)
+        with without_warnings():  # nobody has asked for this file to be read
             image = images.read_image(path)
     except (ImageError, OSError):
         return None  # a layer is usable without

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
-from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.errors import ImageError, warn_user
 
 __all__ = [
     "diameter",
@@ -123,9 +122,8 @@ def image_files(where: Path) -> list[Path]:
         what = f"only {listed}" if foreign else "no image that can be read"
         raise ImageError(f"The folder {where} contains {what}. {WAY_OUT}.")
     if foreign:
-        warnings.warn(
+        warn_user(
             f"{len(foreign)} of the files in {where} are left out: {listed}. {WAY_OUT}.",
-            UnetNapariWarning,
             stacklevel=2,
         )
     return [where / name for name in found]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal
 
 import numpy as np
 
 from unet_napari.device_choice import choose_device
-from unet_napari.errors import UnetNapariWarning
+from unet_napari.errors import without_warnings
 from unet_napari.images import Normalisation, as_image, nuclei
 from unet_napari.inference import InferenceConfig, result_shape, segment_steps
 from unet_napari.inference.backends import has_openvino
@@ -36,8 +35,7 @@ def warm_up() -> None:
 
 def _device() -> Literal["auto", "cpu"]:
     """Judge the GPU for both kinds of networks; each job that it is not used for will say so."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnetNapariWarning)
+    with without_warnings():
         chosen = [choose_device("auto", ndim) for ndim in (2, 3)]
     return "cpu" if chosen[0].type == "cpu" else "auto"
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.errors import ImageError, warn_user
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,10 +93,9 @@ def measure_scale(rule: Normalisation, image: Image, *, quiet: bool = False) -> 
     factors = [_drift(channel, rule.noise) for channel in zip(*looks, strict=True)]
     drift = max((factor for factor in factors if factor is not None), default=None)
     if drift is not None and not quiet:
-        warnings.warn(
+        warn_user(
             f"The brightness of {image.name} changes over time{_told(drift)}, so each time point "
             "is scaled by itself.",
-            UnetNapariWarning,
             stacklevel=3,
         )
     return Scale(rule, image, whole, drift)

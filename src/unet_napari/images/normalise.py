@@ -8,13 +8,12 @@ draws a grid into tiled predictions.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.errors import ImageError, warn_user
 from unet_napari.images.outliers import Outliers, blank, find_outliers
 from unet_napari.images.sample import sample_blocks
 
@@ -274,7 +273,7 @@ def _warn_of(outliers: Outliers, lacking: float, which: str) -> None:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, UnetNapariWarning, stacklevel=6)
+    warn_user(message, stacklevel=6)
 
 
 def _percentiles(values: NDArray[np.float64], low: float, high: float) -> tuple[float, float]:
@@ -300,8 +299,7 @@ def _noise(blocks: Sequence[NDArray[Any]]) -> float:
 
 def _warn_if_whole(image: Image) -> None:
     if np.dtype(image.data.dtype).kind in "iu":
-        warnings.warn(
+        warn_user(
             f"{image.name} holds whole numbers beyond 2^53, which are rounded",
-            UnetNapariWarning,
             stacklevel=3,
         )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.errors import ImageError, warn_user
 from unet_napari.images.axes import guess_axes
 from unet_napari.images.formats import image_name
 from unet_napari.images.image import Image, check_pixels, override
@@ -97,10 +96,9 @@ def _warn_of_unknown(image: Image, path: Path) -> None:
     unknown = [axis for axis in image.spatial_axes if axis not in image.pixel_size]
     known = [f"{axis} {size:.4g} µm" for axis, size in image.pixel_size.items()]
     if known and unknown:
-        warnings.warn(
+        warn_user(
             f"{path}: the pixel size along {' and '.join(unknown)} is not known, only "
             f"{', '.join(known)}; all axes count as equally spaced until you give it (in napari "
             "as the scale of the layer, in Python with scale=...)",
-            UnetNapariWarning,
             stacklevel=3,
         )

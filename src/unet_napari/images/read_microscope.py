@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.errors import ImageError, warn_user
 from unet_napari.images.formats import MICROSCOPE_SUFFIXES, WAY_OUT
 from unet_napari.images.units import micrometres
 
@@ -129,10 +128,9 @@ def _choose(
     """Take the image that was asked for, or the first."""
     if scene is None:
         if len(names) > 1:
-            warnings.warn(
+            warn_user(
                 f"{path} holds {len(names)} images ({_listed(names)}); the first is used. Choose "
                 "with --scene (in Python: read_image(..., scene=...))",
-                UnetNapariWarning,
                 stacklevel=6,
             )
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.errors import ImageError, warn_user
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,10 +101,9 @@ def open_picture(path: Path) -> tuple[Picture, str, dict[str, float]]:
     if np.prod(shape, dtype=float) * depth.itemsize > _LARGEST:
         raise _too_large(path)
     if table:
-        warnings.warn(
+        warn_user(
             f"{path} takes its colours from a table; the numbers of the colours are used, as they "
             "are of labels. If it is an image, save it as RGB",
-            UnetNapariWarning,
             stacklevel=4,
         )
     return Picture(path, shape, depth), "YXC" if channels == 3 else "YX", {}
@@ -137,7 +136,7 @@ def _decode(path: Path, changed: int) -> NDArray[Any]:  # noqa: ARG001 (part of 
             alpha = np.asarray(picture.getchannel("A")) if "A" in picture.getbands() else None
             pixels = _pixels(picture)
     if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:
-        warnings.warn(f"{path}: its transparency is left out", UnetNapariWarning, stacklevel=4)
+        warn_user(f"{path}: its transparency is left out", stacklevel=4)
     pixels = np.ascontiguousarray(pixels)
     pixels.flags.writeable = False
     return pixels

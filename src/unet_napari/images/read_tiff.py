@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
 
-from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.errors import ImageError, warn_user
 from unet_napari.images.axes import AXES, describe_shape
 from unet_napari.images.formats import WAY_OUT
 from unet_napari.images.tiff_guard import MOST_PLANES, guard, guard_decoding
@@ -103,24 +102,22 @@ def _pixel_size(tif: tifffile.TiffFile, own: OwnSeries) -> dict[str, float]:
     except Exception as error:
         # Microscopes write what they like, and so do parsers raise.
         message = f"{tif.filename}: its pixel size cannot be read and counts as unknown: {error}"
-        warnings.warn(message, UnetNapariWarning, stacklevel=5)
+        warn_user(message, stacklevel=5)
         return {}
 
 
 def _warn_of_gaps(path: Path, own: OwnSeries) -> None:
     """Say what else the file holds, and what it should hold and does not."""
     if own.others:
-        warnings.warn(
+        warn_user(
             f"{path} holds {own.others + 1} images; the first is used",
-            UnetNapariWarning,
             stacklevel=5,
         )
     several = own.series.kind in ("ome", "mmstack")
     missing = sum(page is None for page in own.series) if several else 0
     if missing:
-        warnings.warn(
+        warn_user(
             f"{path}: {missing} of {len(own.series)} planes are missing; they are read as 0",
-            UnetNapariWarning,
             stacklevel=5,
         )
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.errors import ImageError, UnetNapariWarning
+from unet_napari.errors import ImageError, warn_user
 from unet_napari.images.axes import describe_shape
 from unet_napari.images.units import micrometres
 from unet_napari.images.zarr_axes import letters_of
@@ -161,10 +160,9 @@ def _one_image(path: Path, node: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     if not inside:
         raise ImageError(f"{path} holds no image")
     if len(inside) > 1:
-        warnings.warn(
+        warn_user(
             f"{path} holds {len(inside)} images, of which the first is used; give the path of "
             f"another, such as {inside[1]}, to use that",
-            UnetNapariWarning,
             stacklevel=6,
         )
     return inside[0], _metadata(inside[0])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
 
-from unet_napari.errors import UnetNapariWarning
+from unet_napari.errors import warn_user
 from unet_napari.images.units import INCH, is_length, micrometres, plain_unit
 
 if TYPE_CHECKING:
@@ -177,10 +176,9 @@ def _said(tif: tifffile.TiffFile, size: object, unit: str) -> float | None:
     """Convert a size, and say so where there is one in a unit that nobody knows."""
     usual = plain_unit(unit).removesuffix("s") in ("", "pixel", "px", "voxel", "null")
     if size is not None and not usual and not is_length(unit):
-        warnings.warn(
+        warn_user(
             f"{tif.filename}: its pixel size is given in {unit!r}, which is no known unit of "
             "length; it counts as unknown",
-            UnetNapariWarning,
             stacklevel=6,
         )
     return micrometres(size, unit)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
-from unet_napari.errors import UnetNapariWarning
+from unet_napari.errors import warn_user
 from unet_napari.inference.tiles import Grid
 from unet_napari.networks.halo import exact_halo
 
@@ -40,10 +39,9 @@ def make_grid(model: Model, halo: str | int, variants: Sequence[Variant] = ()) -
     network = model.network
     exact = _exact_halo(network)
     if exact is None:
-        warnings.warn(
+        warn_user(
             f"The norm of the model {model.name!r} looks at a whole tile, and the image does not "
             "fit in one, so there may be seams where tiles meet. Models with batch norm have none.",
-            UnetNapariWarning,
             stacklevel=3,
         )
         exact = tuple(2 * s + m for s, m in zip(network.stride, network.margin, strict=True))

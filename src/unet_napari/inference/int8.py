@@ -11,12 +11,11 @@ import contextlib
 import importlib.util
 import io
 import logging
-import warnings
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from unet_napari.errors import SettingsError, UnetNapariWarning
+from unet_napari.errors import SettingsError, warn_user
 from unet_napari.inference.agreement import Agreement, measure_agreement
 from unet_napari.inference.reading import read_continued
 
@@ -114,10 +113,9 @@ def calibrate(backend: Quantisable, task: Task, tiles: Sequence[NDArray[np.float
     backend.quantise(examples)
     agreement = measure_agreement(task, reference, backend.logits, others)
     if agreement.same < _ENOUGH:
-        warnings.warn(
+        warn_user(
             f"In int8 the model decides only {agreement.describe()}. If that matters, choose the "
             "precision auto.",
-            UnetNapariWarning,
             stacklevel=3,
         )
     return agreement

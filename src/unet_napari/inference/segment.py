@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from unet_napari.device import available_memory
-from unet_napari.errors import SettingsError, UnetNapariWarning
+from unet_napari.errors import SettingsError, warn_user
 from unet_napari.images import measure_scale
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.diameter import estimate_diameter
@@ -155,7 +154,7 @@ def _segment_steps(
     if strange is None:
         return None
     unfamiliar = f"Check the result: '{model.name}' {strange}. {_remedies(model, factors)}"
-    warnings.warn(unfamiliar, UnetNapariWarning, stacklevel=2)
+    warn_user(unfamiliar, stacklevel=2)
     return unfamiliar
 
 

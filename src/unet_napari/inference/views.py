@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
 from unet_napari.defaults import unfamiliar_pixels
-from unet_napari.errors import ImageError, SettingsError, UnetNapariWarning
+from unet_napari.errors import ImageError, SettingsError, warn_user
 from unet_napari.label_axes import labels_axes, labels_shape
 
 if TYPE_CHECKING:
@@ -104,10 +103,9 @@ def check_image(image: Image, model: Model, config: InferenceConfig) -> None:
     axes = image.spatial_axes[-model.ndim :]
     factor = unfamiliar_pixels(image.pixel_size, model.pixel_size, axes)
     if factor is not None and not scaled:
-        warnings.warn(
+        warn_user(
             f"The pixels of {image.name!r} are {factor:.3g} times as large as those the model "
             f"{model.name!r} was trained on. If the result is poor, let the image be rescaled.",
-            UnetNapariWarning,
             stacklevel=3,
         )
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from unet_napari.errors import ImageError, LabelsError, UnetNapariWarning
+from unet_napari.errors import ImageError, LabelsError, warn_user
 from unet_napari.label_blocks import tally
 from unet_napari.labels import check_labels
 from unet_napari.training.pairs import spacing_of
@@ -65,13 +64,12 @@ def _compare_pixel_sizes(images: Sequence[Image]) -> None:
         coarsest = max(known, key=lambda image: image.pixel_size[axis])
         factor = coarsest.pixel_size[axis] / finest.pixel_size[axis]
         if factor > 1 + _UNLIKE:
-            warnings.warn(
+            warn_user(
                 f"The images have unlike pixel sizes along {axis}: "
                 f"{finest.pixel_size[axis]:.4g} µm in {finest.name}, "
                 f"{coarsest.pixel_size[axis]:.4g} µm in {coarsest.name}. The same cell is "
                 f"{factor:.3g} times as large in one as in the other, and the model learns both as "
                 "if they were alike: train on images of one pixel size, or bring them to one.",
-                UnetNapariWarning,
                 stacklevel=4,
             )
             return
@@ -101,7 +99,7 @@ def _check_paint(pairs: Sequence[Pair], config: TrainConfig) -> None:
             continue
         ids.update(painting.ids)
         if painting.problem:
-            warnings.warn(f"{pair.image.name}: {painting.problem}", UnetNapariWarning, stacklevel=4)
+            warn_user(f"{pair.image.name}: {painting.problem}", stacklevel=4)
     if lacking is not None and len(ids) < {"cells": 1, "semantic": 2}[config.task]:
         raise lacking
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-import warnings
 from typing import TYPE_CHECKING
 
-from unet_napari.errors import OutputError, UnetNapariWarning
+from unet_napari.errors import OutputError, warn_user
 from unet_napari.training.events import Finished, Step, Validated
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class Keeper:
             if self.saved_step is None:  # the first time: nothing is lost yet
                 raise
             self._saved_at = self._clock()
-            warnings.warn(f"Training goes on, but: {error}", UnetNapariWarning, stacklevel=2)
+            warn_user(f"Training goes on, but: {error}", stacklevel=2)
 
     def _save(self, *, complete: bool) -> None:
         begin = self._clock()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from unet_napari.errors import LabelsError, UnetNapariWarning
+from unet_napari.errors import LabelsError, warn_user
 from unet_napari.images import measure_scale
 from unet_napari.label_axes import fit_labels, labels_shape
 from unet_napari.label_blocks import painted_box
@@ -208,11 +207,10 @@ def _affordable(places: list[_Place], memory: int, seed: int) -> list[_Place]:
         if not kept or used + needed[number] <= memory:
             kept.append(int(number))
             used += needed[number]
-    warnings.warn(
+    warn_user(
         f"The memory suffices for {used / sum(needed):.0%} of what is painted: {len(kept)} of "
         f"{len(places)} parts of the images are trained on, chosen at random. For more, close "
         "other programs, or train on a computer with more memory.",
-        UnetNapariWarning,
         stacklevel=2,
     )
     return [places[number] for number in sorted(kept)]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.device import is_out_of_memory, release_memory
-from unet_napari.errors import ResourceError, SettingsError, UnetNapariWarning
+from unet_napari.errors import ResourceError, SettingsError, warn_user
 from unet_napari.model import Model
 from unet_napari.model_schema import encode_info
 from unet_napari.networks import build_network
@@ -245,9 +244,8 @@ class Trainer:
                     ) from error
             release_memory(self._prepared.device)
             self._batch //= 2
-            warnings.warn(
+            warn_user(
                 f"Out of memory: training goes on with {self._batch} patches per step.",
-                UnetNapariWarning,
                 stacklevel=2,
             )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 
 from unet_napari.device import is_out_of_memory, release_memory
-from unet_napari.errors import UnetNapariWarning
+from unet_napari.errors import warn_user
 from unet_napari.training.held_out import count_cells
 from unet_napari.training.sample import Sample
 from unet_napari.training.split import LEAST
@@ -91,7 +90,7 @@ class Judge:
             self.samples = []
         if not self.samples:
             release_memory(self._device)
-            warnings.warn(_NO_MEMORY, UnetNapariWarning, stacklevel=2)
+            warn_user(_NO_MEMORY, stacklevel=2)
             self.message = "no score: too little memory"
         elif score is None:
             self.message = self._why_none()

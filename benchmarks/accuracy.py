@@ -17,7 +17,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from unet_napari import Model, read_image, segment, train
-from unet_napari.metrics import average_precision, class_dice
+from unet_napari.evaluation.objects import average_precision, class_dice
 from unet_napari.training.events import Finished, TrainEvent, Validated
 
 

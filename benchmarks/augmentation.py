@@ -18,10 +18,10 @@ from machine import conditions
 from unet_napari.networks import UNet
 from unet_napari.tasks import CellsTask
 from unet_napari.training import AugmentConfig, TrainConfig
-from unet_napari.training.augment import Augmenter
+from unet_napari.training.data.augment import Augmenter
+from unet_napari.training.data.patches import PatchSampler
+from unet_napari.training.data.sample import Sample
 from unet_napari.training.learner import Learner, Randomness
-from unet_napari.training.patches import PatchSampler
-from unet_napari.training.sample import Sample
 
 CASES = (
     ((256, 256), 4, (16, 32, 64, 128)),

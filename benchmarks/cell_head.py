@@ -32,18 +32,18 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 from torch import Tensor
 
+from unet_napari.evaluation.objects import match
 from unet_napari.images import Normalisation, as_image
-from unet_napari.metrics import match
 from unet_napari.networks import build_network
 from unet_napari.networks.base import Network
 from unet_napari.tasks import CellsTask, Criterion, Target
 from unet_napari.tasks.losses import multi_class_loss, multi_label_loss
-from unet_napari.training.augment import Augmenter
 from unet_napari.training.config import AugmentConfig, TrainConfig
+from unet_napari.training.data.augment import Augmenter
+from unet_napari.training.data.pairs import Pair, load_samples
+from unet_napari.training.data.patches import PatchSampler
+from unet_napari.training.data.sample import Sample
 from unet_napari.training.learner import Learner, Randomness
-from unet_napari.training.pairs import Pair, load_samples
-from unet_napari.training.patches import PatchSampler
-from unet_napari.training.sample import Sample
 from unet_napari.training.tiling import predict_sample
 
 Maps = NDArray[np.floating]

@@ -25,11 +25,11 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.segmentation import watershed
 
-from unet_napari.inference.room import DiskArray
+from unet_napari.inference.storage.scratch import DiskArray
 from unet_napari.tasks import CellsTask
-from unet_napari.tasks.blocks import Blocks, cut
-from unet_napari.tasks.decode import CellRule, pack
-from unet_napari.tasks.instances import Instances
+from unet_napari.tasks.decoding.blocks import Blocks, cut
+from unet_napari.tasks.decoding.decode import CellRule, pack
+from unet_napari.tasks.decoding.instances import Instances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

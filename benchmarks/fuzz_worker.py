@@ -18,8 +18,8 @@ from typing import Any
 
 from unet_napari.errors import UnetNapariError
 from unet_napari.images import read_image
-from unet_napari.model import Model
-from unet_napari.model_info import read_info, read_storage, read_thumbnail
+from unet_napari.model.info import read_info, read_storage, read_thumbnail
+from unet_napari.model.model import Model
 
 _ROOM = 2**30
 _PIXELS = 128  # along each axis, of the corners that are read

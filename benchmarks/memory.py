@@ -87,7 +87,7 @@ def _measure(
 ) -> dict[str, Any]:
     from unet_napari.images import Image, Normalisation
     from unet_napari.inference import InferenceConfig, predict_steps
-    from unet_napari.model import Model
+    from unet_napari.model.model import Model
     from unet_napari.networks import build_network
     from unet_napari.tasks import CellsTask
 

@@ -20,7 +20,7 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from unet_napari import Model, predict
-from unet_napari.metrics import evaluate
+from unet_napari.evaluation.objects import evaluate
 from unet_napari.tasks import CellsTask
 
 if TYPE_CHECKING:

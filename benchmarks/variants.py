@@ -23,7 +23,7 @@ from machine import conditions
 from numpy.typing import NDArray
 
 from unet_napari import segment, train
-from unet_napari.metrics import evaluate
+from unet_napari.evaluation.objects import evaluate
 from unet_napari.networks.catalogue import CATALOGUE
 
 # The plain U-Net also with the options that the literature names, and the ResNet of least work.

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from unet_napari import Model, predict
 from unet_napari.images import as_image
-from unet_napari.inference.graph import trace
-from unet_napari.inference.stream import Stream
+from unet_napari.inference.streaming.graph import trace
+from unet_napari.inference.streaming.stream import Stream
 from unet_napari.networks import fold_batch_norm
 
 THREADS = 2

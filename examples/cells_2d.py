@@ -6,8 +6,8 @@ python examples/cells_2d.py [SECONDS]
 import sys
 
 from unet_napari import segment, train
+from unet_napari.evaluation.objects import average_precision
 from unet_napari.images import nuclei
-from unet_napari.metrics import average_precision
 
 seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60
 

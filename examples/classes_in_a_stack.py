@@ -8,8 +8,8 @@ import sys
 import numpy as np
 
 from unet_napari import segment, train
+from unet_napari.evaluation.objects import class_dice
 from unet_napari.images import nuclei
-from unet_napari.metrics import class_dice
 
 seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60
 

@@ -4,8 +4,8 @@ import zarr
 
 from unet_napari import Model, attention_maps, predict, segment, train
 from unet_napari.errors import ImageError, LabelsError, OutputError, SettingsError
+from unet_napari.evaluation.objects import average_precision
 from unet_napari.images import Image
-from unet_napari.metrics import average_precision
 
 TINY = {
     "steps": 2,

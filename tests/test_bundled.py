@@ -7,9 +7,9 @@ from scipy import ndimage
 
 from unet_napari import segment
 from unet_napari.errors import UnetNapariWarning
+from unet_napari.evaluation.objects import average_precision
 from unet_napari.inference.config import DEFAULT_MODEL
-from unet_napari.metrics import average_precision
-from unet_napari.model_info import find_model, read_info, read_storage
+from unet_napari.model.info import find_model, read_info, read_storage
 
 
 def test_it_is_small_and_says_where_it_comes_from():

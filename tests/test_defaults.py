@@ -11,7 +11,7 @@ from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images import Image, Normalisation
 from unet_napari.inference import InferenceConfig
 from unet_napari.inference.views import check_image
-from unet_napari.model import Model
+from unet_napari.model.model import Model
 from unet_napari.networks import build_network
 from unet_napari.tasks import CellsTask
 from unet_napari.training.config import TrainConfig
@@ -24,7 +24,7 @@ def model():
 
 
 def test_a_training_takes_the_same_time_through_every_door(monkeypatch, tmp_path):
-    from unet_napari.cli import train
+    from unet_napari.cli.commands import train
 
     assert TrainConfig(task="cells", ndim=2).seconds == TRAINING_SECONDS
     given = {}

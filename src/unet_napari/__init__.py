@@ -20,7 +20,7 @@ from unet_napari._lazy import lazy
 if TYPE_CHECKING:
     from unet_napari.api import attention_maps, estimate_diameter, predict, segment, train
     from unet_napari.images import read_image
-    from unet_napari.model import Model
+    from unet_napari.model.model import Model
 
 __all__ = [
     "Model",
@@ -41,7 +41,7 @@ except PackageNotFoundError:  # a source tree that was never installed
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "Model": "model",
+        "Model": "model.model",
         "attention_maps": "api",
         "estimate_diameter": "api",
         "predict": "api",

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from unet_napari.errors import LabelsError, OutputError
-from unet_napari.heap import keep_freed_memory
 from unet_napari.inference.config import DEFAULT_MODEL
 from unet_napari.inputs import image_for, inference_config, pair_up, with_thresholds
+from unet_napari.system.heap import keep_freed_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from unet_napari.images import LazyArray
     from unet_napari.inference.progress import Progress
     from unet_napari.inputs import ImageSource, Scale
-    from unet_napari.model import Model
+    from unet_napari.model.model import Model
     from unet_napari.training.events import TrainEvent
 
 __all__ = ["attention_maps", "estimate_diameter", "predict", "segment", "train"]
@@ -241,7 +241,7 @@ def attention_maps(
     SettingsError
         If the network has no attention gates.
     """
-    from unet_napari.inference.attention import attention_maps as compute
+    from unet_napari.inference.attention_maps import attention_maps as compute
     from unet_napari.inference.config import InferenceConfig
 
     loaded = _load(model)
@@ -289,7 +289,7 @@ def estimate_diameter(
 
 
 def _load(model: Model | str | Path) -> Model:
-    from unet_napari.model import Model
+    from unet_napari.model.model import Model
 
     return model if isinstance(model, Model) else Model.load(model)
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.colours import fit_colours
 from unet_napari.errors import ImageError, LabelsError, SettingsError
 from unet_napari.images import Image, as_image
+from unet_napari.images.colours import fit_colours
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from unet_napari.images import LazyArray
     from unet_napari.inference.config import InferenceConfig
-    from unet_napari.model import Model
-    from unet_napari.training.pairs import Pair
+    from unet_napari.model.model import Model
+    from unet_napari.training.data.pairs import Pair
 
     ImageSource = Image | LazyArray | ArrayLike | str | Path
     Scale = Mapping[str, float] | Sequence[float]
@@ -47,7 +47,7 @@ def pair_up(
     LabelsError
         If the shapes do not fit, naming both.
     """
-    from unet_napari.training.pairs import Pair
+    from unet_napari.training.data.pairs import Pair
 
     if axes is None and not isinstance(image, Image | str | Path):
         image = np.asarray(image) if isinstance(image, list | tuple) else image

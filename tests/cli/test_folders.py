@@ -177,7 +177,7 @@ def test_images_and_labels_of_one_folder_are_trained_on_as_pairs(tmp_path):
 
 
 def test_a_stopped_folder_goes_on_with_the_images_that_are_left(folder, monkeypatch, capsys):
-    from unet_napari.cli import segment as command
+    from unet_napari.cli.commands import segment as command
 
     (folder / "images" / "b.tif").unlink()
     words = ("segment", folder / "images", "--model", folder / "model.unet",
@@ -204,14 +204,14 @@ def test_a_stopped_folder_goes_on_with_the_images_that_are_left(folder, monkeypa
 
 
 def test_what_takes_more_than_ten_minutes_is_said_before(folder, monkeypatch, capsys):
-    from unet_napari.inference.predictor import Predictor
+    from unet_napari.inference.running.predictor import Predictor
 
     summary = Predictor.summary
     monkeypatch.setattr(
         Predictor, "summary", lambda self, *views: replace(summary(self, *views), seconds=1500.0)
     )
     (folder / "images" / "b.tif").unlink()
-    monkeypatch.setattr("unet_napari.cli.progress.LONG_RUN", 0.0)
+    monkeypatch.setattr("unet_napari.cli.progress_bar.LONG_RUN", 0.0)
     assert run("segment", folder / "images", "--model", folder / "model.unet",
                "--output", folder / "out") == 0  # fmt: skip
     said = capsys.readouterr().err

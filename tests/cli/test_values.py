@@ -5,7 +5,7 @@ import pytest
 
 from unet_napari.cli.values import diameter, duration, image_files, integers, memory, scene, stem
 from unet_napari.errors import ImageError
-from unet_napari.words import human_time
+from unet_napari.system.text import human_time
 
 
 @pytest.mark.parametrize(

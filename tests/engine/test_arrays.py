@@ -18,7 +18,7 @@ from unet_napari.engine import shared
 from unet_napari.engine.arrays import ArrayRef, open_ref, share_in, take
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.errors import EngineError, ImageError, ResourceError
-from unet_napari.sparse import SparseArray
+from unet_napari.labels.sparse import SparseArray
 
 DATA = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
 

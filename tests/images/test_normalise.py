@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images import Image, Normalisation, Statistics, as_image, nuclei
-from unet_napari.images import sample as sampling
+from unet_napari.images import pixel_sample as sampling
 
 RULE = Normalisation()
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from unet_napari.images import Normalisation
-from unet_napari.inference import layout
-from unet_napari.model import Model
+from unet_napari.inference.planning import plan
+from unet_napari.model.model import Model
 from unet_napari.networks import build_network
 from unet_napari.tasks import CellsTask
 
@@ -58,5 +58,5 @@ def _one_thread():
 def _toy_memory():
     """Plan for the features alone: beside them the kernels of these small networks are huge."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layout, "_KERNELS", 0)
+        patch.setattr(plan, "_KERNELS", 0)
         yield

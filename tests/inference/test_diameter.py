@@ -5,12 +5,12 @@ import pytest
 
 from unet_napari import estimate_diameter, segment
 from unet_napari.errors import ImageError
+from unet_napari.evaluation.objects import average_precision
 from unet_napari.images import Image, nuclei
 from unet_napari.inference import InferenceConfig
 from unet_napari.inference import diameter as module
 from unet_napari.inference import estimate_diameter as estimate_steps
-from unet_napari.measure import diameters
-from unet_napari.metrics import average_precision
+from unet_napari.labels.measure import diameters
 
 
 @pytest.fixture(scope="module")

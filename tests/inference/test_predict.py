@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from unet_napari.errors import ImageError, ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.images import Image
 from unet_napari.inference import InferenceConfig, predict_steps
-from unet_napari.inference.backends import TorchBackend
-from unet_napari.inference.plan import make_plan
+from unet_napari.inference.backends.backend import TorchBackend
+from unet_napari.inference.planning.planner import make_plan
 
 ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
 

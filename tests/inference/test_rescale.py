@@ -8,8 +8,8 @@ from skimage.transform import resize
 
 from unet_napari.images import Image
 from unet_napari.inference import rescale
-from unet_napari.inference.places import Place
 from unet_napari.inference.rescale import rescale_image, rescale_labels
+from unet_napari.inference.running.places import Place
 
 
 def noise(shape):

@@ -9,18 +9,13 @@ import torch
 from unet_napari.errors import ImageError, ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.images import Image, nuclei, open_output, read_image
 from unet_napari.images.write import Output
-from unet_napari.inference import (
-    InferenceConfig,
-    predict_steps,
-    result_shape,
-    room,
-    segment_steps,
-)
+from unet_napari.inference import InferenceConfig, predict_steps, result_shape, segment_steps
+from unet_napari.inference.storage import scratch
 from unet_napari.inference.views import rescale_factors
-from unet_napari.model import Model
+from unet_napari.model.model import Model
 from unet_napari.networks import Network
 from unet_napari.tasks import CellsTask, SemanticTask
-from unet_napari.tasks.blocks import Blocks
+from unet_napari.tasks.decoding.blocks import Blocks
 
 ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
 
@@ -206,8 +201,8 @@ def test_a_diameter_that_cannot_be_used_is_refused(bright, known, diameter, mess
 
 def test_maps_beyond_the_memory_lie_on_disk(bright, monkeypatch):
     made = []
-    disk_array = room.DiskArray
-    monkeypatch.setattr(room, "DiskArray", lambda *a: made.append(1) or disk_array(*a))
+    disk_array = scratch.DiskArray
+    monkeypatch.setattr(scratch, "DiskArray", lambda *a: made.append(1) or disk_array(*a))
     image = Image(squares((4, 4), (24, 24)), "YX")
     expected = segmented(image, bright())
     assert not made
@@ -217,7 +212,7 @@ def test_maps_beyond_the_memory_lie_on_disk(bright, monkeypatch):
 
 def test_too_little_disk_is_said_before_the_run(bright, monkeypatch):
     free = type("Usage", (), {"free": 100})
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: free)
+    monkeypatch.setattr(scratch.shutil, "disk_usage", lambda _: free)
     with pytest.raises(ResourceError, match="disk"):
         segmented(Image(squares((4, 4)), "YX"), bright(), memory=10_000)
 

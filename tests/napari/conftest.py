@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import napari
-from unet_napari._napari.job import Job
+from unet_napari._napari.jobs.job import Job
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.images.synthetic import nuclei
-from unet_napari.model_info import ListedModel, ModelInfo
+from unet_napari.model.info import ListedModel, ModelInfo
 
 
 class FakeClient:
@@ -74,7 +74,7 @@ def job(qapp, client):
 def models_folder(tmp_path, monkeypatch):
     """Return the user's folder of models, the only one there is: none is bundled."""
     folder = tmp_path / "models"
-    monkeypatch.setattr("unet_napari.model_info._BUNDLED", tmp_path / "bundled")
+    monkeypatch.setattr("unet_napari.model.info._BUNDLED", tmp_path / "bundled")
     monkeypatch.setenv("UNET_NAPARI_MODELS", str(folder))
     return folder
 
@@ -152,12 +152,12 @@ def library(models_folder, monkeypatch):
         models[name] = ListedModel(name, path, _info(name, **options), bundled=bundled)
 
     monkeypatch.setattr(
-        "unet_napari._napari.model_combo.list_models", lambda: list(models.values())
+        "unet_napari._napari.widgets.model_combo.list_models", lambda: list(models.values())
     )
     monkeypatch.setattr(
-        "unet_napari._napari.model_combo.find_model", lambda name: models[name].path
+        "unet_napari._napari.widgets.model_combo.find_model", lambda name: models[name].path
     )
     monkeypatch.setattr(
-        "unet_napari._napari.model_combo.read_info", lambda path: models[path.stem].info
+        "unet_napari._napari.widgets.model_combo.read_info", lambda path: models[path.stem].info
     )
     return add

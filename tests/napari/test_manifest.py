@@ -65,7 +65,7 @@ def test_sample_data_have_their_pixel_size(make, shapes, ndim):
 def test_napari_with_both_docks_does_not_import_torch():
     code = """
 import sys, napari
-from unet_napari._napari.demo import fill_viewer
+from unet_napari._napari.demo_layers import fill_viewer
 viewer = fill_viewer(napari.Viewer(show=False))
 assert {layer.name for layer in viewer.layers} == {"nuclei", "nuclei labels"}
 docks = viewer.window.dock_widgets

@@ -8,7 +8,7 @@ from unet_napari import Model, predict
 from unet_napari.images import Image, Normalisation
 from unet_napari.tasks import SemanticTask
 from unet_napari.training import TrainConfig
-from unet_napari.training.augment import Patch
+from unet_napari.training.data.augment import Patch
 from unet_napari.training.learner import Learner, Randomness
 
 CPU = torch.device("cpu")

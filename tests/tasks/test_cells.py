@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet_napari.errors import SettingsError
-from unet_napari.metrics import evaluate
+from unet_napari.evaluation.objects import evaluate
 from unet_napari.tasks import CellsTask, Criterion, make_task
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unet_napari.tasks import CellsTask
-from unet_napari.tasks.decode import CellRule
+from unet_napari.tasks.decoding.decode import CellRule
 from unet_napari.tasks.familiarity import Familiarity, usual
 
 RULE = CellRule(foreground_threshold=0.5, seed_threshold=0.5, min_size=0)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from unet_napari.training.augment import Augmenter, Source
-from unet_napari.training.sample import Sample
+from unet_napari.training.data.augment import Augmenter, Source
+from unet_napari.training.data.sample import Sample
 
 
 @pytest.fixture

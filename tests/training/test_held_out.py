@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from unet_napari.training.data.split import split_samples
 from unet_napari.training.held_out import count_cells, describe, judged_parts
-from unet_napari.training.split import split_samples
 
 
 def grid_of_cells(shape, size, pitch):

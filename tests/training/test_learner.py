@@ -6,7 +6,7 @@ import torch
 from unet_napari.networks import UNet
 from unet_napari.tasks import CellsTask
 from unet_napari.training import TrainConfig, learner
-from unet_napari.training.augment import Patch
+from unet_napari.training.data.augment import Patch
 from unet_napari.training.learner import Learner, Randomness
 
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ import torch
 
 from unet_napari.errors import LabelsError, ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.images import Image, nuclei
-from unet_napari.model import Model
+from unet_napari.model.model import Model
 from unet_napari.networks import exact_halo
 from unet_napari.training import (
     AugmentConfig,
@@ -169,8 +169,8 @@ def test_stopping_early_leaves_a_usable_model(cells_pair):
 
 def test_the_best_weights_are_kept_and_among_equals_the_later(cells_pair, monkeypatch):
     scores = iter([0.2, 0.7, 0.57, 0.5])  # a difference of two is uncertain by 0.14
-    monkeypatch.setattr("unet_napari.training.validate.Judge.uncertainty", lambda *_: 0.1)
-    monkeypatch.setattr("unet_napari.training.validate.Judge.score", lambda *_: next(scores))
+    monkeypatch.setattr("unet_napari.training.judge.Judge.uncertainty", lambda *_: 0.1)
+    monkeypatch.setattr("unet_napari.training.judge.Judge.score", lambda *_: next(scores))
     monkeypatch.setattr("unet_napari.training.budget._VALIDATIONS", 4)
     trainer = Trainer([cells_pair], TrainConfig(**SMALL, steps=4))
     seen = []
@@ -185,7 +185,7 @@ def test_the_best_weights_are_kept_and_among_equals_the_later(cells_pair, monkey
 
 def test_patience_ends_a_training_that_gets_no_better(cells_pair, monkeypatch):
     scores = iter([0.5, 0.4, 0.4, 0.4, 0.4])
-    monkeypatch.setattr("unet_napari.training.validate.Judge.score", lambda *_: next(scores))
+    monkeypatch.setattr("unet_napari.training.judge.Judge.score", lambda *_: next(scores))
     _, events = run([cells_pair], steps=20, patience=2)
     assert events[-1].step == 3
     assert events[-1].reason == "No better score in 2 validations."
@@ -201,7 +201,7 @@ def test_a_validation_without_a_score_is_done_twenty_times_and_moves_no_schedule
     def no_score(_judge, _network, _enough):
         looked.append(clock[0])
 
-    monkeypatch.setattr("unet_napari.training.validate.Judge.score", no_score)
+    monkeypatch.setattr("unet_napari.training.judge.Judge.score", no_score)
     trainer = Trainer([cells_pair], TrainConfig(**SMALL, seconds=100.0, schedule="plateau"))
     rates = []
     for event in trainer.run():
@@ -314,9 +314,9 @@ def test_out_of_memory_beside_the_steps_ends_no_training(cells_pair, monkeypatch
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     trainer = Trainer([cells_pair], TrainConfig(**SMALL, steps=3))
-    monkeypatch.setattr("unet_napari.training.validate.predict_sample", full)
-    monkeypatch.setattr("unet_napari.training.picture.predict_sample", full)
-    monkeypatch.setattr("unet_napari.training.context.reach", full)
+    monkeypatch.setattr("unet_napari.training.judge.predict_sample", full)
+    monkeypatch.setattr("unet_napari.training.data.patch_sheet.predict_sample", full)
+    monkeypatch.setattr("unet_napari.training.needed_context.reach", full)
     with pytest.warns(UnetNapariWarning, match="without a score"):
         events = list(trainer.run())
     assert events[-1].step == 3

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unet_napari.training.split import TOO_FEW, Split
+from unet_napari.training.data.split import TOO_FEW, Split
 from unet_napari.training.verdict import judgement, what_is_missing
 
 

@@ -12,10 +12,10 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from unet_napari.cli import demo, evaluate, export, info, segment, train
 from unet_napari.cli.attempts import NO_MEMORY, one_line
+from unet_napari.cli.commands import demo, evaluate, export, info, segment, train
 from unet_napari.errors import UnetNapariError, UnetNapariWarning
-from unet_napari.heap import keep_freed_memory
+from unet_napari.system.heap import keep_freed_memory
 
 __all__ = ["main"]
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\nunet-napari: interrupted; no unfinished output is left.", file=sys.stderr)
             return 130
         except (MemoryError, RuntimeError) as error:
-            from unet_napari.device import is_out_of_memory
+            from unet_napari.system.device import is_out_of_memory
 
             if not is_out_of_memory(error):
                 raise

@@ -44,7 +44,7 @@ class Attempts:
                 raise
             self.failed[name] = one_line(error)
         except (MemoryError, RuntimeError) as error:
-            from unet_napari.device import is_out_of_memory
+            from unet_napari.system.device import is_out_of_memory
 
             if not is_out_of_memory(error):
                 raise

@@ -10,7 +10,7 @@ from unet_napari.inference.config import BACKENDS, DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
-    from unet_napari.model import Model
+    from unet_napari.model.model import Model
 
 __all__ = ["add_inference_options", "config_for"]
 

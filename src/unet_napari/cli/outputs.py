@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from unet_napari.atomic import check_output
 from unet_napari.cli.values import stem
 from unet_napari.errors import OutputError
+from unet_napari.system.atomic import check_output
 
 __all__ = ["check_free", "check_side_output", "make_folder", "output_files"]
 

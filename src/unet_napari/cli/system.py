@@ -6,7 +6,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from unet_napari.words import human_size
+from unet_napari.system.text import human_size
 
 __all__ = ["describe_system", "has_display"]
 
@@ -39,8 +39,8 @@ def describe_system() -> str:
 def _compute() -> dict[str, str]:
     import torch
 
-    from unet_napari.device import available_memory
-    from unet_napari.device_choice import choose_device
+    from unet_napari.inference.backends.device_choice import choose_device
+    from unet_napari.system.device import available_memory
 
     def device(ndim: int) -> str:
         chosen = choose_device("auto", ndim)  # warns of a GPU that is not used

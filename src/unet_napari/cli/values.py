@@ -87,7 +87,7 @@ def setting(text: str) -> tuple[str, Any]:
 
 def stem(path: Path) -> str:
     """Return the name of an image's file without its ending, double endings included."""
-    from unet_napari.images.formats import image_name
+    from unet_napari.images.formats.names import image_name
 
     return image_name(path)
 
@@ -107,8 +107,8 @@ def image_files(where: Path) -> list[Path]:
     UnetNapariWarning
         If images are left out because their format cannot be read.
     """
-    from unet_napari.images.formats import WAY_OUT, is_image_name
-    from unet_napari.images.read_zarr import is_zarr
+    from unet_napari.images.formats.names import WAY_OUT, is_image_name
+    from unet_napari.images.formats.read_zarr import is_zarr
 
     if not where.exists():
         raise ImageError(f"There is no file or folder {where}.")

@@ -14,7 +14,7 @@ import numpy as np
 
 from unet_napari.engine.protocol import message
 from unet_napari.errors import EngineError
-from unet_napari.leftovers import remove_with
+from unet_napari.system.leftovers import remove_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable

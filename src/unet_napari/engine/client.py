@@ -87,7 +87,7 @@ class EngineClient:
         For sharing arrays with the engine. Arrays shared for a job are removed when it ends.
     """
 
-    def __init__(self, jobs: str = "unet_napari.engine.jobs") -> None:
+    def __init__(self, jobs: str = "unet_napari.engine.worker.jobs") -> None:
         self.folder = SharedFolder()
         self._jobs = jobs
         self._ids = itertools.count(1)

@@ -166,7 +166,8 @@ class SegmentJob:
     thresholds
         Decoding parameters of the task that replace the model's, such as ``seed_threshold``.
     measure
-        Whether to return a ``table`` of the objects' measurements, see `unet_napari.measure`.
+        Whether to return a ``table`` of the objects' measurements, see
+        `unet_napari.labels.measure`.
     attention
         Whether to return the gates of an attention U-Net, behind the maps.
     """
@@ -233,7 +234,7 @@ class DiameterJob:
 class MeasureJob:
     """Measure the objects of labels that there are already.
 
-    It has no events. Its result has ``table``, see `unet_napari.measure`.
+    It has no events. Its result has ``table``, see `unet_napari.labels.measure`.
 
     Attributes
     ----------

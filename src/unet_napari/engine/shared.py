@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from unet_napari.disk import reserve
 from unet_napari.engine.arrays import ArrayRef, open_ref
 from unet_napari.errors import ImageError, ResourceError
-from unet_napari.leftovers import MEMORY_DISK, temporary_prefix
-from unet_napari.sparse import SparseArray
+from unet_napari.labels.sparse import SparseArray
+from unet_napari.system.disk import reserve
+from unet_napari.system.leftovers import MEMORY_DISK, temporary_prefix
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray

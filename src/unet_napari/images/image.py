@@ -11,7 +11,7 @@ import numpy as np
 
 from unet_napari.errors import ImageError
 from unet_napari.images.axes import SPATIAL_AXES, describe_shape, guess_axes, parse_axes
-from unet_napari.images.zarr_tasks import settle
+from unet_napari.images.formats.zarr_tasks import settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ import numpy as np
 
 from unet_napari.errors import ImageError, warn_user
 from unet_napari.images.outliers import Outliers, blank, find_outliers
-from unet_napari.images.sample import sample_blocks
+from unet_napari.images.pixel_sample import sample_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from unet_napari.errors import ImageError, warn_user
 from unet_napari.images.axes import guess_axes
-from unet_napari.images.formats import image_name
+from unet_napari.images.formats.names import image_name
+from unet_napari.images.formats.read_microscope import is_microscope_file, open_microscope
+from unet_napari.images.formats.read_picture import open_picture, picture_format
+from unet_napari.images.formats.read_tiff import open_tiff
+from unet_napari.images.formats.read_zarr import is_zarr, open_zarr
 from unet_napari.images.image import Image, check_pixels, override
-from unet_napari.images.read_microscope import is_microscope_file, open_microscope
-from unet_napari.images.read_picture import open_picture, picture_format
-from unet_napari.images.read_tiff import open_tiff
-from unet_napari.images.read_zarr import is_zarr, open_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,9 +14,9 @@ import numpy as np
 
 from unet_napari.errors import OutputError
 from unet_napari.images.axes import AXES
-from unet_napari.images.read_zarr import is_zarr
-from unet_napari.images.write_tiff import create_tiff, narrow_labels
-from unet_napari.images.write_zarr import create_zarr
+from unet_napari.images.formats.read_zarr import is_zarr
+from unet_napari.images.formats.write_tiff import create_tiff, narrow_labels
+from unet_napari.images.formats.write_zarr import create_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,11 +11,11 @@ import numpy as np
 
 from unet_napari.images import measure_scale
 from unet_napari.inference.config import InferenceConfig
-from unet_napari.inference.predictor import Predictor
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.rescale import rescale_image
+from unet_napari.inference.running.predictor import Predictor
 from unet_napari.inference.views import check_image, rescale_factors, split_views
-from unet_napari.measure import diameters
+from unet_napari.labels.measure import diameters
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from unet_napari.images import Image, Statistics
-    from unet_napari.model import Model
+    from unet_napari.model.model import Model
 
 __all__ = ["estimate_diameter"]
 

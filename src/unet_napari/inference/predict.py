@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.images import measure_scale
+from unet_napari.inference.backends.int8 import spread
 from unet_napari.inference.config import InferenceConfig
-from unet_napari.inference.int8 import spread
-from unet_napari.inference.predictor import Predictor
 from unet_napari.inference.progress import Progress, with_time_left
+from unet_napari.inference.running.predictor import Predictor
 from unet_napari.inference.views import check_image, split_views
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from unet_napari.images import Image
-    from unet_napari.inference.pipeline import Writable
+    from unet_napari.inference.running.pipeline import Writable
     from unet_napari.inference.summary import PlanSummary
-    from unet_napari.model import Model
+    from unet_napari.model.model import Model
 
 __all__ = ["Part", "predict_steps"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.inference.reading import chunk_rows, continued
+from unet_napari.inference.running.reading import chunk_rows, continued
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from unet_napari.images import Image
-    from unet_napari.inference.places import Place
-    from unet_napari.tasks.blocks import Box, Store
+    from unet_napari.inference.running.places import Place
+    from unet_napari.tasks.decoding.blocks import Box, Store
 
     Floats = NDArray[np.float32]
 

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unet_napari.device import available_memory
 from unet_napari.errors import SettingsError, warn_user
 from unet_napari.images import measure_scale
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.diameter import estimate_diameter
 from unet_napari.inference.progress import Progress, with_time_left
-from unet_napari.inference.request_key import request_key
-from unet_napari.inference.room import Room
 from unet_napari.inference.segmentation import Segmentation, blocks_for
-from unet_napari.inference.unfinished import Unfinished
+from unet_napari.inference.storage.request_key import request_key
+from unet_napari.inference.storage.scratch import Room
+from unet_napari.inference.storage.unfinished import Unfinished
 from unet_napari.inference.views import check_image, rescale_factors
+from unet_napari.system.device import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from unet_napari.images import Image, Statistics
-    from unet_napari.inference.pipeline import Writable
-    from unet_napari.model import Model
+    from unet_napari.inference.running.pipeline import Writable
+    from unet_napari.model.model import Model
 
 __all__ = ["segment_steps"]
 

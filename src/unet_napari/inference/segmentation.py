@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from unet_napari.device import is_out_of_memory
 from unet_napari.errors import ResourceError
-from unet_napari.inference.int8 import spread
-from unet_napari.inference.places import Place, Region, Sink
+from unet_napari.inference.backends.int8 import spread
 from unet_napari.inference.predict import Part
-from unet_napari.inference.predictor import Predictor
 from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.inference.rescale import rescale_image, rescale_labels
-from unet_napari.inference.unfinished import Journal, Position, Unfinished
+from unet_napari.inference.running.places import Place, Region, Sink
+from unet_napari.inference.running.predictor import Predictor
+from unet_napari.inference.storage.unfinished import Journal, Position, Unfinished
 from unet_napari.inference.views import split_views
-from unet_napari.tasks.blocks import Blocks
-from unet_napari.tasks.instances import BYTES_PER_VOXEL
+from unet_napari.system.device import is_out_of_memory
+from unet_napari.tasks.decoding.blocks import Blocks
+from unet_napari.tasks.decoding.instances import BYTES_PER_VOXEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from unet_napari.images import Image, Scale
     from unet_napari.inference.config import InferenceConfig
-    from unet_napari.inference.pipeline import Writable
-    from unet_napari.inference.room import Room
-    from unet_napari.model import Model
+    from unet_napari.inference.running.pipeline import Writable
+    from unet_napari.inference.storage.scratch import Room
+    from unet_napari.model.model import Model
     from unet_napari.tasks import Task
-    from unet_napari.tasks.blocks import Box, Store
+    from unet_napari.tasks.decoding.blocks import Box, Store
 
 __all__ = ["Segmentation", "blocks_for"]
 

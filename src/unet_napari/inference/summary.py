@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unet_napari.words import human_size, human_time
+from unet_napari.system.text import human_size, human_time
 
 __all__ = ["PlanSummary"]
 

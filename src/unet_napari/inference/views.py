@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from unet_napari.defaults import unfamiliar_pixels
 from unet_napari.errors import ImageError, SettingsError, warn_user
-from unet_napari.label_axes import labels_axes, labels_shape
+from unet_napari.labels.label_axes import labels_axes, labels_shape
 
 if TYPE_CHECKING:
     from unet_napari.images import Image
     from unet_napari.inference.config import InferenceConfig
-    from unet_napari.model import Model
+    from unet_napari.model.model import Model
 
 __all__ = ["View", "check_image", "rescale_factors", "result_axes", "result_shape", "split_views"]
 

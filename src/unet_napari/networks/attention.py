@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unet_napari.networks.base import crop_centre
-from unet_napari.networks.blocks import DecoderStage, make_interpolation, project
 from unet_napari.networks.dimensions import LAYERS
-from unet_napari.networks.plan import PerAxis, Plan
+from unet_napari.networks.layers import DecoderStage, make_interpolation, project
+from unet_napari.networks.spec import PerAxis, Plan
 from unet_napari.networks.unet import UNet
 
 __all__ = ["AttentionGate", "AttentionUNet"]

@@ -11,8 +11,8 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from unet_napari.networks.base import crop_centre
-from unet_napari.networks.blocks import make_interpolation, project
-from unet_napari.networks.plan import Plan
+from unet_napari.networks.layers import make_interpolation, project
+from unet_napari.networks.spec import Plan
 from unet_napari.networks.unet import Head, UNet
 
 __all__ = ["FusionUNet"]

@@ -11,9 +11,9 @@ from typing import ClassVar, cast
 
 from torch import Tensor, nn
 
-from unet_napari.networks.blocks import DecoderStage
 from unet_napari.networks.checkpointing import run
-from unet_napari.networks.plan import Plan
+from unet_napari.networks.layers import DecoderStage
+from unet_napari.networks.spec import Plan
 from unet_napari.networks.unet import Head, UNet
 
 __all__ = ["NestedUNet"]

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from unet_napari.errors import ModelFileError, ResourceError, SettingsError
-from unet_napari.networks import plan as planning
+from unet_napari.networks import spec as planning
 from unet_napari.networks.base import Logits, Network
-from unet_napari.networks.blocks import initialise, make_block
 from unet_napari.networks.checkpointing import run
-from unet_napari.networks.plan import Plan
+from unet_napari.networks.layers import initialise, make_block
+from unet_napari.networks.spec import Plan
 from unet_napari.networks.unet import Decoder, Head
 
 __all__ = ["DEPTHS", "ResNetUNet"]

@@ -7,18 +7,18 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from unet_napari.networks import plan as planning
+from unet_napari.networks import spec as planning
 from unet_napari.networks.base import Logits, Network, crop_centre
-from unet_napari.networks.blocks import (
+from unet_napari.networks.checkpointing import run
+from unet_napari.networks.dimensions import LAYERS
+from unet_napari.networks.layers import (
     DecoderStage,
     initialise,
     make_block,
     make_interpolation,
     project,
 )
-from unet_napari.networks.checkpointing import run
-from unet_napari.networks.dimensions import LAYERS
-from unet_napari.networks.plan import PerAxis, Plan
+from unet_napari.networks.spec import PerAxis, Plan
 
 __all__ = ["Decoder", "Encoder", "Head", "UNet"]
 

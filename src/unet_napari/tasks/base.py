@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from unet_napari.errors import SettingsError
-from unet_napari.tasks.blocks import DEFAULT_BLOCKS
+from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS
 from unet_napari.tasks.losses import Criterion
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from unet_napari.metrics import Labels
-    from unet_napari.tasks.blocks import Blocks, Passes, Store
-    from unet_napari.tasks.blocks import Target as BlockTarget
+    from unet_napari.evaluation.objects import Labels
+    from unet_napari.tasks.decoding.blocks import Blocks, Passes, Store
+    from unet_napari.tasks.decoding.blocks import Target as BlockTarget
     from unet_napari.tasks.familiarity import Familiarity
 
     Maps: TypeAlias = NDArray[np.floating] | Sequence[NDArray[np.floating]]

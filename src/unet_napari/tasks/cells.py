@@ -13,24 +13,24 @@ import numpy as np
 import torch
 
 from unet_napari.errors import SettingsError
-from unet_napari.metrics import as_list, evaluate
+from unet_napari.evaluation.objects import as_list, evaluate
 from unet_napari.tasks.base import Target, Task
-from unet_napari.tasks.blocks import DEFAULT_BLOCKS
-from unet_napari.tasks.boundary import boundary_target
-from unet_napari.tasks.checks import check_number, check_numbers
-from unet_napari.tasks.decode import CellRule, pack
-from unet_napari.tasks.distance import border_weights, relative_depth
+from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS
+from unet_napari.tasks.decoding.decode import CellRule, pack
+from unet_napari.tasks.decoding.instances import Instances
+from unet_napari.tasks.encoding.boundary import boundary_target
+from unet_napari.tasks.encoding.distance import border_weights, relative_depth
 from unet_napari.tasks.familiarity import Familiarity, usual
-from unet_napari.tasks.instances import Instances
 from unet_napari.tasks.losses import Criterion, multi_label_loss
+from unet_napari.tasks.task_checks import check_number, check_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from unet_napari.metrics import Labels
-    from unet_napari.tasks.blocks import Blocks, Passes, Store
-    from unet_napari.tasks.blocks import Target as BlockTarget
+    from unet_napari.evaluation.objects import Labels
+    from unet_napari.tasks.decoding.blocks import Blocks, Passes, Store
+    from unet_napari.tasks.decoding.blocks import Target as BlockTarget
 
 __all__ = ["CellsTask"]
 

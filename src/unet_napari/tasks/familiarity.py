@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from unet_napari.tasks.decode import CellRule
+    from unet_napari.tasks.decoding.decode import CellRule
 
 __all__ = ["Familiarity", "usual"]
 

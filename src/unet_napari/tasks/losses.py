@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812  the name that everybody knows
 from torch import Tensor
 
 from unet_napari.errors import SettingsError
-from unet_napari.tasks.checks import check_number, check_numbers
+from unet_napari.tasks.task_checks import check_number, check_numbers
 
 if TYPE_CHECKING:
     from unet_napari.tasks.base import Target

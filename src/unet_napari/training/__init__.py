@@ -13,8 +13,8 @@ from unet_napari.training.config import AugmentConfig, TrainConfig
 from unet_napari.training.events import Finished, Started, Step, TrainEvent, Validated
 
 if TYPE_CHECKING:
-    from unet_napari.training.pairs import Pair
-    from unet_napari.training.picture import augmented_examples
+    from unet_napari.training.data.pairs import Pair
+    from unet_napari.training.data.patch_sheet import augmented_examples
     from unet_napari.training.trainer import Trainer
 
 __all__ = [
@@ -33,8 +33,8 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "Pair": "pairs",
+        "Pair": "data.pairs",
         "Trainer": "trainer",
-        "augmented_examples": "picture",
+        "augmented_examples": "data.patch_sheet",
     },
 )

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from unet_napari.label_blocks import number_ids
-from unet_napari.training.sample import Region, Sample
-from unet_napari.training.split import LEAST
+from unet_napari.labels.label_blocks import number_ids
+from unet_napari.training.data.sample import Region, Sample
+from unet_napari.training.data.split import LEAST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

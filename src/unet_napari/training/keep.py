@@ -11,7 +11,7 @@ from unet_napari.training.events import Finished, Step, Validated
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from unet_napari.model import Model
+    from unet_napari.model.model import Model
     from unet_napari.training.events import TrainEvent
     from unet_napari.training.trainer import Trainer
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from unet_napari.device import computes_bfloat16, memory_format
 from unet_napari.networks.base import Network, crop_centre
+from unet_napari.system.device import computes_bfloat16, memory_format
 from unet_napari.tasks import Target, Task
-from unet_napari.training.augment import Patch
+from unet_napari.training.data.augment import Patch
 from unet_napari.training.schedule import Schedule, make_optimiser
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from unet_napari.training.configure import step_memory
+from unet_napari.training.setup.configure import step_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from unet_napari.networks.base import Network
     from unet_napari.tasks import Task
-    from unet_napari.training.sample import Region, Sample
+    from unet_napari.training.data.sample import Region, Sample
 
 __all__ = ["cut", "largest_tile", "predict_sample"]
 

@@ -7,27 +7,27 @@ import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.device import is_out_of_memory, release_memory
 from unet_napari.errors import ResourceError, SettingsError, warn_user
-from unet_napari.model import Model
-from unet_napari.model_schema import encode_info
+from unet_napari.model.model import Model
+from unet_napari.model.schema import encode_info
 from unet_napari.networks import build_network
-from unet_napari.networks.measured_halo import TOLERANCE
+from unet_napari.system.device import is_out_of_memory, release_memory
 from unet_napari.training.best import Best, Kept
 from unet_napari.training.budget import Budget, used_up
-from unet_napari.training.context import measure_halo
+from unet_napari.training.data.patch_sheet import thumbnail as draw_thumbnail
 from unet_napari.training.events import Finished, Started, Step, TrainEvent, Validated
 from unet_napari.training.learner import Learner, Randomness
-from unet_napari.training.picture import thumbnail as draw_thumbnail
-from unet_napari.training.prepare import prepare
-from unet_napari.training.provenance import describe_versions
+from unet_napari.training.measured_halo import TOLERANCE
+from unet_napari.training.needed_context import measure_halo
+from unet_napari.training.setup.prepare import prepare
+from unet_napari.training.setup.provenance import describe_versions
 from unet_napari.training.verdict import judgement, what_is_missing
 
 if TYPE_CHECKING:
     from unet_napari.networks.base import Network
     from unet_napari.tasks import Task
     from unet_napari.training.config import TrainConfig
-    from unet_napari.training.pairs import Pair
+    from unet_napari.training.data.pairs import Pair
 
 __all__ = ["Trainer"]
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from unet_napari.training.data.sample import Sample
+from unet_napari.training.data.split import LEAST, Split
 from unet_napari.training.held_out import count_cells
-from unet_napari.training.sample import Sample
-from unet_napari.training.split import LEAST, Split
 
 __all__ = ["judgement", "what_is_missing"]
 

@@ -1,0 +1,303 @@
+"""The Segment dock: from a trained model to a labels layer."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from magicgui.widgets import ComboBox, PushButton
+from napari.viewer import Viewer
+from qtpy.QtWidgets import QFileDialog
+
+from napari.layers import Image, Labels
+from unet_napari._napari.docks.engine_dock import EngineDock
+from unet_napari._napari.docks.segment_settings import SegmentSettings
+from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.jobs.segment_order import Order, wanted_place
+from unet_napari._napari.jobs.segment_run import SegmentRun
+from unet_napari._napari.layers.file_facts import read_facts
+from unet_napari._napari.layers.layer_axes import image_of
+from unet_napari._napari.sections.fit import describe, misfit
+from unet_napari._napari.sections.measuring import measurable, measure_job, show_table
+from unet_napari._napari.sections.pixel_size import PixelSizeOffer
+from unet_napari._napari.widgets.fields import Message, button, choice
+from unet_napari._napari.widgets.layer_combo import layer_choice
+from unet_napari._napari.widgets.model_combo import ModelCombo
+from unet_napari._napari.widgets.status_line import duration_warning, segmentation_line
+from unet_napari.engine import DiameterJob, JobWarning, Output
+from unet_napari.errors import UnetNapariError
+from unet_napari.images import Image as ImageData
+from unet_napari.inference.progress import PlanSummary, Progress
+
+__all__ = ["SegmentDock"]
+
+
+class SegmentDock(EngineDock):
+    """Segment an image layer with a trained model.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The name tells napari to pass the viewer.
+    job : Job, optional
+        What runs the segmentation; an engine process by default.
+    """
+
+    model: ModelCombo
+    browse: PushButton
+    scope: ComboBox
+    found: Message
+
+    def __init__(self, napari_viewer: Viewer, job: Job | None = None) -> None:
+        super().__init__(napari_viewer, job or Job())
+        # Of the job that goes on:
+        self._run: SegmentRun | None = None
+        self._plan: PlanSummary | None = None
+        self._measured: Labels | None = None
+        self._add_shown_fields()
+        self._add_folded_fields()
+        self.finish()
+        seen = (self.image, self.settings.axes, self.settings.channel.field)
+        for field in (*seen, self.model):
+            field.changed.connect(self.refresh_run)
+        for field in seen:
+            field.changed.connect(self._suit_model)
+        self.image.changed.connect(self.pixel_size.follow)
+        self.browse.changed.connect(self._browse)
+        self.model.changed.connect(self._follow_model)
+        self.settings.diameter.estimate.changed.connect(self._estimate)
+        self.settings.choose.changed.connect(self._choose_output)
+        self.settings.measure_now.changed.connect(self._measure_now)
+        self._suggest_model()
+        self.refresh_run()
+
+    def _add_shown_fields(self) -> None:
+        rows = self.add_rows()
+        rows.add(layer_choice("image", Image, "choose an image", "The image to segment."))
+        rows.add(
+            ModelCombo(
+                "choose one",
+                name="model",
+                tooltip="A model that you or a colleague have trained. The newest one comes first.",
+            ),
+            button("browse", "Open…", "Take a model file from anywhere on this computer."),
+        )
+        rows.add(
+            choice(
+                "scope",
+                [
+                    ("what is in view", "view"),
+                    ("current slice", "slice"),
+                    ("whole image", "whole"),
+                ],
+                "How much of the image to segment. Try the view or the slice first.\n"
+                "With a 2D model, the whole of a stack is segmented slice by slice; a 3D model\n"
+                "sees some slices above and below the current one.",
+            )
+        )
+        self.scope.value = "whole"
+        rows.add_wide(Message("found", "How image and model go together."))
+        self.pixel_size = PixelSizeOffer(rows, self.viewer, self.background, self.refresh_run)
+        tooltip = "Segment the image with this model."
+        self.add_run(rows, "Segment", tooltip, page="docks.md#segmenting")
+
+    def _add_folded_fields(self) -> None:
+        self.settings = SegmentSettings(
+            self.viewer,
+            self.add_folded("Data", "Axes, pixel size, diameter."),
+            self.add_folded("Result", "Thresholds, measurements, probability maps."),
+            self.add_folded("Computing", "Tiles, memory, device."),
+        )
+
+    # -- what is chosen -----------------------------------------------------------------------
+
+    def missing(self) -> str:
+        """Return what is missing for a segmentation, all of it."""
+        wanted = []
+        if self.image.value is None:
+            wanted.append("an image")
+        if self.model.value is None:
+            wanted.append("a model (train one in the Train dock, or open a file)")
+        if wanted:
+            self.found.say("")
+            return f"To segment, choose {' and '.join(wanted)}."
+        try:
+            info = self.model.need_info()
+            image = self._wanted_image()
+        except UnetNapariError as error:
+            self.found.say("")
+            return str(error)
+        self.settings.diameter.follow(self.image.value, image.axes)
+        problem = misfit(image, info)
+        self.found.say("" if problem else describe(image, info))
+        return problem
+
+    def _wanted_image(self) -> ImageData:
+        """Return the image of the layer, or the channel of it that is wanted."""
+        return self.settings.channel.of(image_of(self.image.value, self.settings.axes.value))
+
+    def list_models(self) -> None:
+        """List the models again, and choose a new one unless the user has chosen."""
+        super().list_models()
+        if self.docked:
+            self._suggest_model()
+
+    def _suggest_model(self) -> None:
+        """Choose the newest model that fits the image, unless the user has chosen."""
+        try:
+            image = None if self.image.value is None else self._wanted_image()
+        except UnetNapariError:  # `missing` complains about it
+            image = None
+        self.model.suggest(lambda info: image is None or not misfit(image, info))
+
+    def _suit_model(self) -> None:
+        """Choose another model where the suggested one does not fit the image."""
+        if self.model.untouched and self.missing():
+            self._suggest_model()
+
+    def _follow_model(self) -> None:
+        try:
+            self.settings.follow(self.model.need_info())
+        except UnetNapariError:  # none, or one that `missing` complains about
+            self.settings.follow(None)
+
+    def _browse(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self.native, "Open a model", "", "U-Net models (*.unet);;All files (*)"
+        )
+        if path:
+            self.model.value = path
+
+    # -- the segmentation ---------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Segment what is asked for."""
+        layer, info = self.image.value, self.model.need_info()
+        read_facts(layer)  # known already, but to a script that chooses and clicks at once
+        image = self._wanted_image()
+        order = Order(
+            layer,
+            image,
+            wanted_place(self.viewer, layer, image.axes, self.scope.value),
+            info,
+            self.settings.channel.results(self.model.need_purpose()),
+            self.settings.output if self.scope.value == "whole" else None,
+            self.settings.zoom(image, info),
+        )
+        self._run = SegmentRun(self.viewer, order, self.native, self._measure_beside)
+        request = partial(
+            order.request,
+            self.job,
+            str(self.model.value),
+            config=self.settings.config(info, slicewise=info.ndim < image.ndim),
+            thresholds=self.settings.changed_thresholds(),
+            measure=self.settings.measure.value and order.whole,
+            maps=self.settings.maps.value,
+            attention=self.settings.wants_attention,
+        )
+        self.in_background(request, self.job.start)
+
+    def _estimate(self) -> None:
+        """Have the diameter of the objects estimated."""
+        self._start_beside("The diameter can be estimated", self._begin_estimate)
+
+    def _begin_estimate(self) -> None:
+        info, model = self.model.need_info(), str(self.model.value)
+        image = self._wanted_image()
+        self.settings.diameter.value = None
+        config = self.settings.config(info, slicewise=info.ndim < image.ndim)
+        request = lambda: DiameterJob(self.job.share(image), model, config)  # noqa: E731
+        self.in_background(request, self.job.start)
+
+    def _measure_now(self) -> None:
+        """Have the cells measured that are in a layer now."""
+        self._start_beside("The cells can be measured", self._begin_measure)
+
+    def _begin_measure(self) -> None:
+        image = self._wanted_image()
+        purpose = self.settings.channel.results(self.model.need_purpose())
+        layer = self._measured = measurable(self.viewer, self.image.value, image.axes, purpose)
+        self.in_background(lambda: measure_job(self.job, image, layer), self.job.start)
+
+    def _start_beside(self, what: str, begin: Callable[[], None]) -> None:
+        """Begin a job that is no segmentation, if there is none and nothing is missing."""
+        if self.busy:
+            self.status.say(f"{what} before or after a segmentation.")
+        elif self.missing():
+            self.status.say(self.missing())
+        else:
+            self.start(begin)
+
+    def on_event(self, event: Any) -> None:  # noqa: ANN401
+        """Show how far the segmentation is, and what there is of it."""
+        if isinstance(event, Progress):
+            if event.plan is not None:
+                self._plan = event.plan
+                self.status.native.setToolTip(event.plan.describe())
+                if self._run is not None:
+                    resumable = self._run.order.output is not None
+                    self.warn(duration_warning(event.plan, resumable=resumable))
+            line = segmentation_line(event, self._plan)
+            self.show_progress(event.done / max(1, event.total), line)
+            if self._run is not None:
+                self._run.note(event)
+        elif isinstance(event, Output) and self._run is not None:
+            self._run.take(event)
+        elif isinstance(event, JobWarning):
+            self.warn(event.message)
+            if self._run is not None:
+                self._run.warnings.append(event.message)
+
+    def on_result(self, result: Mapping[str, Any]) -> None:
+        """Show the labels in a layer, and what else was asked for."""
+        run, measured = self._run, self._measured
+        self._forget()
+        if "diameter" in result:
+            self._show_diameter(result["diameter"])
+        elif run is not None:
+            self.status.say(run.show(result))
+        elif measured is not None and "table" in result:
+            show_table(measured, result["table"])
+            count = len(result["table"]["label"])
+            self.status.say(f"{count:,} cells of '{measured.name}' measured: see its features.")
+        else:
+            self.status.say("Stopped. Nothing was changed.")
+
+    def _measure_beside(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Measure the cells of a part, if that is wanted."""
+        if self.settings.measure.value:
+            self.background.run(work, done, self.fail)
+
+    def _choose_output(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self.native, "Save the labels", "", "Zarr (*.zarr);;All files (*)"
+        )
+        if path:
+            self.settings.save_to.value = path
+
+    def _show_diameter(self, diameter: float | None) -> None:
+        self.settings.diameter.value = diameter
+        if diameter is None:
+            self.status.say("The diameter cannot be estimated: the model finds too few cells.")
+        else:
+            self.status.say(f"The cells are about {diameter:.3g} pixels across.")
+
+    def fail(self, error: Exception) -> None:
+        """End the segmentation with one readable message, and leave every layer as it was."""
+        if not self.job.running:
+            self._undo()
+        super().fail(error)
+
+    def leave(self) -> None:
+        """End everything that goes on, as long as the widgets are there."""
+        self._undo()
+        self.settings.diameter.hide()
+        super().leave()
+
+    def _undo(self) -> None:
+        if self._run is not None:
+            self._run.undo()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of the arrays of the run; large ones take room on the disk."""
+        self._run = self._plan = self._measured = None

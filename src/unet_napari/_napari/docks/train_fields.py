@@ -1,0 +1,53 @@
+"""The fields of the Train dock that are always shown."""
+
+from magicgui.widgets import ComboBox
+
+from napari.layers import Image, Labels
+from unet_napari._napari.docks.train_settings import EFFORTS
+from unet_napari._napari.widgets.fields import choice
+from unet_napari._napari.widgets.layer_combo import LayerCombo, layer_choice
+from unet_napari.system.text import human_time
+
+__all__ = ["effort_choice", "image_choice", "labels_choice", "task_choice"]
+
+
+def image_choice() -> LayerCombo:
+    """Return the choice of what to train on."""
+    return layer_choice(
+        "image", Image, "choose an image", "The image that you have painted labels for."
+    )
+
+
+def labels_choice() -> LayerCombo:
+    """Return the choice of what is painted."""
+    return layer_choice(
+        "labels",
+        Labels,
+        "choose",
+        "The labels layer that you paint in. A training uses the labels as they are when you\n"
+        "press Train; go on painting for the next one.",
+    )
+
+
+def task_choice() -> ComboBox:
+    """Return the choice between cells and classes."""
+    return choice(
+        "task",
+        [("separate cells", "cells"), ("classes of pixels", "semantic")],
+        "Separate cells: paint every cell (or nucleus, or anything countable) with a\n"
+        "number of its own; the result tells them apart.\n"
+        "Classes of pixels: every number is a kind of thing, such as 1 for background and\n"
+        "2 for membrane; paint the background like any other class.",
+        label="find",
+    )
+
+
+def effort_choice() -> ComboBox:
+    """Return the choice of how long to train."""
+    return choice(
+        "effort",
+        [(f"{name} ({human_time(seconds)})", name) for name, seconds in EFFORTS.items()],
+        "How long to train. Quick shows whether your labels go the right way, standard is\n"
+        "good enough for most images, long is for the final model.\n"
+        "Stop at any time: the best model so far is kept.",
+    )

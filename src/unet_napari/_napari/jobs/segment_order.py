@@ -1,0 +1,180 @@
+"""What a segmentation was asked for, and its results as layers."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari.components import ViewerModel
+from numpy.typing import NDArray
+
+from napari.layers import Image as ImageLayer
+from napari.layers import Layer
+from unet_napari import images
+from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.layers.layer_axes import Place, current_slice, current_view, shown_axes
+from unet_napari._napari.layers.parts import Part, cut_out, part_around, time_in_place
+from unet_napari._napari.layers.renewal import Renewed
+from unet_napari._napari.layers.results import (
+    Purpose,
+    latest_result,
+    show_result,
+    write_objects,
+    write_result,
+)
+from unet_napari.engine import SegmentFileJob, SegmentJob
+from unet_napari.errors import SettingsError
+from unet_napari.images import Image
+from unet_napari.model.info import ModelInfo
+
+__all__ = ["Order", "wanted_place"]
+
+# Pixels around a part that a network is shown whose own halo is not known.
+_CONTEXT = {2: (64, 64), 3: (8, 32, 32)}
+
+
+@dataclass(frozen=True)
+class Order:
+    """A segmentation that the user has asked for.
+
+    Attributes
+    ----------
+    layer : napari.layers.Image
+    image : Image
+        Of the layer.
+    place : Place
+        The wanted part of it; an empty one is the whole.
+    info : ModelInfo
+        Of the model.
+    purpose : Purpose
+        Of its results.
+    output : Path, optional
+        The file that the labels of the whole image go to; by default they go to a layer.
+    zoom : float
+        Pixels of the image to one that the network sees.
+    """
+
+    layer: ImageLayer
+    image: Image
+    place: Place
+    info: ModelInfo
+    purpose: Purpose
+    output: Path | None = None
+    zoom: float = 1.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole image is wanted."""
+        return self.place == Place()
+
+    @property
+    def cells(self) -> bool:
+        """Whether the labels are numbers of cells rather than classes."""
+        return self.info.task.get("name") == "cells"
+
+    @property
+    def part(self) -> Part:
+        """The wanted part, with what the network has to see around it."""
+        halo = self.info.halo or _CONTEXT[self.info.ndim]
+        margins = (max(1, math.ceil(n * self.zoom)) for n in halo)
+        context = dict(zip("ZYX"[-self.info.ndim :], margins, strict=True))
+        return part_around(self.place, self.image.axes, self.image.data.shape, context)
+
+    def request(
+        self,
+        job: Job,
+        model: str,
+        **options: Any,  # noqa: ANN401
+    ) -> SegmentJob | SegmentFileJob:
+        """Make what is wanted readable by the engine; takes as long as reading it.
+
+        Parameters
+        ----------
+        job : Job
+            The engine.
+        model : str
+            Name or path.
+        **options
+            Further fields of `SegmentJob`.
+
+        Raises
+        ------
+        SettingsError
+            If maps are wanted in a file.
+        """
+        if self.output is not None:
+            if options.pop("maps") or options.pop("attention"):
+                raise SettingsError(
+                    "Only labels are saved to a file. Untick the maps, or leave Save to empty "
+                    "(both under Result)."
+                )
+            return SegmentFileJob(job.share(self.image), model, str(self.output), **options)
+        if self.whole:
+            return SegmentJob(job.share(self.image), model, **options)
+        part = self.part
+        # The part must look to the network as it does within the whole image.
+        rule = images.Normalisation.from_dict(self.info.normalisation)
+        scale = images.measure_scale(rule, self.image)
+        return SegmentJob(
+            job.share(cut_out(self.image, part.outer), snapshot=True),
+            model,
+            statistics=scale.at(self.place.index.get("T")).to_dict(),
+            inner=part.inner,
+            around=self.cells,
+            **options,
+        )
+
+    def show_part(self, viewer: ViewerModel, labels: NDArray[Any]) -> tuple[Layer, Renewed | None]:
+        """Show the labels of a part in their place; return what has become of its cells."""
+        where = (viewer, self.layer, self.image.axes)
+        part = self.part
+        if self.cells:
+            return write_objects(*where, labels, part, self.place, self.purpose)
+        return write_result(*where, part.flattened(labels), self.place, self.purpose), None
+
+    def show_file(self, viewer: ViewerModel, path: Path) -> Layer:
+        """Show the labels that were saved to a zarr, of which only what is seen is read."""
+        import dask.array  # takes half a second
+
+        data: Any = images.read_image(path).data
+        labels = dask.array.from_array(data, data.chunks)  # type: ignore[no-untyped-call]
+        where = (viewer, self.layer, self.image.axes)
+        layer = show_result(*where, time_in_place(labels, self.image.axes), self.purpose)
+        layer.editable = False  # or else the layer would differ from the file
+        return layer
+
+    def show_maps(
+        self, viewer: ViewerModel, maps: Sequence[NDArray[Any]], names: Sequence[str]
+    ) -> None:
+        """Show maps of the image as image layers below its labels."""
+        where = (viewer, self.layer, self.image.axes)
+        below = latest_result(viewer, self.layer, self.purpose)
+        for name, values in zip(names, maps, strict=True):
+            purpose = Purpose(f"{self.purpose.name} · {name}", f"{name} of {self.purpose.key}")
+            if self.whole:
+                data = time_in_place(values, self.image.axes)
+                show_result(*where, data, purpose, ImageLayer, below=below)
+            else:
+                data = self.part.flattened(values)
+                write_result(*where, data, self.place, purpose, ImageLayer, below=below)
+
+
+def wanted_place(viewer: ViewerModel, layer: ImageLayer, axes: str, scope: str) -> Place:
+    """Return what a scope, ``"whole"``, ``"slice"`` or ``"view"``, is of an image.
+
+    Raises
+    ------
+    SettingsError
+        If the canvas shows no slice of the image, such as time against X.
+    """
+    if scope == "whole":
+        return Place()
+    shown = shown_axes(viewer, layer, axes)
+    if viewer.dims.ndisplay == 2 and not set(shown) <= set("ZYX"):
+        raise SettingsError(
+            f"The canvas shows the axes {' and '.join(shown)}, which is no slice of the image. "
+            "Show two of Z, Y and X (with napari's button that rolls the dimensions), or choose "
+            "the whole image under Scope."
+        )
+    return (current_view if scope == "view" else current_slice)(viewer, layer, axes)

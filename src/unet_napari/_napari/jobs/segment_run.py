@@ -1,0 +1,137 @@
+"""A segmentation on its way: the layers that it fills in, and what is said of its result."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QWidget
+
+from napari.layers import Image, Layer
+from unet_napari._napari.jobs.segment_order import Order
+from unet_napari._napari.layers.layer_axes import array_of
+from unet_napari._napari.layers.ownership import note_warnings
+from unet_napari._napari.layers.renewal import Renewed
+from unet_napari._napari.layers.results import find_result, latest_result
+from unet_napari._napari.sections.filling import FillingLayer
+from unet_napari._napari.sections.measuring import measure_part, show_table, update_table
+from unet_napari._napari.sections.preview_layer import PURPOSE as PREVIEW
+from unet_napari.engine import Output
+from unet_napari.inference.progress import Progress
+
+__all__ = ["SegmentRun"]
+
+
+class SegmentRun:
+    """What an order comes to.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    order : Order
+    parent : QWidget
+        Nothing is refreshed any more when it is gone.
+    measure : callable
+        Does what measures the cells of a part, in a thread, and passes the table on; or nothing.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        order: Order,
+        parent: QWidget,
+        measure: Callable[[Callable[[], Any], Callable[[Any], None]], None],
+    ) -> None:
+        self.order = order
+        self.warnings: list[str] = []
+        self._viewer, self._parent, self._measure = viewer, parent, measure
+        self._earlier = latest_result(viewer, order.layer, order.purpose)
+        self._output: Output | None = None
+        self._filling: FillingLayer | None = None
+
+    def take(self, output: Output) -> None:
+        """Take hold of the arrays that the engine is going to fill in."""
+        self._output = output
+        order = self.order
+        if order.whole and order.layer in self._viewer.layers:
+            where = (self._viewer, order.layer, order.image.axes)
+            self._filling = FillingLayer(*where, order.purpose, output.labels, self._parent)
+            self._hide_preview(order.layer)
+
+    def note(self, progress: Progress) -> None:
+        """Show what is new."""
+        if self._filling is not None and progress.region is not None:
+            self._filling.note(progress.region)
+
+    def undo(self) -> None:
+        """Leave every layer as it was."""
+        if self._filling is not None:
+            self._filling.undo()
+
+    def show(self, result: Mapping[str, Any]) -> str:
+        """Show the result of the job, and return what is to be said of it."""
+        if self.order.output is not None:
+            return self._show_file(result, self.order.output)
+        order, output, filling = self.order, self._output, self._filling
+        if not result or output is None:
+            self.undo()
+            return "Stopped. Nothing was changed."
+        if order.layer not in self._viewer.layers and not (filling and filling.shown):
+            return "The image was removed meanwhile; the result is not shown."
+        if filling is None:
+            layer, renewed = order.show_part(self._viewer, output.labels)
+            self._hide_preview(order.layer)
+            self._measure_part(layer, renewed)
+            objects = None if renewed is None else len(renewed.ids)
+        else:
+            objects = result["objects"]
+            layer = filling.finish(int(result.get("highest", objects or 0)))
+            show_table(layer, result.get("table"))
+        if output.maps is not None and order.layer in self._viewer.layers:
+            order.show_maps(self._viewer, output.maps, output.map_names)
+        note_warnings(layer, self.warnings, result.get("unfamiliar"))
+        return f"{self._summary(objects)}{self._about(layer)}"
+
+    def _show_file(self, result: Mapping[str, Any], path: Path) -> str:
+        """Show the labels that were saved to a file, or say how to go on with them."""
+        order = self.order
+        if not result or "stopped" in result:
+            going_on = "Run it again to go on where it was." if result.get("kept") else ""
+            return f"Stopped. {going_on or 'Nothing was changed.'}"
+        if order.layer in self._viewer.layers:
+            layer = order.show_file(self._viewer, path)
+            show_table(layer, result.get("table"))
+            note_warnings(layer, self.warnings, result.get("unfamiliar"))
+            self._hide_preview(order.layer)
+        return f"{self._summary(result['objects'])} The labels are in '{path}'."
+
+    def _measure_part(self, layer: Layer, renewed: Renewed | None) -> None:
+        if renewed is not None:
+            order = self.order
+            work = measure_part(order.image, order.place, array_of(layer), renewed)
+            self._measure(work, lambda table: update_table(layer, table, renewed))
+
+    def _hide_preview(self, layer: Image) -> None:
+        preview = find_result(self._viewer, layer, PREVIEW)
+        if preview is not None:  # it would shine through the result
+            preview.visible = False
+
+    def _summary(self, objects: int | None) -> str:
+        """Say what was found."""
+        if objects is None:
+            return "Done."
+        order = self.order
+        outlines = "outline" if objects == 1 else "outlines"
+        if order.whole and order.info.ndim < order.image.ndim:
+            slices = order.image.shape[0]
+            return f"Done: {objects:,} {outlines} in {slices:,} slices, not joined."
+        if not order.whole and order.info.ndim < len(order.part.inner):
+            return f"Done: {objects:,} {outlines}, slice by slice, not joined."
+        return f"Done: {objects:,} {'cell' if objects == 1 else 'cells'}."
+
+    def _about(self, layer: Layer) -> str:
+        """Say why the result of an earlier run was not updated."""
+        earlier = self._earlier
+        if earlier is None or earlier is layer or earlier not in self._viewer.layers:
+            return ""
+        return f" They are in a new layer: '{earlier.name}' was edited or is in use."

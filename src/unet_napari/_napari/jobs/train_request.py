@@ -1,0 +1,146 @@
+"""What the engine is asked to train, and where the model goes."""
+
+import itertools
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.sections.paint import Snapshot, detect, share_pair
+from unet_napari.engine import TrainJob
+from unet_napari.errors import OutputError, SettingsError
+from unet_napari.model.info import list_models, models_folder
+from unet_napari.training.config import TrainConfig
+
+__all__ = ["Claim", "model_path", "train_job", "unused_name"]
+
+_LONGEST = 80  # characters of a file's name
+
+
+def train_job(
+    job: Job,
+    snapshots: Sequence[Snapshot],
+    *,
+    rules: Mapping[str, Any],
+    values: Mapping[str, Any],
+    output: Path,
+    start_from: str | None,
+) -> TrainJob:
+    """Check what is painted and make it readable by the engine; runs beside the viewer.
+
+    Parameters
+    ----------
+    job : Job
+        The engine.
+    snapshots : sequence of Snapshot
+        What to train on.
+    rules : mapping
+        Keyword arguments of `detect`.
+    values : mapping
+        Fields of `TrainConfig`; a `patch` of one number counts for all axes.
+    output : Path
+        The model file to write.
+    start_from : str or None
+        Model to refine.
+
+    Raises
+    ------
+    LabelsError, SettingsError, ResourceError
+        Naming what is wrong and the remedy.
+    """
+    snapshots = [snapshot.settled() for snapshot in snapshots]
+    ndim = min(detect(snapshot, **rules).ndim for snapshot in snapshots)
+    patch = values["patch"]
+    if patch is not None and len(patch) == 1:
+        patch = patch * ndim
+    config = TrainConfig.from_dict({**values, "patch": patch, "ndim": ndim})
+    return TrainJob(
+        pairs=tuple(share_pair(job, snapshot) for snapshot in snapshots),
+        config=config.to_dict(),
+        output=str(output),
+        name=output.stem,
+        start_from=start_from,
+    )
+
+
+class Claim:
+    """A name that a training has taken for its model, so that no other training takes it.
+
+    Two windows may train at once, and so may two programs: a name is taken by a file that can
+    be made only once, and that goes with `release`. One that a killed program left is ignored.
+
+    Attributes
+    ----------
+    path : Path
+        The model file, which does not exist yet.
+    """
+
+    def __init__(self, wanted: str) -> None:
+        model_path(wanted)  # says what is wrong with the name
+        for name in _unused_names(wanted):
+            self.path = model_path(name)
+            self._mark = self.path.with_name(f".{self.path.name}.claimed")
+            if self._take():
+                return
+
+    def release(self) -> None:
+        """Let others take the name, unless there is a model of it by now."""
+        self._mark.unlink(missing_ok=True)
+
+    def _take(self) -> bool:
+        try:
+            with self._mark.open("x") as file:
+                file.write(str(os.getpid()))
+        except FileExistsError:
+            return not self._is_held() and self._take_over()
+        except OSError as error:
+            raise OutputError(f"'{self.path}' cannot be written: {error.strerror}.") from error
+        return True
+
+    def _is_held(self) -> bool:
+        try:
+            owner = self._mark.read_text()
+        except OSError:  # it was released just now
+            return False
+        return not owner.isdecimal() or psutil.pid_exists(int(owner))
+
+    def _take_over(self) -> bool:
+        self.release()
+        return self._take()
+
+
+def unused_name(wanted: str) -> str:
+    """Return a name that no model has yet, such as ``nuclei cells 2``."""
+    return next(_unused_names(wanted))
+
+
+def _unused_names(wanted: str) -> Iterator[str]:
+    base = _safe(wanted)[: _LONGEST - 6].strip() or "model"  # with room for a number
+    taken = {model.name.casefold() for model in list_models()}
+    names = itertools.chain([base], (f"{base} {n}" for n in itertools.count(2)))
+    return (name for name in names if name.casefold() not in taken)
+
+
+def model_path(name: str) -> Path:
+    """Return the file of a model in the models folder.
+
+    Raises
+    ------
+    SettingsError
+        If there is nothing in the name that a file could be called.
+    OutputError
+        If there is no folder that can be written to.
+    """
+    safe = _safe(name)
+    if not safe:
+        raise SettingsError("Give the model a name with letters or digits (under Model).")
+    return models_folder() / f"{safe}.unet"
+
+
+def _safe(name: str) -> str:
+    """Keep what every file system takes; a name is never a path."""
+    return re.sub(r"[^\w\-+.,() ]+", "_", name).strip(" ._")[:_LONGEST].strip()

@@ -1,0 +1,167 @@
+"""Where layers lie on the pixels of an image: labels and shapes are taken as they are seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari.layers import Image, Labels, Layer
+from unet_napari._napari.layers.layer_axes import array_of, output_axes, output_shape
+from unet_napari.errors import LabelsError
+from unet_napari.images import LazyArray
+from unet_napari.images.axes import describe_shape
+from unet_napari.labels.sparse import SparseArray
+
+__all__ = ["Grid", "Resampling", "UnplacedError"]
+
+_OFF = 0.1  # pixels; what lies off by less lies on the image
+
+
+class UnplacedError(LabelsError):
+    """Labels have the image's shape, but were never laid on it."""
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How labels on a grid of their own are read on an image's: the nearest one counts.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the labels of the image.
+    step, start : tuple of float
+        Along each axis, pixel `k` of the image is the pixel ``start + k * step`` of the labels.
+    """
+
+    shape: tuple[int, ...]
+    step: tuple[float, ...]
+    start: tuple[float, ...]
+
+    def read(self, labels: LazyArray) -> SparseArray:
+        """Return labels on the image's grid; 0 where they do not reach."""
+        result = SparseArray(self.shape, labels.dtype)
+        for box in SparseArray.of(labels).boxes():
+            target = tuple(
+                self._pixels_of(axis, part.start, part.stop) for axis, part in enumerate(box)
+            )
+            if all(part.stop > part.start for part in target):
+                picked = np.ix_(*(self._nearest(axis, p) for axis, p in enumerate(target)))
+                low = [part.start for part in box]
+                values = np.asarray(labels[box])
+                inside = tuple(index - first for index, first in zip(picked, low, strict=True))
+                result.put(target, values[inside], add=True)
+        return result
+
+    def overlaps(self, shape: Sequence[int]) -> bool:
+        """Tell whether labels of a shape reach any pixel of the image."""
+        reached = (self._pixels_of(axis, 0, n) for axis, n in enumerate(shape))
+        return all(part.stop > part.start for part in reached)
+
+    def _nearest(self, axis: int, pixels: slice) -> NDArray[np.intp]:
+        at = self.start[axis] + np.arange(pixels.start, pixels.stop) * self.step[axis]
+        return np.floor(at + 0.5).astype(np.intp)
+
+    def _pixels_of(self, axis: int, start: int, stop: int) -> slice:
+        """Return the pixels of the image whose nearest label is in a range."""
+        nearest = self._nearest(axis, slice(0, self.shape[axis]))
+        found = np.flatnonzero((nearest >= start) & (nearest < stop))
+        return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
+
+
+class Grid:
+    """The pixels of an image without its channels, and where they lie in the world.
+
+    Parameters
+    ----------
+    image : napari.layers.Image
+    axes : str
+        Of its array.
+    """
+
+    def __init__(self, image: Image, axes: str) -> None:
+        self.axes = output_axes(axes)
+        self.shape = output_shape(array_of(image).shape, axes)
+        self._image = image
+        # Of the layer's axes; the colours of an RGB layer are not one of them.
+        self._kept = [i for i, letter in enumerate(axes[: image.ndim]) if letter != "C"]
+
+    def points(self, layer: Layer, points: NDArray[Any]) -> NDArray[np.floating]:
+        """Return where points of a layer, ``(number, axes)``, lie on this grid.
+
+        NaN along the first axes of the grid, which a layer of fewer axes does not have.
+        """
+        ndim = len(self._kept)
+        surplus, missing = max(0, layer.ndim - ndim), max(0, ndim - layer.ndim)
+        factors = self._unit_factors(layer)
+        on_grid = np.full((len(points), ndim), np.nan)
+        for i, point in enumerate(np.asarray(points, float)):
+            world = np.zeros(self._image.ndim)
+            world[self._kept[missing:]] = np.asarray(layer.data_to_world(point))[surplus:] * factors
+            on_grid[i] = np.asarray(self._image.world_to_data(world))[self._kept]
+        on_grid[:, :missing] = np.nan
+        return on_grid
+
+    def resampling(self, labels: Labels) -> Resampling | None:
+        """Tell how labels must be read to lie on this grid; None if pixel by pixel.
+
+        Raises
+        ------
+        UnplacedError
+            If they have the image's shape but no place in the world, while the image has one.
+        LabelsError
+            If they do not reach the image, are turned, or have another number of axes or, with
+            the same pixels, another shape; both layers are named.
+        """
+        shape = tuple(array_of(labels).shape)
+        if len(shape) != len(self.shape):
+            raise self._misfit(labels, shape)
+        corners = np.array(np.meshgrid(*([0, n] for n in shape), indexing="ij"))
+        corners = corners.reshape(len(shape), -1).T.astype(float)
+        lying = self.points(labels, corners)
+        if np.abs(lying - corners).max() < _OFF:
+            if shape != self.shape:
+                raise self._misfit(labels, shape)
+            return None
+        if shape == self.shape and _is_unplaced(labels):
+            raise UnplacedError(
+                f"'{labels.name}' does not lie on '{self._image.name}': the image has a place "
+                "and a pixel size that the labels lack. If they belong to it, press "
+                "Lay on the image."
+            )
+        first, last = lying[0], lying[-1]
+        size = (last - first) / np.array(shape)
+        if np.abs(first + corners * size - lying).max() > _OFF or np.any(size == 0):
+            raise LabelsError(
+                f"'{labels.name}' is turned or sheared against '{self._image.name}', so that their "
+                "pixels do not match. Choose labels that lie on the image, or add some with New."
+            )
+        resampling = Resampling(self.shape, tuple(1 / size), tuple(-first / size))
+        if not resampling.overlaps(shape):
+            raise LabelsError(
+                f"'{labels.name}' lies elsewhere than '{self._image.name}': no pixel of it is on "
+                "the image. Choose the labels that belong to this image."
+            )
+        return resampling
+
+    def _unit_factors(self, layer: Layer) -> NDArray[np.floating]:
+        """Return what turns world coordinates of a layer into units of the image."""
+        wanted = [self._image.units[i] for i in self._kept]
+        factors = []
+        for unit, other in zip(layer.units[-len(wanted) :], wanted[-layer.ndim :], strict=True):
+            known = unit != other and unit.is_compatible_with(other)
+            factors.append(float((1 * unit).to(other).magnitude) if known else 1.0)
+        return np.array(factors)
+
+    def _misfit(self, labels: Labels, shape: tuple[int, ...]) -> LabelsError:
+        return LabelsError(
+            f"'{labels.name}' has the shape {describe_shape(shape)}, but '{self._image.name}' "
+            f"needs labels of {describe_shape(self.shape)}. New adds a layer that fits."
+        )
+
+
+def _is_unplaced(layer: Layer) -> bool:
+    """Tell whether a layer lies where napari puts what it knows nothing about."""
+    corners = np.eye(layer.ndim + 1, layer.ndim)  # with the origin as the last one
+    return all(np.allclose(layer.data_to_world(corner), corner) for corner in corners)

@@ -1,0 +1,157 @@
+"""Whose a result layer is: ours as long as nobody has touched it, and the user's from then on.
+
+A layer remembers in its metadata what it was made for, which layer it is itself (copied metadata
+make no layer ours), what its pixels were when we last wrote them, and whether it was edited.
+"""
+
+import itertools
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+from weakref import WeakSet
+
+import numpy as np
+from napari.utils.events import Event
+
+from napari.layers import Labels, Layer
+from unet_napari._napari.layers.layer_axes import array_of
+
+__all__ = [
+    "Chooser",
+    "age",
+    "choosers",
+    "highest_noted",
+    "is_made_for",
+    "is_result",
+    "is_untouched",
+    "mark",
+    "note_highest",
+    "note_warnings",
+    "seal",
+    "writing",
+]
+
+_KEY = "unet-napari"  # in a layer's metadata
+_BLOCK = 1 << 18  # bytes that are looked at in one place of a large array
+_BLOCKS = 64  # such places; a smaller array is looked at whole
+
+_numbers = itertools.count(1)  # of the results, in the order of their making
+_ours: WeakSet[Layer] = WeakSet()  # layers that we are writing to
+
+
+class Chooser(Protocol):
+    """What lets the user choose layers as an input, such as the Train dock its *Labels*."""
+
+    def chosen_layers(self) -> Collection[Layer]:
+        """Return the layers that are chosen now."""
+
+
+choosers: WeakSet[Any] = WeakSet()
+"""Every `Chooser` there is; what is chosen in one of them is never written to."""
+
+
+def mark(layer: Layer, made_for: dict[str, str]) -> None:
+    """Make a new layer a result of ours, and take note of every edit from now on."""
+    identity = {"layer": str(layer.unique_id), "number": next(_numbers)}
+    _remember(layer, {**made_for, **identity, "edited": False})
+    seal(layer)
+    layer.events.data.connect(_note_edit)
+    if isinstance(layer, Labels):
+        layer.events.paint.connect(_note_edit)
+        layer.events.labels_update.connect(_note_edit)
+
+
+def is_made_for(layer: Layer, made_for: dict[str, str]) -> bool:
+    """Tell whether a layer is a result of ours, whoever has edited it since; copies are not."""
+    record = layer.metadata.get(_KEY, {})
+    wanted = {**made_for, "layer": str(layer.unique_id)}
+    return all(record.get(name) == value for name, value in wanted.items())
+
+
+def is_result(layer: Layer) -> bool:
+    """Tell whether a layer is a result of ours as we wrote it; copies and edited ones are not."""
+    record = layer.metadata.get(_KEY, {})
+    return record.get("layer") == str(layer.unique_id) and not record["edited"]
+
+
+def age(layer: Layer) -> int:
+    """Return what sorts results, the newest first."""
+    return -int(layer.metadata[_KEY]["number"])
+
+
+def is_unedited(layer: Layer) -> bool:
+    """Tell whether a layer is a result of ours that nobody but us has written to."""
+    record = layer.metadata.get(_KEY, {})
+    ours = is_made_for(layer, {}) and not record.get("edited", True)
+    return ours and record.get("pixels") == _fingerprint(layer)
+
+
+def is_untouched(layer: Layer) -> bool:
+    """Tell whether nobody but us has written to a result of ours, or has chosen it as an input."""
+    if not is_unedited(layer):
+        return False
+    return not any(layer is chosen for chooser in choosers for chosen in chooser.chosen_layers())
+
+
+def note_highest(layer: Layer, number: int) -> None:
+    """Remember that no label of a result is higher."""
+    _remember(layer, {"highest": number})
+
+
+def highest_noted(layer: Layer) -> int:
+    """Return what no label of a result is higher than; 0 if that was not noted."""
+    return int(layer.metadata[_KEY].get("highest", 0))
+
+
+def note_warnings(layer: Layer, warnings: Sequence[str], unfamiliar: str | None) -> None:
+    """Keep with a result what was warned of when it was made, and how unlike its image is."""
+    _remember(layer, {"warnings": list(warnings), "unfamiliar": unfamiliar})
+
+
+def seal(layer: Layer) -> None:
+    """Take the pixels of a result as they are now for ours."""
+    _remember(layer, {"pixels": _fingerprint(layer)})
+
+
+@contextmanager
+def writing(layer: Layer) -> Iterator[None]:
+    """Write to a result of ours within the block."""
+    _ours.add(layer)
+    try:
+        yield
+    finally:
+        _ours.discard(layer)
+    seal(layer)
+
+
+def _note_edit(event: Event) -> None:
+    layer = event.source
+    if layer not in _ours and not layer.metadata[_KEY].get("edited"):
+        _remember(layer, {"edited": True})
+
+
+def _remember(layer: Layer, facts: dict[str, Any]) -> None:
+    # Never changed in place: a duplicate shares what is in the metadata.
+    layer.metadata = {**layer.metadata, _KEY: {**layer.metadata.get(_KEY, {}), **facts}}
+
+
+def _fingerprint(layer: Layer) -> int | None:
+    """Return a number that changes with the pixels, as a script may write to them unheard.
+
+    Of an array of more than 16 MiB, places all over it are looked at. None for what cannot be
+    looked at in no time, such as the labels in a file, which are never written to.
+    """
+    array = array_of(layer)
+    if not isinstance(array, np.ndarray):
+        return None
+    array = array.transpose(np.argsort([-stride for stride in array.strides], kind="stable"))
+    if not array.flags.c_contiguous:
+        return None
+    pixels = array.reshape(-1).view(np.uint8).data
+    if len(pixels) <= _BLOCK * _BLOCKS:
+        return zlib.crc32(pixels)
+    number = 0
+    for start in np.linspace(0, len(pixels) - _BLOCK, _BLOCKS).astype(int):
+        number = zlib.crc32(pixels[start : start + _BLOCK], number)
+    return number

@@ -1,0 +1,100 @@
+"""Where everything is painted: shapes that the user drew around it, filled on an image's grid."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari.layers import Shapes
+from unet_napari._napari.layers.grid import Grid
+from unet_napari.errors import LabelsError
+from unet_napari.labels.sparse import SparseArray
+
+__all__ = ["Region", "fill", "regions_of"]
+
+_ELLIPSE_POINTS = 64
+_FLAT = 0.5  # pixels; an outline that varies by less along an axis lies in a plane across it
+
+
+@dataclass(frozen=True)
+class Region:
+    """The outline of what is annotated completely, in a plane of two of an image's axes.
+
+    Attributes
+    ----------
+    plane : tuple of (int, int)
+        The axes that it is drawn along.
+    outline : ndarray of float
+        Its points on the image's grid, shape (points, 2).
+    index : tuple of int or None
+        Where it lies along every other axis, in order; None: it counts everywhere along it.
+    """
+
+    plane: tuple[int, int]
+    outline: NDArray[np.floating]
+    index: tuple[int | None, ...]
+
+
+def regions_of(shapes: Shapes, grid: Grid) -> tuple[Region, ...]:
+    """Return the shapes of a layer as regions of an image; lines enclose nothing.
+
+    Raises
+    ------
+    LabelsError
+        If a shape lies in no plane of the image.
+    """
+    regions = []
+    for vertices, kind in zip(shapes.data, shapes.shape_type, strict=True):
+        if kind not in ("line", "path"):
+            corners = np.asarray(vertices, float)
+            points = _ellipse(corners) if kind == "ellipse" else corners
+            regions.append(_region(grid.points(shapes, points), grid, shapes.name))
+    return tuple(regions)
+
+
+def fill(regions: Iterable[Region], shape: Sequence[int]) -> SparseArray:
+    """Return what regions cover of an image, as bool."""
+    from skimage.draw import polygon2mask  # loads SciPy
+
+    mask = SparseArray(shape, bool)
+    for region in regions:
+        sizes = [shape[axis] for axis in region.plane]
+        inside = polygon2mask(sizes, region.outline)  # type: ignore[no-untyped-call]
+        others = [axis for axis in range(len(shape)) if axis not in region.plane]
+        positions = [
+            range(shape[axis]) if at is None else range(max(0, at), min(shape[axis], at + 1))
+            for axis, at in zip(others, region.index, strict=True)
+        ]
+        for key in np.ndindex(*(len(places) for places in positions)):
+            box = [slice(0, n) for n in shape]
+            for axis, places, i in zip(others, positions, key, strict=True):
+                box[axis] = slice(places[i], places[i] + 1)
+            mask.put(tuple(box), np.expand_dims(inside, tuple(others)), add=True)
+    return mask
+
+
+def _region(points: NDArray[np.floating], grid: Grid, name: str) -> Region:
+    known = ~np.isnan(points[0])
+    varying = [int(axis) for axis in np.flatnonzero(known) if np.ptp(points[:, axis]) > _FLAT]
+    if len(varying) > 2:
+        raise LabelsError(
+            f"A shape of '{name}' (Complete in, under Data) is tilted against the image: draw it "
+            f"while two of the axes {', '.join(grid.axes)} are shown."
+        )
+    last = [axis for axis in range(points.shape[1] - 1, -1, -1) if axis not in varying]
+    plane = sorted([*varying, *last[: 2 - len(varying)]])
+    index = tuple(
+        round(float(points[0, axis])) if known[axis] else None
+        for axis in range(points.shape[1])
+        if axis not in plane
+    )
+    return Region((int(plane[0]), int(plane[1])), points[:, plane], index)
+
+
+def _ellipse(corners: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return points around an ellipse, which is given by the corners of its box."""
+    angles = np.linspace(0, 2 * np.pi, _ELLIPSE_POINTS, endpoint=False)[:, np.newaxis]
+    centre = corners.mean(axis=0)
+    across, down = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+    return np.asarray(centre + np.cos(angles) * across + np.sin(angles) * down)

@@ -1,0 +1,4 @@
+"""Parts of a dock that have a life of their own, such as what is said of the paint.
+
+They may import `jobs`, `layers` and `widgets`.
+"""

@@ -1,0 +1,126 @@
+"""The diameter of the objects: a number, estimated on request, and drawn on the image."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from magicgui.widgets import PushButton
+from napari.components import ViewerModel
+
+from napari.layers import Image, Shapes
+from unet_napari._napari.layers.layer_axes import array_of, current_view
+from unet_napari._napari.widgets.fields import button, optional, value_of
+from unet_napari._napari.widgets.form import Rows
+from unet_napari.errors import SettingsError
+from unet_napari.model.info import ModelInfo
+
+__all__ = ["DiameterField"]
+
+_NAME = "diameter"
+_COLOUR = "#ffd33d"
+
+
+class DiameterField:
+    """A field for the diameter, a button that estimates it, and a circle that shows it.
+
+    Parameters
+    ----------
+    rows : Rows
+        The group that the fields are added to.
+    viewer : napari.components.ViewerModel
+    """
+
+    def __init__(self, rows: Rows, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._image: Image | None = None
+        self._axes = ""
+        self._circle: Shapes | None = None
+        self.field = optional(
+            "diameter",
+            "Typical diameter of the cells in pixels, where they are much larger or smaller than\n"
+            "those that the model was trained on: the image is brought to the size that the\n"
+            "model knows. A circle of this size is drawn on the image. Empty: nothing is scaled.",
+        )
+        self.field.native.setPlaceholderText("as in training")
+        self.estimate: PushButton = button(
+            "estimate",
+            "Estimate",
+            "Find the diameter by trying the model at several sizes of the image.",
+        )
+        rows.add(self.field, self.estimate)
+        self.field.changed.connect(self._draw)
+
+    @property
+    def value(self) -> float | None:
+        """The diameter in the image's smallest pixels; None if the image is left as it is.
+
+        Raises
+        ------
+        SettingsError
+            If there is something else than a number in the field.
+        """
+        return value_of(self.field, float, positive=True) if self.field.enabled else None
+
+    @value.setter
+    def value(self, diameter: float | None) -> None:
+        self.field.value = "" if diameter is None else f"{diameter:.3g}"
+
+    def follow(self, image: Image | None, axes: str) -> None:
+        """Belong to this image from now on; `axes` are those of its array."""
+        if image is not self._image:
+            self.value = None  # that of another image says nothing about this one
+        self._image, self._axes = image, axes
+
+    def follow_model(self, info: ModelInfo | None) -> None:
+        """Be of use if the model knows how large its objects are."""
+        known = None if info is None else info.diameter
+        self.field.enabled = self.estimate.enabled = known is not None
+        text = "as in training" if known is None else f"as in training ({known:.3g})"
+        self.field.native.setPlaceholderText(text)
+        self._draw()
+
+    def hide(self) -> None:
+        """Take the circle off the image."""
+        circle, self._circle = self._circle, None
+        if circle is not None and circle in self._viewer.layers:
+            self._viewer.layers.remove(circle)
+
+    def _draw(self) -> None:
+        try:
+            diameter = self.value
+        except SettingsError:  # half typed; Run complains about what stays wrong
+            return
+        self.hide()
+        if diameter is None or diameter <= 0 or self._image not in self._viewer.layers:
+            return
+        active = self._viewer.layers.selection.active
+        self._circle = self._make_circle(self._image, diameter)
+        self._viewer.add_layer(self._circle)
+        self._viewer.layers.selection.active = active
+
+    def _make_circle(self, image: Image, diameter: float) -> Shapes:
+        """Return a layer with a circle in the middle of what the canvas shows."""
+        letters = self._axes[: image.ndim]
+        plane = [letters.index(letter) for letter in "YX"]
+        scale = np.asarray(image.scale)[plane]
+        smallest = min(image.scale[letters.index(letter)] for letter in letters if letter in "ZYX")
+        translate = np.asarray(image.translate)[plane]
+        view = current_view(self._viewer, image, self._axes)
+        sizes = dict(zip(self._axes, array_of(image).shape, strict=True))
+        ends = [view.region.get(letter, slice(None)).indices(sizes[letter]) for letter in "YX"]
+        centre = [(start + stop) / 2 for start, stop, _ in ends]
+        return Shapes(
+            [np.array([centre, diameter * smallest / scale / 2])],
+            shape_type="ellipse",
+            name=_NAME,
+            edge_color=_COLOUR,
+            edge_width=max(1.0, diameter / 20),
+            face_color="transparent",
+            scale=scale,
+            translate=translate,
+            units=_of(image.units, plane),
+            axis_labels=_of(image.axis_labels, plane),
+        )
+
+
+def _of(values: Sequence[object], indices: Sequence[int]) -> list[object]:
+    return [values[i] for i in indices]

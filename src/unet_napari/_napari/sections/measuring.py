@@ -1,0 +1,118 @@
+"""Measurements of the cells as features of their layer: of all that is in it, or of a part."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+
+from napari.layers import Labels, Layer
+from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.layers.layer_axes import Place, array_of, output_axes, output_shape
+from unet_napari._napari.layers.renewal import Renewed
+from unet_napari._napari.layers.results import Purpose, latest_result
+from unet_napari.engine import MeasureJob
+from unet_napari.errors import LabelsError
+from unet_napari.images import Image, LazyArray
+from unet_napari.labels.measure import measure
+
+__all__ = ["measurable", "measure_job", "measure_part", "show_table", "update_table"]
+
+Table = Mapping[str, Sequence[float]]
+
+
+def measure_job(job: Job, image: Image, layer: Labels) -> MeasureJob:
+    """Make an image and what is in a labels layer now readable; takes as long as reading it."""
+    labels: Any = array_of(layer)
+    letters = output_axes(image.axes)
+    if "T" in letters:
+        labels = np.moveaxis(labels, letters.index("T"), 0)
+        labels = labels if image.frames > 1 else labels[0]
+    return MeasureJob(job.share(image), job.share_array(labels))
+
+
+def measurable(viewer: ViewerModel, image: Layer, axes: str, purpose: Purpose) -> Labels:
+    """Return the labels layer to measure: the selected one, else the latest result of a model.
+
+    Raises
+    ------
+    LabelsError
+        If there is none that fits the image.
+    """
+    shape = output_shape(array_of(image).shape, axes)
+    for layer in (viewer.layers.selection.active, latest_result(viewer, image, purpose)):
+        if isinstance(layer, Labels) and array_of(layer).shape == shape:
+            return layer
+    raise LabelsError(
+        f"There are no labels to measure: segment '{image.name}', or select a labels layer of its "
+        "shape in the list of layers."
+    )
+
+
+def measure_part(
+    image: Image, place: Place, labels: LazyArray, renewed: Renewed
+) -> Callable[[], Table]:
+    """Return a function that measures the cells that were found in a part of an image.
+
+    Parameters
+    ----------
+    image : Image
+        The whole.
+    place : Place
+        The part; the cells lie in its plane, also beyond it.
+    labels : array of int
+        All labels of the image.
+    renewed : Renewed
+        Which cells were found.
+    """
+    letters = output_axes(image.axes)
+    spatial = [letter for letter in letters if letter in "ZYX" and letter not in place.index]
+    region = dict(zip(spatial, renewed.window, strict=True))
+    index = dict(place.index)
+    for letter in "YX":  # a plane of rows or columns is measured as a slab of one
+        if letter in index:
+            at = index.pop(letter)
+            region[letter] = slice(at, at + 1)
+    where = Place(index, region)
+    cut = np.array(labels[where.indexer(letters)])
+    cut[~np.isin(cut, list(renewed.ids))] = 0
+    axes = "".join(letter for letter in image.axes if letter not in index)
+    sizes = {letter: size for letter, size in image.pixel_size.items() if letter in axes}
+
+    def work() -> Table:
+        pixels = np.asarray(image.data[where.indexer(image.axes)])
+        seen = Image(pixels, axes, sizes, fixed=image.fixed)
+        table: dict[str, Sequence[float]] = dict(measure(seen, cut))
+        for letter, part in region.items():
+            name = f"centre_{letter.lower()}"
+            if name in table:  # in the part; here in the image
+                table[name] = [value + part.start for value in table[name]]
+        count = len(table["label"])
+        for letter, name in (("Z", "centre_z"), ("T", "time")):
+            if letter in index:
+                table[name] = [index[letter]] * count
+        return table
+
+    return work
+
+
+def show_table(layer: Layer, table: Table | None) -> None:
+    """Show measurements as the features of a labels layer, where there are any."""
+    if table is not None and isinstance(layer, Labels):
+        columns = {name: np.asarray(values) for name, values in table.items()}
+        layer.features = {"index": columns.pop("label"), **columns}
+
+
+def update_table(layer: Layer, table: Table, renewed: Renewed) -> None:
+    """Show measurements of some cells of a layer; those of the others stay."""
+    earlier: dict[str, list[Any]] = layer.features.to_dict("list")
+    numbers = earlier.pop("index", [])
+    outdated = renewed.ids | renewed.gone
+    kept = [row for row, number in enumerate(numbers) if number not in outdated]
+    merged: dict[str, list[Any]] = {"label": [numbers[row] for row in kept] + list(table["label"])}
+    for name in dict.fromkeys([*earlier, *table]):
+        if name != "label":
+            old = earlier.get(name, [np.nan] * len(numbers))
+            new = table.get(name, [np.nan] * len(table["label"]))
+            merged[name] = [old[row] for row in kept] + list(new)
+    show_table(layer, merged)

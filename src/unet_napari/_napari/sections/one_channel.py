@@ -1,0 +1,61 @@
+"""One channel of an image alone, for models that take fewer channels than the image has."""
+
+from unet_napari._napari.layers.results import Purpose
+from unet_napari._napari.widgets.fields import optional, value_of
+from unet_napari._napari.widgets.form import Rows
+from unet_napari.errors import SettingsError
+from unet_napari.images import Image
+
+__all__ = ["ChannelField"]
+
+
+class ChannelField:
+    """The field for the channel to segment.
+
+    Parameters
+    ----------
+    rows : Rows
+        The group that the field is added to.
+
+    Attributes
+    ----------
+    field : magicgui.widgets.LineEdit
+        Empty for all channels.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self.field = optional(
+            "channel",
+            "Segment this channel alone, counted from 0 like the slider of the channels: for a\n"
+            "model that takes one channel. Of a colour picture, 0 is red, 1 green and 2 blue.\n"
+            "Empty: all channels.",
+        )
+        self.field.native.setPlaceholderText("all")
+        rows.add(self.field)
+
+    def of(self, image: Image) -> Image:
+        """Return an image, or the channel of it that is wanted; nothing is read.
+
+        Raises
+        ------
+        SettingsError
+            If the image has no such channel.
+        """
+        channel = value_of(self.field, int)
+        if channel is None:
+            return image
+        if not 0 <= channel < image.channels:
+            there = "1 channel" if image.channels == 1 else f"{image.channels} channels"
+            raise SettingsError(
+                f"Channel (under Data) is {channel}, but '{image.name}' has {there}, counted from "
+                "0. Leave it empty for all channels."
+            )
+        return image.select(C=channel)
+
+    def results(self, purpose: Purpose) -> Purpose:
+        """Return what tells the results of this channel from those of the others."""
+        channel = value_of(self.field, int)
+        if channel is None:
+            return purpose
+        about = f"channel {channel}"
+        return Purpose(f"{purpose.name} · {about}", f"{about} of {purpose.key}")

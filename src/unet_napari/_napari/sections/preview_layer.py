@@ -1,0 +1,155 @@
+"""The live prediction: what the network in training makes of the slice that the user sees."""
+
+import math
+
+from napari.components import ViewerModel
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QTimer
+
+from napari.layers import Image, Labels
+from unet_napari._napari.docks.engine_dock import EngineDock
+from unet_napari._napari.layers.layer_axes import (
+    Place,
+    array_of,
+    current_slice,
+    current_view,
+    image_of,
+)
+from unet_napari._napari.layers.parts import BREADTH, DEPTH, Part, cut_out, part_around
+from unet_napari._napari.layers.results import Purpose, write_result
+from unet_napari.engine import Preview, PreviewRequest
+from unet_napari.errors import ResourceError
+
+__all__ = ["PURPOSE", "LivePreview", "visible_place"]
+
+PURPOSE = Purpose("prediction", key="live prediction")
+
+_POLL = 400  # milliseconds between looks at where the user is; sliders and camera need no events
+_LARGEST = {2: 1024 * 1024, 3: 256 * 256}  # pixels of a slice, by axes of the network
+
+
+class LivePreview:
+    """Keeps a labels layer up to date with the training, where the user looks.
+
+    Parameters
+    ----------
+    dock : EngineDock
+        Whose job is the training.
+    image : napari.layers.Image
+        What to predict.
+    labels : napari.layers.Labels
+        What is painted on; the prediction appears below it.
+    axes : str
+        Of the image's array.
+    ndim : int
+        Spatial axes of the network.
+    """
+
+    def __init__(
+        self, dock: EngineDock, image: Image, labels: Labels, *, axes: str, ndim: int
+    ) -> None:
+        self._viewer, self._job, self._background = dock.viewer, dock.job, dock.background
+        self._image, self._labels = image, labels
+        self._axes, self._ndim = axes, ndim
+        self._shape = array_of(image).shape
+        self._context = {"Z": DEPTH} if ndim == 3 else {}
+        self._asked = 0  # the number of the latest request is its key
+        self._place: Place | None = None  # of the latest request
+        self._part: Part | None = None  # that belongs to it
+        self._timer = QTimer(dock.native)
+        self._timer.setInterval(_POLL)
+        self._timer.timeout.connect(self._look)
+        self._timer.start()
+        self._look()
+
+    def stop(self) -> None:
+        """Ask for nothing any more; the layer stays as it is."""
+        self._timer.stop()
+
+    def show(self, preview: Preview) -> None:
+        """Write a prediction into the layer, unless the user has moved on.
+
+        Where there is no room for it, say so once; the training goes on.
+        """
+        current, place = self._part, self._place
+        if current is None or place is None or preview.key != str(self._asked):
+            return
+        if self._image not in self._viewer.layers or self._has_changed():
+            return
+        part = current.flattened(preview.labels[tuple(slice(*pair) for pair in current.inner)])
+        try:
+            write_result(
+                self._viewer,
+                self._image,
+                self._axes,
+                part,
+                place,
+                purpose=PURPOSE,
+                below=self._labels,
+            )
+        except ResourceError as error:
+            self._give_up(str(error))
+
+    def _look(self) -> None:
+        """Ask for the part of the image that the user looks at, if it is another one now."""
+        if self._image not in self._viewer.layers:
+            self.stop()
+            return
+        if self._has_changed():
+            return
+        place = visible_place(self._viewer, self._image, self._axes, _LARGEST[self._ndim])
+        if place == self._place:
+            return
+        self._place = place
+        self._asked += 1
+        key = str(self._asked)
+        image = image_of(self._image, self._axes)
+        part = part_around(place, image.axes, image.data.shape, self._context)
+        self._part = part
+
+        def prepare() -> PreviewRequest:
+            shared = self._job.share(cut_out(image, part.outer), snapshot=True)
+            return PreviewRequest(shared, key, place.index.get("T"))
+
+        self._background.run(prepare, self._job.tell, _ignore)
+
+    def _has_changed(self) -> bool:
+        """Tell whether the layer shows another image by now; say so once."""
+        if array_of(self._image).shape == self._shape:
+            return False
+        self._give_up(
+            f"'{self._image.name}' shows another image now. The training goes on with the one it "
+            "was started with; there is no live prediction any more."
+        )
+        return True
+
+    def _give_up(self, reason: str) -> None:
+        if self._timer.isActive():
+            show_warning(reason)
+        self.stop()
+        self._part = None
+
+
+def _ignore(_: Exception) -> None:
+    """Go on: a prediction that cannot be shown must not end the training."""
+
+
+def visible_place(viewer: ViewerModel, layer: Image, axes: str, largest: int) -> Place:
+    """Return the current slice, or the middle of what the canvas shows of a large one."""
+    place = current_slice(viewer, layer, axes)
+    shape = dict(zip(axes, array_of(layer).shape, strict=True))
+    plane = [letter for letter in "ZYX" if letter in shape and letter not in place.index]
+    if "".join(plane) != "YX":  # rows or columns: their neighbours are looked at as well
+        largest //= 2 * BREADTH + 1
+    if math.prod(shape[letter] for letter in plane) <= largest:
+        return place
+    view = current_view(viewer, layer, axes)
+    side = math.isqrt(largest)
+    region = {}
+    for letter in plane:
+        start, stop, _ = view.region.get(letter, slice(None)).indices(shape[letter])
+        if stop - start > side:
+            start = (start + stop - side) // 2
+            stop = start + side
+        region[letter] = slice(start, stop)
+    return Place(place.index, region)

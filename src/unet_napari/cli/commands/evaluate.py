@@ -1,0 +1,207 @@
+"""``unet-napari evaluate``: how good a model is on labelled images it never saw."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unet_napari.cli.attempts import Attempts
+from unet_napari.cli.inference_options import add_inference_options, config_for
+from unet_napari.cli.outputs import check_side_output
+from unet_napari.cli.pairing import matching_files
+from unet_napari.cli.progress_bar import ProgressLine
+from unet_napari.cli.values import stem
+from unet_napari.errors import LabelsError, SettingsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from unet_napari.evaluation.classes import ClassEvaluation
+    from unet_napari.evaluation.objects import Evaluation
+    from unet_napari.images import Image, LazyArray
+    from unet_napari.inference.config import InferenceConfig
+    from unet_napari.model.model import Model
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+    Labels = NDArray[np.integer[Any]]
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="AP at 0.5 to 0.9, PQ, splits, merges and Dice on labelled images",
+        description="Segment labelled images and compare. Of cells: AP = TP / (TP + FP + FN) at "
+        "IoU 0.5 to 0.9, pooled over all objects and as the mean of the images, F1, PQ, splits, "
+        "merges, and Dice of the foreground. Of classes: Dice of each, where something is "
+        "labelled.",
+    )
+    add = parser.add_argument
+    add("--images", required=True, type=Path, metavar="FILE|DIR")
+    add("--labels", required=True, type=Path, metavar="FILE|DIR",
+        help="with the file names of the images, also with _masks, _labels, ... behind them; "
+             "may be the same folder")  # fmt: skip
+    add("--model", required=True, help="name of a model, or its file")
+    add("--table", type=Path, metavar="FILE.csv", help="write the scores of each image")
+    add("--sheet", type=Path, metavar="FILE.png",
+        help="write a picture of the worst images with true and predicted outlines")  # fmt: skip
+    add("--worst", type=int, default=6, metavar="N", help="images on the sheet (default: 6)")
+    add("--overwrite", action="store_true", help="replace outputs that exist")
+    add_inference_options(parser)
+    parser.set_defaults(command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    import numpy as np
+
+    from unet_napari.images.thumbnail import write_png
+    from unet_napari.inference.views import check_image
+    from unet_napari.labels.measure import write_table
+    from unet_napari.model.model import Model
+
+    _check(arguments)
+    files = matching_files(arguments.images, arguments.labels)
+    model = Model.load(arguments.model)
+    config = config_for(model, arguments)
+
+    def check(pair: tuple[Path, Path]) -> None:
+        check_image(_opened(pair, model, arguments)[0], model, config)
+
+    attempts = Attempts(len(files))
+    suitable = attempts.suitable(files, _name, check)
+    judge = _Judge(model, arguments.worst if arguments.sheet else 0)
+    line = ProgressLine("evaluating")
+    for number, pair in enumerate(suitable, 1):
+        with attempts.trying(_name(pair)):
+            image, labels = _opened(pair, model, arguments)
+            true = np.asarray(labels[...])
+            judge.add(stem(pair[0]), image, true, _segmented(image, model, config))
+        line.show(f"image {number}/{len(suitable)}", last=number == len(suitable))
+    if judge.count:
+        print(judge.evaluation.describe())
+        if arguments.table:
+            write_table(arguments.table, judge.table())
+        if arguments.sheet:
+            write_png(arguments.sheet, judge.sheet())
+    return attempts.report()
+
+
+def _name(pair: tuple[Path, Path]) -> str:
+    return str(pair[0])
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse before anything is computed."""
+    if arguments.worst < 1:
+        raise SettingsError(f"--worst is a number of images above 0, not {arguments.worst}.")
+    for path, suffix in ((arguments.table, ".csv"), (arguments.sheet, ".png")):
+        check_side_output(path, suffix, overwrite=arguments.overwrite)
+
+
+def _opened(
+    pair: tuple[Path, Path], model: Model, arguments: argparse.Namespace
+) -> tuple[Image, LazyArray]:
+    """Open an image and its labels, and check that they suit each other."""
+    from unet_napari.inference import result_shape
+    from unet_napari.inputs import image_for
+    from unet_napari.labels.label_axes import read_labels
+
+    image = image_for(model, str(pair[0]), axes=arguments.axes, channel=arguments.channel)
+    labels = read_labels(pair[1], image)
+    if tuple(labels.shape) != result_shape(image):
+        raise LabelsError(
+            f"{pair[1].name} has the shape {tuple(labels.shape)}, but its image needs labels of "
+            f"{result_shape(image)}."
+        )
+    return image, labels
+
+
+def _segmented(image: Image, model: Model, config: InferenceConfig) -> Labels:
+    import numpy as np
+
+    from unet_napari.inference import result_shape, segment_steps
+
+    predicted = np.zeros(result_shape(image), np.uint32)
+    for _ in segment_steps(image, model, predicted, config):
+        pass
+    return predicted
+
+
+class _Judge:
+    """Collects the scores of the images, and pictures of the worst.
+
+    Parameters
+    ----------
+    model
+        Its task decides what is compared: cells, or classes.
+    worst
+        Number of images to keep pictures of.
+    """
+
+    def __init__(self, model: Model, worst: int) -> None:
+        self._task = model.task
+        self._worst = worst
+        self._names: list[str] = []
+        self._counts: list[Any] = []  # of metrics, or of class_metrics
+        self._pictures: list[tuple[float, NDArray[np.uint8]]] = []
+
+    def add(self, name: str, image: Image, true: Labels, predicted: Labels) -> None:
+        """Compare one image."""
+        from unet_napari.evaluation.classes import count_classes
+        from unet_napari.evaluation.objects import match
+        from unet_napari.tasks import SemanticTask
+
+        self._names.append(name)
+        if isinstance(self._task, SemanticTask):
+            self._counts.append(count_classes(true, predicted, self._task.classes))
+        else:
+            self._counts.append(match(true, predicted))
+        if self._worst:
+            self._keep_picture(image, true, predicted)
+
+    @property
+    def count(self) -> int:
+        """Number of images compared."""
+        return len(self._names)
+
+    @property
+    def evaluation(self) -> Evaluation | ClassEvaluation:
+        """The scores so far."""
+        from unet_napari.evaluation.classes import ClassEvaluation
+        from unet_napari.evaluation.objects import Evaluation
+        from unet_napari.tasks import SemanticTask
+
+        if isinstance(self._task, SemanticTask):
+            return ClassEvaluation(self._task.classes, tuple(self._counts))
+        return Evaluation(tuple(self._counts))
+
+    def table(self) -> dict[str, list[Any]]:
+        """Return the scores of each image, in columns."""
+        rows = [self.evaluation.row(number) for number in range(len(self._names))]
+        columns: dict[str, list[Any]] = {"image": list(self._names)}
+        return columns | {key: [row[key] for row in rows] for key in rows[0]}
+
+    def sheet(self) -> NDArray[np.uint8]:
+        """Return the pictures of the worst images, the worst one first."""
+        from unet_napari.evaluation.sheet import lay_out
+
+        return lay_out([picture for _, picture in self._pictures])
+
+    def _keep_picture(self, image: Image, true: Labels, predicted: Labels) -> None:
+        from unet_napari.evaluation.sheet import compare
+
+        measures = self.evaluation.row(len(self._names) - 1)
+        name = self._task.score_name
+        caption = f"{self._names[-1]}   {name} {measures[name]:.3f}"
+        if "true" in measures:
+            caption += f"   {measures['true']} true, {measures['predicted']} found"
+        first = {"T": 0} if image.frames > 1 else {}
+        true, predicted = (x[0] if first else x for x in (true, predicted))
+        picture = compare(image.select(**first).read(), true, predicted, caption)
+        self._pictures.append((measures[name], picture))
+        self._pictures.sort(key=lambda entry: entry[0])
+        del self._pictures[self._worst :]

@@ -1,0 +1,89 @@
+"""``unet-napari info``: what a model is, what models and networks there are, or what computer."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser(
+        "info", help="what a model is; without a model: what models and networks there are"
+    )
+    parser.add_argument(
+        "model", nargs="?", help="name of a model, or its file; without: list what there is"
+    )
+    parser.add_argument(
+        "--system",
+        action="store_true",
+        help="versions, device and memory of this computer, as a bug report needs them",
+    )
+    parser.set_defaults(command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    if arguments.system:
+        from unet_napari.cli.system import describe_system
+
+        print(describe_system())
+    if arguments.model is None:
+        if not arguments.system:
+            _list_models()
+            _list_networks()
+        return
+    from unet_napari.model.info import find_model, read_info, read_storage
+    from unet_napari.training.config import TrainConfig
+
+    path = find_model(arguments.model)
+    print(read_info(path).describe(usual=TrainConfig().to_dict()))
+    print(f"  {'File:':<14}{read_storage(path).describe()}")
+
+
+def _list_models() -> None:
+    from unet_napari.model.info import list_models
+
+    print("Models to segment with (segment --model NAME):")
+    models = list_models()
+    for model in models:
+        if model.info is None:
+            print(f"  {model.name:<16}damaged: {model.problem}")
+        else:
+            task = model.info.task["name"]
+            print(f"  {model.name:<16}{task}, {model.info.ndim}D, {model.info.channels} channel(s)")
+    if not models:
+        print("  none yet")
+
+
+def _list_networks() -> None:
+    """Print every network with its number of weights in every size it has a name for."""
+    from unet_napari.networks.catalogue import CATALOGUE
+
+    print("\nNetworks to train (train --network NAME), with their number of weights:")
+    for entry in CATALOGUE.values():
+        print(f"  {entry.name:<16}{entry.title}. {entry.description}\n{'':<18}{entry.paper}")
+        for ndim in entry.ndims:
+            sizes = ", ".join(f"{count:,} ({size})" for size, count in _counts(entry.name, ndim))
+            print(f"{'':<18}{ndim}D: {sizes}")
+
+
+def _counts(name: str, ndim: int) -> list[tuple[str, int]]:
+    """Return the sizes of a network that have a name, each with its number of weights."""
+    import torch
+
+    from unet_napari.networks import PRESETS, build_network
+    from unet_napari.networks.resnet import DEPTHS
+
+    option, values = ("features", PRESETS) if name != "resnet_unet" else ("depth", DEPTHS)
+    base = {"in_channels": 1, "out_channels": 2, "ndim": ndim}
+    counts = []
+    for value in values:
+        with torch.device("meta"):  # nothing is allocated
+            network = build_network(name, base | {option: value})
+        counts.append((f"{option}={value}", network.parameter_count))
+    return counts

@@ -1,0 +1,246 @@
+"""``unet-napari train``: images and labels in, a model file out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from unet_napari.cli.attempts import Attempts
+from unet_napari.cli.pairing import matching_files
+from unet_napari.cli.progress_bar import ProgressLine
+from unet_napari.cli.values import duration, integers, memory, setting
+from unet_napari.errors import OutputError, UnetNapariError
+from unet_napari.system.text import human_time
+from unet_napari.training.config import (
+    DeviceName,
+    OptimiserName,
+    ScheduleName,
+    TrainConfig,
+    UnpaintedRule,
+)
+
+if TYPE_CHECKING:
+    from unet_napari.model.model import Model
+    from unet_napari.training.data.pairs import Pair
+    from unet_napari.training.events import TrainEvent
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+__all__ = ["add_parser"]
+
+_NO_MODEL = "Stopped before the first step was made, so that there is no model to write."
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser("train", help="train a model on images and painted labels")
+    add = parser.add_argument
+    add("--images", required=True, type=Path, metavar="FILE|DIR")
+    add("--labels", required=True, type=Path, metavar="FILE|DIR",
+        help="with the file names of the images, also with _masks, _labels, ... behind them; "
+             "may be the same folder")  # fmt: skip
+    add("--task", required=True, choices=("cells", "semantic"))
+    add("--ndim", required=True, type=int, choices=(2, 3))
+    add("--output", required=True, type=Path, metavar="FILE.unet")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--time", type=duration, dest="seconds", metavar="3min",
+                        help="of training (default: 2min)")  # fmt: skip
+    budget.add_argument("--epochs", type=int, metavar="N",
+                        help="an epoch draws about as many pixels as are annotated")  # fmt: skip
+    budget.add_argument("--steps", type=int, metavar="N", help="updates of the weights")
+    add(
+        "--unpainted",
+        choices=get_args(UnpaintedRule),
+        default="auto",
+        help="what a 0 in the labels means",
+    )
+    add("--axes", help="of the images, such as ZYX or CYX")
+    add("--from", dest="start_from", metavar="NAME|FILE", help="start from this model's weights")
+    add("--validation", type=float, metavar="SHARE",
+        help="of what is painted, held out to judge by (default: 0.2; 0: none)")  # fmt: skip
+    add("--seed", type=int, default=0, help="the same seed and --steps give the same weights")
+    add("--device", choices=get_args(DeviceName), default="auto")
+    add("--memory", type=memory, metavar="2GiB", help="budget for data and network")
+    add("--overwrite", action="store_true", help="replace the output if it exists")
+    add("--note", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="kept in the model and shown by info, such as licence='CC BY 4.0'")  # fmt: skip
+    add("--show-augmentation", type=Path, metavar="PICTURE.png",
+        help="write a sheet of augmented patches and stop")  # fmt: skip
+    _add_network(parser.add_argument_group("network", "chosen from the data where not given"))
+    _add_loss(parser.add_argument_group("loss", "equations and sources: docs/losses.md"))
+    _add_optimisation(parser.add_argument_group("optimisation", "see docs/training.md"))
+    _add_augmentation(parser.add_argument_group("augmentation", "of the patches"))
+    parser.set_defaults(command=_run)
+
+
+def _add_network(group: argparse._ArgumentGroup) -> None:
+    from unet_napari.networks.catalogue import CATALOGUE
+
+    add = group.add_argument
+    add("--network", choices=tuple(CATALOGUE), default="unet",
+        help="`unet-napari info` says what each is (default: unet)")  # fmt: skip
+    add("--network-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="such as features=small, norm=group, residual=true; repeatable "
+             "(docs/networks.md)")  # fmt: skip
+    add("--pretrained", nargs="?", const=True, default=False, metavar="FILE.pth",
+        help="start resnet_unet from ImageNet weights: downloaded, or of a file")  # fmt: skip
+    add("--patch", type=integers, metavar="auto|N,N", help="pixels along each axis")
+    add("--batch", type=int, metavar="N", help="patches per step")
+
+
+def _add_loss(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--loss", metavar="NAME",
+        help="cells: bce, dice, focal, bce+dice (default); "
+             "semantic: ce, dice, focal, ce+dice (default)")  # fmt: skip
+    add("--loss-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="such as alpha=0.3, gamma=2, class_weights=frequency, class_weights=[1,5], "
+             "border_weight=10; repeatable")  # fmt: skip
+    add("--task-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="of cells, such as reach=8, min_size=50; repeatable")  # fmt: skip
+
+
+def _add_optimisation(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--optimiser", "--optimizer", choices=get_args(OptimiserName), help="default: adamw")
+    add("--learning-rate", type=float, metavar="RATE", help="the largest of the schedule")
+    add("--weight-decay", type=float, metavar="DECAY", help="default: 0.01")
+    add("--schedule", choices=get_args(ScheduleName), help="of the learning rate; default: cosine")
+    add("--warmup", type=float, metavar="SHARE",
+        help="of the budget in which the rate rises (default: 0.05)")  # fmt: skip
+    add("--clip", type=float, metavar="NORM", help="largest norm of the gradient (default: 1)")
+    add("--ema", type=float, metavar="0.99", help="average the weights over so many steps")
+    add("--patience", type=int, metavar="N", help="stop after N validations without a better score")
+    add("--full-precision", dest="mixed_precision", action="store_const", const=False,
+        help="float32 also where the device computes bf16")  # fmt: skip
+
+
+def _add_augmentation(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--augment", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="such as rotation=30, elastic=0, flip=false; repeatable "
+             "(docs/training.md)")  # fmt: skip
+    add("--no-augmentation", action="store_true", help="patches exactly as they are in the image")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from unet_napari.model.model import Model
+    from unet_napari.model.schema import check_name, encode_info
+    from unet_napari.system.atomic import check_output
+    from unet_napari.training.keep import Keeper
+    from unet_napari.training.trainer import Trainer
+
+    config = TrainConfig.from_dict(_settings(arguments))
+    if arguments.show_augmentation:
+        pairs, attempts = _pairs(arguments)
+        _show_augmentation(arguments.show_augmentation, pairs, config)
+        return attempts.report()
+    if arguments.output.exists() and not arguments.overwrite:
+        raise OutputError(f"{arguments.output} exists; give --overwrite to replace it.")
+    pairs, attempts = _pairs(arguments)
+    start_from = Model.load(arguments.start_from) if arguments.start_from else None
+    check_output(arguments.output, overwrite=arguments.overwrite)
+    check_name(arguments.output.stem)
+    trainer = Trainer(pairs, config, start_from=start_from)
+    encode_info(_finished(trainer.model, arguments).info)  # the notes, too, can be saved
+    keeper = Keeper(trainer, lambda model: _save(model, arguments))
+    line = ProgressLine("training")
+    try:
+        for event in trainer.run():
+            keeper.update(event)
+            _show(line, event)
+    except KeyboardInterrupt:
+        if trainer.best_step == 0:
+            raise UnetNapariError(_NO_MODEL) from None
+        line.show("stopped; keeping the best model so far", last=True)
+        keeper.stop()
+    except UnetNapariError as error:
+        if keeper.saved_step is None:
+            raise
+        kept = f"The model of step {keeper.saved_step} is kept in {arguments.output}."
+        raise type(error)(f"{error} {kept}") from error
+    line.show(f"model of step {trainer.best_step} written to {arguments.output}", last=True)
+    return attempts.report()
+
+
+def _finished(model: Model, arguments: argparse.Namespace) -> Model:
+    """Give a model what the command says about it."""
+    model.name = arguments.output.stem
+    model.provenance["notes"] = dict(arguments.note)
+    return model
+
+
+def _save(model: Model, arguments: argparse.Namespace) -> None:
+    _finished(model, arguments).save(arguments.output, overwrite=True)
+
+
+def _show_augmentation(path: Path, pairs: list[Pair], config: TrainConfig) -> None:
+    from unet_napari.images.thumbnail import write_png
+    from unet_napari.training.data.patch_sheet import augmented_examples
+
+    write_png(path, augmented_examples(pairs, config))
+    print(f"augmented patches written to {path}", file=sys.stderr)
+
+
+def _pairs(arguments: argparse.Namespace) -> tuple[list[Pair], Attempts]:
+    """Open what can be trained on; what cannot is listed now, and once more in the end."""
+    from unet_napari.images import read_image
+    from unet_napari.inputs import pair_up
+    from unet_napari.labels.label_axes import read_labels
+
+    files = matching_files(arguments.images, arguments.labels)
+    attempts = Attempts(len(files))
+    pairs: list[Pair] = []
+    for image_path, label_path in files:
+        with attempts.trying(str(image_path)):
+            image = read_image(image_path, axes=arguments.axes)
+            pairs.append(pair_up(image, read_labels(label_path, image)))
+    attempts.announce()
+    return pairs, attempts
+
+
+_SETTINGS = (
+    *("task", "ndim", "seconds", "epochs", "steps", "unpainted", "validation", "seed", "device"),
+    *("memory", "network", "pretrained", "patch", "batch", "optimiser", "learning_rate"),
+    *("weight_decay", "schedule", "warmup", "clip", "ema", "patience", "mixed_precision"),
+)
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of `TrainConfig` that were given."""
+    from unet_napari.training.config import AugmentConfig
+
+    given = {name: getattr(arguments, name) for name in _SETTINGS}
+    given["network_options"] = dict(arguments.network_option)
+    given["task_options"] = dict(arguments.task_option) | _criterion(arguments)
+    start = AugmentConfig.none() if arguments.no_augmentation else AugmentConfig()
+    given["augment"] = start.to_dict() | dict(arguments.augment)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _criterion(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the loss as an option of the task; options alone are those of the usual loss."""
+    from unet_napari.tasks import make_task
+
+    if arguments.loss is None and not arguments.loss_option:
+        return {}
+    name = arguments.loss or make_task({"name": arguments.task}).criterion.name
+    return {"criterion": {"name": name, **dict(arguments.loss_option)}}
+
+
+def _show(line: ProgressLine, event: TrainEvent) -> None:
+    from unet_napari.training.events import Finished, Started, Step, Validated
+
+    match event:
+        case Started():
+            for text in event.chosen:
+                line.show(text, last=True)
+        case Step():
+            left = "" if event.seconds_left is None else f" · {human_time(event.seconds_left)} left"
+            line.show(f"step {event.step} · loss {event.loss:.3f}{left}")
+        case Validated():
+            line.show(event.describe(), last=True)
+        case Finished():
+            line.show(event.describe(), last=True)

@@ -1,0 +1,100 @@
+"""The live prediction: what the network in training makes of the part that the user sees."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unet_napari.engine.protocol import Preview
+from unet_napari.engine.requests import ImageRef, PreviewRequest
+from unet_napari.engine.worker.open_images import Measured, open_image
+from unet_napari.errors import UnetNapariError
+from unet_napari.images import measure_scale
+from unet_napari.inference import InferenceConfig, result_shape, segment_steps
+from unet_napari.system.device import is_out_of_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from unet_napari.engine.worker.job_context import JobContext
+    from unet_napari.images import Image, Scale
+    from unet_napari.training import Trainer
+
+__all__ = ["LivePreview"]
+
+_INTERVAL = 2.0  # seconds between two previews of the same view
+_REST = 3.0  # times its own duration without a preview: they take a quarter of the time at most
+
+
+class LivePreview:
+    """Answers the preview requests of a training job, between its steps.
+
+    Parameters
+    ----------
+    trainer
+        Whose present network predicts.
+    whole
+        The image whose parts are shown: its brightness statistics count.
+    context
+        Where requests come from and previews go to.
+    clock
+        Returns seconds.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        whole: Image,
+        context: JobContext,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._trainer, self._whole, self._context, self._clock = trainer, whole, context, clock
+        self._request: PreviewRequest | None = None
+        self._scale: Scale | None = None
+        self._rest_until = self._repeat_at = 0.0
+
+    def update(self, step: int) -> None:
+        """Send a preview if one is due after this training step."""
+        command = self._context.take_command()
+        if isinstance(command, PreviewRequest):
+            self._request = command
+            self._repeat_at = 0.0
+        start = self._clock()
+        if self._request is None or start < max(self._rest_until, self._repeat_at):
+            return
+        if self._request.image is None:
+            return
+        try:
+            self._predict(self._request.image, self._request, step)
+        except Exception as error:
+            # Training goes on without.
+            if not isinstance(error, UnetNapariError) and not is_out_of_memory(error):
+                raise
+            why = error if isinstance(error, UnetNapariError) else "there is not enough memory."
+            self._context.warn(f"There is no live prediction: {why}")
+            self._request = None
+        end = self._clock()
+        self._rest_until = end + _REST * (end - start)
+        self._repeat_at = end + _INTERVAL
+
+    def _predict(self, reference: ImageRef, request: PreviewRequest, step: int) -> None:
+        model = self._trainer.model
+        if self._scale is None:
+            self._scale = measure_scale(model.normalisation, self._whole, quiet=True)
+        rule = Measured.of(model.normalisation, self._scale.at(request.frame))
+        image = open_image(reference, self._context)
+        labels = np.zeros(result_shape(image), np.uint32)
+        # torch, as preparing another backend for weights that change pays off for no preview.
+        config = InferenceConfig(
+            device=self._trainer.config.device, backend="torch", slicewise=image.ndim > model.ndim
+        )
+        model = replace(model, normalisation=rule)
+        for _ in segment_steps(image, model, labels, config):
+            if self._context.cancelled:
+                return
+        result, shared = self._context.folder.allocate(labels.shape, labels.dtype)
+        shared[...] = labels
+        self._context.send(Preview(step, request.key, result))

@@ -1,0 +1,160 @@
+"""Segmenting an image, into arrays that the viewer shows meanwhile; the size of its objects."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.engine.protocol import Output
+from unet_napari.engine.worker.open_images import Measured, open_image
+from unet_napari.images import Image, Statistics
+from unet_napari.inference import (
+    InferenceConfig,
+    estimate_diameter,
+    result_shape,
+    segment_steps,
+)
+from unet_napari.inference.attention_maps import attention_maps, attention_names
+from unet_napari.inputs import with_thresholds
+from unet_napari.labels.measure import measure
+from unet_napari.model.info import find_model
+from unet_napari.model.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from unet_napari.engine.requests import DiameterJob, SegmentJob
+    from unet_napari.engine.worker.job_context import JobContext
+    from unet_napari.images import LazyArray
+    from unet_napari.inference import Progress
+
+__all__ = ["drive", "estimate", "findings", "load_model", "segment"]
+
+_COUNTED = 1 << 26  # voxels whose objects are counted; in more it would take noticeable time
+
+
+def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
+    """Segment an image; see `SegmentJob`."""
+    model = _prepare(job)
+    image = open_image(job.image, context)
+    config = InferenceConfig.from_dict(dict(job.config))
+    if job.maps:
+        config.check_unscaled()  # now rather than after the labels
+    wanted = _inner(image, job.inner)
+    labels, maps = _allocate(job, model, image if job.around else wanted, wanted, context)
+    inner = () if job.inner is None else tuple(slice(start, stop) for start, stop in job.inner)
+    if job.attention:  # first, as it may be refused
+        gates = attention_maps(image, model, config)
+        maps[-len(gates) :] = gates[:, *inner]
+    count = len(model.task.map_names)
+    if inner:
+        whole = labels if job.around else np.zeros(result_shape(image), labels.dtype)
+        probabilities = np.zeros((count, *whole.shape), np.float32) if job.maps else None
+        steps = segment_steps(image, model, whole, config, maps=probabilities)
+        unfamiliar = drive(steps, context)
+        if not job.around:
+            labels[...] = whole[inner]
+        if probabilities is not None:
+            maps[:count] = probabilities[:, *inner]
+    else:
+        wished = maps[:count] if job.maps else None
+        steps = segment_steps(image, model, labels, config, provisional=True, maps=wished)
+        unfamiliar = drive(steps, context)
+    seen = labels[inner] if job.around else labels
+    found = findings(wanted, model, seen, measured=job.measure) | {"unfamiliar": unfamiliar}
+    highest = _highest(labels)
+    return found if highest == found["objects"] else {**found, "highest": highest}
+
+
+def _prepare(job: SegmentJob) -> Model:
+    """Load the model, with the decoding and the brightness that the job asks for."""
+    model = with_thresholds(load_model(job.model), job.thresholds)
+    return _measured(model, job.statistics)
+
+
+def _measured(model: Model, statistics: Mapping[str, Any] | None) -> Model:
+    """Return a model that normalises by given statistics, if there are any."""
+    if statistics is None:
+        return model
+    rule = Measured.of(model.normalisation, Statistics.from_dict(statistics))
+    return replace(model, normalisation=rule)
+
+
+def _allocate(
+    job: SegmentJob, model: Model, labelled: Image, wanted: Image, context: JobContext
+) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Make room for the labels of one image and the maps of another; tell the client where."""
+    shape = result_shape(wanted)
+    names = (*(model.task.map_names if job.maps else ()),
+             *(attention_names(model) if job.attention else ()))  # fmt: skip
+    reference, labels = context.allocate(result_shape(labelled), np.uint32)
+    if not names:
+        context.send(Output(reference))
+        return labels, np.empty((0, *shape), np.float32)
+    maps_reference, maps = context.allocate((len(names), *shape), np.float32)
+    context.send(Output(reference, maps_reference, names))
+    return labels, maps
+
+
+def estimate(job: DiameterJob, context: JobContext) -> dict[str, Any]:
+    """Estimate how large the objects of an image are; see `DiameterJob`."""
+    image = open_image(job.image, context)
+    config = InferenceConfig.from_dict(dict(job.config))
+    model = _measured(load_model(job.model), job.statistics)
+    return {"diameter": drive(estimate_diameter(image, model, config), context)}
+
+
+def drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN401
+    """Do the steps of an inference, unless the job is cancelled; return what they return."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            return end.value
+        context.check()
+        context.send(progress)
+
+
+def findings(image: Image, model: Model, labels: LazyArray, *, measured: bool) -> dict[str, Any]:
+    """Count the objects of one frame, and measure those of all frames if wanted."""
+    cells = model.task.name == "cells"
+    result: dict[str, Any] = {"objects": None}
+    if cells and image.frames == 1 and math.prod(labels.shape) <= _COUNTED:
+        result["objects"] = int(np.count_nonzero(np.unique(np.asarray(labels[...]))))
+    if measured and cells:
+        result["table"] = measure(image, labels)
+    return result
+
+
+def _highest(labels: LazyArray) -> int:
+    """Return the highest number, reading one plane after the other."""
+    return max((int(np.max(labels[i], initial=0)) for i in range(labels.shape[0])), default=0)
+
+
+def _inner(image: Image, inner: tuple[tuple[int, int], ...] | None) -> Image:
+    """Return the wanted part of an image, by reference to the same pixels."""
+    if inner is None:
+        return image
+    parts = dict(zip(image.spatial_axes, inner, strict=True))
+    index = tuple(slice(*parts.get(letter, (None, None))) for letter in image.axes)
+    return replace(image, data=image.data[index])
+
+
+def load_model(name_or_path: str) -> Model:
+    """Load a model by its name or path; the one of the last job is still there."""
+    path = find_model(name_or_path)
+    status = path.stat()
+    return _load_version(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1)
+def _load_version(path: Path, _changed: int, _size: int) -> Model:
+    """Load a model, unless it is the one that the last job used; its file names it."""
+    return replace(Model.load(path), name=path.stem)

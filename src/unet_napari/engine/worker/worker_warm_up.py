@@ -1,0 +1,46 @@
+"""What the first segmentation would have to load, loaded while nobody waits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from unet_napari.errors import without_warnings
+from unet_napari.images import Normalisation, as_image, nuclei
+from unet_napari.inference import InferenceConfig, result_shape, segment_steps
+from unet_napari.inference.backends.backend import has_openvino
+from unet_napari.inference.backends.device_choice import choose_device
+from unet_napari.model.model import Model
+from unet_napari.networks import build_network
+from unet_napari.tasks import CellsTask
+
+__all__ = ["warm_up"]
+
+
+def warm_up() -> None:
+    """Segment a small image with a small network, and find out whether the GPU can be used.
+
+    The libraries that compute and decode are loaded at their first use, which takes a second.
+    """
+    device = _device()
+    task = CellsTask()
+    options = {"in_channels": 1, "out_channels": task.out_channels, "features": (4, 8)}
+    model = Model(build_network("unet", options), task, Normalisation())
+    image = as_image(nuclei((64, 64), count=4, seed=0)[0])
+    labels = np.zeros(result_shape(image), np.uint32)
+    for _ in segment_steps(image, model, labels, _config(device)):
+        pass
+
+
+def _device() -> Literal["auto", "cpu"]:
+    """Judge the GPU for both kinds of networks; each job that it is not used for will say so."""
+    with without_warnings():
+        chosen = [choose_device("auto", ndim) for ndim in (2, 3)]
+    return "cpu" if chosen[0].type == "cpu" else "auto"
+
+
+def _config(device: Literal["auto", "cpu"]) -> InferenceConfig:
+    """Choose the backend that large images get: this one is too small to be worth compiling."""
+    compiles = has_openvino() and device == "cpu"
+    return InferenceConfig(device=device, backend="openvino" if compiles else "auto")

@@ -1,0 +1,79 @@
+"""Pictures of predicted labels beside the true ones, for a look at the worst images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unet_napari.images.thumbnail import grey, overlay
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Picture = NDArray[np.uint8]
+
+__all__ = ["compare", "lay_out"]
+
+_SIDE = 320  # pixels, longest side of one picture
+_RIM = 4  # pixels between pictures
+_TEXT = 13  # pixels, height of letters
+
+
+def compare(
+    image: NDArray[np.generic],
+    true: NDArray[np.integer],
+    predicted: NDArray[np.integer],
+    caption: str,
+) -> Picture:
+    """Draw an image, its true and its predicted labels side by side, under a caption.
+
+    Parameters
+    ----------
+    image
+        Shape (C, *S); the mean of the channels is shown. Of a stack the slice is shown in which
+        most is labelled, in either of the two.
+    true, predicted
+        Integer labels, shape (*S).
+    caption
+        One line.
+
+    Returns
+    -------
+    ndarray of uint8, shape (Y, X, 3)
+    """
+    place = _fullest_slice(true, predicted)
+    step = math.ceil(max(true.shape[-2:]) / _SIDE)
+    thin = (..., slice(None, None, step), slice(None, None, step))
+    plane = image.astype(np.float32).mean(axis=0)[place][thin]
+    bare = np.repeat(grey(plane)[..., None], 3, axis=-1)
+    pictures = [bare, *(overlay(plane, labels[place][thin]) for labels in (true, predicted))]
+    rim = np.zeros((bare.shape[0], _RIM, 3), np.uint8)
+    row = np.concatenate([pictures[0], rim, pictures[1], rim, pictures[2]], axis=1)
+    return lay_out([_write(caption, row.shape[1]), row])
+
+
+def lay_out(rows: Sequence[Picture]) -> Picture:
+    """Lay pictures below each other, on black."""
+    width = max(row.shape[1] for row in rows)
+    padded = [np.pad(row, ((0, _RIM), (0, width - row.shape[1]), (0, 0))) for row in rows]
+    return np.concatenate(padded)[:-_RIM]
+
+
+def _fullest_slice(true: NDArray[np.integer], predicted: NDArray[np.integer]) -> tuple[int, ...]:
+    leading = true.ndim - 2
+    labelled = np.count_nonzero((true > 0) | (predicted > 0), axis=(-2, -1))
+    return tuple(int(i) for i in np.unravel_index(labelled.argmax(), true.shape[:leading]))
+
+
+def _write(text: str, width: int) -> Picture:
+    """Return white letters on black, at least `width` wide."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(_TEXT)
+    size = (max(width, math.ceil(font.getlength(text))), 2 * _TEXT - _RIM)
+    canvas = Image.new("RGB", size)
+    ImageDraw.Draw(canvas).text((0, 0), text, font=font, fill="white")
+    return np.asarray(canvas)

@@ -1,0 +1,77 @@
+"""Colour pictures for models of other channels: grays saved as RGB, and RGB with transparency."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.errors import warn_user
+from unet_napari.images.pixel_sample import sample_blocks
+
+if TYPE_CHECKING:
+    from unet_napari.images import Image, LazyArray
+
+__all__ = ["fit_colours"]
+
+_RGB, _RGBA = 3, 4
+
+
+def fit_colours(image: Image, channels: int) -> Image:
+    """Take of a colour picture what a model of other channels can use.
+
+    Of RGB with transparency the colours, for a model of three channels; of a picture whose three
+    colours are equal, as of grays that were saved as RGB, one of them, for a model of one.
+
+    Parameters
+    ----------
+    image
+        Its colours lie behind the other axes; any other image is returned as it is.
+    channels
+        That the model takes.
+
+    Warns
+    -----
+    UnetNapariWarning
+        Saying what is left out.
+    """
+    coloured = image.axes.endswith("C") and image.channels in (_RGB, _RGBA)
+    if not coloured or image.channels == channels or channels not in (1, _RGB):
+        return image
+    sample = sample_blocks(image)
+    opaque = image.channels == _RGB or all(_constant(block[_RGB]) for block in sample)
+    if channels == _RGB:
+        if not opaque:
+            _warn(image, "its transparency is left out")
+        return replace(image, data=_Colours(image.data))
+    if opaque and all(np.array_equal(block[0], block[i]) for block in sample for i in (1, 2)):
+        _warn(image, "its three colours are equal, so that it is taken for gray")
+        return image.select(C=0)
+    return image
+
+
+def _constant(values: np.ndarray[Any, Any]) -> bool:
+    return bool(values.min() == values.max())
+
+
+def _warn(image: Image, what: str) -> None:
+    warn_user(f"{image.name}: {what}.", stacklevel=4)
+
+
+class _Colours:
+    """The first three channels of an array whose last axis is the channels; nothing is copied."""
+
+    def __init__(self, data: LazyArray) -> None:
+        self._data = data
+        self.shape = (*data.shape[:-1], _RGB)
+        self.dtype = data.dtype
+
+    def __getitem__(self, key: Any, /) -> Any:  # noqa: ANN401  as `LazyArray` has it
+        """Read a part; an index or slice of the channels is one of the colours."""
+        if not isinstance(key, tuple) or len(key) < len(self.shape) or Ellipsis in key:
+            return np.asarray(self._data[key])[..., :_RGB]
+        *places, colour = key
+        if isinstance(colour, slice):
+            colour = slice(*colour.indices(_RGB))
+        return self._data[(*places, colour)]

@@ -1,0 +1,165 @@
+"""Create TIFF files that are filled through memory maps, part by part."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+
+from unet_napari.system.disk import reserve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["create_tiff", "narrow_labels"]
+
+_IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
+_OME_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
+_IMAGEJ_AXES = "TZCYX"
+# Classic TIFF has 32-bit offsets; the rest is for its headers.
+_LARGEST_CLASSIC = 2**32 - 2**25
+# How many labels are copied at once.
+_AT_ONCE = 2**23
+
+
+def create_tiff(
+    path: Path,
+    shape: Sequence[int],
+    dtype: np.dtype[Any],
+    axes: str,
+    pixel_size: Mapping[str, float],
+    *,
+    ome: bool = False,
+) -> np.memmap[Any, Any]:
+    """Create a TIFF file full of zeros and map its pixels for writing.
+
+    ImageJ's own flavour where it can hold the image, for it opens in Fiji with axes and
+    pixel size; else OME-TIFF (signed and 32-bit integers, float64, channels before Z, more
+    than 4 GiB).
+
+    Parameters
+    ----------
+    path
+        A file that does not exist yet.
+    shape, dtype
+        Of the image.
+    axes
+        One of ``TCZYX`` per axis of the image, in this order.
+    pixel_size
+        Micrometres per pixel for the axes where it is known.
+    ome
+        OME-TIFF in any case.
+
+    Returns
+    -------
+    numpy.memmap
+        Of the pixels; the disk space for them is reserved.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be created or does not fit on the disk.
+    ValueError
+        If TIFF has no such type of pixels.
+    """
+    if dtype.name not in _OME_DTYPES:
+        raise ValueError(f"TIFF programs cannot read {dtype.name} pixels; write to .zarr")
+    large = math.prod(shape) * dtype.itemsize > _LARGEST_CLASSIC
+    imagej = not (ome or large) and _fits_imagej(dtype, axes, pixel_size)
+    pixels = tifffile.memmap(
+        path,
+        shape=tuple(shape),
+        dtype=dtype,
+        photometric="minisblack",
+        imagej=imagej,
+        ome=not imagej,
+        bigtiff=large,
+        **(_imagej_metadata(axes, pixel_size) if imagej else _ome_metadata(axes, pixel_size)),
+    )
+    with path.open("r+b") as file:
+        reserve(file, path.stat().st_size)
+    return pixels
+
+
+def narrow_labels(
+    labels: np.memmap[Any, Any],
+    path: Path,
+    axes: str,
+    pixel_size: Mapping[str, float],
+) -> bool:
+    """Write labels of 32 bits once more with 16, if all of them fit.
+
+    ImageJ has no 32-bit labels: of 16 bits they open in it with axes and pixel size. How many
+    labels there are is known in the end only.
+
+    Parameters
+    ----------
+    labels
+        What `create_tiff` returned, filled.
+    path
+        A file that does not exist yet; left behind as it is if they do not fit.
+    axes, pixel_size
+        As for `create_tiff`.
+
+    Returns
+    -------
+    bool
+        Whether they fit.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be created or does not fit on the disk.
+    """
+    wide = labels.reshape(-1)
+    parts = [slice(start, start + _AT_ONCE) for start in range(0, wide.size, _AT_ONCE)]
+    narrow: np.memmap[Any, Any] | None = None
+    for part in parts:
+        values = np.asarray(wide[part])
+        if values.max() > np.iinfo(np.uint16).max:
+            return False
+        if narrow is None:
+            narrow = create_tiff(path, labels.shape, np.dtype(np.uint16), axes, pixel_size)
+        narrow.reshape(-1)[part] = values
+    if narrow is not None:
+        narrow.flush()
+    return True
+
+
+def _fits_imagej(dtype: np.dtype[Any], axes: str, pixel_size: Mapping[str, float]) -> bool:
+    in_order = axes == "".join(axis for axis in _IMAGEJ_AXES if axis in axes)
+    # ImageJ cannot say that the size of a pixel is known along some of its axes only.
+    complete = all(axis in pixel_size for axis in axes if axis in "ZYX")
+    return dtype.name in _IMAGEJ_DTYPES and in_order and (complete or not pixel_size)
+
+
+def _imagej_metadata(axes: str, pixel_size: Mapping[str, float]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": axes}
+    if not pixel_size:
+        return {"metadata": metadata}
+    metadata["unit"] = "um"
+    if "Z" in pixel_size:
+        metadata["spacing"] = pixel_size["Z"]
+    return {
+        "metadata": metadata,
+        "resolution": (1 / pixel_size["X"], 1 / pixel_size["Y"]),
+        "resolutionunit": "NONE",
+    }
+
+
+def _ome_metadata(axes: str, pixel_size: Mapping[str, float]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": axes}
+    for axis, size in pixel_size.items():
+        metadata[f"PhysicalSize{axis}"] = size
+        metadata[f"PhysicalSize{axis}Unit"] = "µm"
+    if not {"Y", "X"} <= set(pixel_size):
+        return {"metadata": metadata}
+    # For programs that read no OME header; Fiji without Bio-Formats is one.
+    return {
+        "metadata": metadata,
+        "resolution": (1e4 / pixel_size["X"], 1e4 / pixel_size["Y"]),
+        "resolutionunit": "CENTIMETER",
+    }

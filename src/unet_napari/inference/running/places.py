@@ -1,0 +1,106 @@
+"""Where network and decoding write: packed maps, and the part of the result that is one view."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from unet_napari.inference.running.pipeline import Writable
+    from unet_napari.tasks import Task
+    from unet_napari.tasks.decoding.blocks import Store
+    from unet_napari.tasks.familiarity import Familiarity
+
+__all__ = ["Place", "Region", "Sink"]
+
+Region = tuple[tuple[int, int], ...]
+
+
+class Place:
+    """The part of a result that one view is written into.
+
+    Parameters
+    ----------
+    out
+        The result, ``([T,] [Z,] *S)``.
+    index
+        Of the view, along the leading axes.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the view.
+    chunks : tuple of int or None
+        What is best written as a whole, if the result says so.
+    highest : int
+        The highest id that has been written.
+    """
+
+    def __init__(self, out: Writable, index: tuple[int, ...] = ()) -> None:
+        self._out, self._index = out, index
+        self.shape = out.shape[len(index) :]
+        chunks = getattr(out, "chunks", None)
+        self.chunks = None if chunks is None else tuple(chunks)[len(index) :]
+        self.highest = 0
+
+    def __setitem__(self, box: tuple[slice, ...], labels: NDArray[Any], /) -> None:
+        """Write a part of the view."""
+        self._out[(*self._index, *box)] = labels
+        self.highest = max(self.highest, int(labels.max()))
+
+    def region(self, box: tuple[slice, ...]) -> Region:
+        """Return start and stop along every axis of the result, for a part of the view."""
+        return (*((i, i + 1) for i in self._index), *((s.start, s.stop) for s in box))
+
+
+class Sink:
+    """Takes the maps of a view as the network makes them, and keeps what decoding needs.
+
+    Parameters
+    ----------
+    packed
+        Where it is kept, ``(P, *S)``.
+    task
+        Which packs it.
+    place
+        Where it is shown as provisional labels; None: nowhere.
+    maps
+        Where the maps themselves are wanted; None: nowhere.
+    familiarity
+        Is shown everything, too; None: there is none.
+    """
+
+    def __init__(
+        self,
+        packed: Store,
+        task: Task,
+        place: Place | None = None,
+        maps: Writable | None = None,
+        familiarity: Familiarity | None = None,
+    ) -> None:
+        self.shape = (task.out_channels, *packed.shape[1:])
+        self._packed, self._task, self._place, self._maps = packed, task, place, maps
+        self._familiarity = familiarity
+        self._regions: deque[Region] = deque()  # written in one thread, taken in another
+
+    def __setitem__(self, key: tuple[slice, ...], maps: NDArray[Any], /) -> None:
+        """Keep the maps ``(K, *S)`` of a part."""
+        if self._maps is not None:
+            self._maps[key] = maps
+        packed = self._task.pack(maps)
+        self._packed[key] = packed
+        if self._familiarity is not None:
+            self._familiarity.see(packed)
+        if self._place is not None:
+            self._place[key[1:]] = self._task.provisional(packed)
+            self._regions.append(self._place.region(key[1:]))
+
+    def take_region(self) -> Region | None:
+        """Return a box around what was shown since the last call."""
+        regions = [self._regions.popleft() for _ in range(len(self._regions))]
+        if not regions:
+            return None
+        axes = (tuple(zip(*pairs, strict=True)) for pairs in zip(*regions, strict=True))
+        return tuple((min(starts), max(stops)) for starts, stops in axes)

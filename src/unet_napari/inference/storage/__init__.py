@@ -1,0 +1,4 @@
+"""What a prediction keeps meanwhile: in memory, on disk, and beside an unfinished output.
+
+It may import `model`, `images` and `system`.
+"""

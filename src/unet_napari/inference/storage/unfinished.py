@@ -1,0 +1,235 @@
+"""What a long segmentation leaves beside its output, so that it can go on after it was stopped.
+
+A folder ``.NAME.unfinished`` holds the packed maps of every view and, every so often, how far they
+are final together with the rows that a stream keeps. It is removed when the result is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import safetensors
+
+from unet_napari.errors import OutputError
+from unet_napari.inference.storage.scratch import DiskArray, check_disk
+from unet_napari.inference.storage.tensor_file import SavedTensors, write_tensors
+from unet_napari.system.atomic import open_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from numpy.typing import DTypeLike
+    from torch import Tensor
+
+    Rows = Mapping[str, Tensor]
+
+__all__ = ["Journal", "Position", "Unfinished"]
+
+# Seconds between two saves, and how many times longer than a save that must be.
+_INTERVAL = 15.0
+_WORTH = 30.0
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far the maps of an image are final.
+
+    Attributes
+    ----------
+    view : int
+        All views before this one are.
+    tiles : int
+        Of this view: so many tiles, or columns of a stream, are.
+    plan : str
+        How it is cut; a position means nothing for another cut.
+    stream : mapping of str to Tensor
+        The rows that the stream down the next column keeps, see `Stream.state`; perhaps none.
+    """
+
+    view: int = 0
+    tiles: int = 0
+    plan: str = ""
+    stream: Rows = field(default_factory=dict)
+
+
+class Unfinished:
+    """The folder beside an output; use as a context manager around the writing of the output.
+
+    It is made by `begin`, and removed when the ``with`` block ends well.
+
+    Parameters
+    ----------
+    output
+        The file or folder that the result will be.
+
+    Raises
+    ------
+    OutputError
+        If another process is writing this output.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+        self.folder = output.parent / f".{output.name}.unfinished"
+        self._open = ExitStack()
+        self._locked = False
+        self._next_save = time.monotonic() + _INTERVAL
+
+    def __enter__(self) -> Self:
+        """Claim what an earlier run has left, and remove its part of an output, made anew."""
+        if self.folder.is_dir():
+            self._lock()
+            for path in self.folder.parent.iterdir():
+                if path.name.startswith(f".{self._output.name}.") and path.suffix == ".part":
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Remove the folder, unless something went wrong."""
+        self._open.close()
+        if self._locked and (kind is None or not self._state.exists()):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state.safetensors"
+
+    @property
+    def _request(self) -> Path:
+        return self.folder / "request.json"
+
+    @property
+    def left(self) -> bool:
+        """Whether an earlier run has left anything, of whichever request."""
+        return self._request.exists()
+
+    def memory(self, key: str) -> int | None:
+        """Return the memory that an earlier run of this request was planned for, if there was one.
+
+        With another the image would be cut in another way, and the run could not go on.
+        """
+        left = self._read_request()
+        return left["memory"] if left.get("key") == key else None
+
+    def begin(self, key: str, memory: int) -> Position:
+        """Make the folder, or go on with it if it was left by the same request.
+
+        Parameters
+        ----------
+        key
+            From `request_key`; what was left by another request is removed.
+        memory
+            Bytes that the run is planned for.
+        """
+        if not self._locked:
+            self._lock()
+        if self._read_request().get("key") != key:
+            for path in self.folder.iterdir():
+                if path.name != "lock":
+                    path.unlink()
+            with open_atomic(self._request) as file:
+                file.write(json.dumps({"key": key, "memory": memory}).encode())
+        return self._load()
+
+    def _read_request(self) -> dict[str, Any]:
+        if not self._request.exists():
+            return {}
+        content: dict[str, Any] = json.loads(self._request.read_bytes())
+        return content
+
+    def maps(self, view: int, shape: tuple[int, ...], dtype: DTypeLike) -> DiskArray:
+        """Return the packed maps ``(P, *S)`` of one view; they hold what was written before."""
+        path = self.folder / f"maps-{view}"
+        if not path.exists():
+            check_disk(math.prod(shape) * np.dtype(dtype).itemsize, self.folder)
+        file = self._open.enter_context(path.open("r+b" if path.exists() else "w+b"))
+        return DiskArray(file, shape, dtype, rows=1)
+
+    def due(self) -> bool:
+        """Tell whether it is time to save."""
+        return time.monotonic() >= self._next_save
+
+    def save(self, position: Position) -> None:
+        """Remember how far the maps are final, in one step."""
+        started = time.monotonic()
+        facts = {"view": position.view, "tiles": position.tiles, "plan": position.plan}
+        with open_atomic(self._state) as file:
+            write_tensors(file, position.stream, {"position": json.dumps(facts)})
+        ended = time.monotonic()
+        self._next_save = ended + max(_INTERVAL, _WORTH * (ended - started))
+
+    def _load(self) -> Position:
+        if not self._state.exists():
+            return Position()
+        with safetensors.safe_open(self._state, "pt") as file:
+            facts: dict[str, Any] = json.loads(file.metadata()["position"])
+        return Position(**facts, stream=SavedTensors(self._state))
+
+    def _lock(self) -> None:
+        try:
+            self.folder.mkdir(exist_ok=True)
+            file = self._open.enter_context((self.folder / "lock").open("a+b"))
+        except OSError as error:
+            raise OutputError(f"{self.folder} cannot be written: {error.strerror}") from error
+        try:
+            _lock_file(file.fileno())
+        except OSError as error:
+            self._open.close()
+            raise OutputError(
+                f"{self._output} is being written by another unet-napari. Wait for it, or choose "
+                "another output."
+            ) from error
+        self._locked = True
+
+
+class Journal:
+    """What `Predictor.run` tells about one view.
+
+    Parameters
+    ----------
+    unfinished
+        Where it is kept.
+    view
+        Its number.
+    position
+        How far an earlier run got; None for nowhere.
+    """
+
+    def __init__(self, unfinished: Unfinished, view: int, position: Position | None) -> None:
+        self.position = position
+        self._unfinished, self._view = unfinished, view
+
+    def due(self) -> bool:
+        """Tell whether it is time to save."""
+        return self._unfinished.due()
+
+    def save(self, position: Position) -> None:
+        """Remember how far the maps of the view are final."""
+        self._unfinished.save(replace(position, view=self._view))
+
+
+def _lock_file(descriptor: int) -> None:
+    """Lock a file for this process alone; the system unlocks it even if the process is killed."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,179 @@
+"""Which pixels say something: the painted ones, and what 0 means where nothing is painted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from unet_napari.errors import LabelsError
+from unet_napari.labels.closed_ring import closed_ring, distance, grown_box, near_boxes, within
+from unet_napari.labels.label_blocks import number_ids
+from unet_napari.labels.painted_planes import WHOLE, painted_planes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Rule", "TaskName", "Unpainted", "annotated_mask", "bounding_box", "unpainted_rule"]
+
+TaskName: TypeAlias = Literal["cells", "semantic"]
+Unpainted: TypeAlias = Literal["auto", "ignore", "background"]
+Rule: TypeAlias = Literal["ignore", "background", "nearby"]
+
+# The ring around painted cells that counts as background: of a cell's diameter, and in pixels.
+_RING_SHARE = 0.2
+_RING_PIXELS = 3.0
+_APART = 1e6  # pixel size by which planes have nothing to do with each other
+
+
+def unpainted_rule(task: TaskName, unpainted: Unpainted, *, has_region: bool) -> Rule:
+    """Decide what 0 means.
+
+    Raises
+    ------
+    LabelsError
+        For cells with ``unpainted="ignore"`` and no annotated region.
+    """
+    if unpainted == "background":
+        return "background"
+    if task == "semantic":
+        return "ignore"
+    if unpainted == "auto":
+        return "nearby"
+    if not has_region:
+        raise LabelsError(
+            "With unpainted pixels ignored, nothing says where cells end: mark a fully annotated "
+            'region, or set unpainted pixels to "auto" or "background".'
+        )
+    return "ignore"
+
+
+def annotated_mask(
+    labels: NDArray[Any],
+    *,
+    task: TaskName,
+    unpainted: Unpainted = "auto",
+    annotated: NDArray[Any] | None = None,
+    spacing: Sequence[float] | None = None,
+) -> NDArray[np.bool_]:
+    """Mark the pixels that say something: painted ones, and 0 as far as it is background.
+
+    Parameters
+    ----------
+    labels
+        Painted labels ``(*S)`` in memory, with as many axes as the network: the slices of a
+        stack one by one for a 2D network.
+    task, unpainted
+        As in `check_labels`.
+    annotated
+        Nonzero inside regions that are annotated completely; always added.
+    spacing
+        Pixel size along each axis, in any unit; None: equal along all.
+
+    Raises
+    ------
+    LabelsError
+        For cells with ``unpainted="ignore"`` and no annotated region.
+    """
+    rule = unpainted_rule(task, unpainted, has_region=annotated is not None)
+    if rule == "background":
+        return np.ones(labels.shape, bool)
+    mask: NDArray[np.bool_] = np.asarray(labels != 0)
+    if rule == "nearby" and mask.any():
+        mask = _nearby(labels, spacing or (1.0,) * labels.ndim)
+    return mask if annotated is None else mask | (np.asarray(annotated) != 0)
+
+
+def _nearby(labels: NDArray[Any], spacing: Sequence[float]) -> NDArray[np.bool_]:
+    """Painted cells, the gaps between them too narrow for another cell, and a thin ring.
+
+    The gaps are those that a closing by half a cell's diameter fills: where a ball as large as
+    a cell does not fit, nobody forgot to paint one.
+    """
+    sizes = np.asarray(spacing, float) / min(spacing)
+    counts = np.bincount(number_ids(labels[labels != 0])[1])
+    diameter = _diameter(float(np.median(counts)) * sizes.prod(), labels.ndim)
+    ring = max(_RING_PIXELS, _RING_SHARE * diameter)
+    # Nothing changes farther from the painted pixels than this.
+    box = bounding_box(labels != 0, np.ceil((diameter + ring) / sizes).astype(int) + 1)
+    result = np.zeros(labels.shape, bool)
+    result[box] = _beside(labels[box], diameter, ring, sizes)
+    return result
+
+
+def _beside(
+    labels: NDArray[Any], diameter: float, ring: float, sizes: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Painted cells and what lies beside them, in the planes in which they were painted."""
+    painted = labels != 0
+    if labels.ndim < 3:
+        return closed_ring(painted, diameter, ring, sizes)
+    planes = painted_planes(labels, sizes)
+    kinds = set(np.unique(planes[painted]).tolist())
+    if len(kinds) == 1:
+        return _in_painted_planes(painted, max(0, max(kinds)), diameter, ring, sizes)
+    near: NDArray[np.bool_] = painted
+    if WHOLE in kinds:
+        near = near | _nearer_to_whole(painted, planes == WHOLE, diameter, ring, sizes)
+    for axis in kinds - {WHOLE}:
+        apart = np.where(np.arange(3) == axis, _APART, sizes)
+        near = near | closed_ring(planes == axis, diameter, ring, apart)
+    return near
+
+
+def _nearer_to_whole(
+    painted: NDArray[np.bool_],
+    whole: NDArray[np.bool_],
+    diameter: float,
+    ring: float,
+    sizes: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Find what lies beside whole cells, and not nearer to cells that were painted in planes.
+
+    Off its plane, paint in a plane says nothing, nor do whole cells that are farther away.
+    """
+    near = _in_painted_planes(whole, 0, diameter, ring, sizes)
+    others = painted & ~whole
+    reach = diameter + ring  # what is near lies within
+    for box in near_boxes(others, reach, sizes):
+        doubtful = near[box] & ~painted[box]
+        if doubtful.any():
+            place = within(box, bounding_box(doubtful))
+            outer, inner = grown_box(place, reach, sizes, painted.shape)
+            nearer = distance(whole[outer], sizes) < distance(others[outer], sizes)
+            near[place] &= nearer[inner] | painted[place]
+    return near
+
+
+def _in_painted_planes(
+    painted: NDArray[np.bool_],
+    across: int,
+    diameter: float,
+    ring: float,
+    sizes: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Leave out planes across an axis in which nothing is painted: they say nothing."""
+    others = tuple(axis for axis in range(3) if axis != across)
+    near = closed_ring(painted, diameter, ring, sizes)
+    return near & painted.any(axis=others, keepdims=True)
+
+
+def _diameter(volume: float, ndim: int) -> float:
+    """Diameter of the ball (or disc) of this volume (or area)."""
+    unit_ball = math.pi ** (ndim / 2) / math.gamma(ndim / 2 + 1)
+    return 2 * float((volume / unit_ball) ** (1 / ndim))
+
+
+def bounding_box(
+    mask: NDArray[np.bool_], margin: NDArray[np.int64] | None = None
+) -> tuple[slice, ...]:
+    """Return the smallest box around a mask that is not empty, and `margin` pixels on each side."""
+    box = []
+    for axis in range(mask.ndim):
+        others = tuple(i for i in range(mask.ndim) if i != axis)
+        used = np.flatnonzero(mask.any(axis=others))
+        extra = 0 if margin is None else int(margin[axis])
+        box.append(slice(max(0, int(used[0]) - extra), int(used[-1]) + extra + 1))
+    return tuple(box)

@@ -1,0 +1,155 @@
+"""Labels of any size, looked through block by block. No torch.
+
+Nothing is allocated by the size of an id, and of an array that is not in memory no more than a
+block at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.errors import LabelsError
+from unet_napari.labels.sparse import boxes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from unet_napari.images import LazyArray
+
+__all__ = ["Tally", "count_ids", "number_ids", "painted_box", "tally", "whole_numbers"]
+
+_COUNTED_ID = 2**20  # ids up to this are counted in a table, others by sorting
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How often each id occurs.
+
+    Attributes
+    ----------
+    painted
+        Pixels of each id but 0.
+    zeros_in_region
+        Pixels of 0 where everything is painted.
+    """
+
+    painted: dict[int, int]
+    zeros_in_region: int
+
+
+def tally(labels: LazyArray, annotated: LazyArray | None = None) -> Tally:
+    """Count the pixels of each id.
+
+    Parameters
+    ----------
+    labels
+        Whole numbers from 0 up.
+    annotated
+        Nonzero where everything is painted, of the same shape.
+
+    Raises
+    ------
+    LabelsError
+        For anything that is no label number.
+    """
+    painted: dict[int, int] = {}
+    zeros = 0
+    for box in boxes(labels):
+        values, counts = count_ids(whole_numbers(np.asarray(labels[box])))
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            if value:
+                painted[value] = painted.get(value, 0) + count
+    for box in () if annotated is None else boxes(annotated):
+        inside, ids = np.asarray(annotated[box]) != 0, np.asarray(labels[box])  # type: ignore[index]
+        zeros += int(np.count_nonzero(inside & (ids == 0)))
+    return Tally(painted, zeros)
+
+
+def painted_box(
+    arrays: Sequence[LazyArray], index: tuple[int, ...] = ()
+) -> tuple[slice, ...] | None:
+    """Return the smallest box around what is not 0 in any of some arrays; None if all of it is.
+
+    Parameters
+    ----------
+    arrays
+        Of one shape.
+    index
+        Of the leading axes: only what is there is looked at.
+    """
+    shape = tuple(arrays[0].shape)[len(index) :]
+    low, high = list(shape), [0] * len(shape)
+    for data, box in ((array, box) for array in arrays for box in boxes(array, index)):
+        said = np.asarray(data[(*index, *box)]) != 0
+        for axis in range(len(shape)):
+            others = tuple(other for other in range(len(shape)) if other != axis)
+            found = np.flatnonzero(said.any(axis=others)) + box[axis].start
+            if len(found):
+                low[axis] = min(low[axis], int(found[0]))
+                high[axis] = max(high[axis], int(found[-1]) + 1)
+    return tuple(map(slice, low, high)) if all(high) else None
+
+
+def whole_numbers(block: NDArray[Any]) -> NDArray[np.integer]:
+    """Return labels as integers.
+
+    Raises
+    ------
+    LabelsError
+        For fractions, NaN, and what is no number.
+    """
+    if block.dtype.kind == "b":
+        return block.astype(np.uint8)
+    if block.dtype.kind in "iu":
+        return block
+    if block.dtype.kind != "f":
+        raise LabelsError(f"Labels must be whole numbers, not {block.dtype}.")
+    odd = block[~np.isfinite(block) | (block != np.floor(block)) | (np.abs(block) > 2**53)]
+    if odd.size:
+        raise LabelsError(
+            f"The labels hold {odd[0]:g}, which is no label number: choose a labels layer or a "
+            "mask, not an image or a probability map."
+        )
+    return block.astype(np.int64)
+
+
+def count_ids(ids: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
+    """Return the ids of a block, ascending, and how often each occurs.
+
+    Raises
+    ------
+    LabelsError
+        For negative numbers.
+    """
+    if ids.size == 0:
+        return ids.ravel(), np.zeros(0, np.int64)
+    if (lowest := ids.min()) < 0:
+        raise LabelsError(
+            f"The labels hold the negative number {lowest}: paint with numbers from 1 up."
+        )
+    if ids.max() > _COUNTED_ID:
+        return np.unique(ids, return_counts=True)
+    counts = np.bincount(ids.ravel())
+    values = np.flatnonzero(counts)
+    return values, counts[values]
+
+
+def number_ids(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Give the ids of a block numbers from 0, as ``numpy.unique`` does, but without sorting.
+
+    Returns
+    -------
+    values : ndarray of int
+        The ids that occur, ascending.
+    numbers : ndarray of int32, shape of `ids`
+        Which of these each pixel has.
+    """
+    if ids.size == 0 or ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() > _COUNTED_ID:
+        values, numbers = np.unique(ids, return_inverse=True)
+        return values, numbers.reshape(ids.shape).astype(np.int32)
+    used = np.bincount(ids.ravel()) > 0
+    return np.flatnonzero(used), (np.cumsum(used, dtype=np.int32) - 1)[ids]

@@ -1,0 +1,251 @@
+"""What is allowed in painted cells but likely not meant, in one sentence. No torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.labels.label_blocks import count_ids, painted_box, whole_numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from unet_napari.images import LazyArray
+
+__all__ = ["find_problem", "split_components"]
+
+# Images with more painted pixels in their bounding box are not searched for ids in several
+# pieces: that needs all of them at once.
+_SEARCHED_PIXELS = 2**24
+# A piece this small beside the largest one of its id is a slip of the brush, not a cell.
+_SLIP_SHARE = 0.1
+# What covers more of the image than this is hardly one cell among others.
+_BACKGROUND_SHARE = 0.5
+_SLIVERS = 0.05  # share of the cells
+_FEW = 4  # numbers, each in several pieces: kinds of pixels rather than cells
+
+
+def find_problem(
+    labels: LazyArray,
+    counts: Mapping[int, int],
+    ndim: int,
+    *,
+    complete: bool,
+    spacing: Sequence[float] | None = None,
+) -> tuple[str | None, bool]:
+    """Look for what is likely not meant: a painted background, a mask, cells that cannot part.
+
+    Parameters
+    ----------
+    labels
+        Cells, as `check_labels` takes them.
+    counts
+        Pixels of each painted id.
+    ndim
+        Of the network: what the leading axes hold is looked at one by one, as an id may stand for
+        another cell in each slice or frame.
+    complete
+        Whether every 0 is background.
+    spacing
+        Pixel size along each axis of the network, in any unit; None: equal along all.
+
+    Returns
+    -------
+    problem : str or None
+    splittable : bool
+        Whether `split_components` would put it right.
+    """
+    largest = max(counts, key=lambda number: counts[number])
+    share = counts[largest] / np.prod(labels.shape)
+    found = _Found()
+    for index in np.ndindex(*labels.shape[:-ndim]):
+        ids = _painted_part(labels, index)
+        if ids is not None:
+            found.add_pieces(ids)
+            found.add_thin(ids, spacing or (1.0,) * ndim, complete=complete or ndim == 2)
+            if share > _BACKGROUND_SHARE:
+                found.add_neighbours(ids, largest)
+    if share > _BACKGROUND_SHARE:
+        background = found.background(largest, share, counts.keys() - {largest})
+        if background is not None:
+            return background, False
+    pieces, splittable = found.pieces(tuple(counts))
+    return (None if splittable else found.thin(len(counts))) or pieces, splittable
+
+
+class _Found:
+    """What has been seen of the frames of some labels."""
+
+    def __init__(self) -> None:
+        self._most: dict[int, int] = {}  # pieces of each id
+        self._frames: Counter[int] = Counter()  # in which an id is
+        self._several: Counter[int] = Counter()  # in which it is in several pieces
+        self._beside: set[int] = set()  # what touches the largest
+        self._spots = 0  # of 0 in frames where nothing else is painted
+        self._thin: set[int] = set()
+
+    def add_pieces(self, ids: NDArray[np.integer]) -> None:
+        for cell, number in _large_pieces(ids).items():
+            self._most[cell] = max(number, self._most.get(cell, 0))
+            self._frames[cell] += 1
+            self._several[cell] += number > 1
+
+    def add_neighbours(self, ids: NDArray[np.integer], largest: int) -> None:
+        for axis in range(ids.ndim):
+            a, b = _neighbours(ids, axis)
+            for here, there in ((a, b), (b, a)):
+                self._beside.update(np.unique(there[here == largest]).tolist())
+        self._spots += int(_components(ids == 0, connectivity=1).max())
+
+    def add_thin(
+        self, ids: NDArray[np.integer], spacing: Sequence[float], *, complete: bool
+    ) -> None:
+        self._thin |= _thin_cells(ids, spacing, complete=complete)
+
+    def background(self, largest: int, share: float, others: set[int]) -> str | None:
+        """Say that the largest cell looks like the background; None if it does not."""
+        covers = f"Cell {largest} covers {share:.0%} of the image"
+        covers = covers.replace("%", " %")
+        if others and others <= self._beside:
+            return (
+                f"{covers} and touches all others: is it the background? The background has the "
+                "number 0."
+            )
+        if not others and self._spots > 1 and self._most.get(largest, 1) == 1:
+            return (
+                f"{covers} around {self._spots} spots that are not painted: is the mask the wrong "
+                "way round? Cells have numbers, the background has 0."
+            )
+        return None
+
+    def pieces(self, ids: Sequence[int]) -> tuple[str | None, bool]:
+        """Say which cells are in several pieces, and whether it looks like a mask."""
+        several = {
+            cell: number
+            for cell, number in sorted(self._most.items())
+            # The section of a bent cell may be in several pieces in some slices of a stack.
+            if number > 1 and 2 * self._several[cell] > self._frames[cell]
+        }
+        if not several:
+            return None, False
+        first, number = next(iter(several.items()))
+        if len(ids) == 1:
+            return (
+                f"All that is painted has the number {first}, in {number} pieces, as in a mask; "
+                "cells need a number each. Split it into one number for each piece.",
+                True,
+            )
+        if len(several) == len(ids) <= _FEW and set(ids) == set(range(1, len(ids) + 1)):
+            return (
+                f"Each of the {len(ids)} numbers is in several pieces: if they are kinds of "
+                "pixels, such as background and cell, learn classes of pixels; cells need a number "
+                "each.",
+                False,
+            )
+        more = f" (and {len(several) - 1:,} more)" if len(several) > 1 else ""
+        return f"Cell {first}{more} is in {number} pieces; they are kept as one cell.", False
+
+    def thin(self, cells: int) -> str | None:
+        """Say which cells cannot be told apart, see `relative_depth`; few slivers may pass."""
+        if len(self._thin) <= _SLIVERS * cells:
+            return None
+        first, *rest = sorted(self._thin)
+        return (
+            f"Cell {first} and {len(rest):,} more are only one or two pixels thick and touch each "
+            "other: such cells come out as one. Leave a pixel of background between them, or use "
+            "an image of finer pixels."
+        )
+
+
+def _painted_part(labels: LazyArray, index: tuple[int, ...]) -> NDArray[np.integer] | None:
+    """Read what is painted of a frame, and a pixel around it; None where that is too much."""
+    box = painted_box([labels], index)
+    if box is None:
+        return None
+    box = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in box)
+    shape = labels.shape[len(index) :]
+    sizes = [min(part.stop, size) - part.start for part, size in zip(box, shape, strict=True)]
+    if np.prod(sizes) > _SEARCHED_PIXELS:
+        return None
+    return whole_numbers(np.asarray(labels[(*index, *box)]))
+
+
+def _large_pieces(ids: NDArray[np.integer]) -> dict[int, int]:
+    """Count the pieces of each id of one image, slips of the brush aside."""
+    if ids.ndim == 3:
+        # What lies between painted slices of a stack is not painted, but no gap.
+        ids = ids[ids.any(axis=(1, 2))]
+    pieces = _components(ids, background=0)
+    areas = np.bincount(pieces.ravel())
+    owners = np.zeros(areas.size, ids.dtype)
+    owners[pieces.ravel()] = ids.ravel()
+    cells, cell = np.unique(owners[1:], return_inverse=True)
+    largest = np.zeros(cells.size, np.int64)
+    np.maximum.at(largest, cell, areas[1:])
+    large = areas[1:] >= _SLIP_SHARE * largest[cell]
+    counts = np.bincount(cell, large).astype(int)
+    return dict(zip(cells.tolist(), counts.tolist(), strict=True))
+
+
+def _thin_cells(ids: NDArray[np.integer], spacing: Sequence[float], *, complete: bool) -> set[int]:
+    """Return the cells that touch another, where no pixel of either is off its edge.
+
+    They have no middle that the distance map could show, see `relative_depth`. With `complete` a
+    cell also ends at every 0; else that may be a slice that nobody painted.
+    """
+    middle = ids != 0
+    touching = []
+    for axis, size in enumerate(spacing):
+        here, there = _neighbours(ids, axis)
+        touch = (here != there) & (here != 0) & (there != 0)
+        touching.append((here[touch], there[touch]))
+        ends = (here != there) if complete and size <= min(spacing) else touch
+        for side in _neighbours(middle, axis):
+            side &= ~ends
+    pairs = np.concatenate([np.stack(pair) for pair in touching], axis=1)
+    if not pairs.size:
+        return set()
+    thick = count_ids(ids[middle])[0]
+    both = ~np.isin(pairs, thick).any(axis=0)
+    return set(np.unique(pairs[:, both]).tolist())
+
+
+def _neighbours(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return views of the pixels along an axis, without the last, and of those after them."""
+    along = np.moveaxis(array, axis, 0)
+    return along[:-1], along[1:]
+
+
+def split_components(labels: NDArray[Any], ndim: int | None = None) -> NDArray[np.uint32]:
+    """Give each connected piece of each id a number of its own, 1, 2, ...
+
+    Turns a mask into cells that do not touch; pieces that meet at a corner are one.
+
+    Parameters
+    ----------
+    labels
+        Ids of any shape.
+    ndim
+        Axes along which pieces are connected, the last ones: what the others hold is split one by
+        one. None: all, but three at most.
+    """
+    ids = whole_numbers(np.asarray(labels))
+    leading = ids.ndim - min(ndim or 3, ids.ndim)
+    pieces = np.zeros(ids.shape, np.uint32)
+    count = 0
+    for index in np.ndindex(*ids.shape[:leading]):
+        part = np.asarray(_components(ids[index], background=0), np.uint32)
+        pieces[index] = part + np.uint32(count) * (part > 0)
+        count += int(part.max(initial=0))
+    return pieces
+
+
+def _components(ids: NDArray[Any], **options: int) -> NDArray[np.integer]:
+    """Give each connected piece of an id a number, as ``skimage.measure.label`` does."""
+    from skimage.measure import label  # loads SciPy, half a second that the window would wait for
+
+    components: NDArray[np.integer] = label(ids, **options)  # type: ignore[no-untyped-call]
+    return components

@@ -1,0 +1,208 @@
+"""What was painted: which ids, how much, whether one can train on it. No torch.
+
+Labels may be any array that can be sliced (NumPy, memory-mapped, zarr, dask); they are read
+block by block and nothing is allocated by the size of an id.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from unet_napari.errors import LabelsError
+from unet_napari.labels.annotated import annotated_mask, unpainted_rule
+from unet_napari.labels.label_blocks import painted_box, tally
+from unet_napari.labels.label_problems import find_problem, split_components
+
+if TYPE_CHECKING:
+    from unet_napari.images import LazyArray
+    from unet_napari.labels.annotated import Rule, TaskName, Unpainted
+
+__all__ = ["Painting", "annotated_mask", "check_labels", "split_components"]
+
+_MOST_CLASSES = 1000
+_MANY_CLASSES = 10  # more are rather cells
+# All but a rim is painted where so much of a box is, which takes so much of each axis.
+_COMPLETE_SHARE = 0.9
+_COMPLETE_AXIS = 2 / 3
+
+
+@dataclass(frozen=True)
+class Painting:
+    """What a labels array holds, as far as training is concerned.
+
+    Attributes
+    ----------
+    task
+        "cells" or "semantic".
+    ndim
+        Spatial axes of the network that learns from them.
+    ids
+        ``semantic``: the classes, ascending, with 0 only where it counts as background.
+        ``cells``: the ids of the cells.
+    counts
+        Pixels of each id.
+    painted_fraction
+        Share of the pixels that are not 0.
+    sparse
+        Whether some pixels may say nothing.
+    unpainted
+        What 0 means: "ignore", "background" or, in cells, "nearby": background near cells.
+    nearly_complete
+        Whether all but a rim of the image is painted, and only the rim may say nothing: then
+        ``unpainted="background"`` is likely meant.
+    problem
+        One sentence on something that is allowed but likely not meant; None if there is none.
+    splittable
+        Whether `split_components` would put the problem right.
+    """
+
+    task: TaskName
+    ndim: int
+    ids: tuple[int, ...]
+    counts: tuple[int, ...]
+    painted_fraction: float
+    sparse: bool
+    unpainted: Rule
+    nearly_complete: bool = False
+    problem: str | None = None
+    splittable: bool = False
+
+    def describe(self) -> str:
+        """Say in one line what was found, such as "2D, 3 classes, sparse, 4.1 % painted"."""
+        noun = "class" if self.task == "semantic" else "cell"
+        plural = "" if len(self.ids) == 1 else {"class": "es", "cell": "s"}[noun]
+        parts = [f"{self.ndim}D", f"{len(self.ids):,} {noun}{plural}"]
+        if self.sparse:
+            parts.append("all but a rim" if self.nearly_complete else "sparse")
+        digits = 1 if self.painted_fraction >= 0.001 else 3
+        parts.append(f"{100 * self.painted_fraction:.{digits}f} % painted")
+        return ", ".join(parts)
+
+
+def check_labels(
+    labels: LazyArray,
+    image_shape: Sequence[int],
+    *,
+    task: TaskName,
+    unpainted: Unpainted = "auto",
+    annotated: LazyArray | None = None,
+    ndim: int | None = None,
+    spacing: Sequence[float] | None = None,
+) -> Painting:
+    """Look at painted labels and refuse those that nothing can be learned from.
+
+    Parameters
+    ----------
+    labels
+        Whole numbers (bool, any integer, or float without fractions).
+    image_shape
+        Of the image's spatial axes (and time, where the labels have it).
+    task
+        "cells": each id is one cell. "semantic": each id is a class.
+    unpainted
+        What 0 means.
+    annotated
+        Nonzero inside regions that are annotated completely, of the labels' shape.
+    ndim
+        Spatial axes of the network; the axes in front are looped over, so that an id may
+        stand for another cell in each slice or frame. None: as many as the labels have, but
+        three at most.
+    spacing
+        Pixel size along each of these axes, in any unit; None: equal along all.
+
+    Raises
+    ------
+    LabelsError
+        With one sentence that names what is wrong and what to do.
+    """
+    _check_shape("labels have", labels, image_shape)
+    if annotated is not None:
+        _check_shape("annotated region has", annotated, image_shape)
+    ndim = ndim or min(3, len(image_shape))
+    counts = tally(labels, annotated)
+    size = math.prod(image_shape)
+    background = size - sum(counts.painted.values())
+    rule = unpainted_rule(task, unpainted, has_region=annotated is not None)
+    painted = dict(sorted(counts.painted.items()))
+    if not painted:
+        raise LabelsError(_NOTHING[task])
+    fraction = sum(painted.values()) / size
+    if task == "semantic":
+        zeros = background if rule == "background" else counts.zeros_in_region
+        if zeros:
+            painted = {0: zeros, **painted}
+        problem, splittable = _check_classes(painted), False
+    else:
+        complete = rule == "background"
+        problem, splittable = find_problem(
+            labels, painted, ndim, complete=complete, spacing=spacing
+        )
+    sparse = rule != "background" and background > counts.zeros_in_region
+    return Painting(
+        task=task,
+        ndim=ndim,
+        ids=tuple(painted),
+        counts=tuple(painted.values()),
+        painted_fraction=fraction,
+        sparse=sparse,
+        unpainted=rule,
+        nearly_complete=sparse and _all_but_a_rim(labels, fraction * size, ndim),
+        problem=problem,
+        splittable=splittable,
+    )
+
+
+_NOTHING = {
+    "cells": "Nothing is painted yet: paint some cells, each with a label number of its own.",
+    "semantic": "Nothing is painted yet: paint a few strokes of each class, each class with a "
+    "label number of its own.",
+}
+
+
+def _check_shape(what: str, array: LazyArray, image_shape: Sequence[int]) -> None:
+    shape, expected = tuple(array.shape), tuple(image_shape)
+    if shape != expected:
+        raise LabelsError(
+            f"The {what} the shape {_x(shape)} but the image has {_x(expected)}: choose the "
+            "labels that belong to this image."
+        )
+
+
+def _x(shape: Sequence[int]) -> str:
+    return " x ".join(str(n) for n in shape)
+
+
+def _check_classes(painted: dict[int, int]) -> str | None:
+    """Refuse classes that cannot be learned; say what is likely not meant."""
+    if len(painted) == 1:
+        raise LabelsError(
+            f"Only class {next(iter(painted))} is painted: paint at least one other class, for "
+            "example the background, or count unpainted pixels as background."
+        )
+    if len(painted) > _MOST_CLASSES:
+        raise LabelsError(
+            f"{len(painted):,} classes are painted, at most {_MOST_CLASSES:,} can be learned: "
+            'if every number is one object, choose the task "cells".'
+        )
+    if len(painted) > _MANY_CLASSES:
+        return (
+            f"{len(painted)} classes are painted: if every number is one cell, learn separate "
+            "cells instead."
+        )
+    return None
+
+
+def _all_but_a_rim(labels: LazyArray, painted: float, ndim: int) -> bool:
+    """Tell whether nearly all is painted of a box that leaves only a rim of each frame."""
+    box = painted_box([labels])
+    if box is None or painted / math.prod(labels.shape) < _COMPLETE_SHARE * _COMPLETE_AXIS**ndim:
+        return False
+    sizes = [part.stop - part.start for part in box]
+    leading = len(sizes) - ndim
+    return painted >= _COMPLETE_SHARE * math.prod(sizes) and all(
+        taken >= (1 if axis < leading else _COMPLETE_AXIS) * size
+        for axis, (taken, size) in enumerate(zip(sizes, labels.shape, strict=True))
+    )

@@ -1,0 +1,247 @@
+"""What ``model.json`` says about a model, checked by hand. Free of torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from unet_napari.errors import ModelFileError, OutputError, SettingsError
+from unet_napari.model.container import INFO, LARGEST_INFO
+from unet_napari.model.description import describe_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["FORMAT", "ModelInfo", "check_name", "encode_info", "parse_info"]
+
+FORMAT = 1  # raised when an older unet-napari could misread what is saved
+
+_TEXT_LENGTH = 10_000  # largest number of characters in any text
+_NODES = 20_000  # largest number of values in the whole of model.json
+_DEPTH = 12  # deepest nesting of lists and objects
+_CHANNELS = 4096
+_SPATIAL = "ZYX"
+_LATER = {"diameter": None}  # what the first files lack, and what they mean by it
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Everything about a model but its weights.
+
+    Attributes
+    ----------
+    name
+        What the user calls it: plain text, never a path.
+    task
+        The task's ``to_dict()``: its name, classes and decoding parameters.
+    network
+        ``{"name": ..., "options": {...}}``, what builds the network again.
+    normalisation
+        The normalisation's ``to_dict()``.
+    channels
+        Number of image channels it takes.
+    ndim
+        Number of spatial axes it works on, 2 or 3.
+    parameters
+        Number of trained weights.
+    pixel_size
+        Micrometres per axis letter of the training images; an unknown axis is absent.
+    halo
+        Measured context in pixels per spatial axis, see `Model`; None if never measured.
+    diameter
+        Typical diameter of the training objects, see `Model`; None if unknown.
+    provenance
+        Where it comes from: versions, training data, settings, validation score.
+    format
+        Version of the file format.
+    """
+
+    name: str
+    task: dict[str, Any]
+    network: dict[str, Any]
+    normalisation: dict[str, Any]
+    channels: int
+    ndim: int
+    parameters: int
+    pixel_size: dict[str, float] = field(default_factory=dict)
+    halo: tuple[int, ...] | None = None
+    diameter: float | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``model.json`` holds."""
+        content = {item.name: getattr(self, item.name) for item in fields(self)}
+        return content | {"halo": None if self.halo is None else list(self.halo)}
+
+    def describe(self, usual: Mapping[str, Any] | None = None) -> str:
+        """Return a description of several lines, see `describe_model`."""
+        return describe_model(self, usual)
+
+
+def parse_info(data: bytes) -> ModelInfo:
+    """Check the bytes of a ``model.json`` by hand and return what they say.
+
+    Raises
+    ------
+    ModelFileError
+        If anything is not exactly as `ModelInfo` describes it, or the format is newer.
+    """
+    try:
+        content = json.loads(
+            data, parse_constant=_refuse_constant, object_pairs_hook=_unique_object
+        )
+    except RecursionError:
+        raise ModelFileError(f"its {INFO} is nested too deeply") from None
+    except ValueError as error:
+        raise ModelFileError(f"its {INFO} is not valid JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise ModelFileError(f"its {INFO} is not an object")
+    _check_format(content.get("format"))
+    _check_size(content)
+    content = {**_LATER, **content}
+    known = {item.name for item in fields(ModelInfo)}
+    if content.keys() != known:
+        missing, extra = sorted(known - content.keys()), sorted(content.keys() - known)
+        raise ModelFileError(f"its {INFO} lacks {missing} and has {extra} in excess")
+    for key, check in _CHECKS.items():
+        if not check(content[key]):
+            raise ModelFileError(f"its {INFO} has an impossible '{key}': {_shorten(content[key])}")
+    if content["halo"] is not None:
+        if len(content["halo"]) != content["ndim"]:
+            raise ModelFileError(f"its halo has not {content['ndim']} numbers")
+        content["halo"] = tuple(content["halo"])
+    return ModelInfo(**content)
+
+
+def encode_info(info: ModelInfo) -> bytes:
+    """Return the bytes of a ``model.json``, after a check that `parse_info` will take them.
+
+    Raises
+    ------
+    OutputError
+        If it would not.
+    """
+    text = json.dumps(info.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+    data = text.encode("utf-8", "surrogatepass")
+    try:
+        parse_info(data)
+    except ModelFileError as error:
+        raise OutputError(f"The model cannot be saved: {error}.") from error
+    if len(data) > LARGEST_INFO:
+        raise OutputError(f"The model cannot be saved: its {INFO} is larger than 1 MiB.")
+    return data
+
+
+def check_name(name: str) -> None:
+    """Raise `SettingsError` unless a model can be called so."""
+    if not _is_name(name):
+        raise SettingsError(
+            f"A model's name is one line of at most 200 characters, not {_shorten(name)}."
+        )
+
+
+def _check_format(value: object) -> None:
+    if not _is_int(value, 1, 1 << 31):
+        raise ModelFileError(f"its {INFO} does not say which format it has")
+    if value != FORMAT:
+        raise ModelFileError(
+            f"it has format {value}, made by a newer unet-napari; this one reads format "
+            f"{FORMAT}: update unet-napari"
+        )
+
+
+def _check_size(content: object) -> None:
+    """Bound depth, number and length of everything, without recursion."""
+    waiting: list[tuple[object, int]] = [(content, 1)]
+    count = 0
+    while waiting:
+        value, depth = waiting.pop()
+        count += 1
+        if depth > _DEPTH:
+            raise ModelFileError(f"its {INFO} is nested too deeply")
+        if count > _NODES:
+            raise ModelFileError(f"its {INFO} holds more than {_NODES:,} values")
+        if isinstance(value, str) and not _is_text(value):
+            raise ModelFileError(f"its {INFO} holds a text that is too long or cannot be shown")
+        if isinstance(value, float) and not math.isfinite(value):  # 1e999
+            raise ModelFileError(f"its {INFO} holds a number that is not finite")
+        if isinstance(value, dict):
+            waiting.extend((part, depth + 1) for pair in value.items() for part in pair)
+        elif isinstance(value, list):
+            waiting.extend((part, depth + 1) for part in value)
+
+
+def _is_int(value: object, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high
+
+
+def _is_text(value: object, length: int = _TEXT_LENGTH) -> bool:
+    """Text that can be shown: no lone surrogates, nothing longer than `length`."""
+    return isinstance(value, str) and len(value) <= length and value.isascii() | _encodes(value)
+
+
+def _encodes(value: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _is_name(value: object) -> bool:
+    return _is_text(value, 200) and isinstance(value, str) and value != "" and value.isprintable()
+
+
+def _is_network(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"name", "options"}
+        and _is_name(value["name"])
+        and isinstance(value["options"], dict)  # build_network checks each of them
+    )
+
+
+def _is_pixel_size(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        axis in tuple(_SPATIAL) and _is_length(size) for axis, size in value.items()
+    )
+
+
+def _is_length(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9
+
+
+def _is_halo(value: object) -> bool:
+    return value is None or (
+        isinstance(value, list) and all(_is_int(part, 0, 100_000) for part in value)
+    )
+
+
+_CHECKS: Mapping[str, Callable[[object], bool]] = {
+    "name": _is_name,
+    "task": lambda value: isinstance(value, dict) and _is_name(value.get("name")),
+    "network": _is_network,
+    "normalisation": lambda value: isinstance(value, dict),
+    "channels": lambda value: _is_int(value, 1, _CHANNELS),
+    "ndim": lambda value: _is_int(value, 2, 3),
+    "parameters": lambda value: _is_int(value, 1, 1 << 31),
+    "pixel_size": _is_pixel_size,
+    "halo": _is_halo,
+    "diameter": lambda value: value is None or _is_length(value),
+    "provenance": lambda value: isinstance(value, dict),
+}
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def _unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a key is there twice")
+    return content
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

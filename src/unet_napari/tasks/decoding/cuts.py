@@ -1,0 +1,99 @@
+"""How strong the boundary is between objects that touch, seen block by block. No torch."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unet_napari.tasks.decoding.components import connected
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Cuts"]
+
+
+class Cuts:
+    """The sum of the boundary along the cut between each two objects that touch.
+
+    All sums are whole numbers, so the order of the blocks does not matter. Safe to be used by
+    several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._seen: list[NDArray[np.int64]] = []
+
+    def note(
+        self, ids: NDArray[np.uint32], boundary: NDArray[np.uint8], block: tuple[int, ...]
+    ) -> None:
+        """Look at a block.
+
+        Of two pixels of different objects that share a face, the one counts where the boundary is
+        stronger.
+
+        Parameters
+        ----------
+        ids, boundary
+            ``(*S)`` of the block and, where there is one, the pixel after it along each axis.
+        block
+            The block's own shape.
+        """
+        ids, boundary = np.ascontiguousarray(ids), np.ascontiguousarray(boundary)
+        pairs, heights = [], []
+        for axis in range(ids.ndim):
+            differ = np.zeros(ids.shape, bool)
+            own = (*map(slice, block[:axis]), slice(None), *map(slice, block[axis + 1 :]))
+            row, new = (np.moveaxis(array[own], axis, 0) for array in (ids, differ))
+            np.not_equal(row[:-1], row[1:], out=new[:-1])
+            at = np.flatnonzero(differ)
+            after = at + ids.strides[axis] // ids.itemsize
+            here, there = ids.take(at), ids.take(after)
+            low = np.minimum(here, there)
+            touch = low > 0
+            at, after = at[touch], after[touch]
+            high = np.maximum(here, there)[touch]
+            pairs.append(low[touch].astype(np.uint64) << np.uint64(32) | high)
+            heights.append(np.maximum(boundary.take(at), boundary.take(after)))
+        seen = _add_up(np.concatenate(pairs), np.concatenate(heights), 1)
+        with self._lock:
+            self._seen.append(seen)
+
+    def one(self, count: int, weakest: float) -> NDArray[np.uint32]:
+        """Tell which objects are one, as the boundary between them is too weak.
+
+        Parameters
+        ----------
+        count
+            The largest id.
+        weakest
+            The mean of a cut below which it is none; 0 to 255.
+
+        Returns
+        -------
+        uint32 (count + 1,)
+            For each id the smallest of those that are one with it.
+        """
+        if not self._seen:
+            return np.arange(count + 1, dtype=np.uint32)
+        seen = np.concatenate(self._seen, axis=1)
+        pairs, sums, lengths = _add_up(seen[0].view(np.uint64), seen[1], seen[2])
+        return connected(pairs[sums < weakest * lengths].view(np.uint64), count)
+
+
+def _add_up(
+    pairs: NDArray[np.uint64],
+    sums: NDArray[np.int64] | NDArray[np.uint8],
+    lengths: NDArray[np.int64] | int,
+) -> NDArray[np.int64]:
+    """Return each pair once with its sum and length, int64 ``(3, N)``."""
+    order = np.argsort(pairs, kind="stable")
+    pairs = pairs[order]
+    starts = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]])[: pairs.size])
+    lengths = np.broadcast_to(np.asarray(lengths, np.int64), pairs.shape)
+    values = np.stack([sums.astype(np.int64), lengths])[:, order]
+    if not starts.size:
+        return np.empty((3, 0), np.int64)
+    return np.concatenate([pairs[starts].view(np.int64)[None], np.add.reduceat(values, starts, 1)])

@@ -1,0 +1,307 @@
+"""Honest validation: what is held out never appears in a training patch.
+
+Training samples are cut physically: they do not contain the held-out pixels, so neither a
+rotation nor a mirrored edge can bring one into a patch. Between the two lies a gap in which
+nothing is annotated, because neighbouring pixels resemble each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from unet_napari.labels.label_blocks import number_ids
+from unet_napari.training.data.sample import Region, Sample, focus
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["LEAST", "TOO_FEW", "Slab", "Split", "split_samples"]
+
+TOO_FEW = "too few labels to judge"
+
+_GROUPS = 4  # from so many images on, whole images are held out
+LEAST = {"cells": 5, "semantic": 100}  # whole cells, or pixels of each class, on either side
+_GAP = 16.0  # pixels of the finest axis between training and validation labels
+_PIXELS = 20_000  # pixels of a class that decide where to cut
+_LISTED = 2**20  # ids up to this are looked for as they are, others by number
+_DRAWS = 64  # random choices of whole images that are compared
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is trained on and what is held out; `message` says it in a few words."""
+
+    training: list[Sample]
+    validation: list[Sample]
+    message: str
+
+
+@dataclass(frozen=True)
+class Slab:
+    """The held-out part of an image: from `start` up to `stop` along one axis."""
+
+    axis: int
+    start: int
+    stop: int
+    gap: int
+
+
+@dataclass(frozen=True)
+class _Items:
+    """What can be held out, of one kind: cells, or the annotated pixels of one class.
+
+    `start` and `stop` have the shape (axes, n), `weight` (n,).
+    """
+
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+
+def split_samples(
+    samples: Sequence[Sample],
+    *,
+    task: str,
+    fraction: float,
+    spacing: Sequence[float],
+    context: int,
+    seed: int,
+) -> Split:
+    """Hold out about a `fraction` of what is annotated.
+
+    Of four or more images, whole images are held out. Of fewer, a slab of each: along the axis
+    and at the place where its share of the cells, or of every class, is closest to `fraction`
+    and the gap costs least. All slices and frames of an image share the slab, and so do all
+    pairs that are of one image (`Sample.group`).
+
+    Parameters
+    ----------
+    samples
+        All that was painted.
+    task
+        ``"cells"`` or ``"semantic"``.
+    fraction
+        Share to hold out; 0 holds out nothing.
+    spacing
+        Relative pixel size per axis.
+    context
+        Pixels of image around a held-out slab that the network may see in validation.
+    seed
+        Of the choice among whole images.
+    """
+    if fraction == 0:
+        return Split(list(samples), [], "no validation was asked for")
+    groups = [
+        [sample for sample in samples if sample.group == group]
+        for group in sorted({sample.group for sample in samples})
+    ]
+    kinds = _kinds(samples, task)
+    items = [[_items(group, task, kind) for kind in kinds] for group in groups]
+    if len(groups) >= _GROUPS:
+        split = _hold_out_groups(groups, items, fraction, seed)
+    else:
+        split = _hold_out_slabs(groups, items, fraction, spacing, context, task)
+    least = LEAST[task]
+    for kind in kinds:
+        for side in (split.training, split.validation):
+            if _items(side, task, kind).weight.sum() < least:
+                return Split(list(samples), [], TOO_FEW)
+    return split
+
+
+def _kinds(samples: Sequence[Sample], task: str) -> Sequence[int | None]:
+    """Return what must be on either side: each class, or (None) the cells."""
+    if task == "cells":
+        return [None]
+    return sorted({int(i) for s in samples for i in np.unique(s.labels[s.annotated])})
+
+
+def _items(samples: Sequence[Sample], task: str, kind: int | None) -> _Items:
+    parts = [_cells(s) if task == "cells" else _pixels(s, kind) for s in samples]
+    if not parts:
+        return _Items(np.zeros((1, 0), int), np.zeros((1, 0), int), np.zeros(0))
+    return _Items(
+        np.concatenate([p.start for p in parts], axis=1),
+        np.concatenate([p.stop for p in parts], axis=1),
+        np.concatenate([p.weight for p in parts]),
+    )
+
+
+def _cells(sample: Sample) -> _Items:
+    """Return the boxes of the annotated cells, in pixels of the frame."""
+    cells = sample.labels * sample.annotated
+    if cells.max() > _LISTED:  # as many boxes are made as the highest number says
+        ids, numbers = number_ids(cells)
+        cells = numbers + np.int32(ids[0] != 0)
+    boxes = [box for box in ndimage.find_objects(cells) if box is not None]
+    origin = np.asarray(sample.origin)[:, None]
+    start = np.array([[part.start for part in box] for box in boxes], int)
+    stop = np.array([[part.stop for part in box] for box in boxes], int)
+    shape = (len(boxes), sample.labels.ndim)
+    return _Items(
+        start.reshape(shape).T + origin, stop.reshape(shape).T + origin, np.ones(len(boxes))
+    )
+
+
+def _pixels(sample: Sample, kind: int | None) -> _Items:
+    """Return the annotated pixels of a class, evenly thinned where they are many."""
+    place = np.array(np.nonzero(sample.annotated & (sample.labels == kind)))
+    step = max(1, place.shape[1] // _PIXELS)
+    origin = np.asarray(sample.origin)[:, None]
+    place = place[:, ::step] + origin
+    return _Items(place, place + 1, np.full(place.shape[1], float(step)))
+
+
+def _hold_out_groups(
+    groups: list[list[Sample]], items: list[list[_Items]], fraction: float, seed: int
+) -> Split:
+    """Hold out the random choice of whole images that has the best share of every kind."""
+    weights = np.array([[kind.weight.sum() for kind in group] for group in items])
+    totals = weights.sum(axis=0)
+    rng = np.random.default_rng(seed)
+    count = max(1, round(fraction * len(groups)))
+    draws = [rng.choice(len(groups), count, replace=False) for _ in range(_DRAWS)]
+    best = min(draws, key=lambda draw: np.abs(weights[draw].sum(axis=0) / totals - fraction).sum())
+    held = set(best.tolist())
+    return Split(
+        [s for number, group in enumerate(groups) if number not in held for s in group],
+        [s for number, group in enumerate(groups) if number in held for s in group],
+        f"{count} of {len(groups)} images",
+    )
+
+
+def _hold_out_slabs(
+    groups: list[list[Sample]],
+    items: list[list[_Items]],
+    fraction: float,
+    spacing: Sequence[float],
+    context: int,
+    task: str,
+) -> Split:
+    split = Split([], [], "")
+    shares = []
+    for group, kinds in zip(groups, items, strict=True):
+        slab = _best_slab(kinds, fraction, spacing)
+        if slab is None:
+            split.training.extend(group)
+            continue
+        for sample in group:
+            split.training.extend(_outside(sample, slab))
+            split.validation.extend(_inside(sample, slab, context, spacing, cells=task == "cells"))
+        shares.append(f"{'ZYX'[slab.axis - len(spacing)]} {slab.start} to {slab.stop - 1}")
+    return replace(split, message="the part at " + ", ".join(shares))
+
+
+def _best_slab(kinds: list[_Items], fraction: float, spacing: Sequence[float]) -> Slab | None:
+    """Return the slab with the best share of every kind, or None where nothing can be cut."""
+    slabs = list(_candidates(kinds, fraction, spacing))
+    best = min(slabs, key=lambda slab: _cost(kinds, slab, fraction), default=None)
+    if best is not None and min(_shares(kinds, best)) < fraction / 2:
+        # Cells that lie in a few layers are all cut by such slabs, and none could be judged.
+        slabs = list(_candidates(kinds, fraction, spacing, widened=True))
+        best = min([best, *slabs], key=lambda slab: _cost(kinds, slab, fraction))
+    return best
+
+
+def _candidates(
+    kinds: list[_Items], fraction: float, spacing: Sequence[float], *, widened: bool = False
+) -> Iterator[Slab]:
+    """Yield slabs that hold a `fraction` of everything annotated: both ends, and between.
+
+    With `widened` they reach to the ends of all cells whose middles they hold.
+    """
+    for axis, step in enumerate(spacing):
+        middles = [(kind.start[axis] + kind.stop[axis]) / 2 for kind in kinds if kind.weight.size]
+        if not middles:
+            return
+        middle = np.concatenate(middles)
+        begin = np.concatenate([kind.start[axis] for kind in kinds])
+        end = np.concatenate([kind.stop[axis] for kind in kinds])
+        low = min(int(kind.start[axis].min()) for kind in kinds if kind.weight.size)
+        high = max(int(kind.stop[axis].max()) for kind in kinds if kind.weight.size)
+        gap = max(1, min(round(_GAP / step), (high - low) // 16))
+        for first in np.linspace(0, 1 - fraction, 9):
+            start, stop = np.quantile(middle, [first, first + fraction])
+            if widened:
+                held = (middle >= start) & (middle <= stop)
+                if held.any():
+                    yield Slab(axis, int(begin[held].min()), int(end[held].max()), gap)
+                continue
+            # At an end of what was painted nothing is left beyond, and one gap is enough.
+            yield Slab(
+                axis,
+                low if first == 0 else round(start),
+                high if first == 1 - fraction else round(stop),
+                gap,
+            )
+
+
+def _shares(kinds: list[_Items], slab: Slab) -> list[float]:
+    """Return the share of every kind that a slab holds whole."""
+    return [
+        float(kind.weight[_held(kind, slab)].sum() / kind.weight.sum())
+        for kind in kinds
+        if kind.weight.size
+    ]
+
+
+def _held(kind: _Items, slab: Slab) -> NDArray[np.bool_]:
+    begins, ends = kind.start[slab.axis] >= slab.start, kind.stop[slab.axis] <= slab.stop
+    return np.asarray(begins & ends)
+
+
+def _cost(kinds: list[_Items], slab: Slab, fraction: float) -> float:
+    """Return how far the shares are off, and what is lost in the gap; the less the better."""
+    cost = 0.0
+    for kind in kinds:
+        start, stop, total = kind.start[slab.axis], kind.stop[slab.axis], kind.weight.sum()
+        held = _held(kind, slab)
+        left = (stop <= slab.start - slab.gap) | (start >= slab.stop + slab.gap)
+        if total:
+            share = kind.weight[held].sum() / total
+            cost += abs(share - fraction) + (1 - share - kind.weight[left].sum() / total)
+    return cost
+
+
+def _outside(sample: Sample, slab: Slab) -> list[Sample]:
+    """Return what of a sample lies on either side of a slab, without annotations in the gap."""
+    origin, size = sample.origin[slab.axis], sample.labels.shape[slab.axis]
+    start, stop = (int(np.clip(edge - origin, 0, size)) for edge in (slab.start, slab.stop))
+    kept_before = max(0, start - slab.gap)
+    kept_after = min(size, stop + slab.gap)
+    sides = []
+    for side, kept in (
+        (slice(0, start), slice(0, kept_before)),
+        (slice(stop, size), slice(kept_after, size)),
+    ):
+        annotated = np.zeros_like(sample.annotated)
+        kept_region = _along(sample, slab.axis, kept)
+        annotated[kept_region] = sample.annotated[kept_region]
+        if annotated.any():
+            part = replace(sample, annotated=annotated)
+            sides.append(part.crop(_along(sample, slab.axis, side)))
+    return sides
+
+
+def _inside(
+    sample: Sample, slab: Slab, context: int, spacing: Sequence[float], *, cells: bool
+) -> list[Sample]:
+    """Return the held-out part of a sample, with image around it for the network to see."""
+    origin, size = sample.origin[slab.axis], sample.labels.shape[slab.axis]
+    start, stop = (int(np.clip(edge - origin, 0, size)) for edge in (slab.start, slab.stop))
+    if start >= stop:
+        return []
+    margins = [round(context / step) for step in spacing]
+    part = focus(sample, _along(sample, slab.axis, slice(start, stop)), margins, cells=cells)
+    return [part] if part.annotated.any() else []
+
+
+def _along(sample: Sample, axis: int, part: slice) -> Region:
+    whole = [slice(0, size) for size in sample.labels.shape]
+    whole[axis] = part
+    return tuple(whole)

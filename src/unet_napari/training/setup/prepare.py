@@ -1,0 +1,234 @@
+"""Everything before the first step: read, check, split, choose, build."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from unet_napari.errors import SettingsError
+from unet_napari.images import Normalisation
+from unet_napari.inference.backends.device_choice import choose_device
+from unet_napari.labels.measure import diameters
+from unet_napari.networks import build_network
+from unet_napari.system.device import available_memory
+from unet_napari.training.data.augment import Augmenter
+from unet_napari.training.data.check_pairs import check_pairs
+from unet_napari.training.data.identity import fingerprint, image_groups
+from unet_napari.training.data.pairs import load_samples, reference_image, spacing_of
+from unet_napari.training.data.patches import PatchSampler
+from unet_napari.training.data.split import Split, split_samples
+from unet_napari.training.held_out import describe, judged_parts
+from unet_napari.training.judge import Judge
+from unet_napari.training.learner import Randomness
+from unet_napari.training.setup.choose_task import choose_task
+from unet_napari.training.setup.configure import Data, Setup, choose_setup
+from unet_napari.training.setup.provenance import describe_data
+from unet_napari.training.tiling import largest_tile
+
+if TYPE_CHECKING:
+    from unet_napari.model.model import Model
+    from unet_napari.networks.base import Network
+    from unet_napari.tasks import Task
+    from unet_napari.training.config import TrainConfig
+    from unet_napari.training.data.pairs import Pair
+    from unet_napari.training.data.sample import Sample
+
+__all__ = ["Prepared", "prepare"]
+
+# Pixels of image around what is validated; changes beyond move little.
+_CONTEXT = {2: 64, 3: 24}
+_OVERLAP = {2: 32, 3: 16}  # the same, where memory asks for parts
+_SHORTEST_EPOCH = 10  # steps; the few pixels of a scribble alone would make an epoch of one
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training run starts with.
+
+    Attributes
+    ----------
+    device
+        Where the network learns.
+    randomness
+        Of the network: fresh weights were drawn from it, dropout will be.
+    normalisation, pixel_size, spacing
+        Of the images; pixel size in micrometres where it is known, and per axis of the network,
+        relative to the smallest.
+    task
+        With the classes that were found in the labels.
+    data
+        What was painted on, in numbers.
+    split
+        What is trained on and what is held out.
+    judged
+        What of it is judged each time.
+    halo
+        Pixels that a part of it is shown of its neighbours, where it is predicted in parts.
+    tile
+        Pixels that may be predicted at once beside the training.
+    samples
+        Number of images or slices that hold annotated pixels.
+    images
+        What the provenance says about the images, see `describe_data`.
+    setup
+        What was chosen.
+    network
+        Fresh, or with the weights of the model that training starts from.
+    """
+
+    device: torch.device
+    randomness: Randomness
+    normalisation: Normalisation
+    pixel_size: dict[str, float]
+    spacing: tuple[float, ...]
+    task: Task
+    data: Data
+    split: Split
+    judged: list[Sample]
+    halo: tuple[int, ...]
+    tile: int
+    samples: int
+    images: dict[str, Any]
+    setup: Setup
+    network: Network
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """All that was chosen, one line each."""
+        validation = self.split.message
+        if self.judged and self.task.name == "cells":
+            validation += f"; {describe(self.split.validation, self.judged)}"
+        device = f"Device: {self.device.type}."
+        return (*self.setup.chosen, f"Validation: {validation}.", device)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that draw as many pixels as are annotated."""
+        annotated = sum(int(sample.annotated.sum()) for sample in self.split.training)
+        drawn = self.setup.batch * math.prod(self.setup.patch)
+        return max(_SHORTEST_EPOCH, math.ceil(annotated / drawn))
+
+    def make_judge(self) -> Judge:
+        """Make what scores the network."""
+        return Judge(self.judged, self.task, self.device, halo=self.halo, most=self.tile)
+
+    def make_sampler(self, config: TrainConfig) -> PatchSampler:
+        """Make the source of the batches, on the GPU where the samples fit there."""
+        training = self.split.training
+        place = _CPU
+        # A fast GPU would wait for a CPU to make its patches.
+        if self.device.type == "cuda":
+            size = sum(s.image.nbytes + s.labels.nbytes + s.annotated.nbytes for s in training)
+            place = self.device if size < available_memory(self.device) // 4 else _CPU
+        rng = np.random.default_rng(config.seed)
+        generator = torch.Generator(place).manual_seed(config.seed)
+        augmenter = Augmenter(config.augment, self.setup.patch, self.spacing, rng, generator)
+        return PatchSampler(training, config.task, augmenter, rng, place)
+
+
+def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None) -> Prepared:
+    """Read the pairs and choose all that the configuration leaves open.
+
+    Raises
+    ------
+    ImageError, LabelsError, SettingsError, ResourceError
+        Naming what is wrong and the remedy.
+    """
+    check_pairs(pairs, config)
+    _check_start(start_from, pairs[0], config)
+    device = choose_device(config.device, config.ndim)
+    memory = config.memory or available_memory(_CPU) // 2
+    normalisation = Normalisation() if start_from is None else start_from.normalisation
+    images = [pair.image for pair in pairs]
+    prints = [fingerprint(image) for image in images]
+    groups = image_groups(images, prints)
+    samples = load_samples(pairs, config, normalisation, memory // 4, groups)
+    reference = reference_image(pairs, config.ndim)
+    spacing = spacing_of(reference, config.ndim)
+    split = split_samples(
+        samples,
+        task=config.task,
+        fraction=config.validation,
+        spacing=spacing,
+        context=_CONTEXT[config.ndim],
+        seed=config.seed,
+    )
+    known = None if start_from is None else start_from.task
+    task = choose_task(config, samples, split.training, spacing, known)
+    if device.type != "cpu" and config.memory is None:
+        memory = available_memory(device) // 2
+    old = start_from.network if start_from else None
+    data = _describe(samples, task, spacing, config)
+    with Randomness(config.seed, device)():  # it builds networks to look at them
+        setup = choose_setup(config, data, device.type, 3 * memory // 4, old)
+    randomness = Randomness(config.seed, device)
+    with randomness():
+        name = old.name if old else config.network
+        network = build_network(name, setup.network_options, pretrained=config.pretrained)
+    if old is not None:
+        _take_weights(network, old)
+    cells, context = config.task == "cells", _CONTEXT[config.ndim]
+    judged = judged_parts(split.validation, spacing, context, config.seed, cells=cells)
+    return Prepared(
+        device=device,
+        randomness=randomness,
+        normalisation=normalisation,
+        pixel_size=dict(reference.pixel_size),
+        spacing=spacing,
+        task=task,
+        data=data,
+        split=split,
+        judged=judged,
+        halo=tuple(round(_OVERLAP[config.ndim] / step) for step in spacing),
+        tile=largest_tile(network, setup.patch, 3 * memory // 4),
+        samples=len(samples),
+        images=describe_data(images, prints),
+        setup=setup,
+        network=network,
+    )
+
+
+def _check_start(model: Model | None, pair: Pair, config: TrainConfig) -> None:
+    if model is None:
+        return
+    if config.pretrained is not False:
+        raise SettingsError(
+            f"Training starts either from the model {model.name} or from ImageNet weights: "
+            "leave one of them out."
+        )
+    if model.ndim != config.ndim or model.channels != pair.image.channels:
+        raise SettingsError(
+            f"{model.name} is a {model.ndim}D model of {model.channels} channel(s), but training "
+            f"is {config.ndim}D with {pair.image.channels}: start from another model, or from none."
+        )
+
+
+def _take_weights(network: Network, old: Network) -> None:
+    """Copy the weights that fit; with other classes, all but the last layer."""
+    fresh = network.state_dict()
+    kept = {k: v for k, v in old.state_dict().items() if v.shape == fresh[k].shape}
+    network.load_state_dict({**fresh, **kept})
+
+
+def _describe(
+    samples: Sequence[Sample], task: Task, spacing: tuple[float, ...], config: TrainConfig
+) -> Data:
+    shapes = np.median([sample.labels.shape for sample in samples], axis=0)
+    diameter = None
+    if config.task == "cells":
+        found = [diameters(np.where(s.annotated, s.labels, 0), spacing) for s in samples]
+        sizes = np.concatenate(found)
+        diameter = float(np.median(sizes)) if len(sizes) else None
+    return Data(
+        channels=samples[0].image.shape[0],
+        out_channels=task.out_channels,
+        shape=tuple(int(size) for size in shapes),
+        spacing=spacing,
+        diameter=diameter,
+    )

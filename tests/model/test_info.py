@@ -1,0 +1,386 @@
+"""What a model says about itself, checked; and finding models by name."""
+
+import dataclasses
+import json
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from unet_napari.errors import ModelFileError, OutputError, SettingsError, UnetNapariWarning
+from unet_napari.model import info
+from unet_napari.model.container import INFO, THUMBNAIL, WEIGHTS, write_container
+from unet_napari.model.info import (
+    ModelInfo,
+    find_model,
+    list_models,
+    models_folder,
+    read_info,
+    read_storage,
+    read_thumbnail,
+)
+from unet_napari.model.schema import FORMAT, check_name, parse_info
+
+GOOD = ModelInfo(
+    name="nuclei <b>β</b>",
+    task={"name": "cells", "seed_threshold": 0.5, "criterion": {"name": "bce"}},
+    network={"name": "unet", "options": {"features": [8, 16], "norm": "batch"}},
+    normalisation={"low": 1.0, "high": 99.8},
+    channels=1,
+    ndim=2,
+    parameters=12_345,
+    pixel_size={"Y": 0.25, "X": 0.5},
+    halo=(12, 14),
+    diameter=21.5,
+    provenance={
+        "score": 0.8125,
+        "score_name": "AP50",
+        "data": [{"name": "a.tif", "shape": [3, 4], "sha256": "0123456789abcdef" * 4}],
+        "seconds": 12.25,
+        "settings": {"long": "story"},
+    },
+)
+
+
+def text_of(**changes):
+    return json.dumps(GOOD.to_dict() | changes).encode()
+
+
+def save(path, info=GOOD, **members):
+    content = {INFO: json.dumps(info.to_dict()).encode(), WEIGHTS: b"never read"}
+    write_container(path, content | members)
+    return path
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Return the bundled and the user's folder of models, both empty."""
+    bundled, own = tmp_path / "bundled", tmp_path / "own"
+    bundled.mkdir()
+    monkeypatch.setattr(info, "_BUNDLED", bundled)
+    monkeypatch.setenv("UNET_NAPARI_MODELS", str(own))
+    monkeypatch.setattr(info.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    return bundled, own
+
+
+def test_a_description_survives_json():
+    assert parse_info(text_of()) == GOOD
+
+
+def test_a_file_from_before_diameters_has_none():
+    old = GOOD.to_dict()
+    del old["diameter"]
+    assert parse_info(json.dumps(old).encode()) == dataclasses.replace(GOOD, diameter=None)
+
+
+def test_a_description_in_words():
+    assert GOOD.describe().splitlines() == [
+        "nuclei <b>β</b>",
+        "  Score:        0.812 (AP50)",
+        "  Task:         cells, seed threshold 0.5",
+        "  Network:      unet, 2D, 12,345 parameters",
+        "  Channels:     1",
+        "  Pixel size:   Y 0.25, X 0.5 µm",
+        "  Halo:         12 x 14 px",
+        "  Objects:      typically 21.5 px across",
+        "  Data:         a.tif, shape (3, 4), sha256 0123456789ab…",
+        "  Seconds:      12.25",
+    ]
+
+
+def test_a_preset_is_called_by_its_name():
+    network = {"name": "unet", "options": {"features": [32, 64, 128, 256, 512]}}
+    text = dataclasses.replace(GOOD, network=network).describe()
+    assert "Network:      unet (small), 2D, 12,345 parameters" in text
+
+
+def test_what_is_unknown_is_said_in_words():
+    info = dataclasses.replace(GOOD, pixel_size={}, halo=None, provenance={"score": None})
+    assert "Pixel size:   unknown" in info.describe()
+    assert "Halo:         not measured" in info.describe()
+    assert "Score:        none: too few labels to judge" in info.describe()
+
+
+def test_a_description_leaves_out_what_is_not_set_or_usual():
+    settings = {
+        "network": "unet",
+        "patch": None,
+        "batch": 4,
+        "network_options": {"norm": "group"},
+        "task_options": {},
+        "augment": {"flip": False, "gamma": 0.3},
+    }
+    usual = {
+        "network": "unet",
+        "patch": None,
+        "batch": None,
+        "network_options": {},
+        "task_options": {},
+        "augment": {"flip": True, "gamma": 0.3},
+    }
+    source = {
+        "settings": settings,
+        "slicewise": False,
+        "steps": 12,
+        "finished": "",
+        "data": [{"name": f"{n}.tif", "pixel_size": {}} for n in range(6)],
+    }
+    info = dataclasses.replace(GOOD, provenance=source)
+    assert info.describe(usual).splitlines()[8:] == [
+        "  Steps:        12",
+        "  Data:         0.tif",
+        "                1.tif",
+        "                2.tif",
+        "                3.tif",
+        "                and 2 more",
+        "  Settings:     batch 4, network options norm group, augment flip off",
+    ]
+    assert info.describe(settings).splitlines()[-1] == "  Settings:     all as usual"
+    assert "Settings" not in info.describe()
+
+
+@pytest.mark.parametrize("weights", [b"", b"never read", bytes(8) + b"{}"])
+def test_storage_of_damaged_weights_is_refused(tmp_path, weights):
+    path = save(tmp_path / "a.unet", **{WEIGHTS: weights})
+    assert read_info(path) == GOOD
+    with pytest.raises(ModelFileError, match="header of its weights"):
+        read_storage(path)
+
+
+def test_storage_in_words(tmp_path):
+    header = json.dumps({"a": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+    weights = struct.pack("<Q", len(header)) + header + bytes(2**21)
+    path = save(tmp_path / "a.unet", **{WEIGHTS: weights})
+    assert read_storage(path).describe() == "2.0 MiB, weights in fp16"
+
+
+def test_a_name_can_be_checked_before_there_is_a_model():
+    check_name("細胞 / <b>")
+    with pytest.raises(SettingsError, match="one line"):
+        check_name("two\nlines")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": ""},
+        {"name": "two\nlines"},
+        {"name": "n" * 201},
+        {"name": 5},
+        {"task": {}},
+        {"task": "cells"},
+        {"task": {"name": ["cells"]}},
+        {"network": {"name": "unet"}},
+        {"network": {"name": "unet", "options": [], "code": "import os"}},
+        {"network": {"name": "unet", "options": []}},
+        {"normalisation": None},
+        {"channels": 0},
+        {"channels": 10**9},
+        {"channels": True},
+        {"channels": 1.0},
+        {"ndim": 4},
+        {"parameters": -1},
+        {"parameters": 1 << 60},
+        {"pixel_size": {"Q": 1.0}},
+        {"pixel_size": {"Y": 0.0}},
+        {"pixel_size": {"Y": "0.25"}},
+        {"pixel_size": {"Y": True}},
+        {"halo": [1]},
+        {"halo": [1, -1]},
+        {"halo": [1, 10**9]},
+        {"halo": "12"},
+        {"diameter": 0},
+        {"diameter": True},
+        {"diameter": "12"},
+        {"diameter": 1e10},
+        {"provenance": []},
+        {"provenance": {"text": "x" * 10_001}},
+        {"provenance": {"text": "\ud800"}},
+        {"provenance": {"many": [0] * 20_001}},
+        {"format": "1"},
+        {"format": 0},
+        {"surplus": 1},
+    ],
+)
+def test_impossible_values_are_refused(changes):
+    with pytest.raises(ModelFileError):
+        parse_info(text_of(**changes))
+
+
+@pytest.mark.parametrize("key", sorted(GOOD.to_dict().keys() - {"diameter"}))
+def test_a_missing_value_is_refused(key):
+    content = GOOD.to_dict()
+    del content[key]
+    with pytest.raises(ModelFileError, match=key):
+        parse_info(json.dumps(content).encode())
+
+
+def test_a_newer_format_is_named_together_with_the_remedy():
+    text = json.dumps({"format": FORMAT + 1, "all": "different"}).encode()
+    with pytest.raises(ModelFileError, match=rf"format {FORMAT + 1}.*update unet-napari"):
+        parse_info(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"null",
+        b"[1]",
+        b"\xff\xfe",
+        b"{'format': 1}",
+        b"[" * 500_000,
+        b'{"a":' * 100_000,
+        b'{"format": ' + b"1" * 10_000 + b"}",
+        text_of(provenance={"score": float("nan")}),
+        text_of(provenance={"score": float("-inf")}),
+        text_of().replace(b"0.8125", b"1e999"),
+        text_of().replace(b'"ndim": 2', b'"ndim": 2, "ndim": 3'),
+        text_of(provenance={"a": {"b": {"c": {"d": {"e": [[[[[[[[1]]]]]]]]}}}}}),
+    ],
+    ids=range(13),
+)
+def test_what_is_no_sound_json_is_refused(text):
+    with pytest.raises(ModelFileError):
+        parse_info(text)
+
+
+def test_a_thumbnail_comes_back(tmp_path):
+    picture = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    path = save(tmp_path / "a.unet", **{THUMBNAIL: bytes(imagecodecs.png_encode(picture))})
+    assert np.array_equal(read_thumbnail(path), picture)
+    assert read_thumbnail(save(tmp_path / "b.unet")) is None
+
+
+def png(width, height, depth=8, colour=2):
+    """Return a PNG that claims this size and holds next to nothing."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    data = zlib.compress(b"\0")
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        b"",
+        b"GIF89a" + bytes(100),
+        png(1 << 30, 1 << 30),
+        png(1025, 1),
+        png(0, 5),
+        png(4, 4, depth=16),
+        png(4, 4, colour=6),
+        png(64, 64)[:40],
+    ],
+)
+def test_an_impossible_thumbnail_is_refused(tmp_path, picture):
+    path = save(tmp_path / "a.unet", **{THUMBNAIL: picture})
+    assert read_info(path) == GOOD  # which needs no picture
+    with pytest.raises(ModelFileError, match="thumbnail"):
+        read_thumbnail(path)
+
+
+def test_models_are_found_by_name_and_own_ones_first(folders):
+    bundled, own = folders
+    own.mkdir()
+    assert find_model(save(bundled / "nuclei.unet")) == bundled / "nuclei.unet"
+    assert find_model("nuclei") == bundled / "nuclei.unet"
+    save(own / "nuclei.unet")
+    save(own / "my cells.v2.unet")
+    assert find_model("nuclei") == own / "nuclei.unet"
+    assert find_model("my cells.v2") == own / "my cells.v2.unet"
+
+
+@pytest.mark.usefixtures("folders")
+def test_models_are_found_by_path(tmp_path, monkeypatch):
+    path = save(tmp_path / "elsewhere.unet")
+    assert find_model(str(path)) == path
+    monkeypatch.chdir(tmp_path)
+    assert find_model("elsewhere.unet").samefile(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["absent", "../own/a", "", ".", "<img src=x>", "a\0b", "*", "~", "x" * 5000]
+)
+def test_a_name_is_only_text_and_an_unknown_one_lists_the_known(folders, name):
+    bundled, own = folders
+    own.mkdir()
+    save(own / "a.unet")
+    save(bundled / "b.unet")
+    with pytest.raises(ModelFileError, match="'a', 'b'"):
+        find_model(name)
+
+
+def test_listing_shows_damaged_models_as_such(folders):
+    bundled, own = folders
+    own.mkdir()
+    save(bundled / "b.unet")
+    (own / "a.unet").write_bytes(b"no model")
+    (own / "notes.txt").write_bytes(b"no model either")
+    (own / "folder.unet").mkdir()
+    damaged, good = list_models()
+    assert (damaged.name, damaged.info) == ("a", None)
+    assert "a.unet" in damaged.problem
+    assert (good.name, good.info, good.problem) == ("b", GOOD, None)
+
+
+def test_bundled_models_come_after_the_users_own_which_hide_them(folders):
+    bundled, own = folders
+    own.mkdir()
+    for folder, names in ((bundled, ("a", "nuclei")), (own, ("nuclei", "z"))):
+        for name in names:
+            save(folder / f"{name}.unet")
+    listed = [(model.name, model.bundled) for model in list_models()]
+    assert listed == [("nuclei", False), ("z", False), ("a", True)]
+    assert find_model("nuclei") == own / "nuclei.unet"
+
+
+def test_listing_without_any_folder_is_empty(folders):
+    folders[0].rmdir()
+    assert list_models() == []
+
+
+def test_the_models_folder_is_made_when_it_is_needed(folders):
+    _, own = folders
+    assert models_folder() == own
+    assert own.is_dir()
+
+
+def test_an_unwritable_home_means_another_place_and_is_said(folders, tmp_path, monkeypatch):
+    (tmp_path / "blocked").write_text("a file where a folder should be")
+    monkeypatch.setenv("UNET_NAPARI_MODELS", str(tmp_path / "blocked" / "models"))
+    with pytest.warns(UnetNapariWarning, match="blocked"):
+        folder = models_folder()
+    assert folder.parent == tmp_path / "temporary"
+    save(folder / "kept.unet")
+    assert find_model("kept") == folder / "kept.unet"
+    monkeypatch.setattr(info, "_is_own", lambda _: False)
+    with pytest.raises(OutputError, match="neither"):
+        models_folder()
+
+
+def test_the_default_folder_is_the_systems(monkeypatch):
+    monkeypatch.delenv("UNET_NAPARI_MODELS", raising=False)
+    preferred, _ = info._user_folders()
+    assert preferred.is_absolute()
+    assert "unet-napari" in preferred.parts
+
+
+def test_describing_a_model_needs_no_torch(tmp_path):
+    path = save(tmp_path / "a.unet")
+    program = (
+        "import sys; from unet_napari.model.info import read_info;"
+        f"read_info({str(path)!r}); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    assert Path(path).exists()

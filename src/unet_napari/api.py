@@ -241,12 +241,12 @@ def attention_maps(
     SettingsError
         If the network has no attention gates.
     """
-    from unet_napari.inference.attention_maps import attention_maps as compute
+    from unet_napari.inference.attention_maps import gate_maps
     from unet_napari.inference.config import InferenceConfig
 
     loaded = _load(model)
     source = image_for(loaded, image, axes=axes, scale=scale)
-    return compute(source, loaded, InferenceConfig(device=device))
+    return gate_maps(source, loaded, InferenceConfig(device=device))
 
 
 @keep_freed_memory()
@@ -276,11 +276,11 @@ def estimate_diameter(
         Diameter of a disc, or ball, of the same size, in the smallest pixels of the image: what
         ``segment(..., diameter=)`` takes. None where the model finds too few objects.
     """
-    from unet_napari.inference import estimate_diameter as estimate
+    from unet_napari.inference import diameter_steps
 
     loaded = _load(model)
     source = image_for(loaded, image, axes=axes, scale=scale)
-    steps = estimate(source, loaded, inference_config(loaded, axes, settings))
+    steps = diameter_steps(source, loaded, inference_config(loaded, axes, settings))
     while True:
         try:
             next(steps)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unet_napari.errors import OutputError
-from unet_napari.images import Output, check_output, open_output, read_image
+from unet_napari.images import BoxWriter, check_output, open_output, read_image
 from unet_napari.images.formats import write_tiff
 
 SUFFIXES = [".tif", ".ome.tif", ".zarr"]
@@ -349,7 +349,7 @@ def test_a_killed_process_leaves_the_old_result(tmp_path, suffix):
 
 def test_nothing_is_written_after_the_end(tmp_path):
     with open_output(tmp_path / "a.tif", shape=(9, 9), dtype="u1", axes="YX", pixel_size={}) as out:
-        assert isinstance(out, Output)
+        assert isinstance(out, BoxWriter)
     with pytest.raises(TypeError):
         out[0, 0] = 1
 

@@ -6,8 +6,7 @@ from unet_napari import attention_maps
 from unet_napari.errors import ImageError
 from unet_napari.images import Image, Normalisation
 from unet_napari.inference import InferenceConfig
-from unet_napari.inference.attention_maps import attention_maps as maps_of
-from unet_napari.inference.attention_maps import attention_names
+from unet_napari.inference.attention_maps import attention_names, gate_maps
 from unet_napari.model.model import Model
 from unet_napari.networks import build_network
 from unet_napari.tasks import make_task
@@ -44,4 +43,4 @@ def test_a_time_series_is_refused(model):
         else Image(np.zeros((2, 16, 16)), "TYX")
     )
     with pytest.raises(ImageError, match="slice and a time point"):
-        maps_of(image, model, InferenceConfig())
+        gate_maps(image, model, InferenceConfig())

@@ -9,7 +9,7 @@ from unet_napari.evaluation.objects import average_precision
 from unet_napari.images import Image, nuclei
 from unet_napari.inference import InferenceConfig
 from unet_napari.inference import diameter as module
-from unet_napari.inference import estimate_diameter as estimate_steps
+from unet_napari.inference import diameter_steps as estimate_steps
 from unet_napari.labels.measure import diameters
 
 

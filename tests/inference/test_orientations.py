@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from unet_napari.images import Image
 from unet_napari.inference import InferenceConfig, predict_steps
 from unet_napari.inference.backends.backend import has_openvino
-from unet_napari.inference.orientations import Variant, may_turn, variants_of
+from unet_napari.inference.orientations import Orientation, may_turn, variants_of
 from unet_napari.inference.planning import plan_tiles
 from unet_napari.inference.planning.grids import uncut_grid
 from unet_napari.inference.planning.planner import make_plan
@@ -153,6 +153,6 @@ def test_openvino_averages_the_same(make_model):
 
 def test_a_view_copies_nothing():
     array = np.zeros((2, 3, 4))
-    variant = Variant(turned=True, flipped=(-1,))
+    variant = Orientation(turned=True, flipped=(-1,))
     assert np.shares_memory(variant.view(array), array)
     assert variant.view(array).shape == variant.shape(array.shape) == (2, 4, 3)

@@ -9,7 +9,7 @@ from skimage.transform import resize
 from unet_napari.images import Image
 from unet_napari.inference import rescale
 from unet_napari.inference.rescale import rescale_image, rescale_labels
-from unet_napari.inference.running.places import Place
+from unet_napari.inference.running.places import ViewWriter
 
 
 def noise(shape):
@@ -85,7 +85,7 @@ def test_labels_are_taken_at_the_centre_of_each_pixel(old, new, at_once):
     labels, out = noise(old).astype(np.uint32), np.full(new, 10**6, np.uint32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rescale, "_AT_ONCE", at_once)
-        boxes = list(rescale_labels(labels, Place(out)))
+        boxes = list(rescale_labels(labels, ViewWriter(out)))
     assert sum(box[0].stop - box[0].start for box in boxes) == new[0]
     for index in np.ndindex(*new):
         centre = tuple(int((i + 0.5) * o / n) for i, o, n in zip(index, old, new, strict=True))

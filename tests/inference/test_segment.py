@@ -8,7 +8,7 @@ import torch
 
 from unet_napari.errors import ImageError, ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.images import Image, nuclei, open_output, read_image
-from unet_napari.images.write import Output
+from unet_napari.images.write import BoxWriter
 from unet_napari.inference import InferenceConfig, predict_steps, result_shape, segment_steps
 from unet_napari.inference.storage import scratch
 from unet_napari.inference.views import rescale_factors
@@ -313,8 +313,8 @@ def test_the_maps_come_from_the_same_run_of_the_network(bright, monkeypatch):
 
 def test_each_chunk_of_a_zarr_is_written_once(bright, tmp_path, monkeypatch):
     written = []
-    write = Output.__setitem__
-    monkeypatch.setattr(Output, "__setitem__", lambda *a: written.append(a[1]) or write(*a))
+    write = BoxWriter.__setitem__
+    monkeypatch.setattr(BoxWriter, "__setitem__", lambda *a: written.append(a[1]) or write(*a))
     monkeypatch.setattr("unet_napari.inference.segment.blocks_for", lambda _: Blocks(2**20))
     pixels = squares((4, 4), (1020, 1020), (900, 1500), shape=(1030, 2060))
     path = tmp_path / "labels.zarr"

@@ -12,7 +12,7 @@ from unet_napari.system import heap
 PROGRAM = """
 import json, resource, time
 from pathlib import Path
-from unet_napari import heap
+from unet_napari.system import heap
 from unet_napari.system.heap import keep_freed_memory
 
 heap._IDLE_SECONDS = 0.5

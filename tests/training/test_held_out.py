@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unet_napari.training.data.split import split_samples
-from unet_napari.training.held_out import count_cells, describe, judged_parts
+from unet_napari.training.held_out import count_cells, describe_judged, judged_parts
 
 
 def grid_of_cells(shape, size, pitch):
@@ -43,7 +43,7 @@ def test_every_whole_cell_of_a_held_out_slab_is_judged_once(make_sample):
     )
     [part] = judged_parts(split.validation, (1, 1, 1), 24, 0, cells=True)
     assert count_cells([part]) == count_cells(split.validation) == 16
-    assert describe(split.validation, [part]) == "all 16 cells are judged"
+    assert describe_judged(split.validation, [part]) == "all 16 cells are judged"
 
 
 def test_large_cells_of_a_2d_image_are_judged_as_well(make_sample):
@@ -77,7 +77,7 @@ def test_of_too_many_large_cells_are_judged_as_often_as_small_ones(much):
         assert sum(part.labels.size for part in parts) <= 500_000
         shares.append((ids <= 320).mean())
     assert 0.4 < np.mean(shares) < 0.6
-    assert describe([much], parts) == f"{len(ids)} of 640 cells are judged, drawn at random"
+    assert describe_judged([much], parts) == f"{len(ids)} of 640 cells are judged, drawn at random"
 
 
 def test_what_the_parts_hold_together_is_all_there_is(much, monkeypatch):

@@ -10,7 +10,7 @@ from unet_napari.tasks import make_task
 from unet_napari.training.data.sample import Sample
 from unet_napari.training.judge import Judge
 from unet_napari.training.setup.configure import step_memory
-from unet_napari.training.tiling import cut, largest_tile, predict_sample
+from unet_napari.training.tiling import largest_tile, predict_sample, tile_with_halo
 
 CPU = torch.device("cpu")
 
@@ -41,7 +41,9 @@ def task(network):
 @pytest.mark.parametrize("most", [1, 1000, 12_000, 10**9])
 def test_the_cores_cover_each_pixel_once(network, sample, most):
     seen = np.zeros(sample.labels.shape, int)
-    for core, outer in cut(sample.labels.shape, [8] * network.ndim, network.stride, most):
+    for core, outer in tile_with_halo(
+        sample.labels.shape, [8] * network.ndim, network.stride, most
+    ):
         seen[core] += 1
         for c, o, size in zip(core, outer, seen.shape, strict=True):
             assert o.start == max(0, c.start - 8)

@@ -13,13 +13,25 @@ import warnings
 from collections.abc import Sequence
 
 from unet_napari.cli.attempts import NO_MEMORY, one_line
-from unet_napari.cli.commands import demo, evaluate, export, info, segment, train
+from unet_napari.cli.commands.demo import add_demo_command
+from unet_napari.cli.commands.evaluate import add_evaluate_command
+from unet_napari.cli.commands.export import add_export_command
+from unet_napari.cli.commands.info import add_info_command
+from unet_napari.cli.commands.segment import add_segment_command
+from unet_napari.cli.commands.train import add_train_command
 from unet_napari.errors import UnetNapariError, UnetNapariWarning
 from unet_napari.system.heap import keep_freed_memory
 
 __all__ = ["main"]
 
-_COMMANDS = (segment, train, evaluate, export, info, demo)
+_COMMANDS = (
+    add_segment_command,
+    add_train_command,
+    add_evaluate_command,
+    add_export_command,
+    add_info_command,
+    add_demo_command,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"unet-napari {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in _COMMANDS:
-        module.add_parser(commands)
+    for add_command in _COMMANDS:
+        add_command(commands)
     return parser
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Table"]
+__all__ = ["MeasurementTable"]
 
 _INTERVAL = 30.0  # seconds after which what there is so far is written
 
 
-class Table:
+class MeasurementTable:
     """Gathers rows and writes them as CSV, now and then and at the end of the ``with`` block.
 
     Columns that only some images have, such as the time point, are empty for the others.

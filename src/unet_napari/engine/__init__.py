@@ -7,12 +7,12 @@
 from unet_napari.engine.arrays import ArrayRef
 from unet_napari.engine.client import EngineClient, JobHandle
 from unet_napari.engine.protocol import (
+    ArraysReady,
     Event,
     JobCancelled,
     JobFailed,
     JobFinished,
     JobWarning,
-    Output,
     Preview,
     Progress,
     Saved,
@@ -34,6 +34,7 @@ from unet_napari.engine.requests import (
 
 __all__ = [
     "ArrayRef",
+    "ArraysReady",
     "AugmentationJob",
     "DiameterJob",
     "EngineClient",
@@ -45,7 +46,6 @@ __all__ = [
     "JobHandle",
     "JobWarning",
     "MeasureJob",
-    "Output",
     "PairRef",
     "Preview",
     "PreviewRequest",

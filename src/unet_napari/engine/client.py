@@ -14,6 +14,7 @@ from unet_napari.engine.arrays import map_arrays, share_in, take
 from unet_napari.engine.process import WorkerProcess
 from unet_napari.engine.protocol import (
     TERMINAL,
+    ArraysReady,
     Cancel,
     Command,
     Event,
@@ -21,7 +22,6 @@ from unet_napari.engine.protocol import (
     JobEvent,
     JobFailed,
     JobFinished,
-    Output,
     Saved,
     Start,
     Step,
@@ -204,7 +204,7 @@ class EngineClient:
         with self._lock:
             handle = self._active
         try:
-            own = share_in if isinstance(message.event, Output) else take
+            own = share_in if isinstance(message.event, ArraysReady) else take
             event = map_arrays(message.event, own)
         except EngineError as error:  # somebody has cleared the folder
             event = JobFailed(str(error), user_error=True)

@@ -13,6 +13,7 @@ from unet_napari.training.events import Started, Step, Validated
 
 __all__ = [
     "TERMINAL",
+    "ArraysReady",
     "Cancel",
     "Command",
     "Event",
@@ -21,7 +22,6 @@ __all__ = [
     "JobFailed",
     "JobFinished",
     "JobWarning",
-    "Output",
     "PlanSummary",
     "Preview",
     "Progress",
@@ -169,7 +169,7 @@ class Preview:
 
 @message
 @dataclass(frozen=True)
-class Output:
+class ArraysReady:
     """The arrays that a segmentation fills in, sent before it begins.
 
     They are whole when the job has ended with `JobFinished`, and of no use if it ends otherwise.
@@ -269,7 +269,7 @@ Event = (
     | Step
     | Validated
     | Progress
-    | Output
+    | ArraysReady
     | Preview
     | Saved
     | JobWarning

@@ -137,7 +137,7 @@ class PreviewRequest:
 class SegmentJob:
     """Segment an image.
 
-    Its events are `Output` with the arrays it is going to fill in, and ``Progress`` of
+    Its events are `ArraysReady` with the arrays it is going to fill in, and ``Progress`` of
     `unet_napari.inference`, which says what part of the labels is new. Its result has
     ``objects`` (how many were found; None for classes, time series and very large images),
     ``highest`` (no label is higher; absent where that is the number of objects), ``unfamiliar``

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from unet_napari.images.normalise import Normalisation, Statistics
     from unet_napari.images.read import read_image
     from unet_napari.images.synthetic import nuclei
-    from unet_napari.images.write import Output, check_output, open_output
+    from unet_napari.images.write import BoxWriter, check_output, open_output
 
 __all__ = [
     "AXES",
+    "BoxWriter",
     "Image",
     "LazyArray",
     "Normalisation",
-    "Output",
     "Scale",
     "Statistics",
     "as_image",
@@ -44,7 +44,7 @@ __getattr__, __dir__ = lazy(
         "Image": "image",
         "LazyArray": "image",
         "Normalisation": "normalise",
-        "Output": "write",
+        "BoxWriter": "write",
         "Scale": "drift",
         "Statistics": "normalise",
         "as_image": "image",

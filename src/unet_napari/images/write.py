@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-__all__ = ["Output", "check_output", "open_output"]
+__all__ = ["BoxWriter", "check_output", "open_output"]
 
 _TIFF = (".tif", ".tiff")
 
 
-class Output:
+class BoxWriter:
     """An image file that is being written, part by part.
 
     Parameters
@@ -123,7 +123,7 @@ def open_output(
     pixel_size: Mapping[str, float],
     overwrite: bool = False,
     labels: bool = False,
-) -> Iterator[Output]:
+) -> Iterator[BoxWriter]:
     """Create an image file and fill it part by part, with bounded memory.
 
     The file is written under a temporary name beside the final one and renamed at the end
@@ -149,7 +149,7 @@ def open_output(
 
     Yields
     ------
-    Output
+    BoxWriter
         Takes ``out[key] = values``; 0 where nothing is written.
 
     Raises
@@ -172,7 +172,7 @@ def open_output(
                 if is_zarr_image
                 else create_tiff(partial, shape, np.dtype(dtype), axes, sizes, ome=ome)
             )
-        output = Output(array, path)
+        output = BoxWriter(array, path)
         wide = labels and not (is_zarr_image or ome) and output.dtype == np.uint32
         try:
             yield output

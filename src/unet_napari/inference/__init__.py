@@ -12,7 +12,7 @@ from unet_napari._lazy import lazy
 
 if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
-    from unet_napari.inference.diameter import estimate_diameter
+    from unet_napari.inference.diameter import diameter_steps
     from unet_napari.inference.predict import predict_steps
     from unet_napari.inference.progress import PlanSummary, Progress
     from unet_napari.inference.segment import segment_steps
@@ -22,7 +22,7 @@ __all__ = [
     "InferenceConfig",
     "PlanSummary",
     "Progress",
-    "estimate_diameter",
+    "diameter_steps",
     "predict_steps",
     "result_axes",
     "result_shape",
@@ -35,7 +35,7 @@ __getattr__, __dir__ = lazy(
         "InferenceConfig": "config",
         "PlanSummary": "summary",
         "Progress": "progress",
-        "estimate_diameter": "diameter",
+        "diameter_steps": "diameter",
         "predict_steps": "predict",
         "result_axes": "views",
         "result_shape": "views",

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.model.model import Model
 
-__all__ = ["attention_maps", "attention_names"]
+__all__ = ["attention_names", "gate_maps"]
 
 
 def attention_names(model: Model) -> tuple[str, ...]:
-    """Return what the maps of `attention_maps` are called, finest level first.
+    """Return what the maps of `gate_maps` are called, finest level first.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def attention_names(model: Model) -> tuple[str, ...]:
     return tuple(f"attention, level {level}" for level in range(1, levels + 1))
 
 
-def attention_maps(image: Image, model: Model, config: InferenceConfig) -> NDArray[np.float32]:
+def gate_maps(image: Image, model: Model, config: InferenceConfig) -> NDArray[np.float32]:
     """Return how much of each skip connection the gates of an attention U-Net let through.
 
     The whole image goes through the network at once, so it must not be large. Oktay et al. 2018,

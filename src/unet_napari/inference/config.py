@@ -12,12 +12,12 @@ __all__ = ["BACKENDS", "DEFAULT_MODEL", "DEVICES", "HALOS", "PRECISIONS", "Infer
 
 DEFAULT_MODEL = "nuclei"  # comes with the package, see docs/nuclei.md
 
-Backend = Literal["auto", "torch", "openvino"]
+BackendName = Literal["auto", "torch", "openvino"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Halo = Literal["exact", "measured"]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 
-BACKENDS: tuple[str, ...] = get_args(Backend)
+BACKENDS: tuple[str, ...] = get_args(BackendName)
 DEVICES: tuple[str, ...] = get_args(Device)
 HALOS: tuple[str, ...] = get_args(Halo)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
@@ -73,7 +73,7 @@ class InferenceConfig:
     halo: Halo | int = "exact"
     memory: int | None = None
     device: Device = "auto"
-    backend: Backend = "auto"
+    backend: BackendName = "auto"
     precision: Precision = "auto"
     slicewise: bool = False
     rescale: bool = False

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from unet_napari.images import Image, Statistics
     from unet_napari.model.model import Model
 
-__all__ = ["estimate_diameter"]
+__all__ = ["diameter_steps"]
 
 # Trial diameters relative to the model's: the image is made up to 8 times smaller, 4 times larger.
 _TRIALS = tuple(2.0 ** (step / 2) for step in range(-4, 7))
@@ -59,7 +59,7 @@ class _Trial:
     score: float
 
 
-def estimate_diameter(
+def diameter_steps(
     image: Image, model: Model, config: InferenceConfig | None = None
 ) -> Generator[Progress, None, float | None]:
     """Estimate the typical diameter of the objects in an image, step by step.

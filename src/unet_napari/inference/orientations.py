@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from unet_napari.model.model import Model
 
-__all__ = ["PLAIN", "Variant", "may_turn", "variants_of"]
+__all__ = ["PLAIN", "Orientation", "may_turn", "variants_of"]
 
 
 @dataclass(frozen=True)
-class Variant:
+class Orientation:
     """One way to look at an image.
 
     Attributes
@@ -45,18 +45,18 @@ class Variant:
         return (*shape[:-2], shape[-1], shape[-2]) if self.turned else shape
 
 
-PLAIN = Variant()
+PLAIN = Orientation()
 """The image as it is."""
 
 
-def variants_of(model: Model) -> tuple[Variant, ...]:
+def variants_of(model: Model) -> tuple[Orientation, ...]:
     """Return all that a model can be shown: 8 in 2D and 16 in 3D, half of them if it may not turn.
 
     Z is flipped and never exchanged with another axis.
     """
     axes = range(-model.ndim, 0)
     return tuple(
-        Variant(turned, tuple(axis for axis, flip in zip(axes, flips, strict=True) if flip))
+        Orientation(turned, tuple(axis for axis, flip in zip(axes, flips, strict=True) if flip))
         for turned in ((False, True) if may_turn(model) else (False,))
         for flips in product((False, True), repeat=model.ndim)
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from unet_napari.inference.summary import PlanSummary
     from unet_napari.model.model import Model
 
-__all__ = ["Part", "predict_steps"]
+__all__ = ["MapSink", "predict_steps"]
 
 
 def predict_steps(
@@ -74,7 +74,7 @@ def _predict_steps(
     plan: PlanSummary | None = predictor.summary(len(views))
     yield Progress(0, len(views) * predictor.work, predictor.stage, plan=plan)
     for position, view in enumerate(views):
-        target = Part(out, (slice(None), *view.index))
+        target = MapSink(out, (slice(None), *view.index))
         for done, work in predictor.run(view.image, scale.of(view.image), target):
             plan = None if predictor.plan is told else predictor.summary()
             told = predictor.plan
@@ -82,7 +82,7 @@ def _predict_steps(
             yield Progress(done, len(views) * work, predictor.stage, plan=plan)
 
 
-class Part:
+class MapSink:
     """The part of a result that one view is written into."""
 
     def __init__(self, out: Writable, index: tuple[Any, ...]) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from unet_napari.images import Image
-    from unet_napari.inference.running.places import Place
+    from unet_napari.inference.running.places import ViewWriter
     from unet_napari.tasks.decoding.blocks import Box, Store
 
     Floats = NDArray[np.float32]
@@ -131,7 +131,7 @@ class _Axis:
         return mirrored[places + margin], weights.astype(np.float32)
 
 
-def rescale_labels(labels: Store, place: Place) -> Iterator[Box]:
+def rescale_labels(labels: Store, place: ViewWriter) -> Iterator[Box]:
     """Write labels into a place of another shape: each pixel takes the label at its centre.
 
     Yields

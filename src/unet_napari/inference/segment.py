@@ -12,7 +12,7 @@ import torch
 from unet_napari.errors import SettingsError, warn_user
 from unet_napari.images import measure_scale
 from unet_napari.inference.config import InferenceConfig
-from unet_napari.inference.diameter import estimate_diameter
+from unet_napari.inference.diameter import diameter_steps
 from unet_napari.inference.progress import Progress, with_time_left
 from unet_napari.inference.segmentation import Segmentation, blocks_for
 from unet_napari.inference.storage.request_key import request_key
@@ -177,7 +177,7 @@ def _factors(
     """Return by what the image is to be enlarged, per axis of the network."""
     diameter = config.diameter
     if diameter == "auto":
-        steps = estimate_diameter(image, model, config)
+        steps = diameter_steps(image, model, config)
         diameter = yield from _before_the_work(steps)
     if diameter is None and not config.rescale:
         return (1.0,) * model.ndim

@@ -10,10 +10,10 @@ import torch
 
 from unet_napari.errors import ResourceError
 from unet_napari.inference.backends.int8 import spread
-from unet_napari.inference.predict import Part
+from unet_napari.inference.predict import MapSink
 from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.inference.rescale import rescale_image, rescale_labels
-from unet_napari.inference.running.places import Place, Region, Sink
+from unet_napari.inference.running.places import Region, Sink, ViewWriter
 from unet_napari.inference.running.predictor import Predictor
 from unet_napari.inference.storage.unfinished import Journal, Position, Unfinished
 from unet_napari.inference.views import split_views
@@ -116,11 +116,13 @@ class Segmentation:
     ) -> Iterator[Progress]:
         """Run the network over one view."""
         view, predictor = self.views[position], self._predictor
-        shown = Place(self._out, view.index) if provisional and self._rescaled is None else None
+        shown = (
+            ViewWriter(self._out, view.index) if provisional and self._rescaled is None else None
+        )
         journal = self._open_journal(position)
         if position < self._left.view:
             return
-        wanted = None if maps is None else Part(maps, (slice(None), *view.index))
+        wanted = None if maps is None else MapSink(maps, (slice(None), *view.index))
         sink = Sink(self._packed, self._task, shown, wanted, self.familiarity)
         image = rescale_image(view.image, self._shape)
         for done, work in predictor.run(image, self._scale.of(view.image), sink, journal):
@@ -150,8 +152,8 @@ class Segmentation:
         view = self.views[position]
         if not self._slicewise or view.index[-1] == 0:
             self._highest = 0  # a new frame
-        place = Place(self._out, view.index)
-        target = place if self._rescaled is None else Place(self._rescaled)
+        place = ViewWriter(self._out, view.index)
+        target = place if self._rescaled is None else ViewWriter(self._rescaled)
         blocks = replace(blocks, unit=place.chunks if target is place else None)
         passes = _decode(self._task, self._packed, self._scratch, target, blocks, self._highest + 1)
         for done, total, box in passes:
@@ -188,7 +190,7 @@ def blocks_for(memory: int) -> Blocks:
 
 
 def _decode(
-    task: Task, packed: Store, scratch: Store, target: Place, blocks: Blocks, first_id: int
+    task: Task, packed: Store, scratch: Store, target: ViewWriter, blocks: Blocks, first_id: int
 ) -> Iterator[tuple[int, int, Box | None]]:
     """Decode; where memory runs out, again with smaller blocks."""
     while True:

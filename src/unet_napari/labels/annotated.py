@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from unet_napari.errors import LabelsError
-from unet_napari.labels.closed_ring import closed_ring, distance, grown_box, near_boxes, within
+from unet_napari.labels.closed_ring import closed_ring, distance, grown_box, near_boxes, part_of
 from unet_napari.labels.label_blocks import number_ids
 from unet_napari.labels.painted_planes import WHOLE, painted_planes
 
@@ -140,7 +140,7 @@ def _nearer_to_whole(
     for box in near_boxes(others, reach, sizes):
         doubtful = near[box] & ~painted[box]
         if doubtful.any():
-            place = within(box, bounding_box(doubtful))
+            place = part_of(box, bounding_box(doubtful))
             outer, inner = grown_box(place, reach, sizes, painted.shape)
             nearer = distance(whole[outer], sizes) < distance(others[outer], sizes)
             near[place] &= nearer[inner] | painted[place]

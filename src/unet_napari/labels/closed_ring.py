@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Box", "closed_ring", "distance", "grown_box", "near_boxes", "within"]
+__all__ = ["Box", "closed_ring", "distance", "grown_box", "near_boxes", "part_of"]
 
 Box = tuple[slice, ...]
 
@@ -87,7 +87,7 @@ def grown_box(
     return outer, inner
 
 
-def within(box: Box, part: Box) -> Box:
+def part_of(box: Box, part: Box) -> Box:
     """Return a part of a box, given by its place in there, as a box of the whole."""
     return tuple(
         slice(outer.start + inner.start, outer.start + inner.stop)

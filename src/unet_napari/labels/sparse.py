@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images import LazyArray
 
-__all__ = ["Box", "SparseArray", "boxes", "slabs"]
+__all__ = ["Box", "SparseArray", "bounded_slabs", "boxes"]
 
 Box = tuple[slice, ...]
 
@@ -55,7 +55,7 @@ class SparseArray:
             The boxes that are looked at; by default all of the array.
         """
         array = cls(data.shape, data.dtype)
-        for box in slabs(data.shape) if where is None else where:
+        for box in bounded_slabs(data.shape) if where is None else where:
             array.put(box, np.asarray(data[box]))
         return array
 
@@ -193,10 +193,10 @@ def boxes(data: LazyArray, index: Sequence[int] = ()) -> Iterator[Box]:
     """
     if isinstance(data, SparseArray):
         return data.boxes(index)
-    return slabs(data.shape[len(index) :])
+    return bounded_slabs(data.shape[len(index) :])
 
 
-def slabs(shape: Sequence[int]) -> Iterator[Box]:
+def bounded_slabs(shape: Sequence[int]) -> Iterator[Box]:
     """Cover an array by slabs of bounded size, along as many axes as that takes."""
     if math.prod(shape) <= _AT_ONCE:
         yield tuple(slice(0, n) for n in shape)
@@ -208,5 +208,5 @@ def slabs(shape: Sequence[int]) -> Iterator[Box]:
         if inner <= _AT_ONCE:
             yield (slab, *(slice(0, n) for n in shape[1:]))
         else:
-            for rest in slabs(shape[1:]):
+            for rest in bounded_slabs(shape[1:]):
                 yield (slab, *rest)

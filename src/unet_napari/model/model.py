@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Model"]
 
 S = TypeVar("S")
-T = TypeVar("T")
+ModelPart = TypeVar("ModelPart")
 
 
 @dataclass(repr=False)
@@ -174,7 +174,7 @@ class Model:
             )
 
 
-def _rebuild(make: Callable[[S], T], description: S, what: str) -> T:
+def _rebuild(make: Callable[[S], ModelPart], description: S, what: str) -> ModelPart:
     """Make a part of the model out of its description in the file."""
     try:
         return make(description)

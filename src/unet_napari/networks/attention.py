@@ -15,7 +15,7 @@ from torch.nn import functional
 from unet_napari.networks.base import crop_centre
 from unet_napari.networks.dimensions import LAYERS
 from unet_napari.networks.layers import DecoderStage, make_interpolation, project
-from unet_napari.networks.spec import PerAxis, Plan
+from unet_napari.networks.spec import PerAxis, UNetSpec
 from unet_napari.networks.unet import UNet
 
 __all__ = ["AttentionGate", "AttentionUNet"]
@@ -28,7 +28,7 @@ class AttentionGate(nn.Module):
     interpolated to that of the skip.
     """
 
-    def __init__(self, plan: Plan, skip: int, coarse: int, stride: PerAxis) -> None:
+    def __init__(self, plan: UNetSpec, skip: int, coarse: int, stride: PerAxis) -> None:
         super().__init__()
         inner = max(1, skip // 2)
         self.theta = LAYERS[plan.ndim].conv(skip, inner, stride, stride=stride, bias=False)
@@ -46,7 +46,7 @@ class AttentionGate(nn.Module):
 class AttentionStage(DecoderStage):
     """A level of the way up whose skip passes through a gate."""
 
-    def __init__(self, plan: Plan, level: int, coarse: int, skip: int, width: int) -> None:
+    def __init__(self, plan: UNetSpec, level: int, coarse: int, skip: int, width: int) -> None:
         super().__init__(plan, level, coarse, skip, width)
         self.gate = AttentionGate(plan, skip, coarse, plan.strides[level])
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unet_napari.networks.base import crop_centre
 from unet_napari.networks.layers import make_interpolation, project
-from unet_napari.networks.spec import Plan
+from unet_napari.networks.spec import UNetSpec
 from unet_napari.networks.unet import Head, UNet
 
 __all__ = ["FusionUNet"]
@@ -21,7 +21,7 @@ __all__ = ["FusionUNet"]
 class FusionHead(Head):
     """The decoder's logits plus those projected from every level of the encoder."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: UNetSpec) -> None:
         strides = [plan.stride_to(level) for level in range(plan.levels)]
         super().__init__(plan, plan.features[:-1], strides[:-1])
         self.votes = nn.ModuleList(
@@ -46,6 +46,6 @@ class FusionUNet(UNet):
 
     name: ClassVar[str] = "fusion_unet"
 
-    def make_head(self, plan: Plan) -> nn.Module:
+    def make_head(self, plan: UNetSpec) -> nn.Module:
         """Return the head in which every scale votes."""
         return FusionHead(plan)

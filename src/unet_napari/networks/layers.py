@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from unet_napari.networks.base import crop_centre
 from unet_napari.networks.dimensions import LAYERS
-from unet_napari.networks.spec import PerAxis, Plan
+from unet_napari.networks.spec import PerAxis, UNetSpec
 
 __all__ = [
     "DecoderStage",
@@ -35,7 +35,7 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-def make_norm(plan: Plan, channels: int) -> list[nn.Module]:
+def make_norm(plan: UNetSpec, channels: int) -> list[nn.Module]:
     """Return the norm layer as a list of one, or an empty list for ``norm="none"``."""
     layers = LAYERS[plan.ndim]
     match plan.norm:
@@ -49,13 +49,13 @@ def make_norm(plan: Plan, channels: int) -> list[nn.Module]:
             return []
 
 
-def make_activation(plan: Plan) -> nn.Module:
+def make_activation(plan: UNetSpec) -> nn.Module:
     """Return the non-linearity."""
     kind = _ACTIVATIONS[plan.activation]
     return kind() if plan.activation == "gelu" else kind(inplace=True)
 
 
-def conv_norm(plan: Plan, inputs: int, outputs: int, kernel: PerAxis) -> list[nn.Module]:
+def conv_norm(plan: UNetSpec, inputs: int, outputs: int, kernel: PerAxis) -> list[nn.Module]:
     """Return a convolution and its norm; the bias is the norm's where there is one."""
     padding = tuple(k // 2 for k in kernel) if plan.padding == "same" else (0,) * plan.ndim
     norm = make_norm(plan, outputs)
@@ -63,12 +63,12 @@ def conv_norm(plan: Plan, inputs: int, outputs: int, kernel: PerAxis) -> list[nn
     return [conv, *norm]
 
 
-def project(plan: Plan, inputs: int, outputs: int) -> nn.Module:
+def project(plan: UNetSpec, inputs: int, outputs: int) -> nn.Module:
     """Return a convolution of one pixel: the same linear map at every position."""
     return LAYERS[plan.ndim].conv(inputs, outputs, 1)
 
 
-def make_block(plan: Plan, inputs: int, outputs: int, kernel: PerAxis) -> nn.Module:
+def make_block(plan: UNetSpec, inputs: int, outputs: int, kernel: PerAxis) -> nn.Module:
     """Return the two convolutions of one level, plain or with a residual connection."""
     first = [*conv_norm(plan, inputs, outputs, kernel), make_activation(plan)]
     second = conv_norm(plan, outputs, outputs, kernel)
@@ -102,7 +102,7 @@ class ResidualBlock(nn.Module):
         return output
 
 
-def make_upsampling(plan: Plan, inputs: int, outputs: int, stride: PerAxis) -> nn.Module:
+def make_upsampling(plan: UNetSpec, inputs: int, outputs: int, stride: PerAxis) -> nn.Module:
     """Return the step up between two levels: `stride` times larger, `outputs` channels."""
     layers = LAYERS[plan.ndim]
     if plan.upsampling == "transposed":
@@ -112,7 +112,7 @@ def make_upsampling(plan: Plan, inputs: int, outputs: int, stride: PerAxis) -> n
     return nn.Sequential(project(plan, inputs, outputs), make_interpolation(plan, stride))
 
 
-def make_interpolation(plan: Plan, stride: PerAxis) -> nn.Module:
+def make_interpolation(plan: UNetSpec, stride: PerAxis) -> nn.Module:
     """Return a linear interpolation to a grid `stride` times as fine."""
     if all(s == 1 for s in stride):
         return nn.Identity()
@@ -137,7 +137,7 @@ class DecoderStage(nn.Module):
         Channels that come out.
     """
 
-    def __init__(self, plan: Plan, level: int, coarse: int, skip: int, width: int) -> None:
+    def __init__(self, plan: UNetSpec, level: int, coarse: int, skip: int, width: int) -> None:
         super().__init__()
         self.up = make_upsampling(plan, coarse, width, plan.strides[level])
         self.block = make_block(plan, skip + width, width, plan.kernels[level])

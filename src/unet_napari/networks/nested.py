@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from unet_napari.networks.checkpointing import run
 from unet_napari.networks.layers import DecoderStage
-from unet_napari.networks.spec import Plan
+from unet_napari.networks.spec import UNetSpec
 from unet_napari.networks.unet import Head, UNet
 
 __all__ = ["NestedUNet"]
@@ -25,7 +25,7 @@ class NestedDecoder(nn.Module):
     X(i, j) sees X(i, 0) to X(i, j - 1) and, enlarged, X(i + 1, j - 1); X(i, 0) is the encoder's.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: UNetSpec) -> None:
         super().__init__()
         self.checkpointing = plan.checkpointing
         self.columns = nn.ModuleList(
@@ -60,11 +60,11 @@ class NestedUNet(UNet):
     name: ClassVar[str] = "nested_unet"
     supervised: ClassVar[bool] = True
 
-    def make_decoder(self, plan: Plan) -> nn.Module:
+    def make_decoder(self, plan: UNetSpec) -> nn.Module:
         """Return the nested nodes."""
         return NestedDecoder(plan)
 
-    def make_head(self, plan: Plan) -> nn.Module:
+    def make_head(self, plan: UNetSpec) -> nn.Module:
         """Return one projection per column, all at full resolution."""
         columns = plan.levels - 1
         return Head(plan, [plan.features[0]] * columns, [(1,) * plan.ndim] * columns)

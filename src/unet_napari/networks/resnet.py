@@ -20,7 +20,7 @@ from unet_napari.networks import spec as planning
 from unet_napari.networks.base import Logits, Network
 from unet_napari.networks.checkpointing import run
 from unet_napari.networks.layers import initialise, make_block
-from unet_napari.networks.spec import Plan
+from unet_napari.networks.spec import UNetSpec
 from unet_napari.networks.unet import Decoder, Head
 
 __all__ = ["DEPTHS", "ResNetUNet"]
@@ -37,7 +37,7 @@ class ResNetEncoder(nn.Module):
     two cells that touch; the extra block brings the image's detail to the decoder.
     """
 
-    def __init__(self, plan: Plan, depth: int) -> None:
+    def __init__(self, plan: UNetSpec, depth: int) -> None:
         super().__init__()
         backbone = getattr(_torchvision_models(), f"resnet{depth}")(weights=None)
         if plan.in_channels != 3:
@@ -123,7 +123,7 @@ class ResNetUNet(Network):
         counts = planning.feature_counts(features)
         if len(counts) != _STEPS:
             raise SettingsError(f"features must have {_STEPS} entries, not {len(counts)}.")
-        plan = Plan(
+        plan = UNetSpec(
             in_channels=in_channels,
             out_channels=out_channels,
             features=counts,

@@ -14,7 +14,7 @@ from typing import Any
 from unet_napari.errors import SettingsError
 from unet_napari.networks.catalogue import PRESETS
 
-__all__ = ["ACTIVATIONS", "NORMS", "PADDINGS", "UPSAMPLINGS", "Plan"]
+__all__ = ["ACTIVATIONS", "NORMS", "PADDINGS", "UPSAMPLINGS", "UNetSpec"]
 
 NORMS = ("batch", "instance", "group", "none")
 PADDINGS = ("same", "valid")
@@ -32,7 +32,7 @@ PerAxis = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Plan:
+class UNetSpec:
     """Every choice that fixes the layers of a U-Net.
 
     The attributes are the options of `unet_napari.networks.UNet`, in their complete form: one

@@ -18,7 +18,7 @@ from unet_napari.networks.layers import (
     make_interpolation,
     project,
 )
-from unet_napari.networks.spec import PerAxis, Plan
+from unet_napari.networks.spec import PerAxis, UNetSpec
 
 __all__ = ["Decoder", "Encoder", "Head", "UNet"]
 
@@ -26,7 +26,7 @@ __all__ = ["Decoder", "Encoder", "Head", "UNet"]
 class Encoder(nn.Module):
     """The way down: two convolutions per level, maximum pooling between the levels."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: UNetSpec) -> None:
         super().__init__()
         widths = [plan.in_channels, *plan.features]
         self.checkpointing = plan.checkpointing
@@ -61,7 +61,7 @@ class Decoder(nn.Module):
 
     def __init__(
         self,
-        plan: Plan,
+        plan: UNetSpec,
         encoded: Sequence[int],
         widths: Sequence[int],
         stage: type[DecoderStage] = DecoderStage,
@@ -97,7 +97,7 @@ class Head(nn.Module):
         How much coarser each of them is than the image.
     """
 
-    def __init__(self, plan: Plan, decoded: Sequence[int], strides: Sequence[PerAxis]) -> None:
+    def __init__(self, plan: UNetSpec, decoded: Sequence[int], strides: Sequence[PerAxis]) -> None:
         super().__init__()
         used = len(decoded) if plan.deep_supervision else 1
         self.projections = nn.ModuleList(
@@ -198,7 +198,7 @@ class UNet(Network):
     ) -> None:
         planning.one_of("ndim", ndim, tuple(LAYERS))
         counts = planning.feature_counts(features)
-        plan = Plan(
+        plan = UNetSpec(
             in_channels=in_channels,
             out_channels=out_channels,
             features=counts,
@@ -230,11 +230,11 @@ class UNet(Network):
         self.head = self.make_head(plan)
         self.apply(initialise)
 
-    def make_decoder(self, plan: Plan) -> nn.Module:
+    def make_decoder(self, plan: UNetSpec) -> nn.Module:
         """Return what turns the encoder's features into decoded ones; variants differ here."""
         return Decoder(plan, plan.features, plan.features[:-1], self.stage)
 
-    def make_head(self, plan: Plan) -> nn.Module:
+    def make_head(self, plan: UNetSpec) -> nn.Module:
         """Return what makes logits of the decoded features; variants differ here."""
         strides = [plan.stride_to(level) for level in range(plan.levels - 1)]
         return Head(plan, plan.features[:-1], strides)
@@ -246,7 +246,7 @@ class UNet(Network):
         return logits
 
 
-def _valid_sizes(plan: Plan) -> tuple[PerAxis, PerAxis]:
+def _valid_sizes(plan: UNetSpec) -> tuple[PerAxis, PerAxis]:
     """Return the pixels lost per side and the smallest input, per axis."""
     if plan.padding == "same":
         return (0,) * plan.ndim, plan.total_stride
@@ -254,7 +254,7 @@ def _valid_sizes(plan: Plan) -> tuple[PerAxis, PerAxis]:
     return tuple(margin for margin, _ in sizes), tuple(smallest for _, smallest in sizes)
 
 
-def _valid_size(plan: Plan, axis: int) -> tuple[int, int]:
+def _valid_size(plan: UNetSpec, axis: int) -> tuple[int, int]:
     """Return the margin and the smallest input along one axis, both in pixels."""
     losses = [2 * (kernel[axis] - 1) for kernel in plan.kernels]  # of a block, both sides
     strides = [stride[axis] for stride in plan.strides]

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unet_napari.evaluation.objects import Labels
-    from unet_napari.tasks.decoding.blocks import Blocks, Passes, Store
-    from unet_napari.tasks.decoding.blocks import Target as BlockTarget
+    from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
     from unet_napari.tasks.familiarity import Familiarity
 
     Maps: TypeAlias = NDArray[np.floating] | Sequence[NDArray[np.floating]]
@@ -126,7 +125,7 @@ class Task(ABC):
         self,
         packed: Store,
         scratch: Store,
-        out: BlockTarget,
+        out: BoxTarget,
         blocks: Blocks = DEFAULT_BLOCKS,
         first_id: int = 1,
     ) -> Passes:

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unet_napari.evaluation.objects import Labels
-    from unet_napari.tasks.decoding.blocks import Blocks, Passes, Store
-    from unet_napari.tasks.decoding.blocks import Target as BlockTarget
+    from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
 
 __all__ = ["CellsTask"]
 
@@ -137,7 +136,7 @@ class CellsTask(Task):
         self,
         packed: Store,
         scratch: Store,
-        out: BlockTarget,
+        out: BoxTarget,
         blocks: Blocks = DEFAULT_BLOCKS,
         first_id: int = 1,
     ) -> Passes:

@@ -13,7 +13,7 @@ import torch
 from unet_napari.errors import SettingsError
 from unet_napari.evaluation.objects import as_list, class_dice
 from unet_napari.tasks.base import Target, Task
-from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS, block_shape, cut
+from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS, block_shape, cut_blocks
 from unet_napari.tasks.losses import Criterion, multi_class_loss
 from unet_napari.tasks.task_checks import check_number, check_numbers
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unet_napari.evaluation.objects import Labels
-    from unet_napari.tasks.decoding.blocks import Blocks, Passes, Store
-    from unet_napari.tasks.decoding.blocks import Target as BlockTarget
+    from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
 
 __all__ = ["SemanticTask"]
 
@@ -111,13 +110,13 @@ class SemanticTask(Task):
         self,
         packed: Store,
         scratch: Store | None,
-        out: BlockTarget,
+        out: BoxTarget,
         blocks: Blocks = DEFAULT_BLOCKS,
         first_id: int = 1,
     ) -> Passes:
         """Look up the ids; a class needs no other pixels, so there is no scratch."""
         del scratch, first_id
-        boxes = cut(out.shape, block_shape(out.shape, blocks.voxels, blocks.unit))
+        boxes = cut_blocks(out.shape, block_shape(out.shape, blocks.voxels, blocks.unit))
         for done, box in enumerate(boxes, start=1):
             out[box] = self.provisional(packed[(slice(None), *box)])
             yield done, len(boxes), box

@@ -19,7 +19,7 @@ from unet_napari.training.data.split import LEAST
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["count_cells", "describe", "judged_parts"]
+__all__ = ["count_cells", "describe_judged", "judged_parts"]
 
 # Pixels that are predicted each time, with their surroundings: some hundred cells of 2D images, and
 # a volume of 200 x 200 x 200.
@@ -76,7 +76,7 @@ def count_cells(samples: Sequence[Sample]) -> int:
     return sum(np.unique(s.labels[s.annotated & (s.labels > 0)]).size for s in samples)
 
 
-def describe(held_out: Sequence[Sample], judged: Sequence[Sample]) -> str:
+def describe_judged(held_out: Sequence[Sample], judged: Sequence[Sample]) -> str:
     """Return how many cells are judged: "all 96 cells are judged"."""
     cells, there = count_cells(judged), count_cells(held_out)
     if cells == there:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from unet_napari.tasks import Task
     from unet_napari.training.data.sample import Region, Sample
 
-__all__ = ["cut", "largest_tile", "predict_sample"]
+__all__ = ["largest_tile", "predict_sample", "tile_with_halo"]
 
 _FORWARD = 0.5  # share of what a training step needs that prediction does; 0.1 to 0.45 measured
 
@@ -73,7 +73,7 @@ def predict_sample(
         rim = [(0, 0), *((margin, margin) for margin in network.margin)]
         image = np.pad(image, rim, mode="reflect" if min(shape) > 1 else "edge")
     maps: NDArray[np.float32] = np.empty((task.out_channels, *shape), np.float32)
-    for core, outer in cut(shape, halo, network.stride, most):
+    for core, outer in tile_with_halo(shape, halo, network.stride, most):
         seen = tuple(
             slice(part.start, part.stop + 2 * m)
             for part, m in zip(outer, network.margin, strict=True)
@@ -85,7 +85,7 @@ def predict_sample(
     return maps
 
 
-def cut(
+def tile_with_halo(
     shape: Sequence[int], halo: Sequence[int], stride: Sequence[int], most: int
 ) -> Iterator[tuple[Region, Region]]:
     """Cut an image into parts of at most so many pixels, halo included, if there are such.

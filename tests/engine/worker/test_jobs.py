@@ -12,6 +12,7 @@ import zarr
 
 from unet_napari import estimate_diameter
 from unet_napari.engine import (
+    ArraysReady,
     AugmentationJob,
     DiameterJob,
     EngineClient,
@@ -20,7 +21,6 @@ from unet_napari.engine import (
     JobFailed,
     JobFinished,
     JobWarning,
-    Output,
     PairRef,
     Preview,
     PreviewRequest,
@@ -36,12 +36,12 @@ from unet_napari.engine import (
 from unet_napari.engine import client as engine_client
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import Cancelled
-from unet_napari.engine.worker.jobs import train
+from unet_napari.engine.worker.jobs import run_training
 from unet_napari.engine.worker.segment_file import segment_into_file
 from unet_napari.errors import OutputError
 from unet_napari.images import Image, Normalisation, nuclei, read_image
 from unet_napari.inference import InferenceConfig, segment_steps
-from unet_napari.inference.attention_maps import attention_maps
+from unet_napari.inference.attention_maps import gate_maps
 from unet_napari.model.info import read_info
 from unet_napari.model.model import Model
 from unet_napari.networks import build_network
@@ -94,7 +94,7 @@ def of(kind, listener):
 
 
 def labels_of(listener):
-    [output] = of(Output, listener)
+    [output] = of(ArraysReady, listener)
     return output.labels
 
 
@@ -214,7 +214,7 @@ def test_segmenting_gives_what_the_same_model_gives_here(client, picture, listen
     reference = ImageRef(client.folder.share(image.data), "YX", image.pixel_size)
     finished = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), listener)
     assert finished.result == {"objects": len(np.unique(expected)) - 1, "unfamiliar": None}
-    assert isinstance(listener.events[0], Output)
+    assert isinstance(listener.events[0], ArraysReady)
     assert np.array_equal(labels_of(listener), expected)
     assert of(Progress, listener)[-1].done == of(Progress, listener)[-1].total
     assert ((0, 96), (0, 128)) in [event.region for event in of(Progress, listener)]
@@ -226,7 +226,7 @@ def test_segmenting_can_return_the_maps(client, picture, listener, model_path):
         client, SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True), listener
     )
     assert isinstance(finished, JobFinished)
-    [output] = of(Output, listener)
+    [output] = of(ArraysReady, listener)
     assert output.map_names == Model.load(model_path).task.map_names
     maps = output.maps
     assert (maps.shape, maps.dtype) == ((3, 96, 128), np.float32)
@@ -264,7 +264,7 @@ def test_a_part_may_be_segmented_with_the_brightness_of_the_whole(
     again = type(listener)()
     run(client, SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True), again)
     # Far enough from the cut, the network sees the same.
-    [found], [entire] = of(Output, listener), of(Output, again)
+    [found], [entire] = of(ArraysReady, listener), of(ArraysReady, again)
     assert np.allclose(found.maps[:, :20, :20], entire.maps[:, :20, :20], atol=1e-5)
 
 
@@ -282,7 +282,7 @@ def test_of_a_part_with_context_the_wanted_part_comes_back(client, picture, list
     reference = ImageRef(client.folder.share(picture[0]), "YX")
     whole = type(listener)()
     run(client, SegmentJob(reference, str(model_path), **options), whole)
-    [found], [entire] = of(Output, listener), of(Output, whole)
+    [found], [entire] = of(ArraysReady, listener), of(ArraysReady, whole)
     assert np.array_equal(found.labels, entire.labels[10:60, 20:100])
     assert np.array_equal(found.maps, entire.maps[:, 10:60, 20:100])
     table = finished.result["table"]
@@ -312,7 +312,7 @@ def test_with_what_lies_around_the_cells_at_the_border_are_whole(
             thresholds=EAGER,
         )
         heard = type(listener)()
-        outputs += [run(client, job, heard).result, *of(Output, heard)]
+        outputs += [run(client, job, heard).result, *of(ArraysReady, heard)]
     assert np.array_equal(found[1].labels, entire[1].labels)
     assert np.array_equal(found[1].maps, entire[1].maps[:, 10:60, 20:100])
     inside = np.unique(entire[1].labels[10:60, 20:100])
@@ -396,7 +396,7 @@ def test_a_stop_keeps_what_was_learnt_with_and_without_a_score(picture, tmp_path
     pair = PairRef(ImageRef(folder.share(picture[0]), "YX"), folder.share(labels, snapshot=True))
     path = tmp_path / "stopped.unet"
     job = TrainJob((pair,), make_config(steps=1000).to_dict(), str(path), "stopped")
-    result = train(job, StoppedAt(folder, 5))
+    result = run_training(job, StoppedAt(folder, 5))
     assert (result["step"], result["steps"], result["stopped"]) == (5, 5, True)
     trainer = Trainer([Pair(Image(picture[0], "YX"), labels)], make_config(steps=1000))
     events = trainer.run()
@@ -418,7 +418,7 @@ def test_a_training_stopped_before_its_first_step_leaves_no_model(picture, tmp_p
     context = Silent(folder)
     context.cancelled = True
     with pytest.raises(Cancelled):
-        train(job, context)
+        run_training(job, context)
     assert list(tmp_path.iterdir()) == []
     folder.close()
 
@@ -439,10 +439,10 @@ def test_a_disk_that_is_full_when_the_model_is_saved_is_told_and_leaves_the_earl
     with monkeypatch.context() as patched:
         patched.setattr("unet_napari.system.atomic.os.fsync", full)
         with pytest.raises(OutputError, match=r"The disk is full: .*mine\.unet.*make room"):
-            train(job, Silent(folder))
+            run_training(job, Silent(folder))
     assert path.read_bytes() == b"the earlier one"
     assert list(tmp_path.iterdir()) == [path]
-    assert train(job, Silent(folder))["model"] == str(path)
+    assert run_training(job, Silent(folder))["model"] == str(path)
     folder.close()
 
 
@@ -545,11 +545,11 @@ def test_the_gates_of_an_attention_network_come_behind_the_maps(
     inner = ((10, 60), (20, 100))
     job = SegmentJob(reference, str(path), TORCH.to_dict(), maps=True, attention=True, inner=inner)
     assert isinstance(run(client, job, listener), JobFinished)
-    [output] = of(Output, listener)
+    [output] = of(ArraysReady, listener)
     assert output.map_names == (
         *model.task.map_names, "attention, level 1", "attention, level 2",
     )  # fmt: skip
-    gates = attention_maps(Image(picture[0], "YX"), Model.load(path), TORCH)
+    gates = gate_maps(Image(picture[0], "YX"), Model.load(path), TORCH)
     np.testing.assert_allclose(output.maps[3:], gates[:, 10:60, 20:100], atol=1e-6)
     assert output.maps[0].max() > 0
 

@@ -14,7 +14,7 @@ from unet_napari.inference.planning.planner import make_plan
 from unet_napari.inference.planning.tiles import Region
 from unet_napari.inference.progress import with_time_left
 from unet_napari.inference.running import predictor
-from unet_napari.inference.running.reading import slabs
+from unet_napari.inference.running.reading import chunk_slabs
 
 CPU = {"device": "cpu", "backend": "torch"}
 
@@ -133,7 +133,7 @@ def test_a_stream_reads_each_chunk_once(make_model, monkeypatch, rows):
 def test_slabs_cover_a_region_once_and_end_with_chunks():
     image = Image(_Chunked((100, 60), (16, 20)), "YX")
     region = Region((-3, 0), (104, 60))
-    found = [(slab.start[0], slab.stop[0]) for slab in slabs(image, region, 5, 10**9)]
+    found = [(slab.start[0], slab.stop[0]) for slab in chunk_slabs(image, region, 5, 10**9)]
     assert found == [(-3, 0), *((a, a + 16) for a in range(0, 96, 16)), (96, 104)]
-    short = [(slab.start[0], slab.stop[0]) for slab in slabs(image, region, 5, 100)]
+    short = [(slab.start[0], slab.stop[0]) for slab in chunk_slabs(image, region, 5, 100)]
     assert max(stop - start for start, stop in short) == 5

@@ -149,7 +149,8 @@ def test_a_killed_process_leaves_what_the_next_one_goes_on_with(make_model, tmp_
     script.write_text(
         "import time, torch\n"
         "torch.set_num_threads(1)\n"
-        "from unet_napari.inference import segment, unfinished, plan\n"
+        "from unet_napari.inference import segment\n"
+        "from unet_napari.inference.storage import unfinished\n"
         "segment._takes_long = lambda _: True\n"
         "unfinished._INTERVAL = unfinished._WORTH = 0.0\n"
         "steps = segment.segment_steps\n"

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unet_napari.inference.streaming.rows import Spread, Window
+from unet_napari.inference.streaming.rows import Spread, WindowRule
 
 windows = st.builds(
-    Window, extent=st.integers(1, 9), stride=st.integers(1, 8), padding=st.integers(-6, 4)
+    WindowRule, extent=st.integers(1, 9), stride=st.integers(1, 8), padding=st.integers(-6, 4)
 )
 spreads = st.builds(Spread, scale=st.integers(1, 8), context=st.integers(0, 2))
 
@@ -40,9 +40,9 @@ def test_many_rows_need_what_each_of_them_needs(rule, start, count):
 @pytest.mark.parametrize(
     ("rule", "needs"),
     [
-        (Window(3, 1, 1), (9, 21)),  # a convolution of 3
-        (Window(2, 2), (20, 40)),  # a pooling by 2
-        (Window(padding=-5), (15, 25)),  # a crop of 5 rows
+        (WindowRule(3, 1, 1), (9, 21)),  # a convolution of 3
+        (WindowRule(2, 2), (20, 40)),  # a pooling by 2
+        (WindowRule(padding=-5), (15, 25)),  # a crop of 5 rows
         (Spread(2), (5, 10)),  # a transposed convolution by 2
         (Spread(2, context=1), (4, 11)),  # a linear interpolation by 2
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unet_napari._napari.docks.segment_dock import SegmentDock
-from unet_napari.engine import JobCancelled, JobFinished, Output
+from unet_napari.engine import ArraysReady, JobCancelled, JobFinished
 from unet_napari.inference.progress import Progress
 
 
@@ -59,7 +59,7 @@ def test_an_error_at_the_result_leaves_a_usable_dock(dock, client, qtbot, monkey
     dock.run.native.click()
     qtbot.waitUntil(lambda: bool(client.jobs))
     monkeypatch.setattr(SegmentDock, "on_result", broken)
-    client.say(Output(np.zeros((20, 30), np.uint32)))
+    client.say(ArraysReady(np.zeros((20, 30), np.uint32)))
     client.say(JobFinished({"objects": 0}))
     qtbot.waitUntil(lambda: "MemoryError" in dock.status.value)
     assert usable(dock)

@@ -11,12 +11,12 @@ from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari._napari.layers import results
 from unet_napari._napari.widgets.model_combo import model_saved
 from unet_napari.engine import (
+    ArraysReady,
     DiameterJob,
     JobCancelled,
     JobFailed,
     JobFinished,
     JobWarning,
-    Output,
     SegmentFileJob,
     SegmentJob,
 )
@@ -54,7 +54,7 @@ def within(job, labels):
 def run(dock, client, qtbot, labels, *, objects=None, table=None, **output):
     """Press Run and deliver a result; return the job."""
     job = start(dock, client, qtbot)
-    client.say(Output(within(job, labels), **output))
+    client.say(ArraysReady(within(job, labels), **output))
     client.say(JobFinished({"objects": objects} | ({"table": table} if table else {})))
     qtbot.waitUntil(lambda: dock.run.text == "Segment")
     return job
@@ -278,7 +278,7 @@ def test_an_image_removed_during_the_run_ends_it_cleanly(dock, viewer, client, q
     dock.run.native.click()
     qtbot.waitUntil(lambda: bool(client.jobs))
     viewer.layers.clear()
-    client.say(Output(np.ones((20, 30), np.uint32)))
+    client.say(ArraysReady(np.ones((20, 30), np.uint32)))
     client.say(JobFinished({"objects": 1}))
     qtbot.waitUntil(lambda: dock.run.text == "Segment")
     assert "removed" in dock.status.value
@@ -328,7 +328,7 @@ def test_one_channel_is_segmented_alone(dock, viewer, client, qtbot, axes, chann
     assert job.image.fixed == {"C": 2}
     ((low,), (high,)) = job.statistics["low"], job.statistics["high"]
     assert 20 <= low < high <= 99
-    client.say(Output(labels[1]))
+    client.say(ArraysReady(labels[1]))
     client.say(JobFinished({"objects": None}))
     qtbot.waitUntil(lambda: "mean" in layer.features)
     assert layer.features["mean"].tolist() == pytest.approx([34.5 + 20])
@@ -478,7 +478,7 @@ def test_a_warning_stays_in_the_dock_until_the_next_run_and_with_the_result(
     client.say(JobWarning("The model does not know this kind of image: set Diameter."))
     client.say(JobWarning("Some pixels are not numbers."))
     client.say(JobWarning("Some pixels are not numbers."))
-    client.say(Output(np.ones((20, 30), np.uint32)))
+    client.say(ArraysReady(np.ones((20, 30), np.uint32)))
     client.say(JobFinished({"objects": 1, "unfamiliar": "The model does not know it."}))
     qtbot.waitUntil(lambda: dock.run.text == "Segment")
     said = dock.warning.value

@@ -13,7 +13,7 @@ from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.jobs.train_request import Claim
 from unet_napari._napari.layers.ownership import mark
 from unet_napari._napari.sections import preview_layer
-from unet_napari._napari.sections.preview_layer import LivePreview
+from unet_napari._napari.sections.preview_layer import PreviewUpdates
 from unet_napari.engine import JobCancelled, JobFinished, Preview
 from unet_napari.engine.arrays import open_ref
 from unet_napari.training.events import Started
@@ -124,7 +124,7 @@ def test_another_image_in_the_layer_ends_the_preview_with_one_word(
 def test_a_preview_remembers_nothing_of_where_it_has_been(ready, viewer, client, train):
     train()
     state = vars(ready.preview)
-    assert isinstance(ready.preview, LivePreview)
+    assert isinstance(ready.preview, PreviewUpdates)
     assert not [value for value in state.values() if isinstance(value, list)]
 
 

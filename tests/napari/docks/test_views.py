@@ -8,7 +8,7 @@ import pytest
 import unet_napari
 from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari._napari.layers.layer_axes import current_slice, current_view
-from unet_napari.engine import JobFinished, Output
+from unet_napari.engine import ArraysReady, JobFinished
 from unet_napari.engine.arrays import open_ref
 from unet_napari.images.synthetic import nuclei
 
@@ -68,7 +68,7 @@ def test_a_slice_seen_from_the_side_is_segmented(dock, viewer, client, stack, qt
     assert np.diff(job.inner[1]).tolist() == [1]
     labels = np.zeros(open_ref(job.image.data).shape, np.uint32)
     labels[5:9, :, 10:20] = 3
-    client.say(Output(labels))
+    client.say(ArraysReady(labels))
     client.say(JobFinished({"objects": 1}))
     qtbot.waitUntil(lambda: dock.run.text == "Segment")
     data = viewer.layers[f"stack · {model}"].data

@@ -14,7 +14,7 @@ def test_the_loop_for_32_bit_labels_is_compiled_for_all_that_a_new_layer_needs()
     loop = _accelerated_cmap._zero_preserving_modulo_inner_loop
     if not hasattr(loop, "signatures"):
         pytest.skip("numba is not installed, or is switched off")
-    viewer_warm_up.warm_up()
+    viewer_warm_up.warm_up_viewer()
     compiled = list(loop.signatures)
     assert len(compiled) >= 2
     Labels(np.array([[0, 7], [70000, 0]], np.uint32))

@@ -5,7 +5,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from unet_napari._napari.layers.calibrate import apply_pixel_size
 from unet_napari._napari.layers.layer_axes import (
-    Place,
+    ViewPlace,
     axes_of,
     current_slice,
     current_view,
@@ -143,7 +143,7 @@ def test_the_current_slice_follows_the_sliders_in_the_layers_own_pixels():
         np.zeros((7, 10, 20, 30)), scale=(1, 2, 0.5, 0.5), translate=(0, 4, 0, 0)
     )
     viewer.dims.set_point((0, 1), (3, 10))
-    assert current_slice(viewer, layer, "TZYX") == Place({"T": 3, "Z": 3})
+    assert current_slice(viewer, layer, "TZYX") == ViewPlace({"T": 3, "Z": 3})
 
 
 def test_the_slice_is_the_plane_that_is_shown():
@@ -169,7 +169,7 @@ def test_the_view_is_the_visible_part():
     viewer.dims.set_point(0, 2)
     layer.corner_pixels = np.array([[0, 20, 30], [0, 119, 129]])
     place = current_view(viewer, layer, "ZYX")
-    assert place == Place({"Z": 2}, {"Y": slice(20, 120), "X": slice(30, 130)})
+    assert place == ViewPlace({"Z": 2}, {"Y": slice(20, 120), "X": slice(30, 130)})
     assert place.indexer("ZYX") == (2, slice(20, 120), slice(30, 130))
 
 

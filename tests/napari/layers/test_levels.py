@@ -7,7 +7,7 @@ from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari._napari.layers import levels
 from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari._napari.layers.levels import shown_data
-from unet_napari.engine import JobFinished, Output
+from unet_napari.engine import ArraysReady, JobFinished
 from unet_napari.engine.arrays import open_ref
 
 
@@ -38,7 +38,7 @@ def test_the_labels_of_a_large_image_are_written_and_updated(
         qtbot.waitUntil(lambda n=number: len(client.jobs) == n)
         labels = np.zeros(open_ref(client.jobs[-1].image.data).shape, np.uint32)
         labels[8 * number : 8 * number + 8, 16:32] = 1
-        client.say(Output(labels))
+        client.say(ArraysReady(labels))
         client.say(JobFinished({"objects": 1}))
         qtbot.waitUntil(lambda: dock.run.text == "Segment")
         (layer,) = [layer for layer in viewer.layers if layer is not image]

@@ -6,10 +6,10 @@ import pytest
 from napari.layers import Labels
 from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari._napari.docks.train_dock import TrainDock
-from unet_napari._napari.layers.layer_axes import Place
+from unet_napari._napari.layers.layer_axes import ViewPlace
 from unet_napari._napari.layers.results import Purpose, find_result, write_result
 from unet_napari._napari.sections import preview_layer
-from unet_napari.engine import JobFinished, Output
+from unet_napari.engine import ArraysReady, JobFinished
 from unet_napari.images import open_output
 
 SHAPE = (20, 30)
@@ -31,7 +31,7 @@ def run(dock, client, qtbot):
         jobs, before = len(client.jobs), list(dock.viewer.layers)
         dock.run.native.click()
         qtbot.waitUntil(lambda: len(client.jobs) > jobs)
-        client.say(Output(np.full(shape, number, np.uint32)))
+        client.say(ArraysReady(np.full(shape, number, np.uint32)))
         client.say(JobFinished({"objects": 1}))
         qtbot.waitUntil(lambda: dock.run.text == "Segment")
         new = [layer for layer in dock.viewer.layers if layer not in before]
@@ -152,7 +152,7 @@ def test_results_of_two_models_never_share_a_layer(dock, viewer, run, library, m
 def test_a_model_called_prediction_is_shown(dock, viewer, run, library):
     image = viewer.add_image(np.zeros(SHAPE), name="cells")
     live = write_result(
-        viewer, image, "YX", np.ones(SHAPE, np.uint32), Place(), preview_layer.PURPOSE
+        viewer, image, "YX", np.ones(SHAPE, np.uint32), ViewPlace(), preview_layer.PURPOSE
     )
     library("prediction")
     dock.model.reset_choices()
@@ -166,10 +166,12 @@ def test_a_model_called_prediction_is_shown(dock, viewer, run, library):
 def test_an_edited_live_prediction_is_left_alone(viewer):
     image = viewer.add_image(np.zeros(SHAPE), name="cells")
     where = (viewer, image, "YX")
-    first = write_result(*where, np.ones(SHAPE, np.uint32), Place(), preview_layer.PURPOSE)
-    assert write_result(*where, np.ones(SHAPE, np.uint32), Place(), preview_layer.PURPOSE) is first
+    first = write_result(*where, np.ones(SHAPE, np.uint32), ViewPlace(), preview_layer.PURPOSE)
+    assert (
+        write_result(*where, np.ones(SHAPE, np.uint32), ViewPlace(), preview_layer.PURPOSE) is first
+    )
     paint(first)
-    second = write_result(*where, np.full(SHAPE, 2, np.uint32), Place(), preview_layer.PURPOSE)
+    second = write_result(*where, np.full(SHAPE, 2, np.uint32), ViewPlace(), preview_layer.PURPOSE)
     assert second is not first
     assert first.data[5, 5] == 99
 
@@ -179,7 +181,7 @@ def test_a_script_is_noticed_in_large_and_turned_arrays(viewer, shape):
     image = viewer.add_image(np.zeros(shape), name="cells")
     axes, purpose = "ZYX"[-len(shape) :], Purpose("labels", "labels")
     turned = np.moveaxis(np.ones(shape[1:] + shape[:1], np.uint32), -1, 0)
-    layer = write_result(viewer, image, axes, turned, Place(), purpose)
+    layer = write_result(viewer, image, axes, turned, ViewPlace(), purpose)
     assert find_result(viewer, image, purpose) is layer
     layer.data[:, :2] = 5
     assert find_result(viewer, image, purpose) is None

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from unet_napari._napari.docks.segment_dock import SegmentDock
-from unet_napari.engine import JobCancelled, JobFailed, JobFinished, Output
+from unet_napari.engine import ArraysReady, JobCancelled, JobFailed, JobFinished
 from unet_napari.inference.progress import Progress
 
 ENDS = [JobCancelled(), JobFailed("It broke.", user_error=True)]
@@ -28,7 +28,7 @@ def begin(dock, client, qtbot):
         dock.run.native.click()
         qtbot.waitUntil(lambda: len(client.jobs) > before)
         labels = np.zeros(shape, np.uint32)
-        client.say(Output(labels))
+        client.say(ArraysReady(labels))
         client.say(Progress(0, 1, "started"))
         qtbot.waitUntil(lambda: dock.status.value == "started")
         return labels

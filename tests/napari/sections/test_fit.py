@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from unet_napari._napari.sections.fit import describe, micrometres, misfit
+from unet_napari._napari.sections.fit import describe_fit, misfit, pixel_size_text
 from unet_napari.images import Image
 from unet_napari.model.info import ModelInfo
 
@@ -39,7 +39,7 @@ def test_a_model_of_one_channel_asks_for_a_channel():
     picture = image("YXC", (20, 30, 3))
     assert "Choose a Channel (under Data)" in misfit(picture, model())
     assert misfit(picture.select(C=2), model()) == ""
-    assert describe(picture.select(C=2), model()) == "YXC, 20 x 30, 2D model, channel 2"
+    assert describe_fit(picture.select(C=2), model()) == "YXC, 20 x 30, 2D model, channel 2"
     assert "Leave Channel empty" in misfit(picture.select(C=2), model(channels=3))
     assert "a Channel" not in misfit(picture, model(channels=2))
 
@@ -57,17 +57,17 @@ def test_a_3d_model_needs_a_stack():
     ],
 )
 def test_what_will_be_done_is_told(picture, info, line):
-    assert describe(picture, info) == line
+    assert describe_fit(picture, info) == line
 
 
 def test_pixel_sizes_that_differ_are_told_with_the_factor():
     picture = image("YX", (20, 30), pixel_size={"Y": 0.25, "X": 0.25})
-    line = describe(picture, model(pixel_size={"Y": 0.5, "X": 0.5}))
+    line = describe_fit(picture, model(pixel_size={"Y": 0.5, "X": 0.5}))
     assert "Pixels of 0.25 µm, 0.5 times as large as those of 0.5 µm" in line
-    assert "times" not in describe(picture, model(pixel_size={"Y": 0.3, "X": 0.3}))
-    assert "times" not in describe(picture, model())
+    assert "times" not in describe_fit(picture, model(pixel_size={"Y": 0.3, "X": 0.3}))
+    assert "times" not in describe_fit(picture, model())
 
 
 def test_a_pixel_size_is_written_with_its_depth():
-    assert micrometres({"Y": 0.25, "X": 0.25}) == "0.25 µm"
-    assert micrometres({"Z": 1.0, "Y": 0.25, "X": 0.25}) == "0.25 µm (Z 1 µm)"
+    assert pixel_size_text({"Y": 0.25, "X": 0.25}) == "0.25 µm"
+    assert pixel_size_text({"Z": 1.0, "Y": 0.25, "X": 0.25}) == "0.25 µm (Z 1 µm)"

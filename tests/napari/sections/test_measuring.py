@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unet_napari._napari.docks.segment_dock import SegmentDock
-from unet_napari.engine import JobFinished, MeasureJob, Output
+from unet_napari.engine import ArraysReady, JobFinished, MeasureJob
 from unet_napari.engine.arrays import open_ref
 from unet_napari.engine.worker.measure_labels import measure_labels
 
@@ -36,7 +36,7 @@ def segment(dock, client, qtbot):
         labels = np.zeros(open_ref(job.image.data).shape, np.uint32)
         starts = [(start + stop) // 2 for start, stop in job.inner]
         labels[tuple(slice(at, at + size) for at in starts)] = 1
-        client.say(Output(labels))
+        client.say(ArraysReady(labels))
         client.say(JobFinished({"objects": 1}))
         qtbot.waitUntil(lambda: dock.run.text == "Segment")
 
@@ -96,7 +96,7 @@ def test_what_is_in_the_layer_is_measured_without_a_run(dock, viewer, client, me
     viewer.add_image(np.zeros((20, 30)), name="plane")
     dock.run.native.click()
     qtbot.waitUntil(lambda: bool(client.jobs))
-    client.say(Output(np.ones((20, 30), np.uint32)))
+    client.say(ArraysReady(np.ones((20, 30), np.uint32)))
     client.say(JobFinished({"objects": 1}))
     qtbot.waitUntil(lambda: dock.run.text == "Segment")
     layer = viewer.layers["plane · nuclei"]

@@ -17,11 +17,11 @@ from unet_napari.tasks.decoding.blocks import (
     Blocks,
     block_shape,
     cover,
-    cut,
+    cut_blocks,
     grow,
     in_threads,
+    index_within,
     volume,
-    within,
 )
 from unet_napari.tasks.decoding.decode import CellRule, pack
 from unet_napari.tasks.decoding.instances import Instances
@@ -304,11 +304,11 @@ def test_blocks_are_multiples_of_chunks_and_cover_an_array_once():
     assert block_shape((3, 4), 1) == (1, 1)
     shape = (7, 11)
     times = np.zeros(shape, int)
-    for box in cut(shape, (3, 4)):
+    for box in cut_blocks(shape, (3, 4)):
         times[box] += 1
         outer = grow(box, 2, shape)
         whole = np.arange(77).reshape(shape)
-        np.testing.assert_array_equal(whole[outer][within(box, outer)], whole[box])
+        np.testing.assert_array_equal(whole[outer][index_within(box, outer)], whole[box])
     assert (times == 1).all()
 
 
@@ -346,5 +346,5 @@ def test_real_cells_are_the_same_from_1_8_and_64_blocks(shared_data, pattern, pa
     assert whole.max() > 3
     for count in (8, 64):
         blocks = Blocks(whole.size // count)
-        assert len(cut(part, block_shape(part, blocks.voxels))) >= count
+        assert len(cut_blocks(part, block_shape(part, blocks.voxels))) >= count
         np.testing.assert_array_equal(objects(maps, rule, blocks), whole)

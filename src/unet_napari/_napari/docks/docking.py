@@ -6,7 +6,7 @@ from collections.abc import Callable
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-from unet_napari._napari.jobs.viewer_warm_up import warm_up
+from unet_napari._napari.jobs.viewer_warm_up import warm_up_viewer
 
 __all__ = ["Farewell", "contents", "share_place", "warm_up_beside"]
 
@@ -33,7 +33,7 @@ def share_place(dock: object, kind: type) -> None:
 
 def warm_up_beside() -> None:
     """Compile what the first result needs, without holding the viewer up."""
-    threading.Thread(target=warm_up, daemon=True).start()
+    threading.Thread(target=warm_up_viewer, daemon=True).start()
 
 
 class Farewell(QObject):

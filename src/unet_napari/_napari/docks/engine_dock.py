@@ -17,7 +17,7 @@ from unet_napari._napari.jobs.background_work import Background
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.ownership import choosers
 from unet_napari._napari.widgets.fields import Message, progress_bar
-from unet_napari._napari.widgets.form import Form, Rows
+from unet_napari._napari.widgets.form import Form, FormRows
 from unet_napari._napari.widgets.help_window import HelpLink
 from unet_napari._napari.widgets.layer_combo import LayerCombo
 from unet_napari._napari.widgets.model_combo import ModelCombo, model_saved
@@ -93,7 +93,7 @@ class EngineDock(Form):
 
     # -- the button, the bar and the line -----------------------------------------------------
 
-    def add_run(self, rows: Rows, text: str, tooltip: str, page: str) -> None:
+    def add_run(self, rows: FormRows, text: str, tooltip: str, page: str) -> None:
         """Add the Run button, a link to a page of help, and below them the bar and the line."""
         self._text, self._tooltip = text, tooltip
         run = PushButton(name="run", text=text, tooltip=tooltip, enabled=False)

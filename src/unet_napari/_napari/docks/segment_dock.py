@@ -16,14 +16,14 @@ from unet_napari._napari.jobs.segment_order import Order, wanted_place
 from unet_napari._napari.jobs.segment_run import SegmentRun
 from unet_napari._napari.layers.file_facts import read_facts
 from unet_napari._napari.layers.layer_axes import image_of
-from unet_napari._napari.sections.fit import describe, misfit
+from unet_napari._napari.sections.fit import describe_fit, misfit
 from unet_napari._napari.sections.measuring import measurable, measure_job, show_table
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
 from unet_napari._napari.widgets.fields import Message, button, choice
 from unet_napari._napari.widgets.layer_combo import layer_choice
 from unet_napari._napari.widgets.model_combo import ModelCombo
 from unet_napari._napari.widgets.status_line import duration_warning, segmentation_line
-from unet_napari.engine import DiameterJob, JobWarning, Output
+from unet_napari.engine import ArraysReady, DiameterJob, JobWarning
 from unet_napari.errors import UnetNapariError
 from unet_napari.images import Image as ImageData
 from unet_napari.inference.progress import PlanSummary, Progress
@@ -128,7 +128,7 @@ class SegmentDock(EngineDock):
             return str(error)
         self.settings.diameter.follow(self.image.value, image.axes)
         problem = misfit(image, info)
-        self.found.say("" if problem else describe(image, info))
+        self.found.say("" if problem else describe_fit(image, info))
         return problem
 
     def _wanted_image(self) -> ImageData:
@@ -240,7 +240,7 @@ class SegmentDock(EngineDock):
             self.show_progress(event.done / max(1, event.total), line)
             if self._run is not None:
                 self._run.note(event)
-        elif isinstance(event, Output) and self._run is not None:
+        elif isinstance(event, ArraysReady) and self._run is not None:
             self._run.take(event)
         elif isinstance(event, JobWarning):
             self.warn(event.message)

@@ -11,7 +11,7 @@ from unet_napari._napari.sections.diameter_field import DiameterField
 from unet_napari._napari.sections.fit import size_factor
 from unet_napari._napari.sections.one_channel import ChannelField
 from unet_napari._napari.widgets.fields import button, choice, optional, sizes_of, value_of
-from unet_napari._napari.widgets.form import Rows
+from unet_napari._napari.widgets.form import FormRows
 from unet_napari.errors import OutputError, SettingsError
 from unet_napari.images import Image
 from unet_napari.inference.config import InferenceConfig
@@ -32,7 +32,9 @@ class SegmentSettings:
         The folded groups that the fields are added to.
     """
 
-    def __init__(self, viewer: ViewerModel, data: Rows, result: Rows, computing: Rows) -> None:
+    def __init__(
+        self, viewer: ViewerModel, data: FormRows, result: FormRows, computing: FormRows
+    ) -> None:
         self._task: dict[str, Any] = {}  # that of the model
         self._add_data_fields(data)
         self.diameter = DiameterField(data, viewer)
@@ -42,7 +44,7 @@ class SegmentSettings:
         self._add_limits(computing)
         self._add_devices(computing)
 
-    def _add_data_fields(self, rows: Rows) -> None:
+    def _add_data_fields(self, rows: FormRows) -> None:
         self.axes = axes_field()
         self.rescale = CheckBox(
             name="rescale",
@@ -54,7 +56,7 @@ class SegmentSettings:
         self.channel = ChannelField(rows)
         rows.add_wide(self.rescale)
 
-    def _add_thresholds(self, rows: Rows) -> None:
+    def _add_thresholds(self, rows: FormRows) -> None:
         self.thresholds: dict[str, FloatSpinBox | SpinBox] = {
             "foreground_threshold": _probability(
                 "foreground",
@@ -84,7 +86,7 @@ class SegmentSettings:
         for name, field in self.thresholds.items():
             rows.add(field, *([self.unit] if name == "min_size" else []))
 
-    def _add_extras(self, rows: Rows) -> None:
+    def _add_extras(self, rows: FormRows) -> None:
         self.measure = CheckBox(
             name="measure",
             text="Measure the cells",
@@ -115,7 +117,7 @@ class SegmentSettings:
         for field in (self.maps, self.attention):
             rows.add_wide(field)
 
-    def _add_file(self, rows: Rows) -> None:
+    def _add_file(self, rows: FormRows) -> None:
         self.save_to = optional(
             "save_to",
             "A .zarr on a disk with room for four bytes for each pixel: the labels of the whole\n"
@@ -149,7 +151,7 @@ class SegmentSettings:
             )
         return path
 
-    def _add_limits(self, rows: Rows) -> None:
+    def _add_limits(self, rows: FormRows) -> None:
         self.tta = CheckBox(
             name="tta",
             text="Average over flips and turns",
@@ -168,7 +170,7 @@ class SegmentSettings:
         for field in (self.tile, self.memory):
             rows.add(field)
 
-    def _add_devices(self, rows: Rows) -> None:
+    def _add_devices(self, rows: FormRows) -> None:
         self.device = device_choice()
         self.backend = choice(
             "backend",

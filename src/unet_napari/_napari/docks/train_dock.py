@@ -27,7 +27,7 @@ from unet_napari._napari.sections.detection import Detection
 from unet_napari._napari.sections.further_pairs import PairList
 from unet_napari._napari.sections.painted import Painted
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
-from unet_napari._napari.sections.preview_layer import LivePreview
+from unet_napari._napari.sections.preview_layer import PreviewUpdates
 from unet_napari._napari.widgets.fields import Message, button, optional
 from unet_napari._napari.widgets.layer_combo import LayerCombo
 from unet_napari._napari.widgets.model_combo import ModelCombo, model_saved
@@ -63,7 +63,7 @@ class TrainDock(EngineDock):
     def __init__(self, napari_viewer: Viewer, job: Job | None = None) -> None:
         super().__init__(napari_viewer, job or Job())
         self.line = StatusLine()
-        self.preview: LivePreview | None = None
+        self.preview: PreviewUpdates | None = None
         self._model = ""  # name of the one that was trained last
         self._claim: Claim | None = None  # of the running training
         self._add_shown_fields()
@@ -233,7 +233,7 @@ class TrainDock(EngineDock):
     def _begun(self, request: TrainJob, image: Image, labels: Labels) -> None:
         self.job.start(request)
         axes, ndim = request.pairs[0].image.axes, request.config["ndim"]
-        self.preview = LivePreview(self, image, labels, axes=axes, ndim=ndim)
+        self.preview = PreviewUpdates(self, image, labels, axes=axes, ndim=ndim)
 
     def on_event(self, event: Any) -> None:  # noqa: ANN401
         """Show what the training reports."""

@@ -8,7 +8,7 @@ from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit
 from napari.layers import Shapes
 from unet_napari._napari.docks.shared_fields import axes_field, device_choice
 from unet_napari._napari.widgets.fields import Message, button, choice, optional, sizes_of, value_of
-from unet_napari._napari.widgets.form import Rows
+from unet_napari._napari.widgets.form import FormRows
 from unet_napari._napari.widgets.layer_combo import layer_choice
 from unet_napari.defaults import TRAINING_SECONDS
 from unet_napari.networks.catalogue import CATALOGUE
@@ -36,14 +36,14 @@ class TrainSettings:
         The folded groups that the fields are added to.
     """
 
-    def __init__(self, data: Rows, network: Rows) -> None:
+    def __init__(self, data: FormRows, network: FormRows) -> None:
         self._add_data_fields(data)
         self._add_network(network)
         self._add_amounts(network)
         self._add_augmentation(network)
         self._add_device(network)
 
-    def _add_data_fields(self, rows: Rows) -> None:
+    def _add_data_fields(self, rows: FormRows) -> None:
         self.unpainted = choice(
             "unpainted",
             [
@@ -86,7 +86,7 @@ class TrainSettings:
         for field in (self.unpainted, self.annotated, self.axes, self.dimensions, self.validation):
             rows.add(field)
 
-    def _add_network(self, rows: Rows) -> None:
+    def _add_network(self, rows: FormRows) -> None:
         self.network: ComboBox = choice(
             "network",
             [(entry.title, entry.name) for entry in CATALOGUE.values()],
@@ -101,7 +101,7 @@ class TrainSettings:
     def _describe_network(self) -> None:
         self.about_network.say(CATALOGUE[self.network.value].description)
 
-    def _add_amounts(self, rows: Rows) -> None:
+    def _add_amounts(self, rows: FormRows) -> None:
         self.minutes = optional("minutes", "Minutes of training, instead of the effort above.")
         self.patch = optional(
             "patch",
@@ -117,7 +117,7 @@ class TrainSettings:
         for field in (self.minutes, self.patch, self.batch, self.learning_rate):
             rows.add(field)
 
-    def _add_augmentation(self, rows: Rows) -> None:
+    def _add_augmentation(self, rows: FormRows) -> None:
         self.augmentation = choice(
             "augmentation",
             [
@@ -138,7 +138,7 @@ class TrainSettings:
         )
         rows.add(self.augmentation, self.show_augmentation)
 
-    def _add_device(self, rows: Rows) -> None:
+    def _add_device(self, rows: FormRows) -> None:
         self.device = device_choice()
         self.seed: LineEdit = optional(
             "seed",

@@ -13,8 +13,8 @@ from napari.layers import Image as ImageLayer
 from napari.layers import Layer
 from unet_napari import images
 from unet_napari._napari.jobs.job import Job
-from unet_napari._napari.layers.layer_axes import Place, current_slice, current_view, shown_axes
-from unet_napari._napari.layers.parts import Part, cut_out, part_around, time_in_place
+from unet_napari._napari.layers.layer_axes import ViewPlace, current_slice, current_view, shown_axes
+from unet_napari._napari.layers.parts import ImagePart, cut_out, part_around, time_in_place
 from unet_napari._napari.layers.renewal import Renewed
 from unet_napari._napari.layers.results import (
     Purpose,
@@ -57,7 +57,7 @@ class Order:
 
     layer: ImageLayer
     image: Image
-    place: Place
+    place: ViewPlace
     info: ModelInfo
     purpose: Purpose
     output: Path | None = None
@@ -66,7 +66,7 @@ class Order:
     @property
     def whole(self) -> bool:
         """Whether the whole image is wanted."""
-        return self.place == Place()
+        return self.place == ViewPlace()
 
     @property
     def cells(self) -> bool:
@@ -74,7 +74,7 @@ class Order:
         return self.info.task.get("name") == "cells"
 
     @property
-    def part(self) -> Part:
+    def part(self) -> ImagePart:
         """The wanted part, with what the network has to see around it."""
         halo = self.info.halo or _CONTEXT[self.info.ndim]
         margins = (max(1, math.ceil(n * self.zoom)) for n in halo)
@@ -160,7 +160,7 @@ class Order:
                 write_result(*where, data, self.place, purpose, ImageLayer, below=below)
 
 
-def wanted_place(viewer: ViewerModel, layer: ImageLayer, axes: str, scope: str) -> Place:
+def wanted_place(viewer: ViewerModel, layer: ImageLayer, axes: str, scope: str) -> ViewPlace:
     """Return what a scope, ``"whole"``, ``"slice"`` or ``"view"``, is of an image.
 
     Raises
@@ -169,7 +169,7 @@ def wanted_place(viewer: ViewerModel, layer: ImageLayer, axes: str, scope: str) 
         If the canvas shows no slice of the image, such as time against X.
     """
     if scope == "whole":
-        return Place()
+        return ViewPlace()
     shown = shown_axes(viewer, layer, axes)
     if viewer.dims.ndisplay == 2 and not set(shown) <= set("ZYX"):
         raise SettingsError(

@@ -16,7 +16,7 @@ from unet_napari._napari.layers.results import find_result, latest_result
 from unet_napari._napari.sections.filling import FillingLayer
 from unet_napari._napari.sections.measuring import measure_part, show_table, update_table
 from unet_napari._napari.sections.preview_layer import PURPOSE as PREVIEW
-from unet_napari.engine import Output
+from unet_napari.engine import ArraysReady
 from unet_napari.inference.progress import Progress
 
 __all__ = ["SegmentRun"]
@@ -46,10 +46,10 @@ class SegmentRun:
         self.warnings: list[str] = []
         self._viewer, self._parent, self._measure = viewer, parent, measure
         self._earlier = latest_result(viewer, order.layer, order.purpose)
-        self._output: Output | None = None
+        self._output: ArraysReady | None = None
         self._filling: FillingLayer | None = None
 
-    def take(self, output: Output) -> None:
+    def take(self, output: ArraysReady) -> None:
         """Take hold of the arrays that the engine is going to fill in."""
         self._output = output
         order = self.order

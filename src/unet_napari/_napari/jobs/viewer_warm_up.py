@@ -7,7 +7,7 @@ from typing import Any
 
 from unet_napari.system.leftovers import remove_leftovers
 
-__all__ = ["warm_up"]
+__all__ = ["warm_up_viewer"]
 
 # Labels as napari hands them to its loop: the empty ones of a new layer, a slice, and a slice of
 # a coarser level, which skips pixels.
@@ -20,7 +20,7 @@ _SIGNATURES = (
 _OURS = ("scipy.ndimage", "skimage.measure", "skimage.draw", "dask.array")
 
 
-def warm_up() -> None:
+def warm_up_viewer() -> None:
     """Import what the docks use, and compile what napari needs for 32-bit labels; for a thread.
 
     Beforehand temporary files go that earlier, killed programs have left.

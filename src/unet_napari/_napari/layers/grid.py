@@ -14,7 +14,7 @@ from unet_napari.images import LazyArray
 from unet_napari.images.axes import describe_shape
 from unet_napari.labels.sparse import SparseArray
 
-__all__ = ["Grid", "Resampling", "UnplacedError"]
+__all__ = ["LayerGrid", "Resampling", "UnplacedError"]
 
 _OFF = 0.1  # pixels; what lies off by less lies on the image
 
@@ -70,7 +70,7 @@ class Resampling:
         return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
 
 
-class Grid:
+class LayerGrid:
     """The pixels of an image without its channels, and where they lie in the world.
 
     Parameters

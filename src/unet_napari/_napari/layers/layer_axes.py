@@ -22,7 +22,7 @@ from unet_napari.images import AXES, Image, LazyArray, guess_axes, parse_axes
 from unet_napari.images.axes import describe_shape
 
 __all__ = [
-    "Place",
+    "ViewPlace",
     "array_of",
     "axes_of",
     "current_slice",
@@ -172,7 +172,7 @@ def new_labels(viewer: ViewerModel, layer: ImageLayer, axes: str | None = None) 
 
 
 @dataclass(frozen=True)
-class Place:
+class ViewPlace:
     """A part of an image: a point on some axes, a range on others, all of the rest.
 
     Attributes
@@ -198,7 +198,7 @@ def shown_axes(viewer: ViewerModel, layer: Layer, axes: str) -> str:
     return "".join(axes[axis - hidden] for axis in viewer.dims.displayed if axis >= hidden)
 
 
-def current_slice(viewer: ViewerModel, layer: Layer, axes: str) -> Place:
+def current_slice(viewer: ViewerModel, layer: Layer, axes: str) -> ViewPlace:
     """Return the plane of an image that the canvas shows: YX, or after rolling the axes ZX or ZY.
 
     In the 3D display, and where the canvas shows something else than two axes of space, it is
@@ -213,10 +213,10 @@ def current_slice(viewer: ViewerModel, layer: Layer, axes: str) -> Place:
         for letter, position, size in zip(axes[: layer.ndim], point, sizes, strict=False)
         if letter in "TZYX" and letter not in plane
     }
-    return Place(index)
+    return ViewPlace(index)
 
 
-def current_view(viewer: ViewerModel, layer: Layer, axes: str) -> Place:
+def current_view(viewer: ViewerModel, layer: Layer, axes: str) -> ViewPlace:
     """Return the part of the current slice that the canvas shows; in the 3D display, everything.
 
     An axis that the canvas does not show is whole.
@@ -224,7 +224,7 @@ def current_view(viewer: ViewerModel, layer: Layer, axes: str) -> Place:
     place = current_slice(viewer, layer, axes)
     shown = shown_axes(viewer, layer, axes)
     if viewer.dims.ndisplay == 3:
-        return Place({letter: i for letter, i in place.index.items() if letter not in shown})
+        return ViewPlace({letter: i for letter, i in place.index.items() if letter not in shown})
     shape = array_of(layer).shape
     level = layer.data_level if getattr(layer, "multiscale", False) else 0
     factors = layer.downsample_factors[level] if level else np.ones(layer.ndim)
@@ -235,7 +235,7 @@ def current_view(viewer: ViewerModel, layer: Layer, axes: str) -> Place:
             start = int(np.clip(math.floor(first * factors[i]), 0, shape[i] - 1))
             stop = int(np.clip(math.ceil((last + 1) * factors[i]), start + 1, shape[i]))
             region[letter] = slice(start, stop)
-    return Place(place.index, region)
+    return ViewPlace(place.index, region)
 
 
 def has_pixel_size(layer: ImageLayer) -> bool:

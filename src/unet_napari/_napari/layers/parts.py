@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet_napari._napari.layers.layer_axes import Place
+from unet_napari._napari.layers.layer_axes import ViewPlace
 from unet_napari.images import Image
 
-__all__ = ["BREADTH", "DEPTH", "Part", "cut_out", "part_around", "time_in_place"]
+__all__ = ["BREADTH", "DEPTH", "ImagePart", "cut_out", "part_around", "time_in_place"]
 
 DEPTH = 8  # slices above and below the wanted one that a 3D network is shown
 BREADTH = 32  # rows, or columns, on either side of a wanted one: no network sees a single row
 
 
 @dataclass(frozen=True)
-class Part:
+class ImagePart:
     """A wanted part of an image, and the larger one that the network is shown.
 
     Attributes
@@ -30,7 +30,7 @@ class Part:
         The spatial axes on which a single plane of a slab is wanted, which it does not have.
     """
 
-    outer: Place
+    outer: ViewPlace
     inner: tuple[tuple[int, int], ...]
     points: tuple[int, ...]
 
@@ -62,8 +62,8 @@ class Part:
 
 
 def part_around(
-    place: Place, axes: str, shape: tuple[int, ...], context: Mapping[str, int]
-) -> Part:
+    place: ViewPlace, axes: str, shape: tuple[int, ...], context: Mapping[str, int]
+) -> ImagePart:
     """Add context to a part of an image, as far as the image goes.
 
     Parameters
@@ -94,10 +94,10 @@ def part_around(
         first, last = max(0, start - margin), min(size, stop + margin)
         region[letter] = slice(first, last)
         inner.append((start - first, stop - first))
-    return Part(Place(index, region), tuple(inner), tuple(points))
+    return ImagePart(ViewPlace(index, region), tuple(inner), tuple(points))
 
 
-def cut_out(image: Image, place: Place) -> Image:
+def cut_out(image: Image, place: ViewPlace) -> Image:
     """Read a part of an image."""
     pixels = np.asarray(image.data[place.indexer(image.axes)])
     kept = "".join(letter for letter in image.axes if letter not in place.index)

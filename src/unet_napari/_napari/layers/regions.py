@@ -7,18 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari.layers import Shapes
-from unet_napari._napari.layers.grid import Grid
+from unet_napari._napari.layers.grid import LayerGrid
 from unet_napari.errors import LabelsError
 from unet_napari.labels.sparse import SparseArray
 
-__all__ = ["Region", "fill", "regions_of"]
+__all__ = ["Outline", "fill", "regions_of"]
 
 _ELLIPSE_POINTS = 64
 _FLAT = 0.5  # pixels; an outline that varies by less along an axis lies in a plane across it
 
 
 @dataclass(frozen=True)
-class Region:
+class Outline:
     """The outline of what is annotated completely, in a plane of two of an image's axes.
 
     Attributes
@@ -36,7 +36,7 @@ class Region:
     index: tuple[int | None, ...]
 
 
-def regions_of(shapes: Shapes, grid: Grid) -> tuple[Region, ...]:
+def regions_of(shapes: Shapes, grid: LayerGrid) -> tuple[Outline, ...]:
     """Return the shapes of a layer as regions of an image; lines enclose nothing.
 
     Raises
@@ -53,7 +53,7 @@ def regions_of(shapes: Shapes, grid: Grid) -> tuple[Region, ...]:
     return tuple(regions)
 
 
-def fill(regions: Iterable[Region], shape: Sequence[int]) -> SparseArray:
+def fill(regions: Iterable[Outline], shape: Sequence[int]) -> SparseArray:
     """Return what regions cover of an image, as bool."""
     from skimage.draw import polygon2mask  # loads SciPy
 
@@ -74,7 +74,7 @@ def fill(regions: Iterable[Region], shape: Sequence[int]) -> SparseArray:
     return mask
 
 
-def _region(points: NDArray[np.floating], grid: Grid, name: str) -> Region:
+def _region(points: NDArray[np.floating], grid: LayerGrid, name: str) -> Outline:
     known = ~np.isnan(points[0])
     varying = [int(axis) for axis in np.flatnonzero(known) if np.ptp(points[:, axis]) > _FLAT]
     if len(varying) > 2:
@@ -89,7 +89,7 @@ def _region(points: NDArray[np.floating], grid: Grid, name: str) -> Region:
         for axis in range(points.shape[1])
         if axis not in plane
     )
-    return Region((int(plane[0]), int(plane[1])), points[:, plane], index)
+    return Outline((int(plane[0]), int(plane[1])), points[:, plane], index)
 
 
 def _ellipse(corners: NDArray[np.floating]) -> NDArray[np.floating]:

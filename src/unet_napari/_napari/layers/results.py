@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari.layers import Image, Labels, Layer
 from unet_napari._napari.layers.empty_array import check_room, empty_array
 from unet_napari._napari.layers.layer_axes import (
-    Place,
+    ViewPlace,
     array_of,
     geometry,
     output_axes,
@@ -29,7 +29,7 @@ from unet_napari._napari.layers.ownership import (
     note_highest,
     writing,
 )
-from unet_napari._napari.layers.parts import Part
+from unet_napari._napari.layers.parts import ImagePart
 from unet_napari._napari.layers.renewal import Renewed, renew
 
 __all__ = [
@@ -152,7 +152,7 @@ def write_result(
     image: Image,
     axes: str,
     part: NDArray[Any],
-    place: Place,
+    place: ViewPlace,
     purpose: Purpose,
     layer_type: type[Layer] = Labels,
     *,
@@ -188,8 +188,8 @@ def write_objects(
     image: Image,
     axes: str,
     found: NDArray[Any],
-    part: Part,
-    place: Place,
+    part: ImagePart,
+    place: ViewPlace,
     purpose: Purpose,
 ) -> tuple[Layer, Renewed]:
     """Show the cells of a part of an image in its place, whole ones, with numbers of their own.
@@ -209,7 +209,7 @@ def write_objects(
         If the image is large and the disk of temporary files full; nothing is changed.
     """
     shape = output_shape(array_of(image).shape, axes)
-    where = Place(place.index).indexer(output_axes(axes))
+    where = ViewPlace(place.index).indexer(output_axes(axes))
     plane = part.plane(found)
     layer = find_result(viewer, image, purpose)
     if layer is None or not _is_writable(layer, shape):

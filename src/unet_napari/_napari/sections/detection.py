@@ -13,7 +13,7 @@ from unet_napari._napari.layers.empty_array import painted_parts
 from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari._napari.sections.paint import Snapshot, detect
 from unet_napari._napari.widgets.fields import Message, button
-from unet_napari._napari.widgets.form import Rows
+from unet_napari._napari.widgets.form import FormRows
 from unet_napari.images import LazyArray
 from unet_napari.labels.painting import Painting, split_components
 from unet_napari.labels.sparse import SparseArray
@@ -42,7 +42,7 @@ class Detection:
     """
 
     def __init__(
-        self, rows: Rows, background: Background, chosen: Callable[[], Labels | None]
+        self, rows: FormRows, background: Background, chosen: Callable[[], Labels | None]
     ) -> None:
         self._background, self._chosen = background, chosen
         self._apart: tuple[int, ...] = ()  # axes of the labels that the network does not see along

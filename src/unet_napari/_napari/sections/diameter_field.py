@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Shapes
 from unet_napari._napari.layers.layer_axes import array_of, current_view
 from unet_napari._napari.widgets.fields import button, optional, value_of
-from unet_napari._napari.widgets.form import Rows
+from unet_napari._napari.widgets.form import FormRows
 from unet_napari.errors import SettingsError
 from unet_napari.model.info import ModelInfo
 
@@ -29,7 +29,7 @@ class DiameterField:
     viewer : napari.components.ViewerModel
     """
 
-    def __init__(self, rows: Rows, viewer: ViewerModel) -> None:
+    def __init__(self, rows: FormRows, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._image: Image | None = None
         self._axes = ""

@@ -7,7 +7,7 @@ from unet_napari.images import Image
 from unet_napari.images.axes import describe_shape
 from unet_napari.model.info import ModelInfo
 
-__all__ = ["describe", "micrometres", "misfit", "size_factor"]
+__all__ = ["describe_fit", "misfit", "pixel_size_text", "size_factor"]
 
 
 def misfit(image: Image, info: ModelInfo) -> str:
@@ -32,7 +32,7 @@ def misfit(image: Image, info: ModelInfo) -> str:
     return ""
 
 
-def describe(image: Image, info: ModelInfo) -> str:
+def describe_fit(image: Image, info: ModelInfo) -> str:
     """Say what is going to happen: axes, slices, and pixel sizes that differ."""
     parts = [f"{image.axes}, {describe_shape(image.shape)}", f"{info.ndim}D model"]
     if "C" in image.fixed:
@@ -47,9 +47,9 @@ def describe(image: Image, info: ModelInfo) -> str:
     if factor is None:
         return line
     return (
-        f"{line}. Pixels of {micrometres(image.pixel_size)}, {factor:.3g} times as large as those "
-        f"of {micrometres(info.pixel_size)} that the model was trained at: tick Rescale, under "
-        "Data."
+        f"{line}. Pixels of {pixel_size_text(image.pixel_size)}, {factor:.3g} times as large as "
+        f"those of {pixel_size_text(info.pixel_size)} that the model was trained at: tick Rescale, "
+        "under Data."
     )
 
 
@@ -60,7 +60,7 @@ def size_factor(image: Mapping[str, float], model: Mapping[str, float]) -> float
     return model["X"] / image["X"]
 
 
-def micrometres(pixel_size: Mapping[str, float]) -> str:
+def pixel_size_text(pixel_size: Mapping[str, float]) -> str:
     """Write a pixel size: ``0.25 µm``, with the depth of a slice where that differs."""
     across = pixel_size.get("X", pixel_size.get("Y", 0.0))
     depth = pixel_size.get("Z", across)

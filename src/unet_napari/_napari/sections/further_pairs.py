@@ -7,7 +7,7 @@ from magicgui.widgets import Select
 from napari.layers import Layer
 from unet_napari._napari.sections.chosen import LayerPair
 from unet_napari._napari.widgets.fields import button
-from unet_napari._napari.widgets.form import Rows
+from unet_napari._napari.widgets.form import FormRows
 
 __all__ = ["PairList"]
 
@@ -29,7 +29,7 @@ class PairList:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: FormRows,
         chosen: Callable[[], LayerPair | None],
         layers: Callable[[], Sequence[Layer]],
     ) -> None:

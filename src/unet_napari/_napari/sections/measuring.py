@@ -8,7 +8,7 @@ from napari.components import ViewerModel
 
 from napari.layers import Labels, Layer
 from unet_napari._napari.jobs.job import Job
-from unet_napari._napari.layers.layer_axes import Place, array_of, output_axes, output_shape
+from unet_napari._napari.layers.layer_axes import ViewPlace, array_of, output_axes, output_shape
 from unet_napari._napari.layers.renewal import Renewed
 from unet_napari._napari.layers.results import Purpose, latest_result
 from unet_napari.engine import MeasureJob
@@ -18,7 +18,7 @@ from unet_napari.labels.measure import measure
 
 __all__ = ["measurable", "measure_job", "measure_part", "show_table", "update_table"]
 
-Table = Mapping[str, Sequence[float]]
+CellColumns = Mapping[str, Sequence[float]]
 
 
 def measure_job(job: Job, image: Image, layer: Labels) -> MeasureJob:
@@ -50,8 +50,8 @@ def measurable(viewer: ViewerModel, image: Layer, axes: str, purpose: Purpose) -
 
 
 def measure_part(
-    image: Image, place: Place, labels: LazyArray, renewed: Renewed
-) -> Callable[[], Table]:
+    image: Image, place: ViewPlace, labels: LazyArray, renewed: Renewed
+) -> Callable[[], CellColumns]:
     """Return a function that measures the cells that were found in a part of an image.
 
     Parameters
@@ -73,13 +73,13 @@ def measure_part(
         if letter in index:
             at = index.pop(letter)
             region[letter] = slice(at, at + 1)
-    where = Place(index, region)
+    where = ViewPlace(index, region)
     cut = np.array(labels[where.indexer(letters)])
     cut[~np.isin(cut, list(renewed.ids))] = 0
     axes = "".join(letter for letter in image.axes if letter not in index)
     sizes = {letter: size for letter, size in image.pixel_size.items() if letter in axes}
 
-    def work() -> Table:
+    def work() -> CellColumns:
         pixels = np.asarray(image.data[where.indexer(image.axes)])
         seen = Image(pixels, axes, sizes, fixed=image.fixed)
         table: dict[str, Sequence[float]] = dict(measure(seen, cut))
@@ -96,14 +96,14 @@ def measure_part(
     return work
 
 
-def show_table(layer: Layer, table: Table | None) -> None:
+def show_table(layer: Layer, table: CellColumns | None) -> None:
     """Show measurements as the features of a labels layer, where there are any."""
     if table is not None and isinstance(layer, Labels):
         columns = {name: np.asarray(values) for name, values in table.items()}
         layer.features = {"index": columns.pop("label"), **columns}
 
 
-def update_table(layer: Layer, table: Table, renewed: Renewed) -> None:
+def update_table(layer: Layer, table: CellColumns, renewed: Renewed) -> None:
     """Show measurements of some cells of a layer; those of the others stay."""
     earlier: dict[str, list[Any]] = layer.features.to_dict("list")
     numbers = earlier.pop("index", [])

@@ -2,7 +2,7 @@
 
 from unet_napari._napari.layers.results import Purpose
 from unet_napari._napari.widgets.fields import optional, value_of
-from unet_napari._napari.widgets.form import Rows
+from unet_napari._napari.widgets.form import FormRows
 from unet_napari.errors import SettingsError
 from unet_napari.images import Image
 
@@ -23,7 +23,7 @@ class ChannelField:
         Empty for all channels.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: FormRows) -> None:
         self.field = optional(
             "channel",
             "Segment this channel alone, counted from 0 like the slider of the channels: for a\n"

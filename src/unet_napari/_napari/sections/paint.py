@@ -11,9 +11,9 @@ from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Shapes
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.empty_array import painted_parts
-from unet_napari._napari.layers.grid import Grid, Resampling
+from unet_napari._napari.layers.grid import LayerGrid, Resampling
 from unet_napari._napari.layers.layer_axes import array_of, image_of
-from unet_napari._napari.layers.regions import Region, fill, regions_of
+from unet_napari._napari.layers.regions import Outline, fill, regions_of
 from unet_napari.engine import PairRef
 from unet_napari.images import Image, LazyArray
 from unet_napari.labels.label_axes import fit_labels
@@ -53,7 +53,7 @@ class Snapshot:
     image: Image
     labels: LazyArray
     axes: str
-    regions: tuple[Region, ...]
+    regions: tuple[Outline, ...]
     resampling: Resampling | None = None
     copying: "Copying | None" = None
 
@@ -138,7 +138,7 @@ def take_snapshot(
         If the labels do not lie on the image, or have another shape, naming both.
     """
     source = image_of(image, axes)
-    grid = Grid(image, source.axes)
+    grid = LayerGrid(image, source.axes)
     resampling = grid.resampling(labels)
     regions = () if annotated is None else regions_of(annotated, grid)
     data, copying = array_of(labels), None

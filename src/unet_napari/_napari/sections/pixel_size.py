@@ -10,9 +10,9 @@ from unet_napari._napari.jobs.background_work import Background
 from unet_napari._napari.layers.calibrate import apply_pixel_size
 from unet_napari._napari.layers.file_facts import FileFacts, known_facts, read_facts
 from unet_napari._napari.layers.layer_axes import has_pixel_size
-from unet_napari._napari.sections.fit import micrometres
+from unet_napari._napari.sections.fit import pixel_size_text
 from unet_napari._napari.widgets.fields import Message, button
-from unet_napari._napari.widgets.form import Rows
+from unet_napari._napari.widgets.form import FormRows
 
 __all__ = ["PixelSizeOffer"]
 
@@ -36,7 +36,7 @@ class PixelSizeOffer:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: FormRows,
         viewer: ViewerModel,
         background: Background,
         learnt: Callable[[], None],
@@ -69,7 +69,7 @@ class PixelSizeOffer:
         if layer is not self._layer or not facts.axes:
             return
         if facts.pixel_size and not has_pixel_size(layer):
-            size = micrometres(facts.pixel_size)
+            size = pixel_size_text(facts.pixel_size)
             self._message.say(f"Its file says: axes {facts.axes}, pixels of {size}.")
             self.button.text = f"Apply {size}"
             self.button.visible = True

@@ -9,18 +9,18 @@ from qtpy.QtCore import QTimer
 from napari.layers import Image, Labels
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.layers.layer_axes import (
-    Place,
+    ViewPlace,
     array_of,
     current_slice,
     current_view,
     image_of,
 )
-from unet_napari._napari.layers.parts import BREADTH, DEPTH, Part, cut_out, part_around
+from unet_napari._napari.layers.parts import BREADTH, DEPTH, ImagePart, cut_out, part_around
 from unet_napari._napari.layers.results import Purpose, write_result
 from unet_napari.engine import Preview, PreviewRequest
 from unet_napari.errors import ResourceError
 
-__all__ = ["PURPOSE", "LivePreview", "visible_place"]
+__all__ = ["PURPOSE", "PreviewUpdates", "visible_place"]
 
 PURPOSE = Purpose("prediction", key="live prediction")
 
@@ -28,7 +28,7 @@ _POLL = 400  # milliseconds between looks at where the user is; sliders and came
 _LARGEST = {2: 1024 * 1024, 3: 256 * 256}  # pixels of a slice, by axes of the network
 
 
-class LivePreview:
+class PreviewUpdates:
     """Keeps a labels layer up to date with the training, where the user looks.
 
     Parameters
@@ -54,8 +54,8 @@ class LivePreview:
         self._shape = array_of(image).shape
         self._context = {"Z": DEPTH} if ndim == 3 else {}
         self._asked = 0  # the number of the latest request is its key
-        self._place: Place | None = None  # of the latest request
-        self._part: Part | None = None  # that belongs to it
+        self._place: ViewPlace | None = None  # of the latest request
+        self._part: ImagePart | None = None  # that belongs to it
         self._timer = QTimer(dock.native)
         self._timer.setInterval(_POLL)
         self._timer.timeout.connect(self._look)
@@ -134,7 +134,7 @@ def _ignore(_: Exception) -> None:
     """Go on: a prediction that cannot be shown must not end the training."""
 
 
-def visible_place(viewer: ViewerModel, layer: Image, axes: str, largest: int) -> Place:
+def visible_place(viewer: ViewerModel, layer: Image, axes: str, largest: int) -> ViewPlace:
     """Return the current slice, or the middle of what the canvas shows of a large one."""
     place = current_slice(viewer, layer, axes)
     shape = dict(zip(axes, array_of(layer).shape, strict=True))
@@ -152,4 +152,4 @@ def visible_place(viewer: ViewerModel, layer: Image, axes: str, largest: int) ->
             start = (start + stop - side) // 2
             stop = start + side
         region[letter] = slice(start, stop)
-    return Place(place.index, region)
+    return ViewPlace(place.index, region)

@@ -16,7 +16,7 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QLabel, QSizePolicy
 
-from unet_napari._napari.widgets.narrow import shrink
+from unet_napari._napari.widgets.narrow import make_narrow
 from unet_napari.errors import SettingsError
 
 __all__ = [
@@ -115,7 +115,7 @@ def choice(
 ) -> ComboBox:
     """Return a combo box of ``(text, value)`` pairs; the first one is chosen."""
     field = ComboBox(name=name, label=label, choices=options, value=options[0][1], tooltip=tooltip)
-    shrink(field.native)
+    make_narrow(field.native)
     return field
 
 

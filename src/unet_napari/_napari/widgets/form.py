@@ -18,14 +18,14 @@ from qtpy.QtWidgets import (
 from unet_napari._napari.widgets.fields import caption, folds
 from unet_napari._napari.widgets.fold import Fold
 
-__all__ = ["Form", "Rows"]
+__all__ = ["Form", "FormRows"]
 
 _LEAST_WIDTH = 300  # pixels; napari makes a new dock as narrow as it may be, and no choice is cut
 _MARGIN = 8  # pixels around the fields
 _SPACING = 6  # pixels between rows
 
 
-class Rows:
+class FormRows:
     """Labelled fields in aligned rows.
 
     Parameters
@@ -100,18 +100,18 @@ class Form(Container[Widget]):
         # The container's own rows do not align; `Rows` places the field, here it is registered.
         self._list.insert(index, widget)
 
-    def add_rows(self) -> Rows:
+    def add_rows(self) -> FormRows:
         """Start a group of rows that is always shown."""
         area = QWidget()
         self._body.addWidget(area)
-        return Rows(self, area)
+        return FormRows(self, area)
 
-    def add_folded(self, title: str, tooltip: str) -> Rows:
+    def add_folded(self, title: str, tooltip: str) -> FormRows:
         """Start a group of rows that is shown when the user opens it."""
         fold = Fold(title)
         fold.setToolTip(tooltip)
         self._body.addWidget(fold)
-        return Rows(self, fold.content, title)
+        return FormRows(self, fold.content, title)
 
     def finish(self) -> None:
         """Align the fields of all groups and push them to the top; called once, at the end."""

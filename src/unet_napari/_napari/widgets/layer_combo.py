@@ -7,7 +7,7 @@ from magicgui.type_map import get_widget_class
 from magicgui.widgets import ComboBox
 
 from napari.layers import Layer
-from unet_napari._napari.widgets.narrow import shrink
+from unet_napari._napari.widgets.narrow import make_narrow
 
 __all__ = ["LayerCombo", "layer_choice"]
 
@@ -32,7 +32,7 @@ class LayerCombo(ComboBox):
         self.untouched = True
         self._passed_over: WeakSet[Layer] = WeakSet()  # those that were there when it got empty
         super().__init__(**options)
-        shrink(self.native)
+        make_narrow(self.native)
         self.changed.connect(self._touch)
 
     def reset_choices(self, *_: object) -> None:

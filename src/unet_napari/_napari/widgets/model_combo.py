@@ -9,7 +9,7 @@ from magicgui.widgets import ComboBox
 from psygnal import Signal
 
 from unet_napari._napari.layers.results import Purpose
-from unet_napari._napari.widgets.narrow import shrink
+from unet_napari._napari.widgets.narrow import make_narrow
 from unet_napari.errors import ModelFileError
 from unet_napari.model.info import ListedModel, ModelInfo, find_model, list_models, read_info
 
@@ -46,7 +46,7 @@ class ModelCombo(ComboBox):
         self._plain_tooltip = options.get("tooltip", "")
         self.untouched = True  # nobody has chosen a model
         super().__init__(nullable=True, choices=self._list, **options)
-        shrink(self.native)
+        make_narrow(self.native)
         self.changed.connect(self._describe)
         self.changed.connect(self._touch)
 

@@ -3,10 +3,10 @@
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QStyle, QStyleOptionComboBox, QStylePainter
 
-__all__ = ["shrink"]
+__all__ = ["make_narrow"]
 
 
-def shrink(combo: QComboBox) -> None:
+def make_narrow(combo: QComboBox) -> None:
     """Let a combo box be narrower than its longest text.
 
     Long texts lose their middle, as names often differ in the last letters alone.

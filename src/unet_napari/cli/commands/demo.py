@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-__all__ = ["add_parser"]
+__all__ = ["add_demo_command"]
 
 
-def add_parser(commands: Subparsers) -> None:
+def add_demo_command(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
         "demo", help="the main job on an example: in napari, or without a display in the terminal"

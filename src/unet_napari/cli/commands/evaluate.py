@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
     Labels = NDArray[np.integer[Any]]
 
-__all__ = ["add_parser"]
+__all__ = ["add_evaluate_command"]
 
 
-def add_parser(commands: Subparsers) -> None:
+def add_evaluate_command(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
         "evaluate",

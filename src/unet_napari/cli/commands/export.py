@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
     Tiles = Sequence[NDArray[np.float32]]
 
-__all__ = ["add_parser"]
+__all__ = ["add_export_command"]
 
 _ROUNDS = 5  # in which fp32 and int8 take turns, so that both meet the same load
 
 
-def add_parser(commands: Subparsers) -> None:
+def add_export_command(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
         "export", help="save a model in half precision, or see what int8 would bring"

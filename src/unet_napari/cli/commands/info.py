@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-__all__ = ["add_parser"]
+__all__ = ["add_info_command"]
 
 
-def add_parser(commands: Subparsers) -> None:
+def add_info_command(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
         "info", help="what a model is; without a model: what models and networks there are"

@@ -11,7 +11,7 @@ from unet_napari.cli.attempts import Attempts
 from unet_napari.cli.inference_options import add_inference_options, config_for
 from unet_napari.cli.outputs import check_free, check_side_output, make_folder, output_files
 from unet_napari.cli.progress_bar import Foresight, ProgressLine
-from unet_napari.cli.table import Table
+from unet_napari.cli.table import MeasurementTable
 from unet_napari.cli.values import image_files, scene, stem
 from unet_napari.defaults import LONG_RUN
 from unet_napari.errors import OutputError
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-__all__ = ["add_parser"]
+__all__ = ["add_segment_command"]
 
 
-def add_parser(commands: Subparsers) -> None:
+def add_segment_command(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser("segment", help="segment images with a model")
     add = parser.add_argument
@@ -111,7 +111,7 @@ def _run(arguments: argparse.Namespace) -> int:
         make_folder(arguments.output)
     left = [path for path in suitable if not outputs[path].exists() or arguments.overwrite]
     foresight = Foresight(len(left))
-    with Table(arguments.table) if arguments.table else nullcontext() as table:
+    with MeasurementTable(arguments.table) if arguments.table else nullcontext() as table:
         for path in suitable:
             with attempts.trying(str(path)):
                 image = opened(path)
@@ -193,9 +193,9 @@ def _write_attention(
     image: Image, model: Model, config: InferenceConfig, arguments: argparse.Namespace
 ) -> None:
     from unet_napari.images import open_output
-    from unet_napari.inference.attention_maps import attention_maps
+    from unet_napari.inference.attention_maps import gate_maps
 
-    gates = attention_maps(image, model, config)
+    gates = gate_maps(image, model, config)
     with open_output(
         arguments.attention,
         shape=gates.shape,

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-__all__ = ["add_parser"]
+__all__ = ["add_train_command"]
 
 _NO_MODEL = "Stopped before the first step was made, so that there is no model to write."
 
 
-def add_parser(commands: Subparsers) -> None:
+def add_train_command(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser("train", help="train a model on images and painted labels")
     add = parser.add_argument

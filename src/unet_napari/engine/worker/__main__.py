@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-__all__ = ["main"]
+__all__ = ["run_worker"]
 
 
 class Worker:
@@ -166,7 +166,7 @@ def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
     return stdin, stdout
 
 
-def main() -> None:
+def run_worker() -> None:
     """Run the engine process."""
     parser = argparse.ArgumentParser(description="The engine process of unet-napari.")
     parser.add_argument("--jobs", required=True, help="module with the jobs it can do")
@@ -178,4 +178,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_worker()

@@ -21,8 +21,8 @@ from unet_napari.engine.worker.live_preview import LivePreview
 from unet_napari.engine.worker.measure_labels import measure_labels
 from unet_napari.engine.worker.open_images import open_pair
 from unet_napari.engine.worker.segment_file import segment_into_file
-from unet_napari.engine.worker.segment_layers import estimate, segment
-from unet_napari.engine.worker.worker_warm_up import warm_up
+from unet_napari.engine.worker.segment_layers import estimate, segment_into_layers
+from unet_napari.engine.worker.worker_warm_up import warm_up_worker
 from unet_napari.model.model import Model
 from unet_napari.model.schema import check_name
 from unet_napari.system.atomic import check_output
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from unet_napari.engine.worker.job_context import JobContext
 
-__all__ = ["RUNNERS", "warm_up"]
+__all__ = ["RUNNERS", "warm_up_worker"]
 
 
-def train(job: TrainJob, context: JobContext) -> dict[str, Any]:
+def run_training(job: TrainJob, context: JobContext) -> dict[str, Any]:
     """Train a model; see `TrainJob`."""
     check_output(Path(job.output))
     check_name(job.name)
@@ -91,6 +91,6 @@ RUNNERS: Mapping[type, Callable[[Any, JobContext], dict[str, Any]]] = {
     DiameterJob: estimate,
     MeasureJob: measure_labels,
     SegmentFileJob: segment_into_file,
-    SegmentJob: segment,
-    TrainJob: train,
+    SegmentJob: segment_into_layers,
+    TrainJob: run_training,
 }

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.engine.protocol import Output
+from unet_napari.engine.protocol import ArraysReady
 from unet_napari.engine.worker.open_images import Measured, open_image
 from unet_napari.images import Image, Statistics
 from unet_napari.inference import (
     InferenceConfig,
-    estimate_diameter,
+    diameter_steps,
     result_shape,
     segment_steps,
 )
-from unet_napari.inference.attention_maps import attention_maps, attention_names
+from unet_napari.inference.attention_maps import attention_names, gate_maps
 from unet_napari.inputs import with_thresholds
 from unet_napari.labels.measure import measure
 from unet_napari.model.info import find_model
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from unet_napari.images import LazyArray
     from unet_napari.inference import Progress
 
-__all__ = ["drive", "estimate", "findings", "load_model", "segment"]
+__all__ = ["drive", "estimate", "findings", "load_model", "segment_into_layers"]
 
 _COUNTED = 1 << 26  # voxels whose objects are counted; in more it would take noticeable time
 
 
-def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
+def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     """Segment an image; see `SegmentJob`."""
     model = _prepare(job)
     image = open_image(job.image, context)
@@ -51,7 +51,7 @@ def segment(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     labels, maps = _allocate(job, model, image if job.around else wanted, wanted, context)
     inner = () if job.inner is None else tuple(slice(start, stop) for start, stop in job.inner)
     if job.attention:  # first, as it may be refused
-        gates = attention_maps(image, model, config)
+        gates = gate_maps(image, model, config)
         maps[-len(gates) :] = gates[:, *inner]
     count = len(model.task.map_names)
     if inner:
@@ -96,10 +96,10 @@ def _allocate(
              *(attention_names(model) if job.attention else ()))  # fmt: skip
     reference, labels = context.allocate(result_shape(labelled), np.uint32)
     if not names:
-        context.send(Output(reference))
+        context.send(ArraysReady(reference))
         return labels, np.empty((0, *shape), np.float32)
     maps_reference, maps = context.allocate((len(names), *shape), np.float32)
-    context.send(Output(reference, maps_reference, names))
+    context.send(ArraysReady(reference, maps_reference, names))
     return labels, maps
 
 
@@ -108,7 +108,7 @@ def estimate(job: DiameterJob, context: JobContext) -> dict[str, Any]:
     image = open_image(job.image, context)
     config = InferenceConfig.from_dict(dict(job.config))
     model = _measured(load_model(job.model), job.statistics)
-    return {"diameter": drive(estimate_diameter(image, model, config), context)}
+    return {"diameter": drive(diameter_steps(image, model, config), context)}
 
 
 def drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN401

@@ -15,10 +15,10 @@ from unet_napari.model.model import Model
 from unet_napari.networks import build_network
 from unet_napari.tasks import CellsTask
 
-__all__ = ["warm_up"]
+__all__ = ["warm_up_worker"]
 
 
-def warm_up() -> None:
+def warm_up_worker() -> None:
     """Segment a small image with a small network, and find out whether the GPU can be used.
 
     The libraries that compute and decode are loaded at their first use, which takes a second.

@@ -18,7 +18,7 @@ from torch.jit._trace import TracerWarning
 from unet_napari.errors import ResourceError
 from unet_napari.inference.backends.device_choice import fault_of
 from unet_napari.inference.backends.int8 import quantise
-from unet_napari.inference.streaming.graph import Step, trace
+from unet_napari.inference.streaming.graph import Node, trace
 from unet_napari.inference.streaming.stream import Stream, find_room
 from unet_napari.networks.folding import fold_batch_norm
 from unet_napari.system.device import memory_format
@@ -79,7 +79,7 @@ class TorchBackend:
         self._layout = _layout(self._network, device)
         self._network.to(memory_format=self._layout)
         # Steps and room by shape and strip: every column and every image of a series has the same.
-        self._streams: dict[tuple[tuple[int, ...], int], tuple[list[Step], list[int]]] = {}
+        self._streams: dict[tuple[tuple[int, ...], int], tuple[list[Node], list[int]]] = {}
 
     def stream(self, shape: tuple[int, ...], strip: int) -> Stream:
         """Return what computes images of a shape (1, C, *S) in strips, on the CPU in fp32."""

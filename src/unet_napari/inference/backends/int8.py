@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate", "check_int8", "quantise", "sample_tiles", "spread"]
 
-Item = TypeVar("Item")
+Sampled = TypeVar("Sampled")
 
 # Views (frames, slices) that tiles are taken from, and tiles that are looked at in each.
 _VIEWS = 4
@@ -121,7 +121,7 @@ def calibrate(backend: Quantisable, task: Task, tiles: Sequence[NDArray[np.float
     return agreement
 
 
-def spread(views: Sequence[Item]) -> Sequence[Item]:
+def spread(views: Sequence[Sampled]) -> Sequence[Sampled]:
     """Return a few of the views, evenly spread."""
     return views[:: -(-len(views) // _VIEWS)]
 

@@ -11,14 +11,14 @@ from unet_napari.networks.halo import exact_halo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from unet_napari.inference.orientations import Variant
+    from unet_napari.inference.orientations import Orientation
     from unet_napari.model.model import Model
     from unet_napari.networks import Network
 
-__all__ = ["make_grid", "shrink", "uncut_grid"]
+__all__ = ["make_grid", "next_smaller", "uncut_grid"]
 
 
-def make_grid(model: Model, halo: str | int, variants: Sequence[Variant] = ()) -> Grid:
+def make_grid(model: Model, halo: str | int, variants: Sequence[Orientation] = ()) -> Grid:
     """Return where images may be cut for a model.
 
     Parameters
@@ -60,7 +60,7 @@ def uncut_grid(network: Network) -> Grid:
     return _grid(network, (0,) * network.ndim)
 
 
-def shrink(
+def next_smaller(
     grid: Grid, shape: tuple[int, ...], tile: tuple[int, ...], *, first: int = 0
 ) -> tuple[int, ...] | None:
     """Return the next smaller tile, cut along its longest axis in units of the smallest tile.

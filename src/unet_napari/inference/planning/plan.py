@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from unet_napari.inference.orientations import Variant
+    from unet_napari.inference.orientations import Orientation
     from unet_napari.inference.planning.cost import Cost
     from unet_napari.inference.planning.tiles import Grid, Tile
 
@@ -60,7 +60,7 @@ class Plan:
     tile: tuple[int, ...]
     strip: int | None
     batch: int
-    variants: tuple[Variant, ...]
+    variants: tuple[Orientation, ...]
     cost: Cost
     backend: str
     device: torch.device
@@ -100,7 +100,7 @@ class Plan:
             return "one tile" if self.count == 1 else "tiles"
         return "streamed" if self.count == 1 else "columns"
 
-    def rows_at_once(self, variant: Variant) -> int:
+    def rows_at_once(self, variant: Orientation) -> int:
         """Return the rows of a strip of one variant: about as many pixels as in every other."""
         strip = self.strip or self.tile[0]
         across = math.prod(variant.shape(self.tile)[1:])

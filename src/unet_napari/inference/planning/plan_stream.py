@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from unet_napari.inference.planning.cost import Cost
-from unet_napari.inference.planning.grids import make_grid, shrink
+from unet_napari.inference.planning.grids import make_grid, next_smaller
 from unet_napari.inference.planning.plan_memory import held
 from unet_napari.inference.streaming.graph import trace
 from unet_napari.inference.streaming.stream import choose_strip, rehearse_stream
@@ -40,7 +40,7 @@ def stream_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) 
     reason = "a stream of the whole image does not fit the memory"
     cut = replace(plan, grid=make_grid(model, config.halo, plan.variants), reason=reason)
     while True:
-        tile = shrink(cut.grid, cut.shape, cut.tile, first=first_cut(plan))
+        tile = next_smaller(cut.grid, cut.shape, cut.tile, first=first_cut(plan))
         if tile is None:
             return None
         share = math.prod(tile) / math.prod(plan.tile)

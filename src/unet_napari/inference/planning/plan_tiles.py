@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from unet_napari.errors import ResourceError
-from unet_napari.inference.planning.grids import make_grid, shrink
+from unet_napari.inference.planning.grids import make_grid, next_smaller
 from unet_napari.inference.planning.plan_memory import cost_of_tiles
 from unet_napari.system.text import human_size
 
@@ -34,7 +34,7 @@ def tile_plan(plan: Plan, model: Model, config: InferenceConfig, budget: int) ->
         share = math.prod(tile) / math.prod(plan.tile)
         cut = replace(plan, grid=grid, tile=tile, cost=plan.cost.scaled(share))
         fits = cut.memory <= budget
-        smaller = shrink(grid, plan.shape, tile)
+        smaller = next_smaller(grid, plan.shape, tile)
         if smaller is None and not fits and plan.device.type == "cpu":
             raise ResourceError(
                 f"The model {model.name!r} needs {human_size(cut.memory)} of memory even for "

@@ -14,7 +14,7 @@ from unet_napari.inference.backends.device_choice import choose_device
 from unet_napari.inference.backends.int8 import check_int8
 from unet_napari.inference.orientations import PLAIN, variants_of
 from unet_napari.inference.planning.cost import rehearse
-from unet_napari.inference.planning.grids import make_grid, shrink, uncut_grid
+from unet_napari.inference.planning.grids import make_grid, next_smaller, uncut_grid
 from unet_napari.inference.planning.plan import Plan
 from unet_napari.inference.planning.plan_memory import cost_of_tiles, with_pipeline
 from unet_napari.inference.planning.plan_stream import first_cut, stream_plan
@@ -122,11 +122,11 @@ def smaller_plan(plan: Plan, model: Model, config: InferenceConfig) -> Plan:
     cut = plan.tile != plan.grid.input_shape(plan.shape)
     plan = plan if cut else replace(plan, grid=make_grid(model, config.halo, plan.variants))
     if plan.strip is not None:
-        tile = shrink(plan.grid, plan.shape, plan.tile, first=first_cut(plan))
+        tile = next_smaller(plan.grid, plan.shape, plan.tile, first=first_cut(plan))
         if tile is not None:
             share = math.prod(tile) / math.prod(plan.tile)
             return replace(plan, tile=tile, cost=plan.cost.scaled(share))
-    tile = shrink(plan.grid, plan.shape, plan.tile)
+    tile = next_smaller(plan.grid, plan.shape, plan.tile)
     if tile is not None:
         plan = replace(plan, strip=None, tile=tile)
         return replace(plan, cost=cost_of_tiles(plan, model))

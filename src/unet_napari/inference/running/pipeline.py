@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AHEAD", "BEHIND", "Writable", "read_ahead", "write_behind"]
 
-T = TypeVar("T")
+Piece = TypeVar("Piece")
 
 AHEAD: Final = 1
 """Pieces that have been read and wait for the network."""
@@ -35,7 +35,7 @@ class Writable(Protocol):
         """Write a part, selected by integers and slices."""
 
 
-def read_ahead(source: Iterator[T]) -> Generator[T]:
+def read_ahead(source: Iterator[Piece]) -> Generator[Piece]:
     """Yield the items of a source, each made in another thread before it is asked for.
 
     Closing the generator waits for the item that is being made and makes no other. What the

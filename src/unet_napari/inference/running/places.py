@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from unet_napari.tasks.decoding.blocks import Store
     from unet_napari.tasks.familiarity import Familiarity
 
-__all__ = ["Place", "Region", "Sink"]
+__all__ = ["Region", "Sink", "ViewWriter"]
 
 Region = tuple[tuple[int, int], ...]
 
 
-class Place:
+class ViewWriter:
     """The part of a result that one view is written into.
 
     Parameters
@@ -76,7 +76,7 @@ class Sink:
         self,
         packed: Store,
         task: Task,
-        place: Place | None = None,
+        place: ViewWriter | None = None,
         maps: Writable | None = None,
         familiarity: Familiarity | None = None,
     ) -> None:

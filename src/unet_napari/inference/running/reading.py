@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Reader", "chunk_rows", "continued", "read_continued", "slabs"]
+__all__ = ["Reader", "chunk_rows", "chunk_slabs", "continued", "read_continued"]
 
 
 class Reader:
@@ -54,7 +54,7 @@ class Reader:
         that takes no more than `limit` bytes.
         """
         skipped = tile.outer.start[0] + taken
-        for slab in slabs(self._image, tile.outer, rows, limit):
+        for slab in chunk_slabs(self._image, tile.outer, rows, limit):
             if slab.stop[0] <= skipped:
                 continue
             pixels = read_continued(self._image, slab, tile.margin)
@@ -100,7 +100,7 @@ def read_continued(image: Image, region: Region, margin: tuple[int, ...]) -> NDA
     return array
 
 
-def slabs(image: Image, region: Region, rows: int, limit: int) -> Iterator[Region]:
+def chunk_slabs(image: Image, region: Region, rows: int, limit: int) -> Iterator[Region]:
     """Cut a region along its first axis so that each chunk of the file lies in one slab.
 
     Parameters

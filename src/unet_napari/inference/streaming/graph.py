@@ -19,18 +19,18 @@ from unet_napari.inference.streaming.operations import (
     joined,
     recipe,
 )
-from unet_napari.inference.streaming.rows import Rows, Spread, Window
+from unet_napari.inference.streaming.rows import RowRule, Spread, WindowRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor, nn
 
-__all__ = ["Step", "trace"]
+__all__ = ["Node", "trace"]
 
 
 @dataclass(frozen=True)
-class Step:
+class Node:
     """One operation on rows, and those that follow it pixel by pixel.
 
     Attributes
@@ -48,7 +48,7 @@ class Step:
     """
 
     inputs: tuple[int, ...]
-    rows: Rows
+    rows: RowRule
     shape: tuple[int, ...]
     operations: tuple[Operation, ...]
     fill: float = 0.0
@@ -69,7 +69,7 @@ class Step:
             out.copy_(result.narrow(ROWS, skip, out.shape[ROWS]))
 
 
-def trace(network: nn.Module, shape: tuple[int, ...]) -> list[Step]:
+def trace(network: nn.Module, shape: tuple[int, ...]) -> list[Node]:
     """Return the steps of a network for an input of this shape, the image itself first.
 
     Parameters
@@ -85,7 +85,7 @@ def trace(network: nn.Module, shape: tuple[int, ...]) -> list[Step]:
         If it cannot be computed row by row.
     """
     image, calls, result = record(network, shape)
-    steps = [Step((), Window(), shape, ())]
+    steps = [Node((), WindowRule(), shape, ())]
     where = {image: 0}  # the step that computes what a call returns
     for call in calls:
         found = recipe(call)
@@ -104,7 +104,7 @@ def trace(network: nn.Module, shape: tuple[int, ...]) -> list[Step]:
         else:
             where[call] = len(steps)
             inputs = tuple(where[each] for each in found.inputs)
-            steps.append(Step(inputs, found.rows, call.shape, (found.operation,), found.fill))
+            steps.append(Node(inputs, found.rows, call.shape, (found.operation,), found.fill))
     if result is None or where[result] != len(steps) - 1:
         raise NotStreamableError("the result is not what is computed last")
     return steps

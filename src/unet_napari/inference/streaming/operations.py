@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from unet_napari.inference.backends.convolution import Convolution
 from unet_napari.inference.planning.calls import Call
-from unet_napari.inference.streaming.rows import Rows, Spread, Window
+from unet_napari.inference.streaming.rows import RowRule, Spread, WindowRule
 
 __all__ = ["ROWS", "NotStreamableError", "Operation", "Recipe", "joined", "recipe"]
 
@@ -47,14 +47,14 @@ class Recipe:
     """
 
     inputs: list[Call]
-    rows: Rows
+    rows: RowRule
     operation: Operation
     fill: float = 0.0
 
     @property
     def pointwise(self) -> bool:
         """Whether it works pixel by pixel on a single input."""
-        return len(self.inputs) == 1 and self.rows == Window()
+        return len(self.inputs) == 1 and self.rows == WindowRule()
 
 
 def recipe(call: Call) -> Recipe:
@@ -81,13 +81,13 @@ def joined(operations: Sequence[Operation], following: Operation) -> tuple[Opera
 def _convolution(a: Arguments) -> Recipe:
     weight, bias = a["weight"], a["bias"]
     kernel, stride, padding = weight.shape[ROWS], a["stride"][0], a["padding"]
-    rows: Rows
+    rows: RowRule
     if a["transposed"]:
         if kernel != stride or padding[0] or a["output_padding"][0] or a["dilation"][0] != 1:
             raise NotStreamableError("a transposed convolution whose windows overlap")
         rows = Spread(stride)
     else:
-        rows = Window(a["dilation"][0] * (kernel - 1) + 1, stride, padding[0])
+        rows = WindowRule(a["dilation"][0] * (kernel - 1) + 1, stride, padding[0])
     padding = [0, *padding[1:]]  # rows beyond the image are added by the caller
     settings = (a["stride"], padding, a["dilation"], a["transposed"], a["output_padding"])
     return Recipe([a["input"]], rows, Convolution(weight, bias, *settings, a["groups"]))
@@ -104,7 +104,7 @@ def _max_pool(a: Arguments) -> Recipe:
     def compute(inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
         return pool(inputs[0], kernel, stride, [0, *padding[1:]], dilation)
 
-    rows = Window(dilation[0] * (kernel[0] - 1) + 1, stride[0], padding[0])
+    rows = WindowRule(dilation[0] * (kernel[0] - 1) + 1, stride[0], padding[0])
     return Recipe([a["self"]], rows, compute, fill=-torch.inf)
 
 
@@ -132,7 +132,7 @@ def _slice(a: Arguments) -> Recipe:
     def compute(inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
         return inputs[0] if axis == ROWS else inputs[0].narrow(axis, start, length)
 
-    return Recipe([a["self"]], Window(padding=-start if axis == ROWS else 0), compute)
+    return Recipe([a["self"]], WindowRule(padding=-start if axis == ROWS else 0), compute)
 
 
 def _cat(a: Arguments) -> Recipe:
@@ -142,7 +142,7 @@ def _cat(a: Arguments) -> Recipe:
     def compute(inputs: Sequence[Tensor], out: Tensor | None) -> Tensor:
         return torch.cat(list(inputs), 1) if out is None else torch.cat(list(inputs), 1, out=out)
 
-    return Recipe(list(a["tensors"]), Window(), compute)
+    return Recipe(list(a["tensors"]), WindowRule(), compute)
 
 
 def _arithmetic(name: str) -> Callable[[Arguments], Recipe]:
@@ -161,7 +161,7 @@ def _arithmetic(name: str) -> Callable[[Arguments], Recipe]:
             result: Tensor = call(*inputs, **rest, **_into(out))
             return result
 
-        return Recipe(sources, Window(), compute)
+        return Recipe(sources, WindowRule(), compute)
 
     return kind
 
@@ -179,7 +179,7 @@ def _function(name: str) -> Callable[[Arguments], Recipe]:
             result: Tensor = call(inputs[0], **options, **_into(out))
             return result
 
-        return Recipe([source], Window(), compute)
+        return Recipe([source], WindowRule(), compute)
 
     return kind
 
@@ -206,6 +206,6 @@ _KINDS: dict[str, Callable[[Arguments], Recipe]] = {
     "slice": _slice,
     "cat": _cat,
     **{name: _arithmetic(name) for name in ("add", "mul")},
-    "relu": lambda a: Recipe([a["self"]], Window(), _relu),
+    "relu": lambda a: Recipe([a["self"]], WindowRule(), _relu),
     **{name: _function(name) for name in ("leaky_relu", "elu", "gelu", "silu", "sigmoid")},
 }

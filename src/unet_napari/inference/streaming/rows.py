@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Rows", "Spread", "Window"]
+__all__ = ["RowRule", "Spread", "WindowRule"]
 
 
-class Rows(Protocol):
+class RowRule(Protocol):
     """The rule of one layer. Rows are counted from the start of the image; none is cut off."""
 
     def ready(self, available: int) -> int:
@@ -27,7 +27,7 @@ class Rows(Protocol):
 
 
 @dataclass(frozen=True)
-class Window:
+class WindowRule:
     """Output row ``i`` is computed from `extent` rows from ``i * stride - padding`` on."""
 
     extent: int = 1

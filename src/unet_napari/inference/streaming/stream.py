@@ -23,7 +23,7 @@ from unet_napari.inference.streaming.rows import Spread
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from unet_napari.inference.streaming.graph import Step
+    from unet_napari.inference.streaming.graph import Node
 
 __all__ = ["Stream", "choose_strip", "find_room", "rehearse_stream"]
 
@@ -54,7 +54,7 @@ class Stream:
     """
 
     def __init__(
-        self, steps: Sequence[Step], strip: int, room: Sequence[int] = (), images: int = 1
+        self, steps: Sequence[Node], strip: int, room: Sequence[int] = (), images: int = 1
     ) -> None:
         self._steps = steps
         rooms = room or [0] * len(steps)
@@ -150,7 +150,7 @@ class Stream:
         for source in step.inputs:
             self._kept[source].drop(self._still_needed(source))
 
-    def _ready(self, step: Step, source: int) -> int:
+    def _ready(self, step: Node, source: int) -> int:
         available = self._kept[source].stop
         return step.size if available == self._steps[source].size else step.rows.ready(available)
 
@@ -169,7 +169,7 @@ def _lying(rows: Tensor) -> Tensor:
     return rows[0].movedim(0, -1)
 
 
-def _at_once(step: Step, strip: int, size: int) -> int:
+def _at_once(step: Node, strip: int, size: int) -> int:
     """Return the most rows of a step that one strip of an image of `size` rows makes."""
     rows = math.ceil(strip * step.size / size)
     scale = step.rows.scale if isinstance(step.rows, Spread) else 1
@@ -184,7 +184,7 @@ def _extend(rows: Tensor, above: int, below: int, fill: float) -> Tensor:
     return functional.pad(rows, [*others, above, below], value=fill)
 
 
-def choose_strip(steps: Sequence[Step], memory: int) -> int:
+def choose_strip(steps: Sequence[Node], memory: int) -> int:
     """Return how many rows to take at a time.
 
     Parameters
@@ -200,7 +200,7 @@ def choose_strip(steps: Sequence[Step], memory: int) -> int:
     return max(1, int(min(image / _FEWEST_STRIPS, thickest)))
 
 
-def find_room(steps: Sequence[Step], strip: int) -> list[int]:
+def find_room(steps: Sequence[Node], strip: int) -> list[int]:
     """Return how many rows of each step to have room for: the most there are, and some more.
 
     A step that keeps many rows for few new ones then moves them once for several strips.
@@ -220,7 +220,7 @@ def find_room(steps: Sequence[Step], strip: int) -> list[int]:
     return room
 
 
-def rehearse_stream(steps: Sequence[Step], strip: int) -> int:
+def rehearse_stream(steps: Sequence[Node], strip: int) -> int:
     """Return the most bytes that a stream uses at once, without computing anything.
 
     Parameters
@@ -237,7 +237,7 @@ def rehearse_stream(steps: Sequence[Step], strip: int) -> int:
     return peak
 
 
-def _pull(rehearsal: Stream, steps: Sequence[Step], strip: int) -> None:
+def _pull(rehearsal: Stream, steps: Sequence[Node], strip: int) -> None:
     """Pull strips through a rehearsal until its memory has stopped growing."""
     shape = steps[0].shape
     rows = [min(strip, steps[0].size - first) for first in range(0, steps[0].size, strip)]

@@ -23,27 +23,27 @@ __all__ = [
     "DEFAULT_BLOCKS",
     "Blocks",
     "Box",
+    "BoxTarget",
     "Store",
-    "Target",
     "block_shape",
     "cover",
-    "cut",
+    "cut_blocks",
     "grow",
     "in_threads",
+    "index_within",
     "volume",
-    "within",
 ]
 
 Box: TypeAlias = tuple[slice, ...]
 """A block as an index: start and stop along every axis, inside the array."""
 
-T = TypeVar("T")
+Found = TypeVar("Found")
 
 # What a box costs however small it is, in voxels.
 _PER_BOX = 2**17
 
 
-class Target(Protocol):
+class BoxTarget(Protocol):
     """What is written box by box."""
 
     @property
@@ -54,7 +54,7 @@ class Target(Protocol):
         """Write a part, selected by slices."""
 
 
-class Store(Target, Protocol):
+class Store(BoxTarget, Protocol):
     """Room for an array, in memory or on disk, that is read and written box by box."""
 
     def __getitem__(self, key: Any, /) -> NDArray[Any]:  # noqa: ANN401  as NumPy has it
@@ -120,7 +120,7 @@ def block_shape(
     return tuple(block)
 
 
-def cut(shape: Sequence[int], block: Sequence[int]) -> list[Box]:
+def cut_blocks(shape: Sequence[int], block: Sequence[int]) -> list[Box]:
     """Return the blocks of an array, in C order; those at the far borders may be smaller."""
     axes = [
         [slice(start, min(start + step, size)) for start in range(0, size, step)]
@@ -184,14 +184,16 @@ def cover(pixels: NDArray[np.intp], context: int, shape: Sequence[int]) -> list[
     return cheapest(np.argwhere(cells))[1]
 
 
-def within(box: Box, outer: Box) -> Box:
+def index_within(box: Box, outer: Box) -> Box:
     """Return a box as an index into the part of the array that is `outer`."""
     return tuple(
         slice(s.start - o.start, s.stop - o.start) for s, o in zip(box, outer, strict=True)
     )
 
 
-def in_threads(function: Callable[[Box], T], boxes: Iterable[Box], threads: int) -> Iterator[T]:
+def in_threads(
+    function: Callable[[Box], Found], boxes: Iterable[Box], threads: int
+) -> Iterator[Found]:
     """Yield what a function returns for every box, in order, some boxes ahead of the caller.
 
     Whoever closes the iterator waits for the boxes that have been begun, and for no others.

@@ -19,11 +19,11 @@ import numpy as np
 from unet_napari.tasks.decoding.blocks import (
     block_shape,
     cover,
-    cut,
+    cut_blocks,
     grow,
     in_threads,
+    index_within,
     volume,
-    within,
 )
 from unet_napari.tasks.decoding.components import Components, changes, touching
 from unet_napari.tasks.decoding.cuts import Cuts
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from unet_napari.tasks.decoding.blocks import Blocks, Box, Passes, Store, Target
+    from unet_napari.tasks.decoding.blocks import Blocks, Box, BoxTarget, Passes, Store
     from unet_napari.tasks.decoding.decode import CellRule
 
 __all__ = ["BYTES_PER_VOXEL", "Instances"]
@@ -69,7 +69,7 @@ class Instances:
         self._blocks = blocks
         self._lock = Lock()
 
-    def run(self, out: Target, first_id: int = 1) -> Passes:
+    def run(self, out: BoxTarget, first_id: int = 1) -> Passes:
         """Find the objects; stop by no longer asking.
 
         Parameters
@@ -87,8 +87,8 @@ class Instances:
             What has been written into `out`.
         """
         voxels, threads = self._blocks.voxels, self._blocks.threads
-        boxes = cut(self._shape, block_shape(self._shape, voxels))
-        last = cut(self._shape, block_shape(self._shape, voxels, self._blocks.unit))
+        boxes = cut_blocks(self._shape, block_shape(self._shape, voxels))
+        last = cut_blocks(self._shape, block_shape(self._shape, voxels, self._blocks.unit))
         with_cuts = self._rule.boundary_threshold > 0
         total = (_PASSES - 1 + with_cuts) * len(boxes) + len(last)
         done = 0
@@ -146,8 +146,8 @@ class Instances:
         while pieces:
             for piece in pieces:
                 outer = grow(piece, context, self._shape)
-                labels = self._flooded(outer, doubt=doubt)[within(piece, outer)]
-                part = result[within(piece, core)]
+                labels = self._flooded(outer, doubt=doubt)[index_within(piece, outer)]
+                part = result[index_within(piece, core)]
                 np.copyto(part, labels, where=part == UNKNOWN)
             doubtful = np.argwhere(result == UNKNOWN) + [s.start for s in core]
             least, context = context, _MORE * context
@@ -206,7 +206,7 @@ class Instances:
         # Others write gaps, whose numbers are above all roots, into what surrounds this block.
         stored = self._ids[outer]
         objects = self._final.take(stored, mode="clip")
-        inside = within(box, outer)
+        inside = index_within(box, outer)
         labels, count, offset = self._gaps.label(objects[inside] == 0)
         gaps = np.zeros_like(objects)
         gaps[inside] = labels

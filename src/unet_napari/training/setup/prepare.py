@@ -22,7 +22,7 @@ from unet_napari.training.data.identity import fingerprint, image_groups
 from unet_napari.training.data.pairs import load_samples, reference_image, spacing_of
 from unet_napari.training.data.patches import PatchSampler
 from unet_napari.training.data.split import Split, split_samples
-from unet_napari.training.held_out import describe, judged_parts
+from unet_napari.training.held_out import describe_judged, judged_parts
 from unet_napari.training.judge import Judge
 from unet_napari.training.learner import Randomness
 from unet_napari.training.setup.choose_task import choose_task
@@ -103,7 +103,7 @@ class Prepared:
         """All that was chosen, one line each."""
         validation = self.split.message
         if self.judged and self.task.name == "cells":
-            validation += f"; {describe(self.split.validation, self.judged)}"
+            validation += f"; {describe_judged(self.split.validation, self.judged)}"
         device = f"Device: {self.device.type}."
         return (*self.setup.chosen, f"Validation: {validation}.", device)
 

@@ -180,7 +180,7 @@ def _is_int(value: object, low: int, high: int) -> bool:
 
 def _is_text(value: object, length: int = _TEXT_LENGTH) -> bool:
     """Text that can be shown: no lone surrogates, nothing longer than `length`."""
-    return isinstance(value, str) and len(value) <= length and value.isascii() | _encodes(value)
+    return isinstance(value, str) and len(value) <= length and (value.isascii() or _encodes(value))
 
 
 def _encodes(value: str) -> bool:

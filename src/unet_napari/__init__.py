@@ -12,10 +12,10 @@ Examples
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from unet_napari._lazy import lazy
+from unet_napari._version import __version__
 
 if TYPE_CHECKING:
     from unet_napari.api import attention_maps, estimate_diameter, predict, segment, train
@@ -32,11 +32,6 @@ __all__ = [
     "segment",
     "train",
 ]
-
-try:
-    __version__ = version("unet-napari")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
 
 __getattr__, __dir__ = lazy(
     __name__,

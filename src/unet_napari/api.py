@@ -1,7 +1,7 @@
 """Train, predict and segment from Python: the engine's generators, drained.
 
 The docks and the command line run the same code; with the same arguments and seed the
-results are the same.
+results are the same. It may import everything but `_napari` and `cli`.
 """
 
 from __future__ import annotations

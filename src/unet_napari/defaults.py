@@ -1,4 +1,7 @@
-"""What the docks, the command line and Python have in common where nothing is said. No torch."""
+"""What the docks, the command line and Python have in common where nothing is said.
+
+It may import nothing of ours; no torch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a user hands over, understood in the light of its labels or of the model."""
+"""What a user hands over, understood in the light of its labels or of the model.
+
+It may import `images`, `labels`, `model`, `inference` and `training`.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """The command line: ``unet-napari segment | train | evaluate | export | info | demo``.
 
+It may import everything but `_napari` and `api`.
 Progress and messages go to stderr, results to files and stdout. Exit status 0 means that
 every output is whole, 1 that some of several images could not be done, which are listed at the
 end, 2 an error that the user can put right, told in one line.
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from unet_napari import __version__
+    from unet_napari._version import __version__
 
     parser = argparse.ArgumentParser(
         prog="unet-napari",

@@ -1,5 +1,6 @@
 """Long work in a process of its own, so that the viewer never freezes.
 
+It may import `inference`, `training`, `model`, `labels`, `images` and `system`.
 `EngineClient` lives in the viewer's process and needs neither torch nor Qt; ``worker`` and
 ``jobs`` live in the engine process. See ``docs/engine.md``.
 """

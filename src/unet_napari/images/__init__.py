@@ -2,6 +2,7 @@
 
 The names are imported on first use, because what reads files and measures brightness loads SciPy
 and tifffile, which takes a second that the window would be held up for when a dock is opened.
+It may import `system`; no torch.
 """
 
 from __future__ import annotations

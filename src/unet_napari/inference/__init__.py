@@ -1,7 +1,8 @@
 """From an image and a model to maps and labels, for images of any size.
 
-The names are imported on first use, because the napari side uses `InferenceConfig` and
-`Progress` and must not load torch.
+It may import `model`, `networks`, `tasks`, `labels`, `images`, `system` and `defaults`.
+The names are imported on first use, because the napari side uses `InferenceConfig` and `Progress`
+and must not load torch.
 """
 
 from __future__ import annotations

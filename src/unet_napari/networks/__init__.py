@@ -1,4 +1,7 @@
-"""The U-Net family. Names are loaded when first used, so that menus need no torch."""
+"""The U-Net family. It may import nothing of ours.
+
+The names are loaded when they are first used, so that menus need no torch.
+"""
 
 from __future__ import annotations
 

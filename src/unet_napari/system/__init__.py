@@ -1,4 +1,4 @@
 """What the computer offers: files written whole, disks, devices, memory, sizes in words.
 
-It may import only `unet_napari.errors`.
+It may import nothing of ours.
 """

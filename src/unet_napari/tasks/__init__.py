@@ -1,4 +1,7 @@
-"""What the output of a network means: encode labels, loss, activate, decode, score."""
+"""What the output of a network means: encode labels, loss, activate, decode, score.
+
+It may import `evaluation`.
+"""
 
 from unet_napari.tasks.base import Target, Task
 from unet_napari.tasks.build import TASKS, make_task

@@ -1,4 +1,4 @@
 """napari's layers: where they lie, whose they are, and how results become layers.
 
-They import neither widgets nor docks.
+It may import nothing else of `_napari`.
 """

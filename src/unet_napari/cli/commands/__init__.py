@@ -1,4 +1,4 @@
 """The commands of ``unet-napari``: one module each, with its options and what it does.
 
-They may import `cli` and everything but the docks, of which `demo` opens one.
+They may import all of `cli`, `api`, and `_napari`, which knows the names of the docks.
 """

@@ -1,4 +1,4 @@
 """The engine process, and the jobs that it does: ``python -m unet_napari.engine.worker``.
 
-It may import everything but the docks and the command line.
+It may import everything but `_napari`, `cli` and `api`.
 """

@@ -1,4 +1,4 @@
 """What computes the network, and which device does.
 
-It may import `networks` and `tasks`.
+It may import `inference.streaming`.
 """

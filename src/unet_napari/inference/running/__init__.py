@@ -1,4 +1,4 @@
 """A plan carried out: parts are read ahead, computed, and written behind.
 
-It may import all other rooms of `inference`.
+It may import all of `inference`.
 """

@@ -1,4 +1,4 @@
 """What a prediction keeps meanwhile: in memory, on disk, and beside an unfinished output.
 
-It may import `model`, `images` and `system`.
+It may import `inference.config`.
 """

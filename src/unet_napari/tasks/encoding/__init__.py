@@ -1,4 +1,4 @@
 """From painted labels to what a network learns: boundaries and distances, on the device.
 
-It imports torch and nothing else of ours.
+It may import nothing of ours, and it needs torch.
 """

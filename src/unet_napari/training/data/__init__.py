@@ -1,4 +1,4 @@
 """From painted images to patches: checked, split, sampled and varied at random.
 
-It may import `images`, `labels`, `model` and `training.config`.
+It may import `training.config` and `training.tiling`.
 """

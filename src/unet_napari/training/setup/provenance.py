@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from unet_napari import __version__
+from unet_napari._version import __version__
 
 if TYPE_CHECKING:
     from unet_napari.images import Image

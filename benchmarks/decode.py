@@ -146,7 +146,7 @@ def from_disk_to_disk(pattern: NDArray[np.uint8], tiles: list[int], blocks: Bloc
         maps = store(pattern.shape[:1], np.uint8)
         scratch, out = store((), np.uint32), store((), np.uint32)
         for box in cut_blocks(shape, pattern.shape[1:]):
-            maps[(slice(None), *box)] = pattern
+            maps[(slice(None), *box.to_slices())] = pattern
         for _ in Instances(RULE, maps, scratch, blocks).run(out):
             pass
 

@@ -9,6 +9,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from unet_napari.geometry import Box
 from unet_napari.images import Image
 from unet_napari.inference import InferenceConfig, predict_steps
 from unet_napari.inference.backends.backend import has_openvino
@@ -16,7 +17,6 @@ from unet_napari.inference.orientations import Orientation, may_turn, variants_o
 from unet_napari.inference.planning import plan_tiles
 from unet_napari.inference.planning.grids import uncut_grid
 from unet_napari.inference.planning.planner import make_plan
-from unet_napari.inference.planning.tiles import Region
 from unet_napari.inference.running.reading import read_continued
 
 ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
@@ -42,8 +42,7 @@ def reference(model, image):
     grid = uncut_grid(model.network)
     shape = grid.input_shape(image.shape)
     start = tuple(-margin for margin in grid.margin)
-    region = Region(start, tuple(a + size for a, size in zip(start, shape, strict=True)))
-    pixels = read_continued(image, region, grid.margin)
+    pixels = read_continued(image, Box.whole(shape).shift(start), grid.margin)
     statistics = model.normalisation.measure(image)
     batch = torch.from_numpy(model.normalisation.apply(pixels, statistics))[None]
     results = []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unet_napari.geometry import Box
 from unet_napari.inference.running.reading import chunk_rows, continued
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images import Image
     from unet_napari.inference.running.places import ViewWriter
-    from unet_napari.tasks.decoding.blocks import Box, Store
+    from unet_napari.tasks.decoding.blocks import Store
 
     Floats = NDArray[np.float32]
 
@@ -136,7 +137,7 @@ def rescale_labels(labels: Store, place: ViewWriter) -> Iterator[Box]:
 
     Yields
     ------
-    tuple of slice
+    Box
         Each part that has been written.
     """
     nearest: list[NDArray[np.intp]] = [
@@ -147,10 +148,8 @@ def rescale_labels(labels: Store, place: ViewWriter) -> Iterator[Box]:
     chunk = place.chunks[0] if place.chunks else 1
     largest = max(math.prod(labels.shape[1:]), math.prod(place.shape[1:])) * _LABEL
     step = max(1, _AT_ONCE // (largest * chunk)) * chunk
-    whole = tuple(slice(0, size) for size in place.shape[1:])
-    for start in range(0, place.shape[0], step):
-        part = rows[start : start + step]
+    for box in Box.whole(place.shape).slabs(step):
+        part = rows[box.start[0] : box.stop[0]]
         taken: NDArray[Any] = labels[(slice(int(part[0]), int(part[-1]) + 1),)]
-        box = (slice(start, start + len(part)), *whole)
-        place[box] = taken[np.ix_(part - part[0], *others)]
+        place[box.to_slices()] = taken[np.ix_(part - part[0], *others)]
         yield box

@@ -13,7 +13,7 @@ from unet_napari.inference.backends.int8 import spread
 from unet_napari.inference.predict import MapSink
 from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.inference.rescale import rescale_image, rescale_labels
-from unet_napari.inference.running.places import Region, Sink, ViewWriter
+from unet_napari.inference.running.places import Sink, ViewWriter
 from unet_napari.inference.running.predictor import Predictor
 from unet_napari.inference.storage.unfinished import Journal, Position, Unfinished
 from unet_napari.inference.views import split_views
@@ -24,13 +24,14 @@ from unet_napari.tasks.decoding.instances import BYTES_PER_VOXEL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from unet_napari.geometry import Box
     from unet_napari.images import Image, Scale
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.running.pipeline import Writable
     from unet_napari.inference.storage.scratch import Room
     from unet_napari.model.model import Model
     from unet_napari.tasks import Task
-    from unet_napari.tasks.decoding.blocks import Box, Store
+    from unet_napari.tasks.decoding.blocks import Store
 
 __all__ = ["Segmentation", "blocks_for"]
 
@@ -129,7 +130,7 @@ class Segmentation:
             self._work = work
             plan = None if predictor.plan is self._told else self._summary()
             self._told = predictor.plan
-            step = self._progress(position, done, predictor.stage, sink.take_region())
+            step = self._progress(position, done, predictor.stage, sink.take_shown())
             if journal is not None and journal.position is not None:
                 journal.position = None
                 step = replace(step, stage=f"continuing at {step.done / step.total:.0%}")
@@ -158,13 +159,13 @@ class Segmentation:
         passes = _decode(self._task, self._packed, self._scratch, target, blocks, self._highest + 1)
         for done, total, box in passes:
             done = self._work + self._tail * done // (total + 1)
-            region = place.region(box) if box is not None and target is place else None
-            yield self._progress(position, done, _FINDING, region)
+            written = None if box is None or target is not place else place.in_result(box)
+            yield self._progress(position, done, _FINDING, written)
         self._highest = max(self._highest, target.highest)
         if self._rescaled is not None:
             for box in rescale_labels(self._rescaled, place):
                 done = self._work + self._tail * total // (total + 1)
-                yield self._progress(position, done, _FINDING, place.region(box))
+                yield self._progress(position, done, _FINDING, place.in_result(box))
         yield self._progress(position, self._work + self._tail, _FINDING)
 
     @property
@@ -173,10 +174,11 @@ class Segmentation:
         return self._work // 10 + 1
 
     def _progress(
-        self, position: int, done: int, stage: str, region: Region | None = None
+        self, position: int, done: int, stage: str, written: Box | None = None
     ) -> Progress:
         steps = self._work + self._tail
-        return Progress(position * steps + done, len(self.views) * steps, stage, region)
+        spans = None if written is None else written.spans  # of plain tuples, for JSON
+        return Progress(position * steps + done, len(self.views) * steps, stage, spans)
 
 
 def blocks_for(memory: int) -> Blocks:

@@ -118,7 +118,8 @@ class SemanticTask(Task):
         del scratch, first_id
         boxes = cut_blocks(out.shape, block_shape(out.shape, blocks.voxels, blocks.unit))
         for done, box in enumerate(boxes, start=1):
-            out[box] = self.provisional(packed[(slice(None), *box)])
+            index = box.to_slices()
+            out[index] = self.provisional(packed[(slice(None), *index)])
             yield done, len(boxes), box
 
     def score(

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from unet_napari.engine.protocol import decode, encode
+from unet_napari.geometry import Box
 from unet_napari.images import Image
 from unet_napari.inference import InferenceConfig, Progress, predict_steps
 from unet_napari.inference.planning import plan_stream, plan_tiles, planner
 from unet_napari.inference.planning.planner import make_plan
-from unet_napari.inference.planning.tiles import Region
 from unet_napari.inference.progress import with_time_left
 from unet_napari.inference.running import predictor
 from unet_napari.inference.running.reading import chunk_slabs
@@ -130,10 +130,10 @@ def test_a_stream_reads_each_chunk_once(make_model, monkeypatch, rows):
     np.testing.assert_array_equal(data.reads, 1 + statistics_reads)
 
 
-def test_slabs_cover_a_region_once_and_end_with_chunks():
+def test_slabs_cover_a_box_once_and_end_with_chunks():
     image = Image(_Chunked((100, 60), (16, 20)), "YX")
-    region = Region((-3, 0), (104, 60))
-    found = [(slab.start[0], slab.stop[0]) for slab in chunk_slabs(image, region, 5, 10**9)]
+    box = Box((-3, 0), (104, 60))
+    found = [(slab.start[0], slab.stop[0]) for slab in chunk_slabs(image, box, 5, 10**9)]
     assert found == [(-3, 0), *((a, a + 16) for a in range(0, 96, 16)), (96, 104)]
-    short = [(slab.start[0], slab.stop[0]) for slab in chunk_slabs(image, region, 5, 100)]
+    short = [(slab.start[0], slab.stop[0]) for slab in chunk_slabs(image, box, 5, 100)]
     assert max(stop - start for start, stop in short) == 5

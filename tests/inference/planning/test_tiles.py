@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unet_napari.geometry import Box
 from unet_napari.images import Image
-from unet_napari.inference.planning.tiles import Grid, Region, Tile
+from unet_napari.inference.planning.tiles import Grid, Tile
 from unet_napari.inference.running.reading import continued, read_continued
 
 
@@ -37,7 +37,7 @@ def test_every_pixel_is_written_exactly_once(cut):
     grid, shape, tile = cut
     written = np.zeros(shape, int)
     for each in grid.tiles(shape, tile):
-        written[each.core.slices] += 1
+        written[each.core.to_slices()] += 1
     assert (written == 1).all()
 
 
@@ -81,30 +81,20 @@ def test_a_part_of_the_output_is_cropped_to_the_core(cut, data):
         output = each.outer.grow(tuple(-m for m in grid.margin))
         start = data.draw(st.integers(0, output.shape[0]))
         rows = data.draw(st.integers(0, output.shape[0] - start))
-        region, crop = each.part(start, rows)
+        box, crop = each.part(start, rows)
         pixels = [np.arange(a, b) for a, b in zip(output.start, output.stop, strict=True)]
         pixels[0] = pixels[0][start : start + rows]
         for axis in range(len(shape)):
             core = np.arange(each.core.start[axis], each.core.stop[axis])
             expected = np.intersect1d(core, pixels[axis])
-            np.testing.assert_array_equal(pixels[axis][crop[axis]], expected)
-            np.testing.assert_array_equal(np.r_[region.slices[axis]], expected)
-
-
-@given(cuts(), st.integers(1, 20))
-def test_strips_put_together_are_the_region(cut, rows):
-    grid, shape, tile = cut
-    outer = grid.tiles(shape, tile)[0].outer
-    strips = list(outer.strips(rows))
-    assert max(strip.shape[0] for strip in strips) <= rows
-    assert [strip.start[0] for strip in strips[1:]] == [strip.stop[0] for strip in strips[:-1]]
-    assert (strips[0].start, strips[-1].stop) == (outer.start, outer.stop)
+            np.testing.assert_array_equal(pixels[axis][crop.to_slices()[axis]], expected)
+            np.testing.assert_array_equal(np.r_[box.to_slices()[axis]], expected)
 
 
 def test_an_axis_that_fits_stays_whole():
     grid = Grid(stride=(4, 16), halo=(8, 30), margin=(0, 0), surplus=(0, 0))
     (tile,) = grid.tiles((10, 100), (12, 112))
-    assert tile == Tile(Region((0, 0), (10, 100)), Region((0, 0), (12, 112)), (0, 0))
+    assert tile == Tile(Box((0, 0), (10, 100)), Box((0, 0), (12, 112)), (0, 0))
 
 
 def test_the_unet_of_2015_sees_572_pixels_for_388():
@@ -112,8 +102,8 @@ def test_the_unet_of_2015_sees_572_pixels_for_388():
     assert grid.input_shape((388,)) == (572,)
     assert grid.input_shape((389,)) == (588,)
     tiles = grid.tiles((772,), (572,))
-    assert [t.outer for t in tiles] == [Region((-92,), (480,)), Region((292,), (864,))]
-    assert [t.core for t in tiles] == [Region((0,), (384,)), Region((384,), (772,))]
+    assert [t.outer for t in tiles] == [Box((-92,), (480,)), Box((292,), (864,))]
+    assert [t.core for t in tiles] == [Box((0,), (384,)), Box((384,), (772,))]
 
 
 @given(st.integers(1, 20), st.integers(0, 50))
@@ -131,14 +121,14 @@ def test_reading_beyond_the_border_is_the_padded_image(data):
     image = Image(np.arange(np.prod(shape)).reshape(shape), "ZYX"[-len(shape) :])
     whole = np.pad(image.read(), [(0, 0), *((m, m) for m in margin)], mode="reflect")
     whole = np.pad(whole, [(0, 0)] + [(5, 5)] * len(shape), mode="edge")
-    frame = Region.whole(shape).grow(margin).grow((5,) * len(shape))
+    frame = Box.whole(shape).grow(margin).grow((5,) * len(shape))
     start = tuple(
         data.draw(st.integers(a, b - 1)) for a, b in zip(frame.start, frame.stop, strict=True)
     )
     stop = tuple(data.draw(st.integers(a + 1, b)) for a, b in zip(start, frame.stop, strict=True))
-    region = Region(start, stop)
-    expected = whole[:, *region.within(frame).slices]
-    np.testing.assert_array_equal(read_continued(image, region, margin), expected)
+    box = Box(start, stop)
+    expected = whole[:, *box.relative_to(frame).to_slices()]
+    np.testing.assert_array_equal(read_continued(image, box, margin), expected)
 
 
 class _Spy:
@@ -155,10 +145,5 @@ class _Spy:
 
 def test_only_the_needed_part_is_read():
     spy = _Spy(np.zeros((100, 100), np.uint8))
-    read_continued(Image(spy, "YX"), Region((90, 10), (120, 20)), (20, 20))
+    read_continued(Image(spy, "YX"), Box((90, 10), (120, 20)), (20, 20))
     assert spy.read == [(21, 10)]  # mirrored: 79 to 99
-
-
-def test_regions_of_different_dimension_do_not_mix():
-    with pytest.raises(ValueError, match="zip"):
-        Region((0,), (3,)).grow((1, 1))

@@ -26,9 +26,10 @@ def test_joined_blocks_hold_the_components_of_the_whole(shape, seed, share, size
     components = Components(2**31 - 1)
     boxes = cut_blocks(shape, (size,) * len(shape))
     for box in boxes:
-        labels, count, offset = components.label(mask[box])
+        index = box.to_slices()
+        labels, count, offset = components.label(mask[index])
         assert labels.max(initial=0) == count
-        store[box][mask[box]] = labels[mask[box]] + offset + above
+        store[index][mask[index]] = labels[mask[index]] + offset + above
     for box in boxes:
         components.join(store, box, above)
     joined = np.zeros(shape, np.int64)

@@ -1,8 +1,8 @@
-"""Cutting an image into tiles: regions, tiles and the rules that make seams impossible.
+"""Cutting an image into tiles, and the rules that make seams impossible.
 
-All coordinate arithmetic of the inference lives in the two value types of this module, so
-that no code elsewhere tells 2D from 3D. An axis is cut on its own (`cut_axis`) and an image is
-the product of its axes (`Grid.tiles`), an idea of StarDist's `big.py`.
+All coordinate arithmetic of the inference lives in `Tile`, `Grid` and the `Box` that they are
+made of, so that no code elsewhere tells 2D from 3D. An axis is cut on its own (`_AxisCut`) and an
+image is the product of its axes (`Grid.tiles`), an idea of StarDist's `big.py`.
 
 The rules, per axis:
 
@@ -24,61 +24,12 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
+from unet_napari.geometry import Box
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Grid", "Region", "Tile"]
-
-
-@dataclass(frozen=True)
-class Region:
-    """A box of pixels, `start` included and `stop` excluded, one entry per spatial axis.
-
-    The box may reach beyond the image (negative starts included).
-    """
-
-    start: tuple[int, ...]
-    stop: tuple[int, ...]
-
-    @classmethod
-    def whole(cls, shape: tuple[int, ...]) -> Region:
-        """Return the region of a whole image of this shape."""
-        return cls((0,) * len(shape), tuple(shape))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Extent along each axis, in pixels."""
-        return tuple(b - a for a, b in zip(self.start, self.stop, strict=True))
-
-    @property
-    def size(self) -> int:
-        """Number of pixels."""
-        return math.prod(self.shape)
-
-    @property
-    def slices(self) -> tuple[slice, ...]:
-        """The region as an index; only for regions that do not start before zero."""
-        return tuple(slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
-
-    def grow(self, by: tuple[int, ...]) -> Region:
-        """Return the region with `by` more pixels (fewer where negative) on both sides."""
-        return Region(
-            tuple(a - g for a, g in zip(self.start, by, strict=True)),
-            tuple(b + g for b, g in zip(self.stop, by, strict=True)),
-        )
-
-    def strips(self, rows: int) -> Iterator[Region]:
-        """Yield the region in strips of at most `rows` along its first axis."""
-        for start in range(self.start[0], self.stop[0], rows):
-            stop = min(start + rows, self.stop[0])
-            yield Region((start, *self.start[1:]), (stop, *self.stop[1:]))
-
-    def within(self, other: Region) -> Region:
-        """Return this region in the coordinates of `other`, whose start becomes zero."""
-        return Region(
-            tuple(a - o for a, o in zip(self.start, other.start, strict=True)),
-            tuple(b - o for b, o in zip(self.stop, other.start, strict=True)),
-        )
+__all__ = ["Grid", "Tile"]
 
 
 @dataclass(frozen=True)
@@ -87,20 +38,20 @@ class Tile:
 
     Attributes
     ----------
-    core : Region
+    core : Box
         The pixels of the result that this tile writes; inside the image.
-    outer : Region
+    outer : Box
         The pixels that the network sees; may reach beyond the image, see
         `unet_napari.inference.running.reading.continued`.
     margin : tuple of int
         Pixels that the network loses on each side (``padding="valid"``), else zeros.
     """
 
-    core: Region
-    outer: Region
+    core: Box
+    outer: Box
     margin: tuple[int, ...]
 
-    def part(self, start: int, rows: int) -> tuple[Region, tuple[slice, ...]]:
+    def part(self, start: int, rows: int) -> tuple[Box, Box]:
         """Find out what some rows of the network's output for `outer` are good for.
 
         Parameters
@@ -110,18 +61,17 @@ class Tile:
 
         Returns
         -------
-        region : Region
+        box : Box
             The part of the core that they cover; perhaps empty.
-        crop : tuple of slice
+        crop : Box
             Where it lies within them.
         """
         output = self.outer.grow(tuple(-m for m in self.margin))
         first = output.start[0] + start
         begin = max(self.core.start[0], first)
         end = max(begin, min(self.core.stop[0], first + rows))
-        region = Region((begin, *self.core.start[1:]), (end, *self.core.stop[1:]))
-        given = Region((first, *output.start[1:]), output.stop)
-        return region, region.within(given).slices
+        box = self.core.replace_axis(0, begin, end)
+        return box, box.shift((-first, *(-start for start in output.start[1:])))
 
 
 @dataclass(frozen=True)
@@ -184,8 +134,8 @@ class Grid:
         blocks = product(*(list(axis.blocks()) for axis in self._axes(shape, tile)))
         return [
             Tile(
-                Region(tuple(b[0] for b in block), tuple(b[1] for b in block)),
-                Region(tuple(b[2] for b in block), tuple(b[3] for b in block)),
+                Box(tuple(b[0] for b in block), tuple(b[1] for b in block)),
+                Box(tuple(b[2] for b in block), tuple(b[3] for b in block)),
                 self.margin,
             )
             for block in blocks

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from unet_napari.geometry import Box
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -13,9 +15,7 @@ if TYPE_CHECKING:
     from unet_napari.tasks.decoding.blocks import Store
     from unet_napari.tasks.familiarity import Familiarity
 
-__all__ = ["Region", "Sink", "ViewWriter"]
-
-Region = tuple[tuple[int, int], ...]
+__all__ = ["Sink", "ViewWriter"]
 
 
 class ViewWriter:
@@ -50,9 +50,9 @@ class ViewWriter:
         self._out[(*self._index, *box)] = labels
         self.highest = max(self.highest, int(labels.max()))
 
-    def region(self, box: tuple[slice, ...]) -> Region:
-        """Return start and stop along every axis of the result, for a part of the view."""
-        return (*((i, i + 1) for i in self._index), *((s.start, s.stop) for s in box))
+    def in_result(self, box: Box) -> Box:
+        """Return the place that a part of the view has in the whole result."""
+        return box.prepend(self._index)
 
 
 class Sink:
@@ -83,7 +83,7 @@ class Sink:
         self.shape = (task.out_channels, *packed.shape[1:])
         self._packed, self._task, self._place, self._maps = packed, task, place, maps
         self._familiarity = familiarity
-        self._regions: deque[Region] = deque()  # written in one thread, taken in another
+        self._shown: deque[Box] = deque()  # written in one thread, taken in another
 
     def __setitem__(self, key: tuple[slice, ...], maps: NDArray[Any], /) -> None:
         """Keep the maps ``(K, *S)`` of a part."""
@@ -95,12 +95,9 @@ class Sink:
             self._familiarity.see(packed)
         if self._place is not None:
             self._place[key[1:]] = self._task.provisional(packed)
-            self._regions.append(self._place.region(key[1:]))
+            self._shown.append(self._place.in_result(Box.from_slices(key[1:])))
 
-    def take_region(self) -> Region | None:
-        """Return a box around what was shown since the last call."""
-        regions = [self._regions.popleft() for _ in range(len(self._regions))]
-        if not regions:
-            return None
-        axes = (tuple(zip(*pairs, strict=True)) for pairs in zip(*regions, strict=True))
-        return tuple((min(starts), max(stops)) for starts, stops in axes)
+    def take_shown(self) -> Box | None:
+        """Return a box of the result around what was shown since the last call."""
+        boxes = [self._shown.popleft() for _ in range(len(self._shown))]
+        return Box.around(boxes) if boxes else None

@@ -150,9 +150,9 @@ class Predictor:
         with write_behind(out) as (write, flush), closing(steps):
             for tiles, done, start, maps in steps:
                 for tile, rows in zip(tiles, maps, strict=True):
-                    region, crop = tile.part(start, rows.shape[1])
-                    if region.size:
-                        write((slice(None), *region.slices), rows[:, *crop])
+                    box, crop = tile.part(start, rows.shape[1])
+                    if not box.is_empty:
+                        write((slice(None), *box.to_slices()), rows[:, *crop.to_slices()])
                 if journal is not None and journal.due():
                     flush()
                     tiles_done, rows_kept = computation.progress

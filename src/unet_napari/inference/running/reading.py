@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.inference.planning.tiles import Region
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from unet_napari.geometry import Box
     from unet_napari.images import Image, Statistics
     from unet_napari.inference.planning.tiles import Tile
     from unet_napari.model.model import Model
@@ -79,19 +78,18 @@ def continued(start: int, stop: int, size: int, margin: int) -> NDArray[np.intp]
     return indices
 
 
-def read_continued(image: Image, region: Region, margin: tuple[int, ...]) -> NDArray[Any]:
-    """Read a region of an image that may reach beyond its border, see `continued`.
+def read_continued(image: Image, box: Box, margin: tuple[int, ...]) -> NDArray[Any]:
+    """Read a box of an image that may reach beyond its border, see `continued`.
 
-    Only the box of pixels that is needed is read from the image.
+    Only the pixels that are needed are read from the image.
 
     Returns
     -------
-    ndarray, (C, *region.shape)
+    ndarray, (C, *box.shape)
         In the dtype of the image.
     """
     indices = [
-        continued(*axis)
-        for axis in zip(region.start, region.stop, image.shape, margin, strict=True)
+        continued(*axis) for axis in zip(box.start, box.stop, image.shape, margin, strict=True)
     ]
     array = image.read(tuple(slice(int(i.min()), int(i.max()) + 1) for i in indices))
     for axis, index in enumerate(indices, start=1):
@@ -100,34 +98,34 @@ def read_continued(image: Image, region: Region, margin: tuple[int, ...]) -> NDA
     return array
 
 
-def chunk_slabs(image: Image, region: Region, rows: int, limit: int) -> Iterator[Region]:
-    """Cut a region along its first axis so that each chunk of the file lies in one slab.
+def chunk_slabs(image: Image, box: Box, rows: int, limit: int) -> Iterator[Box]:
+    """Cut a box along its first axis so that each chunk of the file lies in one slab.
 
     Parameters
     ----------
     image : Image
         Its data may tell its chunks, as zarr and dask arrays do.
-    region : Region
-        May reach beyond the image.
+    box : Box
+        It may reach beyond the image.
     rows : int
         A slab has about as many, or as many as a chunk if these are more.
     limit : int
-        Bytes; where a chunk's rows of the region are more, slabs have `rows` rows.
+        Bytes; where a chunk's rows of the box are more, slabs have `rows` rows.
 
     Yields
     ------
-    Region
-        In order; together the whole region.
+    Box
+        In order; together the whole box.
     """
     chunk = chunk_rows(image) or 1
     height = max(rows // chunk, 1) * chunk
-    row = image.channels * math.prod(region.shape[1:]) * image.data.dtype.itemsize
+    row = image.channels * math.prod(box.shape[1:]) * image.data.dtype.itemsize
     if height > rows and height * row > limit:
         height = rows
-    start = region.start[0]
-    while start < region.stop[0]:
-        stop = min((start // height + 1) * height, region.stop[0])
-        yield Region((start, *region.start[1:]), (stop, *region.stop[1:]))
+    start = box.start[0]
+    while start < box.stop[0]:
+        stop = min((start // height + 1) * height, box.stop[0])
+        yield box.replace_axis(0, start, stop)
         start = stop
 
 

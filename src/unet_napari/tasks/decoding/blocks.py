@@ -11,31 +11,26 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
+from unet_napari.geometry import Box
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    Passes: TypeAlias = Iterator[tuple[int, int, "Box | None"]]
+    Passes: TypeAlias = Iterator[tuple[int, int, Box | None]]
     """Blocks done, blocks in all, what has been written."""
 
 __all__ = [
     "DEFAULT_BLOCKS",
     "Blocks",
-    "Box",
     "BoxTarget",
     "Store",
     "block_shape",
     "cover",
     "cut_blocks",
-    "grow",
     "in_threads",
-    "index_within",
-    "volume",
 ]
-
-Box: TypeAlias = tuple[slice, ...]
-"""A block as an index: start and stop along every axis, inside the array."""
 
 Found = TypeVar("Found")
 
@@ -123,23 +118,10 @@ def block_shape(
 def cut_blocks(shape: Sequence[int], block: Sequence[int]) -> list[Box]:
     """Return the blocks of an array, in C order; those at the far borders may be smaller."""
     axes = [
-        [slice(start, min(start + step, size)) for start in range(0, size, step)]
+        [(start, min(start + step, size)) for start in range(0, size, step)]
         for size, step in zip(shape, block, strict=True)
     ]
-    return list(product(*axes))
-
-
-def grow(box: Box, by: int, shape: Sequence[int]) -> Box:
-    """Return a box that reaches `by` pixels farther on every side, as far as the array does."""
-    return tuple(
-        slice(max(s.start - by, 0), min(s.stop + by, size))
-        for s, size in zip(box, shape, strict=True)
-    )
-
-
-def volume(box: Box) -> int:
-    """Return how many pixels a box holds."""
-    return math.prod(s.stop - s.start for s in box)
+    return [Box.from_spans(spans) for spans in product(*axes)]
 
 
 def cover(pixels: NDArray[np.intp], context: int, shape: Sequence[int]) -> list[Box]:
@@ -165,30 +147,22 @@ def cover(pixels: NDArray[np.intp], context: int, shape: Sequence[int]) -> list[
     def box(corners: NDArray[np.intp]) -> Box:
         start = low + cell * corners.min(axis=0)
         stop = np.minimum(low + cell * (corners.max(axis=0) + 1), high)
-        return tuple(map(slice, start.tolist(), stop.tolist()))
+        return Box(tuple(start.tolist()), tuple(stop.tolist()))
 
     def cheapest(corners: NDArray[np.intp]) -> tuple[int, list[Box]]:
         """Return what the boxes cost, and these: one around all cells, or those of both halves."""
         whole = box(corners)
-        cost = _PER_BOX + volume(grow(whole, context, shape))
-        sizes = [s.stop - s.start for s in whole]
-        axis = int(np.argmax(sizes))
-        if cost <= 2 * _PER_BOX or sizes[axis] <= context:
+        cost = _PER_BOX + whole.grow(context).clip(shape).size
+        axis = int(np.argmax(whole.shape))
+        if cost <= 2 * _PER_BOX or whole.shape[axis] <= context:
             return cost, [whole]
-        middle = (whole[axis].start + whole[axis].stop) // 2
+        middle = (whole.start[axis] + whole.stop[axis]) // 2
         before = low[axis] + cell * corners[:, axis] < middle
         halves = [cheapest(corners[half]) for half in (before, ~before)]
         apart = sum(cost for cost, _ in halves)
         return (cost, [whole]) if cost <= apart else (apart, halves[0][1] + halves[1][1])
 
     return cheapest(np.argwhere(cells))[1]
-
-
-def index_within(box: Box, outer: Box) -> Box:
-    """Return a box as an index into the part of the array that is `outer`."""
-    return tuple(
-        slice(s.start - o.start, s.stop - o.start) for s, o in zip(box, outer, strict=True)
-    )
 
 
 def in_threads(

@@ -13,7 +13,8 @@ from unet_napari.errors import ResourceError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from unet_napari.tasks.decoding.blocks import Box, Store
+    from unet_napari.geometry import Box
+    from unet_napari.tasks.decoding.blocks import Store
 
 __all__ = ["Components", "changes", "connected", "touching"]
 
@@ -76,11 +77,11 @@ class Components:
         above
             Only labels above it are components, and it is subtracted from them.
         """
-        for axis, side in enumerate(box):
-            if side.start == 0:
+        for axis, start in enumerate(box.start):
+            if start == 0:
                 continue
-            face = (*box[:axis], slice(side.start - 1, side.start + 1), *box[axis + 1 :])
-            before, after = np.moveaxis(store[face], axis, 0)
+            face = box.replace_axis(axis, start - 1, start + 1)
+            before, after = np.moveaxis(store[face.to_slices()], axis, 0)
             touch = (before > above) & (after > above)
             pairs = before[touch].astype(np.uint64) - np.uint64(above) << np.uint64(32)
             pairs |= after[touch] - np.uint32(above)

@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unet_napari.geometry import Box
 from unet_napari.tasks.decoding.blocks import (
     block_shape,
     cover,
     cut_blocks,
-    grow,
     in_threads,
-    index_within,
-    volume,
 )
 from unet_napari.tasks.decoding.components import Components, changes, touching
 from unet_napari.tasks.decoding.cuts import Cuts
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from unet_napari.tasks.decoding.blocks import Blocks, Box, BoxTarget, Passes, Store
+    from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
     from unet_napari.tasks.decoding.decode import CellRule
 
 __all__ = ["BYTES_PER_VOXEL", "Instances"]
@@ -83,7 +81,7 @@ class Instances:
         ------
         done, total : int
             Blocks worked on so far and in all.
-        box : tuple of slice or None
+        box : Box or None
             What has been written into `out`.
         """
         voxels, threads = self._blocks.voxels, self._blocks.threads
@@ -116,23 +114,25 @@ class Instances:
         yield from each(self._find_gaps)
         yield from each(lambda box: self._gaps.join(self._ids, box, above=self._seeds.count))
         self._final = np.concatenate([self._final[:-1], self._fill()])
-        results = in_threads(lambda box: self._final.take(self._ids[box]), last, threads)
+        results = in_threads(
+            lambda box: self._final.take(self._ids[box.to_slices()]), last, threads
+        )
         for box, labels in zip(last, results, strict=True):
-            out[box] = labels
+            out[box.to_slices()] = labels
             done += 1
             yield done, total, box
 
     def _find_seeds(self, box: Box) -> None:
-        seeds = self._rule.seeds(self._maps[(slice(None), *box)])
+        seeds = self._rule.seeds(self._maps[(slice(None), *box.to_slices())])
         labels, count, offset = self._seeds.label(seeds)
-        self._ids[box] = labels + np.uint32(offset) * seeds
+        self._ids[box.to_slices()] = labels + np.uint32(offset) * seeds
         # The first pixel of each, as its position in the whole array.
         seeds[..., 1:] &= ~seeds[..., :-1]
         positions = np.flatnonzero(seeds)[::-1]
         first = np.empty(count, np.int64)
         first[labels.take(positions) - 1] = positions  # the last assignment stays
         corner = np.unravel_index(first, labels.shape)
-        starts = [c + s.start for c, s in zip(corner, box, strict=True)]
+        starts = [c + start for c, start in zip(corner, box.start, strict=True)]
         with self._lock:
             self._first.append((offset, np.ravel_multi_index(starts, self._shape)))
 
@@ -141,47 +141,46 @@ class Instances:
 
         Where they would be more than may be flooded at a time, the doubt is put up with.
         """
-        result = np.full([s.stop - s.start for s in core], UNKNOWN)
+        result = np.full(core.shape, UNKNOWN)
         pieces, context, doubt = [core], _CONTEXT, True
         while pieces:
             for piece in pieces:
-                outer = grow(piece, context, self._shape)
-                labels = self._flooded(outer, doubt=doubt)[index_within(piece, outer)]
-                part = result[index_within(piece, core)]
+                outer = piece.grow(context).clip(self._shape)
+                flooded = self._flooded(outer, doubt=doubt)
+                labels = flooded[piece.relative_to(outer).to_slices()]
+                part = result[piece.relative_to(core).to_slices()]
                 np.copyto(part, labels, where=part == UNKNOWN)
-            doubtful = np.argwhere(result == UNKNOWN) + [s.start for s in core]
+            doubtful = np.argwhere(result == UNKNOWN) + core.start
             least, context = context, _MORE * context
             while True:
                 pieces = cover(doubtful, context, self._shape)
                 if context == least or self._affordable(pieces, context):
                     break
                 context, doubt = context // 2, False
-        self._ids[core] = result
+        self._ids[core.to_slices()] = result
         starts = np.flatnonzero(changes(result.ravel()))
         lengths = np.diff(starts, append=result.size)
         with self._lock:
             np.add.at(self._sizes, result.take(starts).astype(np.intp), lengths)
 
     def _affordable(self, pieces: Sequence[Box], context: int) -> bool:
-        voxels = sum(volume(grow(piece, context, self._shape)) for piece in pieces)
+        voxels = sum(piece.grow(context).clip(self._shape).size for piece in pieces)
         return voxels <= self._blocks.largest
 
     def _flooded(self, outer: Box, *, doubt: bool) -> NDArray[np.uint32]:
-        maps = self._maps[(slice(None), *outer)]
-        seeds = self._roots.take(self._ids[outer] * self._rule.seeds(maps))
+        maps = self._maps[(slice(None), *outer.to_slices())]
+        seeds = self._roots.take(self._ids[outer.to_slices()] * self._rule.seeds(maps))
         sides = [
-            (doubt and s.start > 0, doubt and s.stop < size)
-            for s, size in zip(outer, self._shape, strict=True)
+            (doubt and start > 0, doubt and stop < size)
+            for (start, stop), size in zip(outer.spans, self._shape, strict=True)
         ]
         return flood(self._rule.relief(maps), self._rule.mask(maps), seeds, sides)
 
     def _note_cuts(self, box: Box) -> None:
-        outer = tuple(
-            slice(s.start, min(s.stop + 1, size)) for s, size in zip(box, self._shape, strict=True)
-        )
-        shape = tuple(s.stop - s.start for s in box)
-        (boundary,) = self._maps[(slice(1, 2), *outer)]
-        self._cuts.note(self._ids[outer], boundary, shape)
+        outer = Box(box.start, tuple(stop + 1 for stop in box.stop)).clip(self._shape)
+        index = outer.to_slices()
+        (boundary,) = self._maps[(slice(1, 2), *index)]
+        self._cuts.note(self._ids[index], boundary, box.shape)
 
     def _number(self, one: NDArray[np.uint32], first_id: int) -> NDArray[np.uint32]:
         """Return the final id of each root, 0 for small ones; one more 0 for what is no root.
@@ -201,12 +200,16 @@ class Instances:
         final[:-1] = final.take(one)
         return final
 
+    def _numbered(self, box: Box) -> NDArray[np.uint32]:
+        """Return the final ids of a block."""
+        return self._final.take(self._ids[box.to_slices()])
+
     def _find_gaps(self, box: Box) -> None:
-        outer = grow(box, 1, self._shape)
+        outer = box.grow(1).clip(self._shape)
         # Others write gaps, whose numbers are above all roots, into what surrounds this block.
-        stored = self._ids[outer]
+        stored = self._ids[outer.to_slices()]
         objects = self._final.take(stored, mode="clip")
-        inside = index_within(box, outer)
+        inside = box.relative_to(outer).to_slices()
         labels, count, offset = self._gaps.label(objects[inside] == 0)
         gaps = np.zeros_like(objects)
         gaps[inside] = labels
@@ -215,12 +218,12 @@ class Instances:
         gap, beside = touching(gaps, objects)
         np.minimum.at(lowest, gap.astype(np.intp), beside)
         np.maximum.at(highest, gap.astype(np.intp), beside)
-        for axis, (side, size) in enumerate(zip(box, self._shape, strict=True)):
-            for end, at_border in ((0, side.start == 0), (-1, side.stop == size)):
+        for axis, ((start, stop), size) in enumerate(zip(box.spans, self._shape, strict=True)):
+            for end, at_border in ((0, start == 0), (-1, stop == size)):
                 if at_border:  # open to what lies beyond the image
                     lowest[labels.take(end, axis)] = 0
         above = np.uint32(self._seeds.count + offset)
-        self._ids[box] = np.where(labels > 0, labels + above, stored[inside])
+        self._ids[box.to_slices()] = np.where(labels > 0, labels + above, stored[inside])
         with self._lock:
             self._beside.append((offset, lowest[1:], highest[1:]))
 

@@ -38,5 +38,5 @@ def test_both_docks_open_without_importing_what_takes_long():
         [sys.executable, "-c", textwrap.dedent(PROGRAM)], capture_output=True, text=True, check=True
     )
     imported = set(ended.stdout.split())
-    assert "unet_napari._napari.jobs.segment_order" in imported
+    assert "unet_napari._napari.runs.segment_order" in imported
     assert imported & HEAVY == set()

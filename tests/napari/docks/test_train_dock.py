@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QDialog, QLabel
 
 from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.layers import results
-from unet_napari._napari.sections import preview_layer
+from unet_napari._napari.runs import preview_layer
 from unet_napari.engine import (
     AugmentationJob,
     JobCancelled,

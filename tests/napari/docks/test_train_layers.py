@@ -10,10 +10,10 @@ from qtpy.QtWidgets import QAbstractButton, QApplication, QMessageBox
 from napari.layers import Image
 from unet_napari._napari.docks import close_guard
 from unet_napari._napari.docks.train_dock import TrainDock
-from unet_napari._napari.jobs.train_request import Claim
 from unet_napari._napari.layers.ownership import mark
-from unet_napari._napari.sections import preview_layer
-from unet_napari._napari.sections.preview_layer import PreviewUpdates
+from unet_napari._napari.runs import preview_layer
+from unet_napari._napari.runs.preview_layer import PreviewUpdates
+from unet_napari._napari.runs.train_request import Claim
 from unet_napari.engine import JobCancelled, JobFinished, Preview
 from unet_napari.engine.arrays import open_ref
 from unet_napari.training.events import Started
@@ -278,7 +278,7 @@ def test_two_trainings_never_share_a_file(models_folder):
 def test_a_name_that_a_killed_program_held_is_free_again(models_folder, monkeypatch):
     models_folder.mkdir()
     Claim("mine")
-    monkeypatch.setattr("unet_napari._napari.jobs.train_request.psutil.pid_exists", lambda _: False)
+    monkeypatch.setattr("unet_napari._napari.runs.train_request.psutil.pid_exists", lambda _: False)
     assert Claim("mine").path.name == "mine.unet"
 
 

@@ -8,7 +8,7 @@ from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.layers.layer_axes import ViewPlace
 from unet_napari._napari.layers.results import Purpose, find_result, write_result
-from unet_napari._napari.sections import preview_layer
+from unet_napari._napari.runs import preview_layer
 from unet_napari.engine import ArraysReady, JobFinished
 from unet_napari.images import open_output
 

@@ -12,10 +12,10 @@ from napari.layers import Image, Labels
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.docks.segment_settings import SegmentSettings
 from unet_napari._napari.jobs.job import Job
-from unet_napari._napari.jobs.segment_order import Order, wanted_place
-from unet_napari._napari.jobs.segment_run import SegmentRun
 from unet_napari._napari.layers.file_facts import read_facts
 from unet_napari._napari.layers.layer_axes import image_of
+from unet_napari._napari.runs.segment_order import Order, wanted_place
+from unet_napari._napari.runs.segment_run import SegmentRun
 from unet_napari._napari.sections.fit import describe_fit, misfit
 from unet_napari._napari.sections.measuring import measurable, measure_job, show_table
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer

@@ -12,6 +12,7 @@ from napari.layers import Image, Labels, Layer
 from unet_napari._napari.docks.close_guard import CloseGuard
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.docks.open_segment import open_segment
+from unet_napari._napari.docks.painted import Painted
 from unet_napari._napari.docks.train_fields import (
     effort_choice,
     image_choice,
@@ -20,14 +21,13 @@ from unet_napari._napari.docks.train_fields import (
 )
 from unet_napari._napari.docks.train_settings import TrainSettings
 from unet_napari._napari.jobs.job import Job
-from unet_napari._napari.jobs.train_request import Claim, model_path, train_job
 from unet_napari._napari.layers.file_facts import read_facts
+from unet_napari._napari.runs.preview_layer import PreviewUpdates
+from unet_napari._napari.runs.train_request import Claim, model_path, train_job
 from unet_napari._napari.sections.chosen import Chosen
 from unet_napari._napari.sections.detection import Detection
 from unet_napari._napari.sections.further_pairs import PairList
-from unet_napari._napari.sections.painted import Painted
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
-from unet_napari._napari.sections.preview_layer import PreviewUpdates
 from unet_napari._napari.widgets.fields import Message, button, optional
 from unet_napari._napari.widgets.layer_combo import LayerCombo
 from unet_napari._napari.widgets.model_combo import ModelCombo, model_saved
@@ -233,7 +233,8 @@ class TrainDock(EngineDock):
     def _begun(self, request: TrainJob, image: Image, labels: Labels) -> None:
         self.job.start(request)
         axes, ndim = request.pairs[0].image.axes, request.config["ndim"]
-        self.preview = PreviewUpdates(self, image, labels, axes=axes, ndim=ndim)
+        work = (self.viewer, self.job, self.background, self.native)
+        self.preview = PreviewUpdates(*work, image, labels, axes=axes, ndim=ndim)
 
     def on_event(self, event: Any) -> None:  # noqa: ANN401
         """Show what the training reports."""

@@ -1,4 +1,4 @@
-"""What the docks ask of the engine and of threads, and how the answers arrive.
+"""Work beside Qt's thread: the engine as a Qt object, short work in threads, what is warmed up.
 
-They may import `layers` and `sections`.
+They import no other room of `_napari`.
 """

@@ -1,6 +1,6 @@
 import pytest
 
-from unet_napari._napari.jobs.train_request import model_path, unused_name
+from unet_napari._napari.runs.train_request import model_path, unused_name
 from unet_napari._napari.widgets.status_line import StatusLine, time_left
 from unet_napari.errors import SettingsError
 from unet_napari.training.events import Step, Validated

@@ -8,14 +8,14 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QWidget
 
 from napari.layers import Image, Layer
-from unet_napari._napari.jobs.segment_order import Order
 from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari._napari.layers.ownership import note_warnings
 from unet_napari._napari.layers.renewal import Renewed
 from unet_napari._napari.layers.results import find_result, latest_result
+from unet_napari._napari.runs.preview_layer import PURPOSE as PREVIEW
+from unet_napari._napari.runs.segment_order import Order
 from unet_napari._napari.sections.filling import FillingLayer
 from unet_napari._napari.sections.measuring import measure_part, show_table, update_table
-from unet_napari._napari.sections.preview_layer import PURPOSE as PREVIEW
 from unet_napari.engine import ArraysReady
 from unet_napari.inference.progress import Progress
 

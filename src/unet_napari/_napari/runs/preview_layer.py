@@ -4,10 +4,11 @@ import math
 
 from napari.components import ViewerModel
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer
 
 from napari.layers import Image, Labels
-from unet_napari._napari.docks.engine_dock import EngineDock
+from unet_napari._napari.jobs.background_work import Background
+from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.layer_axes import (
     ViewPlace,
     array_of,
@@ -33,8 +34,13 @@ class PreviewUpdates:
 
     Parameters
     ----------
-    dock : EngineDock
-        Whose job is the training.
+    viewer : napari.components.ViewerModel
+    job : Job
+        The engine that trains.
+    background : Background
+        Reads the pixels that the engine is shown.
+    owner : QObject
+        The updates end when Qt destroys it.
     image : napari.layers.Image
         What to predict.
     labels : napari.layers.Labels
@@ -46,9 +52,18 @@ class PreviewUpdates:
     """
 
     def __init__(
-        self, dock: EngineDock, image: Image, labels: Labels, *, axes: str, ndim: int
+        self,
+        viewer: ViewerModel,
+        job: Job,
+        background: Background,
+        owner: QObject,
+        image: Image,
+        labels: Labels,
+        *,
+        axes: str,
+        ndim: int,
     ) -> None:
-        self._viewer, self._job, self._background = dock.viewer, dock.job, dock.background
+        self._viewer, self._job, self._background = viewer, job, background
         self._image, self._labels = image, labels
         self._axes, self._ndim = axes, ndim
         self._shape = array_of(image).shape
@@ -56,7 +71,7 @@ class PreviewUpdates:
         self._asked = 0  # the number of the latest request is its key
         self._place: ViewPlace | None = None  # of the latest request
         self._part: ImagePart | None = None  # that belongs to it
-        self._timer = QTimer(dock.native)
+        self._timer = QTimer(owner)
         self._timer.setInterval(_POLL)
         self._timer.timeout.connect(self._look)
         self._timer.start()

@@ -1,4 +1,4 @@
 """Work beside Qt's thread: the engine as a Qt object, short work in threads, what is warmed up.
 
-They import no other room of `_napari`.
+It may import nothing else of `_napari`.
 """

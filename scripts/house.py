@@ -29,7 +29,6 @@ KNOWN: frozenset[str] = frozenset(
         "Floats",
         "LOSSES",
         "Labels",
-        "Orientation",
         "Picture",
         "Region",
         "S",

@@ -15,7 +15,9 @@ from pathlib import Path
 PACKAGE = "unet_napari"
 
 #: Modules that each room may import without saying so: they import nothing of ours but each other.
-FOUNDATION = frozenset({"_lazy", "_version", "checks", "errors", "geometry", "options"})
+FOUNDATION = frozenset(
+    {"_lazy", "_version", "checks", "errors", "geometry", "options", "orientation"}
+)
 
 #: The sentence of a package's docstring, and of a module's at the top, that is its list of imports.
 MAY_IMPORT = re.compile(r"\b(?:It|They) may import ((?:[^`.;]|`[^`]*`)*)[.;]")

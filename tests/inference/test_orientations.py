@@ -13,7 +13,7 @@ from unet_napari.geometry import Box
 from unet_napari.images import Image
 from unet_napari.inference import InferenceConfig, predict_steps
 from unet_napari.inference.backends.backend import has_openvino
-from unet_napari.inference.orientations import Orientation, may_turn, variants_of
+from unet_napari.inference.orientations import may_turn, variants_of
 from unet_napari.inference.planning import plan_tiles
 from unet_napari.inference.planning.grids import uncut_grid
 from unet_napari.inference.planning.planner import make_plan
@@ -148,10 +148,3 @@ def test_openvino_averages_the_same(make_model):
     maps, summary = predicted(image, model, tta=True, backend="openvino")
     assert summary.backend == "openvino"
     np.testing.assert_allclose(maps, expected, atol=1e-4, rtol=0)
-
-
-def test_a_view_copies_nothing():
-    array = np.zeros((2, 3, 4))
-    variant = Orientation(turned=True, flipped=(-1,))
-    assert np.shares_memory(variant.view(array), array)
-    assert variant.view(array).shape == variant.shape(array.shape) == (2, 4, 3)

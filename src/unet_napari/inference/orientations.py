@@ -7,46 +7,15 @@ al. 2020, https://doi.org/10.1038/s41598-020-61808-3).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
+from unet_napari.orientation import Orientation
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from unet_napari.model.model import Model
 
-__all__ = ["PLAIN", "Orientation", "may_turn", "variants_of"]
-
-
-@dataclass(frozen=True)
-class Orientation:
-    """One way to look at an image.
-
-    Attributes
-    ----------
-    turned : bool
-        The last two axes are exchanged; with flips this makes the quarter turns.
-    flipped : tuple of int
-        Axes that run backwards then, counted from the last one: -1 is X.
-    """
-
-    turned: bool = False
-    flipped: tuple[int, ...] = ()
-
-    def view(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return an array (..., *S) seen this way, without a copy."""
-        return np.flip(array.swapaxes(-1, -2) if self.turned else array, self.flipped)
-
-    def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape that something of this shape has then."""
-        return (*shape[:-2], shape[-1], shape[-2]) if self.turned else shape
-
-
-PLAIN = Orientation()
-"""The image as it is."""
+__all__ = ["may_turn", "variants_of"]
 
 
 def variants_of(model: Model) -> tuple[Orientation, ...]:
@@ -54,11 +23,12 @@ def variants_of(model: Model) -> tuple[Orientation, ...]:
 
     Z is flipped and never exchanged with another axis.
     """
-    axes = range(-model.ndim, 0)
+    axes = tuple(range(model.ndim))
+    turned = (*axes[:-2], axes[-1], axes[-2])
     return tuple(
-        Orientation(turned, tuple(axis for axis, flip in zip(axes, flips, strict=True) if flip))
-        for turned in ((False, True) if may_turn(model) else (False,))
-        for flips in product((False, True), repeat=model.ndim)
+        Orientation(order, signs)
+        for order in ((axes, turned) if may_turn(model) else (axes,))
+        for signs in product((1, -1), repeat=model.ndim)
     )
 
 

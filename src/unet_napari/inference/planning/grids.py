@@ -11,9 +11,9 @@ from unet_napari.networks.halo import exact_halo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from unet_napari.inference.orientations import Orientation
     from unet_napari.model.model import Model
     from unet_napari.networks import Network
+    from unet_napari.orientation import Orientation
 
 __all__ = ["make_grid", "next_smaller", "uncut_grid"]
 
@@ -27,7 +27,7 @@ def make_grid(model: Model, halo: str | int, variants: Sequence[Orientation] = (
         The model.
     halo : {"exact", "measured"} or int
         See `InferenceConfig`. Where the model carries no measured halo, it is the exact one.
-    variants : sequence of Variant
+    variants : sequence of Orientation
         Where some of them are turned, Y and X get the same halo.
 
     Warns

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     import torch
 
-    from unet_napari.inference.orientations import Orientation
     from unet_napari.inference.planning.cost import Cost
     from unet_napari.inference.planning.tiles import Grid, Tile
+    from unet_napari.orientation import Orientation
 
 __all__ = ["Plan"]
 
@@ -40,7 +40,7 @@ class Plan:
         Rows that a stream takes at a time; None for tiles that are taken as a whole.
     batch : int
         Tiles that the network takes at a time.
-    variants : tuple of Variant
+    variants : tuple of Orientation
         The flips and turns of each tile that the maps are the mean of.
     cost : Cost
         Of one batch or column; the memory is all that the backend and the pipeline hold, the

@@ -12,7 +12,7 @@ from unet_napari.errors import ResourceError, SettingsError
 from unet_napari.inference.backends.backend import has_openvino
 from unet_napari.inference.backends.device_choice import choose_device
 from unet_napari.inference.backends.int8 import check_int8
-from unet_napari.inference.orientations import PLAIN, variants_of
+from unet_napari.inference.orientations import variants_of
 from unet_napari.inference.planning.cost import rehearse
 from unet_napari.inference.planning.grids import make_grid, next_smaller, uncut_grid
 from unet_napari.inference.planning.plan import Plan
@@ -21,6 +21,7 @@ from unet_napari.inference.planning.plan_stream import first_cut, stream_plan
 from unet_napari.inference.planning.plan_tiles import batched, stops_soon, tile_plan
 from unet_napari.inference.streaming.operations import NotStreamableError
 from unet_napari.networks.folding import fold_batch_norm
+from unet_napari.orientation import Orientation
 from unet_napari.system.device import available_memory
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def make_plan(model: Model, shape: tuple[int, ...], config: InferenceConfig) -> 
     wanted = "cpu" if config.precision == "int8" else config.device
     device = choose_device(wanted, model.ndim)
     budget = config.memory or int(available_memory(device) * _SHARE_OF_FREE)
-    variants = variants_of(model) if config.tta else (PLAIN,)
+    variants = variants_of(model) if config.tta else (Orientation.plain(model.ndim),)
     grid = uncut_grid(model.network)
     tile = grid.input_shape(shape)
     model = _folded(model)

@@ -6,7 +6,6 @@ Nothing here knows the number of axes: geometry is a tuple with one entry per sp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from unet_napari.orientation import Orientation
 from unet_napari.training.config import AugmentConfig
 
 __all__ = ["Augmenter", "Patch", "Source"]
@@ -38,21 +38,6 @@ class Patch(NamedTuple):
     image: Tensor  # ([N,] C, *P) float32
     labels: Tensor  # ([N,] *P) int64
     annotated: Tensor  # ([N,] *P) bool
-
-
-@dataclass(frozen=True)
-class Orientation:
-    """One of the exact symmetries of a grid: output axis j runs along source axis ``axes[j]``."""
-
-    axes: tuple[int, ...]
-    signs: tuple[int, ...]  # -1: backwards
-
-    def matrix(self) -> np.ndarray:
-        """Return the map from output to source directions, shape (ndim, ndim)."""
-        matrix = np.zeros((len(self.axes), len(self.axes)))
-        for j, (axis, sign) in enumerate(zip(self.axes, self.signs, strict=True)):
-            matrix[axis, j] = sign
-        return matrix
 
 
 class Augmenter:

@@ -237,10 +237,10 @@ def test_it_travels_as_json(task):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"boundary_width": 1e9}, "boundary_width must be a number between 1 and 5"),
-        ({"reach": 1e9}, "reach must be a number between 1 and 64"),
+        ({"boundary_width": 1e9}, "boundary_width must be a number from 1 to 5"),
+        ({"reach": 1e9}, "reach must be a whole number from 1 to 64"),
         ({"reach": float("inf")}, "reach"),
-        ({"boundary_threshold": 1.1}, "boundary_threshold must be a number between 0 and 1"),
+        ({"boundary_threshold": 1.1}, "boundary_threshold must be a number from 0 to 1"),
         ({"reach": 2.5}, "reach must be a whole number"),
         ({"anisotropy": [0, 1]}, "anisotropy"),
         ({"anisotropy": [1] * 4}, "at most 3"),

@@ -162,7 +162,7 @@ def test_frequency_weights_give_every_class_the_same_say():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"name": "ce", "alpha": 2}, "alpha of the loss must be a number between 0 and 1, not 2"),
+        ({"name": "ce", "alpha": 2}, "alpha of the loss must be a number from 0 to 1, not 2"),
         ({"name": "ce", "gamma": float("nan")}, "gamma"),
         ({"name": "ce", "border_sigma": True}, "border_sigma"),
         ({"name": "ce", "class_weights": [1, "2"]}, "class_weights"),

@@ -94,13 +94,13 @@ def test_it_travels_as_json(task):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"classes": [1]}, "at least two whole numbers"),
+        ({"classes": [1]}, "classes must be a list of 2 to 1000 numbers"),
         ({"classes": [2, 1]}, "ascending"),
         ({"classes": [1, 1]}, "ascending"),
-        ({"classes": [1, 2.5]}, "whole numbers"),
-        ({"classes": [-1, 2]}, "between 0 and"),
-        ({"classes": [True, 2]}, "classes must be a number"),
-        ({"classes": list(range(1001))}, "at most 1000"),
+        ({"classes": [1, 2.5]}, "each of classes must be a whole number"),
+        ({"classes": [-1, 2]}, "from 0 to"),
+        ({"classes": [True, 2]}, "classes must be a whole number"),
+        ({"classes": list(range(1001))}, "2 to 1000"),
         ({"classes": 10**9}, "must be a list"),
         ({"classes": [1, 10**400]}, "classes"),
         ({"criterion": "bce"}, "only ce, dice, focal, ce\\+dice"),

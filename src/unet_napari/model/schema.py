@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from unet_napari.checks import Range, is_integer, is_number, is_text, shorten
 from unet_napari.errors import ModelFileError, OutputError, SettingsError
 from unet_napari.model.container import INFO, LARGEST_INFO
 from unet_napari.model.description import describe_model
@@ -108,7 +108,7 @@ def parse_info(data: bytes) -> ModelInfo:
         raise ModelFileError(f"its {INFO} lacks {missing} and has {extra} in excess")
     for key, check in _CHECKS.items():
         if not check(content[key]):
-            raise ModelFileError(f"its {INFO} has an impossible '{key}': {_shorten(content[key])}")
+            raise ModelFileError(f"its {INFO} has an impossible '{key}': {shorten(content[key])}")
     if content["halo"] is not None:
         if len(content["halo"]) != content["ndim"]:
             raise ModelFileError(f"its halo has not {content['ndim']} numbers")
@@ -139,12 +139,12 @@ def check_name(name: str) -> None:
     """Raise `SettingsError` unless a model can be called so."""
     if not _is_name(name):
         raise SettingsError(
-            f"A model's name is one line of at most 200 characters, not {_shorten(name)}."
+            f"A model's name is one line of at most 200 characters, not {shorten(name)}."
         )
 
 
 def _check_format(value: object) -> None:
-    if not _is_int(value, 1, 1 << 31):
+    if not is_integer(value, Range(1, 1 << 31)):
         raise ModelFileError(f"its {INFO} does not say which format it has")
     if value != FORMAT:
         raise ModelFileError(
@@ -164,9 +164,9 @@ def _check_size(content: object) -> None:
             raise ModelFileError(f"its {INFO} is nested too deeply")
         if count > _NODES:
             raise ModelFileError(f"its {INFO} holds more than {_NODES:,} values")
-        if isinstance(value, str) and not _is_text(value):
+        if isinstance(value, str) and not is_text(value, _TEXT_LENGTH):
             raise ModelFileError(f"its {INFO} holds a text that is too long or cannot be shown")
-        if isinstance(value, float) and not math.isfinite(value):  # 1e999
+        if isinstance(value, float) and not is_number(value):  # 1e999
             raise ModelFileError(f"its {INFO} holds a number that is not finite")
         if isinstance(value, dict):
             waiting.extend((part, depth + 1) for pair in value.items() for part in pair)
@@ -174,21 +174,8 @@ def _check_size(content: object) -> None:
             waiting.extend((part, depth + 1) for part in value)
 
 
-def _is_int(value: object, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high
-
-
-def _is_text(value: object, length: int = _TEXT_LENGTH) -> bool:
-    """Text that can be shown: no lone surrogates, nothing longer than `length`."""
-    return isinstance(value, str) and len(value) <= length and (value.isascii() or _encodes(value))
-
-
-def _encodes(value: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
 def _is_name(value: object) -> bool:
-    return _is_text(value, 200) and isinstance(value, str) and value != "" and value.isprintable()
+    return is_text(value, 200) and value != "" and value.isprintable()
 
 
 def _is_network(value: object) -> bool:
@@ -207,12 +194,12 @@ def _is_pixel_size(value: object) -> bool:
 
 
 def _is_length(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9
+    return is_number(value, Range(0, 1e9, low_included=False, high_included=False))
 
 
 def _is_halo(value: object) -> bool:
     return value is None or (
-        isinstance(value, list) and all(_is_int(part, 0, 100_000) for part in value)
+        isinstance(value, list) and all(is_integer(part, Range(0, 100_000)) for part in value)
     )
 
 
@@ -221,9 +208,9 @@ _CHECKS: Mapping[str, Callable[[object], bool]] = {
     "task": lambda value: isinstance(value, dict) and _is_name(value.get("name")),
     "network": _is_network,
     "normalisation": lambda value: isinstance(value, dict),
-    "channels": lambda value: _is_int(value, 1, _CHANNELS),
-    "ndim": lambda value: _is_int(value, 2, 3),
-    "parameters": lambda value: _is_int(value, 1, 1 << 31),
+    "channels": lambda value: is_integer(value, Range(1, _CHANNELS)),
+    "ndim": lambda value: is_integer(value, Range(2, 3)),
+    "parameters": lambda value: is_integer(value, Range(1, 1 << 31)),
     "pixel_size": _is_pixel_size,
     "halo": _is_halo,
     "diameter": lambda value: value is None or _is_length(value),
@@ -240,8 +227,3 @@ def _unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) != len(pairs):
         raise ValueError("a key is there twice")
     return content
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

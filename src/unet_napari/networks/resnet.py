@@ -15,6 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from unet_napari.checks import check_choice
 from unet_napari.errors import ModelFileError, ResourceError, SettingsError
 from unet_napari.networks import spec as planning
 from unet_napari.networks.base import Logits, Network
@@ -115,7 +116,7 @@ class ResNetUNet(Network):
         dropout: float = 0.0,
         checkpointing: bool = False,
     ) -> None:
-        planning.one_of("depth", depth, DEPTHS)
+        check_choice("depth", depth, DEPTHS)
         if ndim != 2:
             raise SettingsError(
                 "The ResNet U-Net works on 2D images only; choose another network for volumes."

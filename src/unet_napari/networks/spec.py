@@ -7,10 +7,17 @@ nothing is allocated. No torch in here.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from unet_napari.checks import (
+    Range,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+    shorten,
+)
 from unet_napari.errors import SettingsError
 from unet_napari.networks.catalogue import PRESETS
 
@@ -21,7 +28,7 @@ PADDINGS = ("same", "valid")
 UPSAMPLINGS = ("transposed", "interpolate")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu")
 
-LEVELS = (2, 9)
+LEVELS = Range(2, 9)
 MAX_CHANNELS = 1024
 MAX_FEATURES = 4096
 MAX_STRIDE = 8
@@ -61,15 +68,15 @@ class UNetSpec:
     checkpointing: bool
 
     def __post_init__(self) -> None:
-        count("in_channels", self.in_channels, 1, MAX_CHANNELS)
-        count("out_channels", self.out_channels, 1, MAX_CHANNELS)
-        one_of("padding", self.padding, PADDINGS)
-        one_of("norm", self.norm, NORMS)
-        one_of("activation", self.activation, ACTIVATIONS)
-        one_of("upsampling", self.upsampling, UPSAMPLINGS)
+        check_integer("in_channels", self.in_channels, Range(1, MAX_CHANNELS))
+        check_integer("out_channels", self.out_channels, Range(1, MAX_CHANNELS))
+        check_choice("padding", self.padding, PADDINGS)
+        check_choice("norm", self.norm, NORMS)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("upsampling", self.upsampling, UPSAMPLINGS)
         for name in ("residual", "deep_supervision", "checkpointing"):
-            one_of(name, getattr(self, name), (False, True))
-        fraction("dropout", self.dropout)
+            check_flag(name, getattr(self, name))
+        check_number("dropout", self.dropout, Range(0, 1, high_included=False))
         for axis, total in enumerate(self.total_stride):
             if total > MAX_TOTAL_STRIDE:
                 raise SettingsError(
@@ -100,29 +107,6 @@ def _lists(value: Any) -> Any:  # noqa: ANN401  any JSON value
     return [_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
-def count(name: str, value: object, low: int, high: int) -> int:
-    """Return `value` if it is a whole number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise SettingsError(
-            f"{name} must be a whole number from {low} to {high}, not {_short(value)}."
-        )
-    return value
-
-
-def fraction(name: str, value: object) -> float:
-    """Return `value` if it is a number from 0 up to, but not including, 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise SettingsError(f"{name} must be at least 0 and less than 1, not {_short(value)}.")
-    return float(value)
-
-
-def one_of(name: str, value: object, choices: Sequence[object]) -> None:
-    """Check that `value` is one of `choices`, and of the same type."""
-    if not any(type(value) is type(choice) and value == choice for choice in choices):
-        listed = ", ".join(str(choice) for choice in choices)
-        raise SettingsError(f"{name} must be one of {listed}, not {_short(value)}.")
-
-
 def feature_counts(features: object) -> tuple[int, ...]:
     """Return the features per level, finest first.
 
@@ -133,13 +117,14 @@ def feature_counts(features: object) -> tuple[int, ...]:
         preset; or the count of every level.
     """
     if isinstance(features, str):
-        one_of("features", features, tuple(PRESETS))
-        return PRESETS[features]
+        return PRESETS[check_choice("features", features, tuple(PRESETS))]
     if not isinstance(features, list | tuple):
-        base = count("features", features, 1, MAX_FEATURES // 16)
+        base = check_integer("features", features, Range(1, MAX_FEATURES // 16))
         return tuple(base * 2**level for level in range(5))
-    count("the number of levels (entries of features)", len(features), *LEVELS)
-    return tuple(count("each entry of features", n, 1, MAX_FEATURES) for n in features)
+    check_integer("the number of levels (entries of features)", len(features), LEVELS)
+    return tuple(
+        check_integer("each entry of features", n, Range(1, MAX_FEATURES)) for n in features
+    )
 
 
 def stride_table(strides: object, *, ndim: int, levels: int) -> tuple[PerAxis, ...]:
@@ -169,12 +154,5 @@ def kernel_table(kernels: object, *, ndim: int, levels: int) -> tuple[PerAxis, .
 def _per_axis(name: str, value: object, ndim: int, choices: tuple[int, ...]) -> PerAxis:
     values = value if isinstance(value, list | tuple) else [value] * ndim
     if len(values) != ndim:
-        raise SettingsError(f"{name}: {_short(value)} must have one number per axis ({ndim}).")
-    for number in values:
-        one_of(f"each of {name}", number, choices)
-    return tuple(values)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        raise SettingsError(f"{name}: {shorten(value)} must have one number per axis ({ndim}).")
+    return tuple(check_choice(f"each of {name}", number, choices) for number in values)

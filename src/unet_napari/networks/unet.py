@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from unet_napari.checks import check_choice
 from unet_napari.networks import spec as planning
 from unet_napari.networks.base import Logits, Network, crop_centre
 from unet_napari.networks.checkpointing import run
@@ -196,7 +197,7 @@ class UNet(Network):
         dropout: float = 0.0,
         checkpointing: bool = False,
     ) -> None:
-        planning.one_of("ndim", ndim, tuple(LAYERS))
+        check_choice("ndim", ndim, tuple(LAYERS))
         counts = planning.feature_counts(features)
         plan = UNetSpec(
             in_channels=in_channels,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import torch
 
+from unet_napari.checks import Range, check_integer, check_number, check_numbers
 from unet_napari.errors import SettingsError
 from unet_napari.evaluation.objects import as_list, evaluate
 from unet_napari.tasks.base import Target, Task
@@ -22,7 +23,6 @@ from unet_napari.tasks.encoding.boundary import boundary_target
 from unet_napari.tasks.encoding.distance import border_weights, relative_depth
 from unet_napari.tasks.familiarity import Familiarity, usual
 from unet_napari.tasks.losses import Criterion, multi_label_loss
-from unet_napari.tasks.task_checks import check_number, check_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,18 +88,19 @@ class CellsTask(Task):
     most_coverage: float = 1.0
 
     def __post_init__(self) -> None:
-        check_number("boundary_width", self.boundary_width, 1, 5)
-        check_number("reach", self.reach, 1, 64)
-        check_numbers("anisotropy", self.anisotropy, 1e-6, 1e6, most=3)
-        check_number("foreground_threshold", self.foreground_threshold, 0, 1)
-        check_number("seed_threshold", self.seed_threshold, 0, 1)
-        check_number("boundary_threshold", self.boundary_threshold, 0, 1)
-        check_number("min_size", self.min_size, 0, 2**31 - 1)
-        check_number("least_confidence", self.least_confidence, 0, 1)
-        check_number("most_coverage", self.most_coverage, 0, 1)
-        for name in ("reach", "min_size"):
-            if not isinstance(getattr(self, name), int):
-                raise SettingsError(f"{name} must be a whole number of pixels.")
+        check_number("boundary_width", self.boundary_width, Range(1, 5))
+        check_integer("reach", self.reach, Range(1, 64))
+        sizes = check_numbers("anisotropy", self.anisotropy, Range(1e-6, 1e6), lengths=Range(0, 3))
+        object.__setattr__(self, "anisotropy", sizes)
+        for name in (
+            "foreground_threshold",
+            "seed_threshold",
+            "boundary_threshold",
+            "least_confidence",
+            "most_coverage",
+        ):
+            check_number(name, getattr(self, name), Range(0, 1))
+        check_integer("min_size", self.min_size, Range(0, 2**31 - 1))
         if not isinstance(self.criterion, Criterion):
             raise SettingsError("criterion must be a Criterion.")
         self.criterion.check(LOSSES, self.out_channels)

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  the name that everybody knows
 from torch import Tensor
 
+from unet_napari.checks import Range, check_number, check_numbers, check_text
 from unet_napari.errors import SettingsError
-from unet_napari.tasks.task_checks import check_number, check_numbers
 
 if TYPE_CHECKING:
     from unet_napari.tasks.base import Target
@@ -51,14 +51,15 @@ class Criterion:
     border_sigma: float = 5.0  # pixels: how wide a gap still counts as narrow
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise SettingsError("The name of a loss must be text.")
-        check_number("alpha of the loss", self.alpha, 0, 1)
-        check_number("gamma of the loss", self.gamma, 0, 10)
-        check_number("focal_alpha of the loss", self.focal_alpha, 0, 1)
-        check_number("border_weight of the loss", self.border_weight, 0, 1000)
-        check_number("border_sigma of the loss", self.border_sigma, 0.5, 20)
-        check_numbers("class_weights", self.class_weights, 0, 1e6, most=_MOST_CLASSES)
+        check_text("The name of a loss", self.name, 1000)
+        check_number("alpha of the loss", self.alpha, Range(0, 1))
+        check_number("gamma of the loss", self.gamma, Range(0, 10))
+        check_number("focal_alpha of the loss", self.focal_alpha, Range(0, 1))
+        check_number("border_weight of the loss", self.border_weight, Range(0, 1000))
+        check_number("border_sigma of the loss", self.border_sigma, Range(0.5, 20))
+        lengths = Range(0, _MOST_CLASSES)
+        weights = check_numbers("class_weights", self.class_weights, Range(0, 1e6), lengths=lengths)
+        object.__setattr__(self, "class_weights", weights)
 
     def check(self, names: Sequence[str], channels: int) -> None:
         """Raise `SettingsError` unless it is one of `names` and fits the number of channels."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
+from unet_napari.checks import Range, check_integers, check_number
 from unet_napari.errors import SettingsError
 from unet_napari.evaluation.objects import as_list, class_dice
 from unet_napari.tasks.base import Target, Task
 from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS, block_shape, cut_blocks
 from unet_napari.tasks.losses import Criterion, multi_class_loss
-from unet_napari.tasks.task_checks import check_number, check_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,14 +58,15 @@ class SemanticTask(Task):
     criterion: Criterion = _CRITERION
 
     def __post_init__(self) -> None:
-        check_numbers("classes", self.classes, 0, 2**53, most=_MOST_CLASSES)
-        whole = all(isinstance(i, int) for i in self.classes)
-        if not whole or len(self.classes) < 2 or any(a >= b for a, b in pairwise(self.classes)):
-            raise SettingsError("classes must be at least two whole numbers, ascending.")
+        lengths = Range(2, _MOST_CLASSES)
+        classes = check_integers("classes", self.classes, Range(0, 2**53), lengths=lengths)
+        if any(a >= b for a, b in pairwise(classes)):
+            raise SettingsError("classes must be in ascending order, each of them once.")
+        object.__setattr__(self, "classes", classes)
         if not isinstance(self.criterion, Criterion):
             raise SettingsError("criterion must be a Criterion.")
         self.criterion.check(LOSSES, len(self.classes))
-        check_number("border_weight of a semantic loss", self.criterion.border_weight, 0, 0)
+        check_number("border_weight of a semantic loss", self.criterion.border_weight, Range(0, 0))
 
     @property
     def map_names(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py DATA_FOLDER [stardist] [isbi] [bbbc050]
 
-DATA_FOLDER holds the sets named in docs/accuracy.md; without names all three are run. The
+DATA_FOLDER holds the sets named in docs/guide/accuracy.md; without names all three are run. The
 times are those of the acceptance floors: two, five and ten minutes of training.
 """
 

@@ -38,7 +38,7 @@ KNOWN: frozenset[str] = frozenset(
         "_napari.sections.painted -> _napari.docks.train_settings",
         "_napari.sections.preview_layer -> _napari.docks.engine_dock",
         "benchmarks",
-        "benchmarks/cell_head.py",
+        "benchmarks/cell_head/cell_head.py",
         "check_output",
         "images.formats.read_microscope <-> images.formats.read_tiff <-> images.formats.read_zarr"
         " <-> images.image <-> images.read",

@@ -22,7 +22,7 @@ import napari
 from unet_napari._napari.demo_layers import fill_viewer
 from unet_napari.evaluation.objects import evaluate
 
-PICTURES = Path(__file__).parent / "images"
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 PATIENCE = 600  # seconds
 
 

@@ -24,7 +24,7 @@ def test_it_is_small_and_says_where_it_comes_from():
 def test_it_is_what_segments_where_no_model_is_named(shared_data):
     image = tifffile.imread(shared_data / "stardist_sample/images/img2d.tif")
     truth = tifffile.imread(shared_data / "stardist_sample/labels/img2d.tif")
-    # Measured: 0.945, see docs/accuracy.md. No warning either: it knows such images.
+    # Measured: 0.945, see docs/guide/accuracy.md. No warning either: it knows such images.
     assert average_precision(truth, segment(image, device="cpu"), 0.5) > 0.80
 
 

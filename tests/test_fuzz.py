@@ -9,7 +9,7 @@ import pytest
 
 from unet_napari.errors import ImageError
 
-SCRIPTS = Path(__file__).parents[1] / "benchmarks"
+SCRIPTS = Path(__file__).parents[1] / "benchmarks" / "fuzz"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the fuzz needs /proc")
 
 

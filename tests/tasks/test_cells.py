@@ -277,7 +277,7 @@ def test_few_cells_judge_coarsely():
 
 @pytest.mark.parametrize(("width", "found"), [(1, 1), (2, 3), (3, 10)])
 def test_touching_cells_of_one_or_two_pixels_come_out_as_one(width, found):
-    """The limit that `check_labels` warns of, and docs/cell-head.md states."""
+    """The limit that `check_labels` warns of, and docs/guide/cell-head.md states."""
     labels = np.broadcast_to(np.repeat(np.arange(1, 11), width), (30, 10 * width)).copy()
     task = CellsTask(min_size=0)
     # Of the two at the border nobody knows where they end: they have a middle.

@@ -10,7 +10,7 @@ from unet_napari.errors import SettingsError
 
 __all__ = ["BACKENDS", "DEFAULT_MODEL", "DEVICES", "HALOS", "PRECISIONS", "InferenceConfig"]
 
-DEFAULT_MODEL = "nuclei"  # comes with the package, see docs/nuclei.md
+DEFAULT_MODEL = "nuclei"  # comes with the package, see docs/guide/nuclei.md
 
 BackendName = Literal["auto", "torch", "openvino"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -50,7 +50,7 @@ class InferenceConfig:
         Of the network's arithmetic. ``"auto"`` is fp16 on CUDA, fp32 elsewhere, where the short
         formats are slower or wrong. ``"int8"``, on the CPU by OpenVINO, is several times
         faster and changes a few pixels; how many is measured and said, see
-        ``docs/compression.md``.
+        ``docs/guide/compression.md``.
     slicewise : bool
         Let a 2D model segment a stack slice by slice.
     rescale : bool

@@ -4,7 +4,7 @@ Model files travel between people who do not know each other, so this reader tru
 the file is never extracted, no member is ever looked up by a path, and nothing is allocated
 before the sizes in the directory have been found to add up to the size of the file. Any zip
 that Python's ``zipfile`` writes with these members, uncompressed, is accepted; gaps,
-prefixes, comments, compressed, repeated or foreign members are not. ``docs/model-file.md``
+prefixes, comments, compressed, repeated or foreign members are not. ``docs/guide/model-file.md``
 describes the format.
 """
 

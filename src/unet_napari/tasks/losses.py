@@ -1,4 +1,4 @@
-"""Losses over labelled pixels only. Equations and sources are in ``docs/losses.md``.
+"""Losses over labelled pixels only. Equations and sources are in ``docs/guide/losses.md``.
 
 Each is a mean over weighted pixels; a pixel of weight 0 gets a gradient of exactly zero, and
 a batch without a labelled pixel a loss of 0.

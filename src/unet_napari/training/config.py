@@ -136,7 +136,7 @@ class TrainConfig:
     # the last third of a falling rate usually improves the most.
     patience: int | None = None
 
-    unpainted: UnpaintedRule = "auto"  # what label 0 means, see docs/training.md
+    unpainted: UnpaintedRule = "auto"  # what label 0 means, see docs/guide/training.md
     validation: float = 0.2  # share of the annotated pixels held out; 0: none
     seed: int = 0
     device: DeviceName = "auto"

@@ -9,7 +9,7 @@ from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.widgets import help_window
 from unet_napari._napari.widgets.help_window import HelpLink, HelpWindow, open_help
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[3] / "docs" / "guide"
 
 
 @pytest.fixture(autouse=True)

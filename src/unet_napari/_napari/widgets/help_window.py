@@ -35,7 +35,9 @@ def pages_folder() -> Traversable:
     """Return the folder of the pages, ``docks.md`` and others, that came with the package."""
     installed = files("unet_napari_manifest") / "docs"
     # An editable install that was made before there were pages in it has those of its source.
-    return installed if installed.is_dir() else files("unet_napari") / ".." / ".." / "docs"
+    return (
+        installed if installed.is_dir() else files("unet_napari") / ".." / ".." / "docs" / "guide"
+    )
 
 
 def open_help(page: str, beside: QWidget) -> "HelpWindow":

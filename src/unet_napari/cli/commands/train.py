@@ -69,8 +69,8 @@ def add_train_command(commands: Subparsers) -> None:
     add("--show-augmentation", type=Path, metavar="PICTURE.png",
         help="write a sheet of augmented patches and stop")  # fmt: skip
     _add_network(parser.add_argument_group("network", "chosen from the data where not given"))
-    _add_loss(parser.add_argument_group("loss", "equations and sources: docs/losses.md"))
-    _add_optimisation(parser.add_argument_group("optimisation", "see docs/training.md"))
+    _add_loss(parser.add_argument_group("loss", "equations and sources: docs/guide/losses.md"))
+    _add_optimisation(parser.add_argument_group("optimisation", "see docs/guide/training.md"))
     _add_augmentation(parser.add_argument_group("augmentation", "of the patches"))
     parser.set_defaults(command=_run)
 
@@ -83,7 +83,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         help="`unet-napari info` says what each is (default: unet)")  # fmt: skip
     add("--network-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
         help="such as features=small, norm=group, residual=true; repeatable "
-             "(docs/networks.md)")  # fmt: skip
+             "(docs/guide/networks.md)")  # fmt: skip
     add("--pretrained", nargs="?", const=True, default=False, metavar="FILE.pth",
         help="start resnet_unet from ImageNet weights: downloaded, or of a file")  # fmt: skip
     add("--patch", type=integers, metavar="auto|N,N", help="pixels along each axis")
@@ -121,7 +121,7 @@ def _add_augmentation(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--augment", type=setting, action="append", default=[], metavar="KEY=VALUE",
         help="such as rotation=30, elastic=0, flip=false; repeatable "
-             "(docs/training.md)")  # fmt: skip
+             "(docs/guide/training.md)")  # fmt: skip
     add("--no-augmentation", action="store_true", help="patches exactly as they are in the image")
 
 

@@ -1,7 +1,7 @@
 """Fuzz the readers: real files, spoilt at random, must be read or refused in one clear error.
 
-    python benchmarks/fuzz_readers.py DATA [--seconds 3600] [--seed 0] [--kind tiff] [--keep DIR]
-    python benchmarks/fuzz_readers.py DATA --seed 0 --kind all --case 1234 --keep DIR
+    python benchmarks/fuzz/fuzz_readers.py DATA [--seconds 60] [--seed 0] [--kind tiff] [--keep DIR]
+    python benchmarks/fuzz/fuzz_readers.py DATA --seed 0 --kind all --case 1234 --keep DIR
 
 DATA are files or folders whose TIFFs are spoilt; the zarrs, pictures and models are made here.
 A finding is an error other than those meant for users, a crash, ten seconds without an answer, or a

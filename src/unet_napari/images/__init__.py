@@ -14,9 +14,9 @@ from unet_napari._lazy import lazy
 if TYPE_CHECKING:
     from unet_napari.images.axes import AXES, guess_axes, parse_axes
     from unet_napari.images.drift import Scale, measure_scale
-    from unet_napari.images.image import Image, LazyArray, as_image
+    from unet_napari.images.image import Image, LazyArray
     from unet_napari.images.normalise import Normalisation, Statistics
-    from unet_napari.images.read import read_image
+    from unet_napari.images.read import as_image, read_image
     from unet_napari.images.synthetic import nuclei
     from unet_napari.images.write import BoxWriter, check_output, open_output
 
@@ -48,7 +48,7 @@ __getattr__, __dir__ = lazy(
         "BoxWriter": "write",
         "Scale": "drift",
         "Statistics": "normalise",
-        "as_image": "image",
+        "as_image": "read",
         "check_output": "write",
         "guess_axes": "axes",
         "measure_scale": "drift",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from unet_napari.errors import ImageError
-from unet_napari.images.axes import SPATIAL_AXES, describe_shape, guess_axes, parse_axes
+from unet_napari.images.axes import SPATIAL_AXES, describe_shape, parse_axes
 from unet_napari.images.formats.zarr_tasks import settle
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Image", "LazyArray", "as_image"]
+__all__ = ["Image", "LazyArray"]
 
 _MOST_CHANNELS = 4096  # all of them are read at once; spectral cameras have up to 2,000
 
@@ -210,52 +210,6 @@ class Image:
         return self._size(axis) if axis in self.axes and axis not in self.fixed else 1
 
 
-def as_image(
-    source: Image | LazyArray | str | Path,
-    *,
-    axes: str | None = None,
-    pixel_size: Mapping[str, float] | None = None,
-    channel: int | None = None,
-    name: str | None = None,
-) -> Image:
-    """Make an `Image` of an array or a file.
-
-    Parameters
-    ----------
-    source
-        An array (NumPy, zarr, dask, ...), the path of a file, or an image already.
-    axes
-        What the axes are; None takes the file's word or guesses (`guess_axes`).
-    pixel_size
-        Micrometres per pixel for some axes, on top of what the file says.
-    channel
-        Use this channel alone, counted from 0.
-    name
-        What to call it.
-
-    Returns
-    -------
-    Image
-
-    Raises
-    ------
-    ImageError
-        If it is no image, cannot be read, or its axes cannot be told.
-    """
-    if isinstance(source, (str, Path)):
-        from unet_napari.images.read import read_image  # which itself needs this module
-
-        image = read_image(source, axes=axes, pixel_size=pixel_size, channel=channel)
-        return image if name is None else replace(image, name=name)
-    if isinstance(source, Image):
-        image = source
-    else:
-        data = source if _is_array(source) else np.asarray(source)
-        check_pixels(data, name or "image")
-        image = Image(data, axes or guess_axes(data.shape, data.dtype), name=name or "image")
-    return override(image, axes=axes, pixel_size=pixel_size, channel=channel, name=name)
-
-
 def override(
     image: Image,
     *,
@@ -279,11 +233,6 @@ def override(
             f"there is no channel {channel}"
         )
     return image.select(C=channel)
-
-
-def _is_array(source: object) -> bool:
-    """Tell arrays with a NumPy dtype from lists and from other libraries' tensors."""
-    return hasattr(source, "shape") and isinstance(getattr(source, "dtype", None), np.dtype)
 
 
 def check_pixels(data: LazyArray, name: str) -> None:

@@ -1,9 +1,12 @@
-"""Read an image file: TIFF, zarr or a picture, whatever its name ends in."""
+"""Read an image file: TIFF, zarr or a picture, whatever its name ends in; take arrays as images."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from unet_napari.errors import ImageError, warn_user
 from unet_napari.images.axes import guess_axes
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images.image import LazyArray
 
-__all__ = ["read_image"]
+__all__ = ["as_image", "read_image"]
 
 
 def read_image(
@@ -102,3 +105,52 @@ def _warn_of_unknown(image: Image, path: Path) -> None:
             "as the scale of the layer, in Python with scale=...)",
             stacklevel=3,
         )
+
+
+def as_image(
+    source: Image | LazyArray | str | Path,
+    *,
+    axes: str | None = None,
+    pixel_size: Mapping[str, float] | None = None,
+    channel: int | None = None,
+    name: str | None = None,
+) -> Image:
+    """Make an `Image` of an array or a file.
+
+    Parameters
+    ----------
+    source
+        An array (NumPy, zarr, dask, ...), the path of a file, or an image already.
+    axes
+        What the axes are; None takes the file's word or guesses (`guess_axes`).
+    pixel_size
+        Micrometres per pixel for some axes, on top of what the file says.
+    channel
+        Use this channel alone, counted from 0.
+    name
+        What to call it.
+
+    Returns
+    -------
+    Image
+
+    Raises
+    ------
+    ImageError
+        If it is no image, cannot be read, or its axes cannot be told.
+    """
+    if isinstance(source, (str, Path)):
+        image = read_image(source, axes=axes, pixel_size=pixel_size, channel=channel)
+        return image if name is None else replace(image, name=name)
+    if isinstance(source, Image):
+        image = source
+    else:
+        data = source if _is_array(source) else np.asarray(source)
+        check_pixels(data, name or "image")
+        image = Image(data, axes or guess_axes(data.shape, data.dtype), name=name or "image")
+    return override(image, axes=axes, pixel_size=pixel_size, channel=channel, name=name)
+
+
+def _is_array(source: object) -> bool:
+    """Tell arrays with a NumPy dtype from lists and from other libraries' tensors."""
+    return hasattr(source, "shape") and isinstance(getattr(source, "dtype", None), np.dtype)

@@ -200,7 +200,7 @@ class Saved:
     path
         The file.
     score, score_name
-        Of the weights in the file; None where they were not judged.
+        The score and score name of the weights in the file; None where they were not judged.
     step
         After which step the network had these weights.
     verdict

@@ -241,7 +241,7 @@ class MeasureJob:
     image
         What the labels lie on.
     labels
-        Of the image's spatial shape, time points first.
+        Labels of the image's spatial shape, time points first.
     """
 
     image: ImageRef

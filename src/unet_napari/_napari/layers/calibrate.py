@@ -29,7 +29,7 @@ def apply_pixel_size(
     pixel_size : mapping of str to float
         Micrometres by axis.
     axes : str, optional
-        Of the image's array, where the user says so.
+        The axes of the image's array, where the user says so.
     """
     letters = axes_of(image, axes)[: image.ndim]
     flat = len(output_axes(letters))  # pixels of fewer axes are those of another image

@@ -21,7 +21,7 @@ class FileFacts:
     Attributes
     ----------
     axes : str
-        Of the layer's array, such as ``TYX``.
+        The axes of the layer's array, such as ``TYX``.
     pixel_size : mapping of str to float
         Micrometres by axis.
     """

@@ -30,7 +30,7 @@ class Resampling:
     Attributes
     ----------
     shape : tuple of int
-        Of the labels of the image.
+        The shape of the labels of the image.
     step, start : tuple of float
         Along each axis, pixel `k` of the image is the pixel ``start + k * step`` of the labels.
     """
@@ -77,7 +77,7 @@ class LayerGrid:
     ----------
     image : napari.layers.Image
     axes : str
-        Of its array.
+        The axes of its array.
     """
 
     def __init__(self, image: Image, axes: str) -> None:

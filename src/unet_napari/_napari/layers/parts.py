@@ -71,7 +71,7 @@ def part_around(
     place : Place
         The wanted part.
     axes, shape
-        Of the image's array.
+        The axes and shape of the image's array.
     context : mapping of str to int
         Pixels to add on either side, by axis letter. An axis at which `place` is a point
         gets a range around it, Y and X always.

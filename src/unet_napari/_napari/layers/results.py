@@ -105,9 +105,9 @@ def show_result(
     viewer : napari.components.ViewerModel
     image : napari.layers.Image
     axes : str
-        Of the image's array.
+        The axes of the image's array.
     data : ndarray
-        Of all axes but the channels.
+        The data of all axes but the channels.
     purpose : Purpose
     layer_type : type
         Labels, or Image for probability maps.

@@ -46,7 +46,7 @@ class PreviewUpdates:
     labels : napari.layers.Labels
         What is painted on; the prediction appears below it.
     axes : str
-        Of the image's array.
+        The axes of the image's array.
     ndim : int
         Spatial axes of the network.
     """

@@ -42,13 +42,13 @@ class Order:
     ----------
     layer : napari.layers.Image
     image : Image
-        Of the layer.
+        The image of the layer.
     place : Place
         The wanted part of it; an empty one is the whole.
     info : ModelInfo
-        Of the model.
+        The info of the model.
     purpose : Purpose
-        Of its results.
+        The purpose of its results.
     output : Path, optional
         The file that the labels of the whole image go to; by default they go to a layer.
     zoom : float

@@ -26,7 +26,7 @@ class LayerPair(NamedTuple):
     annotated : napari.layers.Shapes or None
         Around what is painted completely.
     axes : str
-        Of the image, where the user says so.
+        The axes of the image, where the user says so.
     """
 
     image: Image

@@ -35,7 +35,7 @@ class FillingLayer:
     image : napari.layers.Image
         What is segmented.
     axes : str
-        Of the image's array.
+        The axes of the image's array.
     purpose : Purpose
         What the labels are, see `show_result`.
     data : ndarray

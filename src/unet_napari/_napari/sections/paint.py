@@ -38,7 +38,7 @@ class Snapshot:
     image : Image
         By reference.
     labels : LazyArray
-        Of the image's axes without C; before `settled`, of a grid of their own where
+        The labels along the axes of the image without C; before `settled`, on their own grid where
         `resampling` says so.
     axes : str
         Axes of the labels.
@@ -124,11 +124,11 @@ def take_snapshot(
     image, labels, annotated
         Layers.
     axes : str or None
-        Of the image, where the user says so.
+        The axes of the image, where the user says so.
     copy : bool
         Whether the labels must not change any more; large ones are copied by `settled`.
     share : float
-        Of the bytes that may be copied at once, where several snapshots are taken.
+        The share of the bytes that may be copied at once, where several snapshots are taken.
 
     Raises
     ------

@@ -18,7 +18,7 @@ def show_picture(picture: NDArray[np.uint8], title: str, about: str, parent: QWi
     ----------
     picture : ndarray of uint8, shape (Y, X, 3)
     title : str
-        Of the window.
+        The title of the window.
     about : str
         What the picture shows, written below it.
     parent : QWidget

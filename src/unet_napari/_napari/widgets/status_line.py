@@ -72,7 +72,7 @@ def training_result(result: Mapping[str, Any], wanted: str) -> str:
     Parameters
     ----------
     result : mapping
-        Of a `TrainJob`.
+        The result of a `TrainJob`.
     wanted : str
         What the user wanted the model to be called; empty for no wish.
     """

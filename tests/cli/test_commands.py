@@ -413,3 +413,21 @@ def test_a_model_that_cannot_be_described_is_not_trained(
                "--task", "cells", "--ndim", 2, "--output", folder / f"{name}.unet",
                "--device", "cpu", "--note", note) == 2  # fmt: skip
     assert message in capsys.readouterr().err
+
+
+def test_a_number_of_the_labels_can_mean_background(tmp_path, capsys):
+    labels = np.zeros((32, 40), np.uint16)
+    labels[4:12, 4:12], labels[14:24, 20:34], labels[28:] = 1, 2, 9
+    tifffile.imwrite(tmp_path / "image.tif", (labels == 1) * np.uint16(90))
+    tifffile.imwrite(tmp_path / "labels.tif", labels)
+    model = tmp_path / "model.unet"
+    words = ("train", "--images", tmp_path / "image.tif", "--labels", tmp_path / "labels.tif",
+             "--ndim", 2, "--output", model, "--steps", 1, "--device", "cpu",
+             "--network-option", "features=[4,8]", "--patch", "16,16",
+             "--background-id", 9)  # fmt: skip
+    assert run(*words, "--task", "semantic") == 2
+    assert "the background is a class like any other" in capsys.readouterr().err
+    assert run(*words, "--task", "cells") == 0
+    known = Model.load(model).info
+    assert known.provenance["settings"]["background_id"] == 9
+    assert 9 < known.diameter < 14  # of the two cells, the stroke of 160 pixels being none

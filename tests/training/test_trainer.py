@@ -465,3 +465,14 @@ def test_rgb_trains(cells_pair):
     image = np.repeat(np.asarray(cells_pair.image.data)[..., None], 3, axis=-1)
     trainer, _ = run([Pair(Image(image, "YXC"), cells_pair.labels)], steps=1)
     assert trainer.best_model().channels == 3
+
+
+def test_a_number_that_means_background_is_no_cell(cells_pair):
+    labels = np.asarray(cells_pair.labels)
+    marked = np.where(labels == 0, labels.dtype.type(65535), labels)
+    marked_pair = Pair(cells_pair.image, marked)
+    complete = Pair(cells_pair.image, labels, np.ones(labels.shape, bool))
+    first = run([marked_pair], steps=3, background_id=65535)[0].best_model()
+    second = run([complete], steps=3)[0].best_model()
+    assert torch.equal(weights(first), weights(second))
+    assert first.provenance["settings"]["background_id"] == 65535

@@ -137,6 +137,8 @@ class TrainConfig:
     patience: int | None = None
 
     unpainted: UnpaintedRule = "auto"  # what label 0 means, see docs/guide/training.md
+    # Of cells: label number of painted pixels that are known background, not a cell; None: none.
+    background_id: int | None = None
     validation: float = 0.2  # share of the annotated pixels held out; 0: none
     seed: int = 0
     device: DeviceName = "auto"
@@ -183,6 +185,10 @@ class TrainConfig:
             value = getattr(self, name)
             listed = ", ".join(map(str, choices))
             _check(value in choices, f"{name} must be one of {listed}, not {value!r}.")
+        _check(
+            self.background_id is None or self.task == "cells",
+            "background_id is for cells: of classes, the background is a class like any other.",
+        )
 
     def _check_numbers(self) -> None:
         for name in ("learning_rate", "weight_decay", "warmup", "validation", "clip", "ema"):
@@ -201,7 +207,7 @@ class TrainConfig:
         _check(_is_int(self.seed) and self.seed >= 0, "seed must be a whole number of at least 0.")
         kind = type(self.pretrained)
         _check(kind in (bool, str), "pretrained is true, false or the path of a file.")
-        for name in ("batch", "patience", "memory"):
+        for name in ("batch", "patience", "memory", "background_id"):
             value = getattr(self, name)
             _check(
                 value is None or (_is_int(value) and value >= 1),

@@ -219,3 +219,20 @@ def test_a_stack_of_one_slice_is_no_stack():
     single = Pair(Image(ramp((1, 1, 4, 5)), "TZYX"), np.ones((4, 5), int))
     assert single.slices(2) == single.slices(3) == 1
     assert Pair(Image(ramp((3, 4, 5)), "ZYX"), np.ones((3, 4, 5), int)).slices(2) == 3
+
+
+@pytest.mark.parametrize("unpainted", ["auto", "ignore"])
+def test_painted_background_is_known_as_an_annotated_region_is(unpainted):
+    shape = (60, 70)
+    image = Image(np.random.default_rng(0).random(shape, np.float32), "YX")
+    cells, stroke = painted(shape, np.s_[20:30, 20:30]), np.zeros(shape, bool)
+    stroke[50:55, 3:60] = True
+    settings = {"task": "cells", "unpainted": unpainted}
+    strokes = Pair(image, np.where(stroke, np.uint16(99), cells))
+    (one,) = load(strokes.with_background(99), background_id=99, **settings)
+    (other,) = load(Pair(image, cells, stroke), **settings)
+    assert np.array_equal(one.labels, other.labels)
+    assert np.array_equal(one.annotated, other.annotated)
+    assert one.annotated[50:55, 3:60].all()
+    assert set(np.unique(one.labels)) == {0, 1}
+    assert strokes.with_background(None) is strokes

@@ -56,6 +56,8 @@ def add_train_command(commands: Subparsers) -> None:
         default="auto",
         help="what a 0 in the labels means",
     )
+    add("--background-id", type=int, metavar="N",
+        help="of cells: pixels with this label number are background, and no cell")  # fmt: skip
     add("--axes", help="of the images, such as ZYX or CYX")
     add("--from", dest="start_from", metavar="NAME|FILE", help="start from this model's weights")
     add("--validation", type=float, metavar="SHARE",
@@ -202,9 +204,10 @@ def _pairs(arguments: argparse.Namespace) -> tuple[list[Pair], Attempts]:
 
 
 _SETTINGS = (
-    *("task", "ndim", "seconds", "epochs", "steps", "unpainted", "validation", "seed", "device"),
-    *("memory", "network", "pretrained", "patch", "batch", "optimiser", "learning_rate"),
-    *("weight_decay", "schedule", "warmup", "clip", "ema", "patience", "mixed_precision"),
+    *("task", "ndim", "seconds", "epochs", "steps", "unpainted", "background_id", "validation"),
+    *("seed", "device", "memory", "network", "pretrained", "patch", "batch", "optimiser"),
+    *("learning_rate", "weight_decay", "schedule", "warmup", "clip", "ema", "patience"),
+    "mixed_precision",
 )
 
 

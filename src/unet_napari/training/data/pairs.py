@@ -12,6 +12,7 @@ import numpy as np
 
 from unet_napari.errors import LabelsError, warn_user
 from unet_napari.images import measure_scale
+from unet_napari.labels.background import part_background
 from unet_napari.labels.label_axes import fit_labels, labels_shape
 from unet_napari.labels.label_blocks import painted_box
 from unet_napari.labels.painting import annotated_mask
@@ -54,6 +55,12 @@ class Pair:
         object.__setattr__(self, "labels", fit_labels(self.labels, self.image))
         if self.annotated is not None:
             object.__setattr__(self, "annotated", fit_labels(self.annotated, self.image))
+
+    def with_background(self, number: int | None) -> Pair:
+        """Return the pair with pixels of a label number as known background, see `TrainConfig`."""
+        if number is None:
+            return self
+        return Pair(self.image, *part_background(self.labels, self.annotated, number))
 
     @property
     def shape(self) -> tuple[int, ...]:

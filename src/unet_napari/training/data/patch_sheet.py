@@ -54,6 +54,7 @@ def augmented_examples(
         The patches side by side, of stacks their middle slices. Pixels that say nothing are
         darkened.
     """
+    pairs = [pair.with_background(config.background_id) for pair in pairs]
     samples = load_samples(pairs, config, Normalisation(), available_memory(_CPU) // 4)
     rng = np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)

@@ -140,6 +140,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
     ImageError, LabelsError, SettingsError, ResourceError
         Naming what is wrong and the remedy.
     """
+    pairs = [pair.with_background(config.background_id) for pair in pairs]
     check_pairs(pairs, config)
     _check_start(start_from, pairs[0], config)
     device = choose_device(config.device, config.ndim)

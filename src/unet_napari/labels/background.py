@@ -1,0 +1,79 @@
+"""Background that was painted, with a label number that means it. No torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.labels.sparse import SparseArray, boxes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from unet_napari.images import LazyArray
+
+__all__ = ["part_background"]
+
+
+def part_background(
+    labels: LazyArray, annotated: LazyArray | None, number: int
+) -> tuple[LazyArray, LazyArray]:
+    """Part labels of cells from the background that was painted among them.
+
+    Parameters
+    ----------
+    labels
+        Whole numbers of any shape ``(*S)``; pixels of `number` are background, and no cell.
+    annotated
+        Nonzero where everything is annotated, ``(*S)``; None: nowhere.
+    number
+        The label number that means background.
+
+    Returns
+    -------
+    labels : LazyArray (*S)
+        The same with 0 for `number`.
+    annotated : LazyArray (*S)
+        True where `annotated` is not 0, and where the background was painted. Both are read when
+        they are asked for, except those of a `SparseArray`, which are sparse themselves.
+    """
+    if not isinstance(labels, SparseArray):
+        return _Cells(labels, number), _Known(labels, annotated, number)
+    cells = SparseArray(labels.shape, labels.dtype)
+    known = SparseArray(labels.shape, bool)
+    for box in labels.boxes():
+        block = labels[box]
+        cells.put(box, np.where(block == number, 0, block))
+        known.put(box, block == number)
+    for box in () if annotated is None else boxes(annotated):
+        known.put(box, np.asarray(annotated[box]) != 0, add=True)  # type: ignore[index]
+    return cells, known
+
+
+class _Cells:
+    """Labels without the background: a `LazyArray`."""
+
+    def __init__(self, labels: LazyArray, number: int) -> None:
+        self._labels, self._number = labels, number
+        self.shape, self.dtype = labels.shape, labels.dtype
+
+    def __getitem__(self, key: Any, /) -> NDArray[Any]:  # noqa: ANN401  as `LazyArray` has it
+        block = np.asarray(self._labels[key])
+        return np.where(block == self._number, np.zeros_like(block), block)
+
+
+class _Known:
+    """Where the background was painted, or everything: a `LazyArray` of bool."""
+
+    dtype = np.dtype(bool)
+
+    def __init__(self, labels: LazyArray, annotated: LazyArray | None, number: int) -> None:
+        self._labels, self._annotated, self._number = labels, annotated, number
+        self.shape = labels.shape
+
+    def __getitem__(self, key: Any, /) -> NDArray[Any]:  # noqa: ANN401  as `LazyArray` has it
+        known = np.asarray(self._labels[key]) == self._number
+        if self._annotated is None:
+            return np.asarray(known)
+        return np.asarray(known | (np.asarray(self._annotated[key]) != 0))

@@ -140,9 +140,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
     ImageError, LabelsError, SettingsError, ResourceError
         Naming what is wrong and the remedy.
     """
-    pairs = [pair.with_background(config.background_id) for pair in pairs]
-    check_pairs(pairs, config)
-    _check_start(start_from, pairs[0], config)
+    pairs = _checked(pairs, config, start_from)
     device = choose_device(config.device, config.ndim)
     memory = config.memory or available_memory(_CPU) // 2
     normalisation = Normalisation() if start_from is None else start_from.normalisation
@@ -193,6 +191,14 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         setup=setup,
         network=network,
     )
+
+
+def _checked(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None) -> list[Pair]:
+    """Return the pairs with painted background told from cells; complain of what does not fit."""
+    parted = [pair.with_background(config.background_id) for pair in pairs]
+    check_pairs(parted, config)
+    _check_start(start_from, parted[0], config)
+    return parted
 
 
 def _check_start(model: Model | None, pair: Pair, config: TrainConfig) -> None:

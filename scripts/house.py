@@ -27,7 +27,6 @@ KNOWN: frozenset[str] = frozenset(
     {
         "Box",
         "Floats",
-        "LOSSES",
         "Labels",
         "Picture",
         "Region",
@@ -54,7 +53,6 @@ KNOWN: frozenset[str] = frozenset(
         "src/unet_napari/inference/planning/planner.py, make_plan",
         "src/unet_napari/inference/segment.py, segment_steps",
         "src/unet_napari/labels/painting.py, check_labels",
-        "tasks.base <-> tasks.losses",
         "tests/cli/test_commands.py",
         "tests/engine/test_client.py",
         "tests/engine/worker/test_jobs.py",

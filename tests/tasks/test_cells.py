@@ -248,7 +248,10 @@ def test_it_travels_as_json(task):
         ({"seed_threshold": "0.5"}, "seed_threshold"),
         ({"min_size": 2.5}, "whole number"),
         ({"min_size": 10**12}, "min_size"),
-        ({"criterion": "ce"}, "There is no loss 'ce' for this task, only bce, dice, focal"),
+        (
+            {"criterion": "ce"},
+            "There is no loss 'ce' for this task, only bce, dice, focal",
+        ),
         ({"criterion": {"name": "bce", "class_weights": [1, 2]}}, "2 class_weights"),
         ({"criterion": 3}, "A loss is its name"),
         ({"radius": 3}, "has no setting radius"),

@@ -8,20 +8,16 @@ import torch.nn.functional as F  # noqa: N812
 from torch.autograd import gradcheck
 
 from unet_napari.errors import SettingsError
-from unet_napari.tasks.base import Target
-from unet_napari.tasks.losses import (
-    Criterion,
-    frequency_weights,
-    multi_class_loss,
-    multi_label_loss,
-)
+from unet_napari.tasks.criterion import Criterion, frequency_weights
+from unet_napari.tasks.losses import multi_class_loss, multi_label_loss
+from unet_napari.tasks.target import Target
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MONAI's own, when it is imported
     from monai.losses import DiceCELoss, DiceLoss, FocalLoss
 
-CELLS = ("bce", "dice", "focal", "bce+dice")
-SEMANTIC = ("ce", "dice", "focal", "ce+dice")
+CELLS = ("bce", "dice", "focal", "bce+dice", "bce+dice+focal")
+SEMANTIC = ("ce", "dice", "focal", "ce+dice", "ce+focal+dice")
 
 
 @pytest.fixture
@@ -60,6 +56,7 @@ def test_multi_label_values_are_those_of_monai(maps):
         (Criterion("dice"), dice),
         (Criterion("focal"), focal),
         (Criterion("bce+dice", alpha=0.3), 0.3 * bce + 0.7 * dice),
+        (Criterion("bce+dice+focal", alpha=0.4), 0.4 * bce + 0.3 * dice + 0.3 * focal),
     ]:
         found = multi_label_loss(criterion, logits, target)
         torch.testing.assert_close(found.float(), expected.float())
@@ -176,3 +173,27 @@ def test_frequency_weights_give_every_class_the_same_say():
 def test_settings_out_of_range_are_refused_by_name(settings, message):
     with pytest.raises(SettingsError, match=message):
         Criterion.from_dict(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "bce+nonsense",
+            "There is no loss 'nonsense' for this task, only bce, dice, focal",
+        ),
+        ("bce+dice+bce", "names a term twice"),
+        ("bce+", "There is no loss '' for this task"),
+        ("ce+dice", "There is no loss 'ce' for this task"),
+    ],
+)
+def test_a_sum_with_a_term_that_does_not_fit_is_refused(name, message):
+    with pytest.raises(SettingsError, match=message):
+        Criterion(name).check("independent", 3)
+
+
+def test_the_first_term_of_a_sum_has_the_weight_alpha_and_the_others_share_the_rest():
+    criterion = Criterion("bce", alpha=0.4)
+    assert criterion.term_weights(1) == (1.0,)
+    assert criterion.term_weights(2) == (0.4, 0.6)
+    assert criterion.term_weights(4) == pytest.approx((0.4, 0.2, 0.2, 0.2))

@@ -6,13 +6,13 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from unet_napari.errors import SettingsError
+from unet_napari.tasks.criterion import Criterion
 from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS
-from unet_napari.tasks.losses import Criterion
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -23,26 +23,12 @@ if TYPE_CHECKING:
     from unet_napari.evaluation.objects import Labels
     from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
     from unet_napari.tasks.familiarity import Familiarity
+    from unet_napari.tasks.loss_catalogue import MapKind
+    from unet_napari.tasks.target import Target
 
     Maps: TypeAlias = NDArray[np.floating] | Sequence[NDArray[np.floating]]
 
-__all__ = ["Target", "Task"]
-
-
-class Target(NamedTuple):
-    """What a network should have said about a batch.
-
-    Attributes
-    ----------
-    values
-        ``cells``: float ``(N, K, *S)``, 0 to 1. ``semantic``: int64 ``(N, 1, *S)``, the position
-        of each pixel's id in the task's classes.
-    weight
-        Float ``(N, 1, *S)`` or ``(N, K, *S)``: how much each pixel counts, 0 where unlabelled.
-    """
-
-    values: Tensor
-    weight: Tensor
+__all__ = ["Task"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +41,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     score_name: ClassVar[str]
+    maps: ClassVar[MapKind]
 
     @property
     @abstractmethod

@@ -15,14 +15,16 @@ import torch
 from unet_napari.checks import Range, check_integer, check_number, check_numbers
 from unet_napari.errors import SettingsError
 from unet_napari.evaluation.objects import as_list, evaluate
-from unet_napari.tasks.base import Target, Task
+from unet_napari.tasks.base import Task
+from unet_napari.tasks.criterion import Criterion
 from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS
 from unet_napari.tasks.decoding.decode import CellRule, pack
 from unet_napari.tasks.decoding.instances import Instances
 from unet_napari.tasks.encoding.boundary import boundary_target
 from unet_napari.tasks.encoding.distance import border_weights, relative_depth
 from unet_napari.tasks.familiarity import Familiarity, usual
-from unet_napari.tasks.losses import Criterion, multi_label_loss
+from unet_napari.tasks.losses import multi_label_loss
+from unet_napari.tasks.target import Target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,11 +32,11 @@ if TYPE_CHECKING:
 
     from unet_napari.evaluation.objects import Labels
     from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
+    from unet_napari.tasks.loss_catalogue import MapKind
 
 __all__ = ["CellsTask"]
 
-LOSSES = ("bce", "dice", "focal", "bce+dice")
-_CRITERION = Criterion("bce+dice")
+_DEFAULT_CRITERION = Criterion("bce+dice")
 # One cell more or less moves the AP of fewer by more than a tenth.
 _JUDGED_CELLS = 5
 # What tuning looks at: enough pixels for some hundred cells, decoded a dozen times in seconds.
@@ -60,7 +62,7 @@ class CellsTask(Task):
     foreground_threshold, seed_threshold, min_size, boundary_threshold
         Parameters of decoding, see `CellRule`; `tuned` fits them.
     criterion
-        ``bce``, ``dice``, ``focal`` or ``bce+dice`` (default) with its parameters.
+        The loss with its parameters; ``bce+dice`` by default.
     least_confidence, most_coverage
         What is usual of an image, see `Familiarity`; `tuned` measures it. 0 and 1: unknown.
 
@@ -71,6 +73,7 @@ class CellsTask(Task):
     """
 
     name: ClassVar[str] = "cells"
+    maps: ClassVar[MapKind] = "independent"
     packed_maps: ClassVar[int] = 3
     packed_dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)
     score_name: ClassVar[str] = "AP50"
@@ -82,7 +85,7 @@ class CellsTask(Task):
     foreground_threshold: float = 0.5
     seed_threshold: float = 0.55
     min_size: int = 10
-    criterion: Criterion = _CRITERION
+    criterion: Criterion = _DEFAULT_CRITERION
     boundary_threshold: float = 0.0
     least_confidence: float = 0.0
     most_coverage: float = 1.0
@@ -103,7 +106,7 @@ class CellsTask(Task):
         check_integer("min_size", self.min_size, Range(0, 2**31 - 1))
         if not isinstance(self.criterion, Criterion):
             raise SettingsError("criterion must be a Criterion.")
-        self.criterion.check(LOSSES, self.out_channels)
+        self.criterion.check(self.maps, self.out_channels)
 
     def encode(self, labels: Tensor, annotated: Tensor) -> Target:
         """Mark cells, see `boundary_target` and `relative_depth` for what is unlabelled."""

@@ -13,9 +13,11 @@ import torch
 from unet_napari.checks import Range, check_integers, check_number
 from unet_napari.errors import SettingsError
 from unet_napari.evaluation.objects import as_list, class_dice
-from unet_napari.tasks.base import Target, Task
+from unet_napari.tasks.base import Task
+from unet_napari.tasks.criterion import MAX_CLASSES, Criterion
 from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS, block_shape, cut_blocks
-from unet_napari.tasks.losses import Criterion, multi_class_loss
+from unet_napari.tasks.losses import multi_class_loss
+from unet_napari.tasks.target import Target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,12 +25,11 @@ if TYPE_CHECKING:
 
     from unet_napari.evaluation.objects import Labels
     from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
+    from unet_napari.tasks.loss_catalogue import MapKind
 
 __all__ = ["SemanticTask"]
 
-LOSSES = ("ce", "dice", "focal", "ce+dice")
-_CRITERION = Criterion("ce+dice")
-_MOST_CLASSES = 1000
+_DEFAULT_CRITERION = Criterion("ce+dice")
 # Dice of fewer true pixels moves by several percent with each of them.
 _JUDGED_PIXELS = 50
 
@@ -42,7 +43,7 @@ class SemanticTask(Task):
     classes
         The painted ids, ascending; 0 is among them only where unpainted pixels are background.
     criterion
-        ``ce``, ``dice``, ``focal`` or ``ce+dice`` (default) with its parameters.
+        The loss with its parameters; ``ce+dice`` by default.
 
     Raises
     ------
@@ -51,21 +52,22 @@ class SemanticTask(Task):
     """
 
     name: ClassVar[str] = "semantic"
+    maps: ClassVar[MapKind] = "exclusive"
     packed_maps: ClassVar[int] = 1
     score_name: ClassVar[str] = "Dice"
 
     classes: tuple[int, ...] = (1, 2)
-    criterion: Criterion = _CRITERION
+    criterion: Criterion = _DEFAULT_CRITERION
 
     def __post_init__(self) -> None:
-        lengths = Range(2, _MOST_CLASSES)
+        lengths = Range(2, MAX_CLASSES)
         classes = check_integers("classes", self.classes, Range(0, 2**53), lengths=lengths)
         if any(a >= b for a, b in pairwise(classes)):
             raise SettingsError("classes must be in ascending order, each of them once.")
         object.__setattr__(self, "classes", classes)
         if not isinstance(self.criterion, Criterion):
             raise SettingsError("criterion must be a Criterion.")
-        self.criterion.check(LOSSES, len(self.classes))
+        self.criterion.check(self.maps, len(self.classes))
         check_number("border_weight of a semantic loss", self.criterion.border_weight, Range(0, 0))
 
     @property

@@ -93,10 +93,13 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_loss(group: argparse._ArgumentGroup) -> None:
+    from unet_napari.tasks.loss_catalogue import losses_of
+
+    cells, classes = (", ".join(losses_of(maps)) for maps in ("independent", "exclusive"))
     add = group.add_argument
     add("--loss", metavar="NAME",
-        help="cells: bce, dice, focal, bce+dice (default); "
-             "semantic: ce, dice, focal, ce+dice (default)")  # fmt: skip
+        help=f"or a sum, such as bce+dice; cells: {cells} (default: bce+dice); "
+             f"semantic: {classes} (default: ce+dice)")  # fmt: skip
     add("--loss-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
         help="such as alpha=0.3, gamma=2, class_weights=frequency, class_weights=[1,5], "
              "border_weight=10; repeatable")  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet_napari.tasks import CellsTask, Task, make_task
-from unet_napari.tasks.losses import frequency_weights
+from unet_napari.tasks.criterion import frequency_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -25,9 +25,10 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.segmentation import watershed
 
+from unet_napari.geometry import Box
 from unet_napari.inference.storage.scratch import DiskArray
 from unet_napari.tasks import CellsTask
-from unet_napari.tasks.decoding.blocks import Blocks, cut_blocks
+from unet_napari.tasks.decoding.blocks import Blocks
 from unet_napari.tasks.decoding.decode import CellRule, pack
 from unet_napari.tasks.decoding.instances import Instances
 
@@ -145,7 +146,7 @@ def from_disk_to_disk(pattern: NDArray[np.uint8], tiles: list[int], blocks: Bloc
 
         maps = store(pattern.shape[:1], np.uint8)
         scratch, out = store((), np.uint32), store((), np.uint32)
-        for box in cut_blocks(shape, pattern.shape[1:]):
+        for box in Box.whole(shape).blocks(pattern.shape[1:]):
             maps[(slice(None), *box.to_slices())] = pattern
         for _ in Instances(RULE, maps, scratch, blocks).run(out):
             pass

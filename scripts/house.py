@@ -25,11 +25,9 @@ FOLDERS = ("src", "tests", "benchmarks", "scripts", "examples", "docs")
 #: An entry leaves this list with its offence, and none is added.
 KNOWN: frozenset[str] = frozenset(
     {
-        "Box",
         "Floats",
         "Labels",
         "Picture",
-        "Region",
         "S",
         "Scale",
         "Subparsers",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unet_napari.geometry import Box
+from unet_napari.geometry import Box, bounding_box
 
 SHAPE = st.lists(st.integers(0, 6), min_size=1, max_size=3).map(tuple)
 
@@ -81,9 +81,10 @@ def test_an_index_into_a_part_finds_the_same_pixels(shape, data):
     array = np.arange(np.prod(shape)).reshape(shape)
     outer = data.draw(boxes(len(shape))).clip(shape)
     box = data.draw(boxes(len(shape))).intersect(outer)
-    part = array[outer.to_slices()][box.relative_to(outer).to_slices()]
+    part = array[outer.to_slices()][box.to_slices(outer)]
     assert part.shape == box.shape
     np.testing.assert_array_equal(part, array[box.to_slices()])
+    assert box.to_slices(outer) == box.relative_to(outer).to_slices()
 
 
 @given(some_boxes(1), st.data())
@@ -132,6 +133,39 @@ def test_slabs_put_together_are_the_box(some, rows):
         assert Box.around(slabs) == box
 
 
+@given(some_boxes(1), st.integers(1, 40))
+def test_slabs_of_bounded_size_hold_each_pixel_once_in_order(some, limit):
+    (box,) = some
+    slabs = list(box.slabs_of(limit))
+    assert max(slab.size for slab in slabs) <= limit
+    assert [pixel for slab in slabs for pixel in sorted(pixels(slab))] == sorted(pixels(box))
+
+
+@given(some_boxes(1), st.data())
+def test_blocks_hold_each_pixel_once(some, data):
+    (box,) = some
+    shape = tuple(data.draw(st.integers(1, 5)) for _ in box.start)
+    blocks = box.blocks(shape)
+    assert all(not block.is_empty for block in blocks)
+    assert all(n <= most for block in blocks for n, most in zip(block.shape, shape, strict=True))
+    assert blocks == sorted(blocks, key=lambda block: block.start)
+    assert sum(block.size for block in blocks) == box.size
+    assert {pixel for block in blocks for pixel in pixels(block)} == pixels(box)
+
+
+@given(SHAPE, st.integers(0, 3), st.integers(0, 99))
+def test_the_bounding_box_is_the_smallest_around_all_that_is_true(shape, count, seed):
+    mask = np.zeros(shape, bool)
+    if mask.size:
+        mask.flat[np.random.default_rng(seed).integers(0, mask.size, count)] = True
+    places = np.argwhere(mask)
+    box = bounding_box(mask)
+    if not len(places):
+        assert box is None
+    else:
+        assert box == Box(tuple(places.min(axis=0)), tuple(places.max(axis=0) + 1))
+
+
 def test_one_axis_is_replaced_and_others_are_put_in_front():
     box = Box((1, 2, 3), (4, 5, 6))
     assert box.replace_axis(1, 7, 9) == Box((1, 7, 3), (4, 9, 6))
@@ -159,8 +193,9 @@ def test_boxes_of_different_dimension_do_not_mix():
         lambda: Box((0,), (3,)).grow((1, 1)),
         lambda: Box((0,), (3,)).intersect(Box.whole((3, 3))),
         lambda: Box((0,), (3,)).shift((1, 1)),
+        lambda: Box((0,), (3,)).to_slices(Box.whole((3, 3))),
     ):
-        with pytest.raises(ValueError, match="zip"):
+        with pytest.raises(ValueError, match="does not go with"):
             wrong()
 
 

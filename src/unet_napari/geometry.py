@@ -9,8 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
+from operator import add, gt, neg, sub
+from typing import TYPE_CHECKING
 
-__all__ = ["Box"]
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Box", "bounding_box"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +42,9 @@ class Box:
     stop: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        for start, stop in zip(self.start, self.stop, strict=True):
-            if stop < start:
-                raise ValueError(f"The box from {self.start} to {self.stop} ends before it begins.")
+        self._match(self.stop)
+        if any(map(gt, self.start, self.stop)):
+            raise ValueError(f"The box from {self.start} to {self.stop} ends before it begins.")
 
     @classmethod
     def whole(cls, shape: Sequence[int]) -> Box:
@@ -93,7 +101,7 @@ class Box:
     @property
     def shape(self) -> tuple[int, ...]:
         """Extent along each axis, in pixels."""
-        return tuple(b - a for a, b in zip(self.start, self.stop, strict=True))
+        return tuple(map(sub, self.stop, self.start))
 
     @property
     def size(self) -> int:
@@ -110,9 +118,20 @@ class Box:
         """Start and stop along each axis, as plain tuples, which JSON can hold."""
         return tuple(zip(self.start, self.stop, strict=True))
 
-    def to_slices(self) -> tuple[slice, ...]:
-        """Return the box as an index of an array; it must not start before zero."""
-        return tuple(map(slice, self.start, self.stop))
+    def to_slices(self, outer: Box | None = None) -> tuple[slice, ...]:
+        """Return the box as an index.
+
+        Parameters
+        ----------
+        outer : Box, optional
+            A box that contains this one: the index is of the part of the array that lies in it.
+            By default it is of the whole array, before whose zero the box must not start.
+        """
+        if outer is None:
+            return tuple(map(slice, self.start, self.stop))
+        self._match(outer.start)
+        starts, stops = map(sub, self.start, outer.start), map(sub, self.stop, outer.start)
+        return tuple(map(slice, starts, stops))
 
     def grow(self, by: int | Sequence[int]) -> Box:
         """Return the box with more pixels on both sides of each axis.
@@ -123,21 +142,17 @@ class Box:
             How many pixels, for all axes or for each; the box shrinks where it is negative.
         """
         steps = (by,) * self.ndim if isinstance(by, int) else by
-        return Box(
-            tuple(a - g for a, g in zip(self.start, steps, strict=True)),
-            tuple(b + g for b, g in zip(self.stop, steps, strict=True)),
-        )
+        self._match(steps)
+        return Box(tuple(map(sub, self.start, steps)), tuple(map(add, self.stop, steps)))
 
     def shift(self, by: Sequence[int]) -> Box:
         """Return the box moved by so many pixels along each axis."""
-        return Box(
-            tuple(a + s for a, s in zip(self.start, by, strict=True)),
-            tuple(b + s for b, s in zip(self.stop, by, strict=True)),
-        )
+        self._match(by)
+        return Box(tuple(map(add, self.start, by)), tuple(map(add, self.stop, by)))
 
     def relative_to(self, outer: Box) -> Box:
         """Return this box in the coordinates of another, whose start becomes zero."""
-        return self.shift(tuple(-a for a in outer.start))
+        return self.shift(tuple(map(neg, outer.start)))
 
     def absolute_in(self, outer: Box) -> Box:
         """Return this box, given in the coordinates of another, in those of the whole array."""
@@ -145,9 +160,9 @@ class Box:
 
     def intersect(self, other: Box) -> Box:
         """Return the pixels that both boxes hold; an empty box where they share none."""
-        start = tuple(max(pair) for pair in zip(self.start, other.start, strict=True))
-        stop = (min(pair) for pair in zip(self.stop, other.stop, strict=True))
-        return Box(start, tuple(max(pair) for pair in zip(start, stop, strict=True)))
+        self._match(other.start)
+        start = tuple(map(max, self.start, other.start))
+        return Box(start, tuple(map(max, start, map(min, self.stop, other.stop))))
 
     def clip(self, shape: Sequence[int]) -> Box:
         """Return the pixels of the box that lie within an array of this shape."""
@@ -173,3 +188,50 @@ class Box:
         """Yield the box in slabs of at most `rows` rows along its first axis."""
         for start in range(self.start[0], self.stop[0], rows):
             yield self.replace_axis(0, start, min(start + rows, self.stop[0]))
+
+    def slabs_of(self, pixels: int) -> Iterator[Box]:
+        """Yield the box in slabs of at most so many pixels, cut along as many axes as that takes.
+
+        The slabs come in C order; a box without pixels is yielded as it is.
+        """
+        if self.size <= pixels or not self.ndim:
+            yield self
+            return
+        across = math.prod(self.shape[1:])
+        for slab in self.slabs(max(1, pixels // across)):
+            if across <= pixels:
+                yield slab
+                continue
+            for rest in Box(self.start[1:], self.stop[1:]).slabs_of(pixels):
+                yield Box((slab.start[0], *rest.start), (slab.stop[0], *rest.stop))
+
+    def blocks(self, shape: Sequence[int]) -> list[Box]:
+        """Return the box in blocks of a shape, in C order; the last along an axis may be smaller.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Extent of a block along each axis, at least 1 pixel.
+        """
+        axes = [
+            [(start, min(start + step, end)) for start in range(begin, end, step)]
+            for (begin, end), step in zip(self.spans, shape, strict=True)
+        ]
+        return [Box.from_spans(spans) for spans in product(*axes)]
+
+    def _match(self, numbers: Sequence[int]) -> None:
+        """Refuse numbers of which there is not one per axis, which `map` would drop in silence."""
+        if len(numbers) != len(self.start):
+            raise ValueError(f"A box of {len(self.start)} axes does not go with {tuple(numbers)}.")
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
+    """Return the smallest box around what is true in an array; None where nothing is."""
+    spans = []
+    for axis in range(mask.ndim):
+        others = tuple(other for other in range(mask.ndim) if other != axis)
+        found = np.flatnonzero(mask.any(axis=others))
+        if not found.size:
+            return None
+        spans.append((int(found[0]), int(found[-1]) + 1))
+    return Box.from_spans(spans)

@@ -18,6 +18,7 @@ from unet_napari.engine import shared
 from unet_napari.engine.arrays import ArrayRef, open_ref, share_in, take
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.errors import EngineError, ImageError, ResourceError
+from unet_napari.geometry import Box
 from unet_napari.labels.sparse import SparseArray
 
 DATA = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
@@ -121,7 +122,7 @@ def test_a_dask_array_is_passed_as_its_graph(folder):
 
 def test_of_a_sparse_array_only_what_is_painted_travels(folder):
     sparse = SparseArray((512, 2**18, 2**18), np.uint16)
-    sparse.put((slice(5, 6), slice(9, 10), slice(0, 3)), np.array([[[1, 2, 3]]], np.uint16))
+    sparse.put(Box((5, 9, 0), (6, 10, 3)), np.array([[[1, 2, 3]]], np.uint16))
     reference = folder.share(sparse, snapshot=True)
     assert Path(reference.path).stat().st_size < 1 << 20
     opened = open_ref(reference, folders=folder.folders)

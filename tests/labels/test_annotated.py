@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from unet_napari.errors import LabelsError
+from unet_napari.geometry import Box
 from unet_napari.images import read_image
 from unet_napari.labels.annotated import annotated_mask
 from unet_napari.labels.closed_ring import closed_ring, distance, near_boxes
@@ -207,8 +208,5 @@ def test_paint_in_opposite_corners_of_a_large_plane_is_two_small_boxes():
     painted = np.zeros((4000, 5000), bool)
     painted[10, 10:20] = painted[3990, 4980:4990] = True
     boxes = near_boxes(painted, 30, np.ones(2))
-    assert [[(part.start, part.stop) for part in box] for box in boxes] == [
-        [(0, 62), (0, 62)],
-        [(3937, 4000), (4929, 5000)],
-    ]
+    assert boxes == [Box((0, 0), (62, 62)), Box((3937, 4929), (4000, 5000))]
     assert near_boxes(np.zeros((5, 5), bool), 30, np.ones(2)) == []

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from unet_napari.errors import LabelsError
-from unet_napari.labels.closed_ring import closed_ring, distance, grown_box, near_boxes, part_of
+from unet_napari.geometry import bounding_box
+from unet_napari.labels.closed_ring import closed_ring, distance, near_boxes
 from unet_napari.labels.label_blocks import number_ids
+from unet_napari.labels.measure import diameter_of_size
 from unet_napari.labels.painted_planes import WHOLE, painted_planes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Rule", "TaskName", "Unpainted", "annotated_mask", "bounding_box", "unpainted_rule"]
+__all__ = ["Rule", "TaskName", "Unpainted", "annotated_mask", "unpainted_rule"]
 
 TaskName: TypeAlias = Literal["cells", "semantic"]
 Unpainted: TypeAlias = Literal["auto", "ignore", "background"]
@@ -94,12 +96,15 @@ def _nearby(labels: NDArray[Any], spacing: Sequence[float]) -> NDArray[np.bool_]
     """
     sizes = np.asarray(spacing, float) / min(spacing)
     counts = np.bincount(number_ids(labels[labels != 0])[1])
-    diameter = _diameter(float(np.median(counts)) * sizes.prod(), labels.ndim)
+    diameter = float(diameter_of_size(np.median(counts) * sizes.prod(), labels.ndim))
     ring = max(_RING_PIXELS, _RING_SHARE * diameter)
-    # Nothing changes farther from the painted pixels than this.
-    box = bounding_box(labels != 0, np.ceil((diameter + ring) / sizes).astype(int) + 1)
+    painted = bounding_box(labels != 0)
     result = np.zeros(labels.shape, bool)
-    result[box] = _beside(labels[box], diameter, ring, sizes)
+    if painted is not None:
+        # Nothing changes farther from the painted pixels than this.
+        margin = np.ceil((diameter + ring) / sizes).astype(int) + 1
+        box = painted.grow(margin.tolist()).clip(labels.shape).to_slices()
+        result[box] = _beside(labels[box], diameter, ring, sizes)
     return result
 
 
@@ -137,13 +142,16 @@ def _nearer_to_whole(
     near = _in_painted_planes(whole, 0, diameter, ring, sizes)
     others = painted & ~whole
     reach = diameter + ring  # what is near lies within
+    margins = [math.ceil(reach / size) for size in sizes]
     for box in near_boxes(others, reach, sizes):
-        doubtful = near[box] & ~painted[box]
-        if doubtful.any():
-            place = part_of(box, bounding_box(doubtful))
-            outer, inner = grown_box(place, reach, sizes, painted.shape)
-            nearer = distance(whole[outer], sizes) < distance(others[outer], sizes)
-            near[place] &= nearer[inner] | painted[place]
+        index = box.to_slices()
+        doubtful = bounding_box(near[index] & ~painted[index])
+        if doubtful is not None:
+            part = doubtful.absolute_in(box)
+            outer = part.grow(margins).clip(painted.shape)
+            around, place = outer.to_slices(), part.to_slices()
+            nearer = distance(whole[around], sizes) < distance(others[around], sizes)
+            near[place] &= nearer[part.to_slices(outer)] | painted[place]
     return near
 
 
@@ -158,22 +166,3 @@ def _in_painted_planes(
     others = tuple(axis for axis in range(3) if axis != across)
     near = closed_ring(painted, diameter, ring, sizes)
     return near & painted.any(axis=others, keepdims=True)
-
-
-def _diameter(volume: float, ndim: int) -> float:
-    """Diameter of the ball (or disc) of this volume (or area)."""
-    unit_ball = math.pi ** (ndim / 2) / math.gamma(ndim / 2 + 1)
-    return 2 * float((volume / unit_ball) ** (1 / ndim))
-
-
-def bounding_box(
-    mask: NDArray[np.bool_], margin: NDArray[np.int64] | None = None
-) -> tuple[slice, ...]:
-    """Return the smallest box around a mask that is not empty, and `margin` pixels on each side."""
-    box = []
-    for axis in range(mask.ndim):
-        others = tuple(i for i in range(mask.ndim) if i != axis)
-        used = np.flatnonzero(mask.any(axis=others))
-        extra = 0 if margin is None else int(margin[axis])
-        box.append(slice(max(0, int(used[0]) - extra), int(used[-1]) + extra + 1))
-    return tuple(box)

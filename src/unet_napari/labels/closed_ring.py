@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unet_napari.geometry import Box
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Box", "closed_ring", "distance", "grown_box", "near_boxes", "part_of"]
-
-Box = tuple[slice, ...]
+__all__ = ["closed_ring", "distance", "near_boxes"]
 
 
 def closed_ring(
@@ -32,10 +32,11 @@ def closed_ring(
     near = np.zeros(painted.shape, bool)
     # More paint never takes away from what is near, so the boxes may lie on each other.
     for box in near_boxes(painted, diameter + ring, sizes):
-        part = painted[box]
+        index = box.to_slices()
+        part = painted[index]
         grown = distance(part, sizes) <= diameter / 2
         closed = part | (distance(~grown, sizes) > diameter / 2)
-        near[box] |= distance(closed, sizes) <= ring
+        near[index] |= distance(closed, sizes) <= ring
     return near
 
 
@@ -66,33 +67,9 @@ def near_boxes(mask: NDArray[np.bool_], reach: float, sizes: NDArray[np.float64]
     everywhere = np.ones((3,) * mask.ndim, bool)
     near = ndimage.binary_dilation(blocks, everywhere)
     pieces = ndimage.find_objects(ndimage.label(near, everywhere)[0])
-    boxes = [_of_pixels(piece, sides, mask.shape) for piece in pieces]
-    whole = _hull(boxes)
-    return boxes if sum(map(_pixels, boxes)) < _pixels(whole) else [whole]
-
-
-def grown_box(
-    box: Box, reach: float, sizes: NDArray[np.float64], shape: tuple[int, ...]
-) -> tuple[Box, Box]:
-    """Return a box with all pixels up to a distance from it, and where in there it lies."""
-    margins = [math.ceil(reach / size) for size in sizes]
-    outer = tuple(
-        slice(max(0, part.start - margin), min(n, part.stop + margin))
-        for part, margin, n in zip(box, margins, shape, strict=True)
-    )
-    inner = tuple(
-        slice(part.start - around.start, part.stop - around.start)
-        for part, around in zip(box, outer, strict=True)
-    )
-    return outer, inner
-
-
-def part_of(box: Box, part: Box) -> Box:
-    """Return a part of a box, given by its place in there, as a box of the whole."""
-    return tuple(
-        slice(outer.start + inner.start, outer.start + inner.stop)
-        for outer, inner in zip(box, part, strict=True)
-    )
+    boxes = [_of_pixels(Box.from_slices(piece), sides).clip(mask.shape) for piece in pieces]
+    whole = Box.around(boxes)
+    return boxes if sum(box.size for box in boxes) < whole.size else [whole]
 
 
 def distance(mask: NDArray[np.bool_], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -106,18 +83,8 @@ def distance(mask: NDArray[np.bool_], sizes: NDArray[np.float64]) -> NDArray[np.
     return np.asarray(ndimage.distance_transform_edt(~mask, sampling=sizes))
 
 
-def _of_pixels(piece: Box, sides: list[int], shape: tuple[int, ...]) -> Box:
-    """Return the pixels of a box of blocks."""
-    return tuple(
-        slice(part.start * side, min(part.stop * side, n))
-        for part, side, n in zip(piece, sides, shape, strict=True)
+def _of_pixels(piece: Box, sides: list[int]) -> Box:
+    """Return the pixels of a box that counts blocks with these sides."""
+    return Box.from_spans(
+        (start * side, stop * side) for (start, stop), side in zip(piece.spans, sides, strict=True)
     )
-
-
-def _hull(boxes: list[Box]) -> Box:
-    axes = zip(*boxes, strict=True)
-    return tuple(slice(min(p.start for p in axis), max(p.stop for p in axis)) for axis in axes)
-
-
-def _pixels(box: Box) -> int:
-    return math.prod(part.stop - part.start for part in box)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet_napari.errors import LabelsError
+from unet_napari.geometry import Box, bounding_box
 from unet_napari.labels.sparse import boxes
 
 if TYPE_CHECKING:
@@ -59,39 +60,33 @@ def tally(labels: LazyArray, annotated: LazyArray | None = None) -> Tally:
     painted: dict[int, int] = {}
     zeros = 0
     for box in boxes(labels):
-        values, counts = count_ids(whole_numbers(np.asarray(labels[box])))
+        values, counts = count_ids(whole_numbers(np.asarray(labels[box.to_slices()])))
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             if value:
                 painted[value] = painted.get(value, 0) + count
     for box in () if annotated is None else boxes(annotated):
-        inside, ids = np.asarray(annotated[box]) != 0, np.asarray(labels[box])  # type: ignore[index]
+        index = box.to_slices()
+        inside, ids = np.asarray(annotated[index]) != 0, np.asarray(labels[index])  # type: ignore[index]
         zeros += int(np.count_nonzero(inside & (ids == 0)))
     return Tally(painted, zeros)
 
 
-def painted_box(
-    arrays: Sequence[LazyArray], index: tuple[int, ...] = ()
-) -> tuple[slice, ...] | None:
+def painted_box(arrays: Sequence[LazyArray], index: tuple[int, ...] = ()) -> Box | None:
     """Return the smallest box around what is not 0 in any of some arrays; None if all of it is.
 
     Parameters
     ----------
     arrays
-        Of one shape.
+        Arrays of one shape.
     index
-        Of the leading axes: only what is there is looked at.
+        Positions on the leading axes, of which only these are looked at; the box is of the others.
     """
-    shape = tuple(arrays[0].shape)[len(index) :]
-    low, high = list(shape), [0] * len(shape)
+    found = []
     for data, box in ((array, box) for array in arrays for box in boxes(array, index)):
-        said = np.asarray(data[(*index, *box)]) != 0
-        for axis in range(len(shape)):
-            others = tuple(other for other in range(len(shape)) if other != axis)
-            found = np.flatnonzero(said.any(axis=others)) + box[axis].start
-            if len(found):
-                low[axis] = min(low[axis], int(found[0]))
-                high[axis] = max(high[axis], int(found[-1]) + 1)
-    return tuple(map(slice, low, high)) if all(high) else None
+        painted = bounding_box(np.asarray(data[(*index, *box.to_slices())]) != 0)
+        if painted is not None:
+            found.append(painted.absolute_in(box))
+    return Box.around(found) if found else None
 
 
 def whole_numbers(block: NDArray[Any]) -> NDArray[np.integer]:

@@ -165,12 +165,10 @@ def _painted_part(labels: LazyArray, index: tuple[int, ...]) -> NDArray[np.integ
     box = painted_box([labels], index)
     if box is None:
         return None
-    box = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in box)
-    shape = labels.shape[len(index) :]
-    sizes = [min(part.stop, size) - part.start for part, size in zip(box, shape, strict=True)]
-    if np.prod(sizes) > _SEARCHED_PIXELS:
+    box = box.grow(1).clip(labels.shape[len(index) :])
+    if box.size > _SEARCHED_PIXELS:
         return None
-    return whole_numbers(np.asarray(labels[(*index, *box)]))
+    return whole_numbers(np.asarray(labels[(*index, *box.to_slices())]))
 
 
 def _large_pieces(ids: NDArray[np.integer]) -> dict[int, int]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unet_napari.errors import OutputError, SettingsError
+from unet_napari.geometry import Box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,8 +77,9 @@ class _Frame:
 def _measure_frame(image: Image, labels: LazyArray) -> dict[str, list[float]]:
     axes = image.spatial_axes
     total: dict[int, np.ndarray] = {}
-    for region in _slabs(image.shape):
-        _add_slab(total, image.read(region), np.asarray(labels[region]), region)
+    for slab in Box.whole(image.shape).slabs_of(_SLAB_PIXELS):
+        index = slab.to_slices()
+        _add_slab(total, image.read(index), np.asarray(labels[index]), slab)
     ids = sorted(total)
     sums = np.array([total[i] for i in ids]).reshape(len(ids), 1 + len(axes) + image.channels)
     pixels = sums[:, 0]
@@ -140,19 +142,13 @@ def write_table(path: Path, table: Mapping[str, Sequence[object]]) -> None:
         raise OutputError(f"The table {path} cannot be written: {error.strerror}.") from error
 
 
-def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    rows = max(1, _SLAB_PIXELS // max(1, int(np.prod(shape[1:]))))
-    for start in range(0, shape[0], rows):
-        yield (slice(start, min(start + rows, shape[0])), *(slice(0, n) for n in shape[1:]))
-
-
 def _add_slab(
-    total: dict[int, np.ndarray], image: np.ndarray, labels: np.ndarray, region: tuple[slice, ...]
+    total: dict[int, np.ndarray], image: np.ndarray, labels: np.ndarray, slab: Box
 ) -> None:
     where = np.nonzero(labels)
     ids, index = np.unique(labels[where], return_inverse=True)
-    weights = [np.ones(index.size)]
-    weights += [w + part.start for w, part in zip(where, region, strict=True)]
+    weights: list[NDArray[Any]] = [np.ones(index.size)]
+    weights += [w + start for w, start in zip(where, slab.start, strict=True)]
     weights += [channel[where].astype(np.float64) for channel in image]
     columns = np.stack([np.bincount(index, w, minlength=ids.size) for w in weights], axis=1)
     for i, row in zip(ids.tolist(), columns, strict=True):

@@ -200,9 +200,8 @@ def _all_but_a_rim(labels: LazyArray, painted: float, ndim: int) -> bool:
     box = painted_box([labels])
     if box is None or painted / math.prod(labels.shape) < _COMPLETE_SHARE * _COMPLETE_AXIS**ndim:
         return False
-    sizes = [part.stop - part.start for part in box]
-    leading = len(sizes) - ndim
-    return painted >= _COMPLETE_SHARE * math.prod(sizes) and all(
+    leading = box.ndim - ndim
+    return painted >= _COMPLETE_SHARE * box.size and all(
         taken >= (1 if axis < leading else _COMPLETE_AXIS) * size
-        for axis, (taken, size) in enumerate(zip(sizes, labels.shape, strict=True))
+        for axis, (taken, size) in enumerate(zip(box.shape, labels.shape, strict=True))
     )

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unet_napari.geometry import Box
+
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from unet_napari.images import LazyArray
 
-__all__ = ["Box", "SparseArray", "bounded_slabs", "boxes"]
-
-Box = tuple[slice, ...]
+__all__ = ["SparseArray", "boxes"]
 
 _SIDE = 256  # pixels of a block along Y and X; along all other axes it is one slice
 _AT_ONCE = 2**22  # pixels that are looked at at once
@@ -51,12 +51,12 @@ class SparseArray:
         Parameters
         ----------
         data : LazyArray
-        where : iterable of tuple of slice, optional
+        where : iterable of Box, optional
             The boxes that are looked at; by default all of the array.
         """
         array = cls(data.shape, data.dtype)
-        for box in bounded_slabs(data.shape) if where is None else where:
-            array.put(box, np.asarray(data[box]))
+        for box in Box.whole(data.shape).slabs_of(_AT_ONCE) if where is None else where:
+            array.put(box, np.asarray(data[box.to_slices()]))
         return array
 
     @property
@@ -74,54 +74,39 @@ class SparseArray:
 
         Parameters
         ----------
-        box : tuple of slice
-            One for each axis, with start and stop.
+        box : Box
+            The part that is set, within the array.
         values : ndarray
-            Of the box's shape.
+            Values of the box's shape.
         add : bool
             Whether zeros leave what is there.
         """
-        starts = [part.indices(n)[0] for part, n in zip(box, self.shape, strict=True)]
         for key in self._keys(box):
             cell = self._cell(key)
-            inside = [
-                slice(max(c.start, s) - s, min(c.stop, s + n) - s)
-                for c, s, n in zip(cell, starts, values.shape, strict=True)
-            ]
-            part = values[tuple(inside)]
+            shared = cell.intersect(box)
+            part = values[shared.to_slices(box)]
             if key not in self._blocks:
                 if not part.any():
                     continue
-                self._blocks[key] = np.zeros([c.stop - c.start for c in cell], self.dtype)
-            at = [
-                slice(i.start + s - c.start, i.stop + s - c.start)
-                for i, c, s in zip(inside, cell, starts, strict=True)
-            ]
-            block = self._blocks[key][tuple(at)]
+                self._blocks[key] = np.zeros(cell.shape, self.dtype)
+            block = self._blocks[key][shared.to_slices(cell)]
             np.copyto(block, part, where=part != 0 if add else True)
 
     def boxes(self, index: Sequence[int] = ()) -> Iterator[Box]:
         """Yield where there may be something at positions on the first axes; see `boxes`."""
-        first = tuple(slice(i, i + 1) for i in index)
-        rest = self.shape[len(first) :]
-        box = (*first, *(slice(0, n) for n in rest))
-        return (self._cell(key)[len(first) :] for key in sorted(self._keys_within(box)))
+        leading = len(index)
+        box = Box.whole(self.shape[leading:]).prepend(index)
+        cells = (self._cell(key) for key in sorted(self._keys_within(box)))
+        return (Box(cell.start[leading:], cell.stop[leading:]) for cell in cells)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:  # noqa: ANN401  as of an array
         box, dropped = self._box_of(index)
-        out = np.zeros([part.stop - part.start for part in box], self.dtype)
+        out = np.zeros(box.shape, self.dtype)
         for key in self._keys_within(box):
             cell = self._cell(key)
-            shared = [
-                (max(c.start, b.start), min(c.stop, b.stop)) for c, b in zip(cell, box, strict=True)
-            ]
-            target = tuple(
-                slice(a - b.start, e - b.start) for (a, e), b in zip(shared, box, strict=True)
-            )
-            source = tuple(
-                slice(a - c.start, e - c.start) for (a, e), c in zip(shared, cell, strict=True)
-            )
-            out[target] = self._blocks[key][source]
+            shared = cell.intersect(box)
+            block = self._blocks[key][shared.to_slices(cell)]
+            out[shared.to_slices(box)] = block
         return out[tuple(0 if axis in dropped else slice(None) for axis in range(self.ndim))]
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
@@ -132,30 +117,30 @@ class SparseArray:
         return tuple(_SIDE if axis >= self.ndim - 2 else 1 for axis in range(self.ndim))
 
     def _cell(self, key: tuple[int, ...]) -> Box:
-        return tuple(
-            slice(k * side, min((k + 1) * side, n))
-            for k, side, n in zip(key, self._sides(), self.shape, strict=True)
-        )
+        start = tuple(k * side for k, side in zip(key, self._sides(), strict=True))
+        ends = zip(start, self._sides(), self.shape, strict=True)
+        return Box(start, tuple(min(a + side, n) for a, side, n in ends))
 
     def _keys(self, box: Box) -> Iterator[tuple[int, ...]]:
-        ranges = []
-        for part, side, n in zip(box, self._sides(), self.shape, strict=True):
-            start, stop, _ = part.indices(n)
-            ranges.append(range(start // side, -(-stop // side)))
-        return itertools.product(*ranges)
+        return itertools.product(
+            *(
+                range(start // side, -(-stop // side))
+                for (start, stop), side in zip(box.spans, self._sides(), strict=True)
+            )
+        )
 
     def _keys_within(self, box: Box) -> Iterator[tuple[int, ...]]:
         """Yield the blocks that a box touches, the quicker way round."""
         sides = self._sides()
-        count = math.prod(-(-p.stop // s) - p.start // s for p, s in zip(box, sides, strict=True))
+        count = math.prod(-(-b // s) - a // s for (a, b), s in zip(box.spans, sides, strict=True))
         if count <= len(self._blocks):
             return (key for key in self._keys(box) if key in self._blocks)
         return (
             key
             for key in self._blocks
             if all(
-                k * s < p.stop and (k + 1) * s > p.start
-                for k, s, p in zip(key, sides, box, strict=True)
+                k * s < stop and (k + 1) * s > start
+                for k, s, (start, stop) in zip(key, sides, box.spans, strict=True)
             )
         )
 
@@ -166,20 +151,20 @@ class SparseArray:
             at = parts.index(Ellipsis)
             parts[at : at + 1] = [slice(None)] * (self.ndim - len(parts) + 1)
         parts += [slice(None)] * (self.ndim - len(parts))
-        box, dropped = [], set()
+        spans, dropped = [], set()
         for axis, (part, n) in enumerate(zip(parts, self.shape, strict=True)):
             if isinstance(part, slice):
                 start, stop, step = part.indices(n)
                 if step != 1:
                     raise IndexError("A sparse array is read in steps of 1.")
-                box.append(slice(start, max(start, stop)))
+                spans.append((start, max(start, stop)))
                 continue
             position = operator.index(part)
             if not -n <= position < n:
                 raise IndexError(f"Index {position} is out of bounds for axis {axis} of size {n}.")
-            box.append(slice(position % n, position % n + 1))
+            spans.append((position % n, position % n + 1))
             dropped.add(axis)
-        return tuple(box), dropped
+        return Box.from_spans(spans), dropped
 
 
 def boxes(data: LazyArray, index: Sequence[int] = ()) -> Iterator[Box]:
@@ -193,20 +178,4 @@ def boxes(data: LazyArray, index: Sequence[int] = ()) -> Iterator[Box]:
     """
     if isinstance(data, SparseArray):
         return data.boxes(index)
-    return bounded_slabs(data.shape[len(index) :])
-
-
-def bounded_slabs(shape: Sequence[int]) -> Iterator[Box]:
-    """Cover an array by slabs of bounded size, along as many axes as that takes."""
-    if math.prod(shape) <= _AT_ONCE:
-        yield tuple(slice(0, n) for n in shape)
-        return
-    inner = math.prod(shape[1:])
-    step = max(1, _AT_ONCE // inner)
-    for start in range(0, shape[0], step):
-        slab = slice(start, min(start + step, shape[0]))
-        if inner <= _AT_ONCE:
-            yield (slab, *(slice(0, n) for n in shape[1:]))
-        else:
-            for rest in bounded_slabs(shape[1:]):
-                yield (slab, *rest)
+    return Box.whole(data.shape[len(index) :]).slabs_of(_AT_ONCE)

@@ -13,9 +13,10 @@ import torch
 from unet_napari.checks import Range, check_integers, check_number
 from unet_napari.errors import SettingsError
 from unet_napari.evaluation.objects import as_list, class_dice
+from unet_napari.geometry import Box
 from unet_napari.tasks.base import Task
 from unet_napari.tasks.criterion import MAX_CLASSES, Criterion
-from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS, block_shape, cut_blocks
+from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS, block_shape
 from unet_napari.tasks.losses import multi_class_loss
 from unet_napari.tasks.target import Target
 
@@ -119,7 +120,7 @@ class SemanticTask(Task):
     ) -> Passes:
         """Look up the ids; a class needs no other pixels, so there is no scratch."""
         del scratch, first_id
-        boxes = cut_blocks(out.shape, block_shape(out.shape, blocks.voxels, blocks.unit))
+        boxes = Box.whole(out.shape).blocks(block_shape(out.shape, blocks.voxels, blocks.unit))
         for done, box in enumerate(boxes, start=1):
             index = box.to_slices()
             out[index] = self.provisional(packed[(slice(None), *index)])

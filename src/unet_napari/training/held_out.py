@@ -6,14 +6,14 @@ import bisect
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
+from unet_napari.geometry import Box, bounding_box
 from unet_napari.labels.label_blocks import number_ids
-from unet_napari.training.data.sample import Region, Sample
+from unet_napari.training.data.sample import Sample, surrounded
 from unet_napari.training.data.split import LEAST
 
 if TYPE_CHECKING:
@@ -86,13 +86,8 @@ def describe_judged(held_out: Sequence[Sample], judged: Sequence[Sample]) -> str
 
 def _whole(sample: Sample, margins: Sequence[int]) -> Sample:
     """Cut a sample to its annotated pixels and some image around them."""
-    box = []
-    for axis in range(sample.annotated.ndim):
-        others = tuple(other for other in range(sample.annotated.ndim) if other != axis)
-        found = np.flatnonzero(sample.annotated.any(axis=others))
-        box.append(slice(int(found[0]), int(found[-1]) + 1))
-    region = tuple(box)
-    return _surrounded(sample, region, sample.annotated[region], margins)
+    box = bounding_box(sample.annotated) or Box.whole(sample.annotated.shape)
+    return surrounded(sample, box, sample.annotated[box.to_slices()], margins)[0]
 
 
 def _parts(sample: Sample, margins: Sequence[int], *, cells: bool) -> Iterator[Sample]:
@@ -102,23 +97,20 @@ def _parts(sample: Sample, margins: Sequence[int], *, cells: bool) -> Iterator[S
     edges = [[size * i // n for i in range(n + 1)] for size, n in zip(shape, counts, strict=True)]
     numbers, members = _members(sample, edges) if cells else (None, {})
     for position in itertools.product(*map(range, counts)):
-        box = tuple(slice(e[i], e[i + 1]) for e, i in zip(edges, position, strict=True))
+        box = Box.from_spans((e[i], e[i + 1]) for e, i in zip(edges, position, strict=True))
         mine = members.get(position, {})
-        region = _hull([box, *mine.values()])
-        annotated = np.zeros([part.stop - part.start for part in region], bool)
-        inside = tuple(
-            slice(b.start - r.start, b.stop - r.start) for b, r in zip(box, region, strict=True)
-        )
-        annotated[inside] = sample.annotated[box]
+        outer = Box.around([box, *mine.values()])
+        annotated = np.zeros(outer.shape, bool)
+        annotated[box.to_slices(outer)] = sample.annotated[box.to_slices()]
         if numbers is not None:
-            here = numbers[region]
+            here = numbers[outer.to_slices()]
             annotated &= here == 0
             annotated |= np.isin(here, list(mine))
         if annotated.any():
-            yield _surrounded(sample, region, annotated, margins)
+            yield surrounded(sample, outer, annotated, margins)[0]
 
 
-_Members = dict[tuple[int, ...], dict[int, Region]]
+_Members = dict[tuple[int, ...], dict[int, Box]]
 
 
 def _members(
@@ -133,26 +125,5 @@ def _members(
             bisect.bisect_right(axis, (part.start + part.stop) // 2) - 1
             for axis, part in zip(edges, place, strict=True)
         )
-        members.setdefault(position, {})[number] = place
+        members.setdefault(position, {})[number] = Box.from_slices(place)
     return numbers, members
-
-
-def _hull(regions: Sequence[Region]) -> Region:
-    """Return the smallest region that holds all of these."""
-    axes = zip(*regions, strict=True)
-    return tuple(slice(min(p.start for p in axis), max(p.stop for p in axis)) for axis in axes)
-
-
-def _surrounded(
-    sample: Sample, region: Region, annotated: NDArray[np.bool_], margins: Sequence[int]
-) -> Sample:
-    """Return a region, annotated so, with some image around it."""
-    outer = tuple(
-        slice(max(0, part.start - m), min(size, part.stop + m))
-        for part, m, size in zip(region, margins, sample.labels.shape, strict=True)
-    )
-    part = sample.crop(outer)
-    everywhere = np.zeros_like(part.annotated)
-    inner = (slice(r.start - o.start, r.stop - o.start) for r, o in zip(region, outer, strict=True))
-    everywhere[tuple(inner)] = annotated
-    return replace(part, annotated=everywhere)

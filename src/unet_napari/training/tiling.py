@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from unet_napari.geometry import Box
 from unet_napari.training.setup.configure import step_memory
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from unet_napari.networks.base import Network
     from unet_napari.tasks import Task
-    from unet_napari.training.data.sample import Region, Sample
+    from unet_napari.training.data.sample import Sample
 
 __all__ = ["largest_tile", "predict_sample", "tile_with_halo"]
 
@@ -74,25 +75,23 @@ def predict_sample(
         image = np.pad(image, rim, mode="reflect" if min(shape) > 1 else "edge")
     maps: NDArray[np.float32] = np.empty((task.out_channels, *shape), np.float32)
     for core, outer in tile_with_halo(shape, halo, network.stride, most):
-        seen = tuple(
-            slice(part.start, part.stop + 2 * m)
-            for part, m in zip(outer, network.margin, strict=True)
-        )
+        # The padded image begins one margin earlier, and the network loses one on either side.
+        seen = outer.grow(network.margin).shift(network.margin)
         with torch.inference_mode():
-            batch = torch.from_numpy(np.ascontiguousarray(image[:, *seen]))[None].to(device)
-            said = task.activate(network(batch))[0].float().cpu().numpy()
-        maps[:, *core] = said[:, *_within(core, outer)]
+            batch = torch.from_numpy(np.ascontiguousarray(image[:, *seen.to_slices()]))[None]
+            said = task.activate(network(batch.to(device)))[0].float().cpu().numpy()
+        maps[:, *core.to_slices()] = said[:, *core.to_slices(outer)]
     return maps
 
 
 def tile_with_halo(
     shape: Sequence[int], halo: Sequence[int], stride: Sequence[int], most: int
-) -> Iterator[tuple[Region, Region]]:
+) -> Iterator[tuple[Box, Box]]:
     """Cut an image into parts of at most so many pixels, halo included, if there are such.
 
     Yields
     ------
-    core, outer : tuple of slice
+    core, outer : Box
         The cores cover each pixel once, and start on the stride grid of the network, as do the
         parts of the image around them.
     """
@@ -109,7 +108,7 @@ def tile_with_halo(
         best = min((axis for axis, cuts in enumerate(offered) if cuts), key=size)
         chosen[best], offered[best] = offered[best] or chosen[best], next(axes[best], None)
     for block in itertools.product(*chosen):
-        yield tuple(slice(*core) for core, _ in block), tuple(slice(*outer) for _, outer in block)
+        yield Box.from_spans(c for c, _ in block), Box.from_spans(o for _, o in block)
 
 
 _Block = tuple[tuple[int, int], tuple[int, int]]
@@ -135,9 +134,3 @@ def _blocks(size: int, halo: int, stride: int, count: int) -> list[_Block]:
         ((start, stop), (max(0, start - reach), min(size, stop + reach)))
         for start, stop in itertools.pairwise(edges)
     ]
-
-
-def _within(core: Region, outer: Region) -> Region:
-    return tuple(
-        slice(c.start - o.start, c.stop - o.start) for c, o in zip(core, outer, strict=True)
-    )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from unet_napari.errors import ResourceError
-from unet_napari.tasks.decoding.blocks import cut_blocks
+from unet_napari.geometry import Box
 from unet_napari.tasks.decoding.components import Components, touching
 
 
@@ -24,7 +24,7 @@ def test_joined_blocks_hold_the_components_of_the_whole(shape, seed, share, size
     mask = np.random.default_rng(seed).random(shape) < share
     store = np.where(mask, 0, above).astype(np.uint32)  # what is not above it is no component
     components = Components(2**31 - 1)
-    boxes = cut_blocks(shape, (size,) * len(shape))
+    boxes = Box.whole(shape).blocks((size,) * len(shape))
     for box in boxes:
         index = box.to_slices()
         labels, count, offset = components.label(mask[index])

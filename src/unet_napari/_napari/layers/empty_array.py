@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from unet_napari.errors import ResourceError
+from unet_napari.geometry import Box
 from unet_napari.images import LazyArray
-from unet_napari.labels.sparse import Box, SparseArray
+from unet_napari.labels.sparse import SparseArray
 from unet_napari.system.leftovers import remove_with, temporary_prefix
 
 __all__ = ["check_room", "empty_array", "painted_parts"]
@@ -133,7 +134,7 @@ def _row_boxes(array: _Sparse, row: int, end: int) -> Iterator[Box]:
     while row < end:
         *key, y = (int(i) for i in np.unravel_index(row, array.shape[:-1]))
         rows = min(end - row, array.shape[-2] - y, most)
-        yield (*(slice(k, k + 1) for k in key), slice(y, y + rows), slice(None))
+        yield Box((y, 0), (y + rows, array.shape[-1])).prepend(key)
         row += rows
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari.layers import Image, Labels, Layer
 from unet_napari._napari.layers.layer_axes import array_of, output_axes, output_shape
 from unet_napari.errors import LabelsError
+from unet_napari.geometry import Box
 from unet_napari.images import LazyArray
 from unet_napari.images.axes import describe_shape
 from unet_napari.labels.sparse import SparseArray
@@ -43,31 +44,32 @@ class Resampling:
         """Return labels on the image's grid; 0 where they do not reach."""
         result = SparseArray(self.shape, labels.dtype)
         for box in SparseArray.of(labels).boxes():
-            target = tuple(
-                self._pixels_of(axis, part.start, part.stop) for axis, part in enumerate(box)
-            )
-            if all(part.stop > part.start for part in target):
-                picked = np.ix_(*(self._nearest(axis, p) for axis, p in enumerate(target)))
-                low = [part.start for part in box]
-                values = np.asarray(labels[box])
-                inside = tuple(index - first for index, first in zip(picked, low, strict=True))
+            target = self._pixels_of(box)
+            if not target.is_empty:
+                nearest = [self._nearest(axis, *span) for axis, span in enumerate(target.spans)]
+                values = np.asarray(labels[box.to_slices()])
+                inside = np.ix_(*(n - start for n, start in zip(nearest, box.start, strict=True)))
                 result.put(target, values[inside], add=True)
         return result
 
     def overlaps(self, shape: Sequence[int]) -> bool:
         """Tell whether labels of a shape reach any pixel of the image."""
-        reached = (self._pixels_of(axis, 0, n) for axis, n in enumerate(shape))
-        return all(part.stop > part.start for part in reached)
+        return not self._pixels_of(Box.whole(shape)).is_empty
 
-    def _nearest(self, axis: int, pixels: slice) -> NDArray[np.intp]:
-        at = self.start[axis] + np.arange(pixels.start, pixels.stop) * self.step[axis]
-        return np.floor(at + 0.5).astype(np.intp)
+    def _nearest(self, axis: int, start: int, stop: int) -> NDArray[np.intp]:
+        """Return which label along an axis is nearest to each pixel of the image in a range."""
+        at = self.start[axis] + np.arange(start, stop) * self.step[axis]
+        indices: NDArray[np.intp] = np.floor(at + 0.5).astype(np.intp)
+        return indices
 
-    def _pixels_of(self, axis: int, start: int, stop: int) -> slice:
-        """Return the pixels of the image whose nearest label is in a range."""
-        nearest = self._nearest(axis, slice(0, self.shape[axis]))
-        found = np.flatnonzero((nearest >= start) & (nearest < stop))
-        return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
+    def _pixels_of(self, box: Box) -> Box:
+        """Return the pixels of the image whose nearest label is in a box of the labels."""
+        spans = []
+        for axis, (start, stop) in enumerate(box.spans):
+            nearest = self._nearest(axis, 0, self.shape[axis])
+            found = np.flatnonzero((nearest >= start) & (nearest < stop))
+            spans.append((int(found[0]), int(found[-1]) + 1) if len(found) else (0, 0))
+        return Box.from_spans(spans)
 
 
 class LayerGrid:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from napari.layers import Shapes
 from unet_napari._napari.layers.grid import LayerGrid
 from unet_napari.errors import LabelsError
+from unet_napari.geometry import Box
 from unet_napari.labels.sparse import SparseArray
 
 __all__ = ["Outline", "fill", "regions_of"]
@@ -67,10 +68,10 @@ def fill(regions: Iterable[Outline], shape: Sequence[int]) -> SparseArray:
             for axis, at in zip(others, region.index, strict=True)
         ]
         for key in np.ndindex(*(len(places) for places in positions)):
-            box = [slice(0, n) for n in shape]
+            box = Box.whole(shape)
             for axis, places, i in zip(others, positions, key, strict=True):
-                box[axis] = slice(places[i], places[i] + 1)
-            mask.put(tuple(box), np.expand_dims(inside, tuple(others)), add=True)
+                box = box.replace_axis(axis, places[i], places[i] + 1)
+            mask.put(box, np.expand_dims(inside, tuple(others)), add=True)
     return mask
 
 

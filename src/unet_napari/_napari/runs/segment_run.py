@@ -17,6 +17,7 @@ from unet_napari._napari.runs.segment_order import Order
 from unet_napari._napari.sections.filling import FillingLayer
 from unet_napari._napari.sections.measuring import measure_part, show_table, update_table
 from unet_napari.engine import ArraysReady
+from unet_napari.geometry import Box
 from unet_napari.inference.progress import Progress
 
 __all__ = ["SegmentRun"]
@@ -61,7 +62,7 @@ class SegmentRun:
     def note(self, progress: Progress) -> None:
         """Show what is new."""
         if self._filling is not None and progress.region is not None:
-            self._filling.note(progress.region)
+            self._filling.note(Box.from_spans(progress.region))
 
     def undo(self) -> None:
         """Leave every layer as it was."""

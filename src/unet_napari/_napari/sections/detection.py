@@ -14,6 +14,7 @@ from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari._napari.sections.paint import Snapshot, detect
 from unet_napari._napari.widgets.fields import Message, button
 from unet_napari._napari.widgets.form import FormRows
+from unet_napari.geometry import Box
 from unet_napari.images import LazyArray
 from unet_napari.labels.painting import Painting, split_components
 from unet_napari.labels.sparse import SparseArray
@@ -151,8 +152,5 @@ def _split(data: NDArray[Any], apart: Sequence[int]) -> NDArray[np.uint32]:
 def _painted_box(data: LazyArray) -> tuple[NDArray[Any], tuple[int, ...]]:
     """Return the labels within the box of what is painted, and the corner of that box."""
     found = list((painted_parts(data) or SparseArray.of(data)).boxes())
-    corner = tuple(min(p.start for p in parts) for parts in zip(*found, strict=True))
-    ends = [max(p.stop for p in parts) for parts in zip(*found, strict=True)]
-    if not found:
-        return np.zeros((0,) * len(data.shape), data.dtype), (0,) * len(data.shape)
-    return np.asarray(data[tuple(map(slice, corner, ends))]), corner
+    box = Box.around(found) if found else Box.whole((0,) * len(data.shape))
+    return np.asarray(data[box.to_slices()]), box.start

@@ -14,10 +14,9 @@ from unet_napari._napari.layers.levels import shown_data
 from unet_napari._napari.layers.ownership import note_highest, writing
 from unet_napari._napari.layers.parts import time_in_place
 from unet_napari._napari.layers.results import Purpose, find_result, show_result
+from unet_napari.geometry import Box
 
 __all__ = ["FillingLayer"]
-
-Region = tuple[tuple[int, int], ...]  # start and stop along each axis, time first
 
 _INTERVAL = 0.5  # seconds between two looks at what is new
 _REST = 20.0  # times its own duration without a look, so that large slices are no burden
@@ -70,11 +69,17 @@ class FillingLayer:
         """Whether the layer is in the viewer."""
         return self._layer is not None and self._layer in self._viewer.layers
 
-    def note(self, region: Region) -> None:
-        """Show soon what was filled in, if it is where the user looks."""
+    def note(self, box: Box) -> None:
+        """Show soon what was filled in, if it is where the user looks.
+
+        Parameters
+        ----------
+        box : Box
+            A part of the data, time first; without time it may be of the spatial axes alone.
+        """
         if self._layer is None:
             self._show()
-        elif not self._timer.isActive() and self._is_visible(region):
+        elif not self._timer.isActive() and self._is_visible(box):
             self._timer.start()
 
     def finish(self, highest: int) -> Layer:
@@ -113,8 +118,8 @@ class FillingLayer:
         self._layer = layer
         return layer
 
-    def _is_visible(self, region: Region) -> bool:
-        """Tell whether the position of the sliders is in a region."""
+    def _is_visible(self, box: Box) -> bool:
+        """Tell whether the position of the sliders is in a box."""
         if self._layer is None:
             return False
         dims = self._viewer.dims
@@ -122,17 +127,17 @@ class FillingLayer:
         point = self._layer.world_to_data(dims.point)
         return all(
             axis + hidden in dims.displayed or start <= round(point[axis]) < stop
-            for axis, (start, stop) in enumerate(self._in_place(region))
+            for axis, (start, stop) in enumerate(self._in_place(box).spans)
         )
 
-    def _in_place(self, region: Region) -> Region:
-        """Order the axes of a region as the layer has them."""
+    def _in_place(self, box: Box) -> Box:
+        """Order the axes of a box as the layer has them."""
         letters = self._axes.replace("C", "")
         if "T" not in letters:
-            return region
-        frame, *space = region if len(region) == len(letters) else ((0, 1), *region)
+            return box
+        frame, *space = box.spans if box.ndim == len(letters) else box.prepend((0,)).spans
         space.insert(letters.index("T"), frame)
-        return tuple(space)
+        return Box.from_spans(space)
 
     def _refresh(self) -> None:
         if self._layer is None or not self.shown:

@@ -205,7 +205,8 @@ def _painted_slices(snapshot: Snapshot) -> NDArray[np.bool_]:
     others = tuple(axis for axis in range(len(snapshot.axes)) if axis != z)
     painted = np.zeros(snapshot.labels.shape[z], bool)
     for box in boxes(snapshot.labels):
-        painted[box[z]] |= np.any(np.asarray(snapshot.labels[box]), axis=others)
+        index = box.to_slices()
+        painted[index[z]] |= np.any(np.asarray(snapshot.labels[index]), axis=others)
     return painted
 
 

@@ -6,7 +6,6 @@ import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -28,7 +27,6 @@ __all__ = [
     "Store",
     "block_shape",
     "cover",
-    "cut_blocks",
     "in_threads",
 ]
 
@@ -113,15 +111,6 @@ def block_shape(
         parts[axis] += 1
         block[axis] = math.ceil(shape[axis] / parts[axis] / units[axis]) * units[axis]
     return tuple(block)
-
-
-def cut_blocks(shape: Sequence[int], block: Sequence[int]) -> list[Box]:
-    """Return the blocks of an array, in C order; those at the far borders may be smaller."""
-    axes = [
-        [(start, min(start + step, size)) for start in range(0, size, step)]
-        for size, step in zip(shape, block, strict=True)
-    ]
-    return [Box.from_spans(spans) for spans in product(*axes)]
 
 
 def cover(pixels: NDArray[np.intp], context: int, shape: Sequence[int]) -> list[Box]:

@@ -20,7 +20,6 @@ from unet_napari.geometry import Box
 from unet_napari.tasks.decoding.blocks import (
     block_shape,
     cover,
-    cut_blocks,
     in_threads,
 )
 from unet_napari.tasks.decoding.components import Components, changes, touching
@@ -85,8 +84,9 @@ class Instances:
             What has been written into `out`.
         """
         voxels, threads = self._blocks.voxels, self._blocks.threads
-        boxes = cut_blocks(self._shape, block_shape(self._shape, voxels))
-        last = cut_blocks(self._shape, block_shape(self._shape, voxels, self._blocks.unit))
+        whole = Box.whole(self._shape)
+        boxes = whole.blocks(block_shape(self._shape, voxels))
+        last = whole.blocks(block_shape(self._shape, voxels, self._blocks.unit))
         with_cuts = self._rule.boundary_threshold > 0
         total = (_PASSES - 1 + with_cuts) * len(boxes) + len(last)
         done = 0
@@ -147,8 +147,8 @@ class Instances:
             for piece in pieces:
                 outer = piece.grow(context).clip(self._shape)
                 flooded = self._flooded(outer, doubt=doubt)
-                labels = flooded[piece.relative_to(outer).to_slices()]
-                part = result[piece.relative_to(core).to_slices()]
+                labels = flooded[piece.to_slices(outer)]
+                part = result[piece.to_slices(core)]
                 np.copyto(part, labels, where=part == UNKNOWN)
             doubtful = np.argwhere(result == UNKNOWN) + core.start
             least, context = context, _MORE * context
@@ -209,7 +209,7 @@ class Instances:
         # Others write gaps, whose numbers are above all roots, into what surrounds this block.
         stored = self._ids[outer.to_slices()]
         objects = self._final.take(stored, mode="clip")
-        inside = box.relative_to(outer).to_slices()
+        inside = box.to_slices(outer)
         labels, count, offset = self._gaps.label(objects[inside] == 0)
         gaps = np.zeros_like(objects)
         gaps[inside] = labels

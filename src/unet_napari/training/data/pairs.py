@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from unet_napari.errors import LabelsError, warn_user
+from unet_napari.geometry import Box
 from unet_napari.images import measure_scale
 from unet_napari.labels.background import part_background
 from unet_napari.labels.label_axes import fit_labels, labels_shape
 from unet_napari.labels.label_blocks import painted_box
 from unet_napari.labels.painting import annotated_mask
-from unet_napari.training.data.sample import Region, Sample
+from unet_napari.training.data.sample import Sample
 from unet_napari.training.data.sure_background import evident_background
 
 if TYPE_CHECKING:
@@ -79,11 +78,7 @@ class _Place(NamedTuple):
     number: int  # of the pair
     image: Image  # one frame, or one slice of it
     key: tuple[int, ...]  # of the frame and slice, in labels and annotated
-    region: Region
-
-    @property
-    def pixels(self) -> int:
-        return math.prod(part.stop - part.start for part in self.region)
+    box: Box
 
 
 def load_samples(
@@ -154,9 +149,9 @@ def reference_image(pairs: Sequence[Pair], ndim: int) -> Image:
 def _places(pair: Pair, number: int, config: TrainConfig) -> Iterator[_Place]:
     whole = config.unpainted == "background"
     for image, index in _frames(pair, config.ndim):
-        region = _painted(pair, index, image.shape, whole=whole)
-        if region is not None:
-            for block in _blocks(region):
+        box = _painted(pair, index, image.shape, whole=whole)
+        if box is not None:
+            for block in _blocks(box):
                 yield _Place(pair, number, image, index, block)
 
 
@@ -176,36 +171,31 @@ def _frames(pair: Pair, ndim: int) -> Iterator[tuple[Image, tuple[int, ...]]]:
 
 def _painted(
     pair: Pair, index: tuple[int, ...], shape: tuple[int, ...], *, whole: bool
-) -> Region | None:
+) -> Box | None:
     """Return the box around what was painted, with context; None where nothing was."""
     arrays = [pair.labels] if pair.annotated is None else [pair.labels, pair.annotated]
     box = painted_box(arrays, index)
     if box is None:
         return None
     if whole:
-        return tuple(slice(0, size) for size in shape)
-    context = _CONTEXT[len(shape)]
-    return tuple(
-        slice(max(0, part.start - context), min(size, part.stop + context))
-        for part, size in zip(box, shape, strict=True)
-    )
+        return Box.whole(shape)
+    return box.grow(_CONTEXT[len(shape)]).clip(shape)
 
 
-def _blocks(region: Region) -> list[Region]:
-    """Halve a region along its longest axis until every part is small enough."""
-    sizes = [part.stop - part.start for part in region]
-    if math.prod(sizes) <= _LARGEST:
-        return [region]
-    axis = int(np.argmax(sizes))
-    middle = region[axis].start + sizes[axis] // 2
-    halves = (slice(region[axis].start, middle), slice(middle, region[axis].stop))
-    parts = ((*region[:axis], half, *region[axis + 1 :]) for half in halves)
-    return list(itertools.chain.from_iterable(_blocks(part) for part in parts))
+def _blocks(box: Box) -> list[Box]:
+    """Halve a box along its longest axis until every part is small enough."""
+    if box.size <= _LARGEST:
+        return [box]
+    axis = int(np.argmax(box.shape))
+    start, stop = box.spans[axis]
+    middle = start + (stop - start) // 2
+    halves = box.replace_axis(axis, start, middle), box.replace_axis(axis, middle, stop)
+    return [block for half in halves for block in _blocks(half)]
 
 
 def _affordable(places: list[_Place], memory: int, seed: int) -> list[_Place]:
     """Keep a random part of the places where all would not fit; always one."""
-    needed = [place.pixels * (4 * place.image.channels + 5) for place in places]
+    needed = [place.box.size * (4 * place.image.channels + 5) for place in places]
     if sum(needed) <= memory:
         return places
     kept: list[int] = []
@@ -229,7 +219,7 @@ def _load(
     config: TrainConfig,
     scale: Scale,
 ) -> Sample | None:
-    index = (*place.key, *place.region)
+    index = (*place.key, *place.box.to_slices())
     labels = np.asarray(place.pair.labels[index])
     region = place.pair.annotated
     spacing = spacing_of(place.image, config.ndim)
@@ -242,7 +232,7 @@ def _load(
     )
     if not annotated.any():
         return None
-    image = scale.rule.apply(place.image.read(place.region), scale.of(place.image))
+    image = scale.rule.apply(place.image.read(place.box.to_slices()), scale.of(place.image))
     if config.task == "cells" and config.unpainted == "auto":
         annotated |= evident_background(image, labels, annotated, spacing)
     return Sample(
@@ -250,7 +240,7 @@ def _load(
         _as_ids(labels, config.task),
         annotated,
         group,
-        tuple(part.start for part in place.region),
+        place.box.start,
     )
 
 

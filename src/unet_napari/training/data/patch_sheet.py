@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from unet_napari.geometry import Box
 from unet_napari.images import Normalisation
 from unet_napari.images.thumbnail import overlay
 from unet_napari.system.device import available_memory, is_out_of_memory
@@ -102,8 +103,8 @@ def thumbnail(model: Model, sample: Sample, most: int) -> NDArray[np.uint8] | No
 
     At most so many pixels are predicted at once. None: memory did not suffice even so.
     """
-    middle = tuple(
-        slice((size - min(size, side)) // 2, (size + min(size, side)) // 2)
+    middle = Box.from_spans(
+        ((size - min(size, side)) // 2, (size + min(size, side)) // 2)
         for size, side in zip(sample.labels.shape, _THUMBNAIL[model.ndim], strict=True)
     )
     part = sample.crop(middle)

@@ -11,9 +11,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Region", "Sample", "focus"]
+    from unet_napari.geometry import Box
 
-Region = tuple[slice, ...]
+__all__ = ["Sample", "focus", "surrounded"]
 
 
 @dataclass(frozen=True)
@@ -40,36 +40,59 @@ class Sample:
     group: int
     origin: tuple[int, ...]
 
-    def crop(self, region: Region) -> Sample:
-        """Return a view of a part; slices with a start and a stop within the sample."""
+    def crop(self, box: Box) -> Sample:
+        """Return a view of a box that lies within the sample."""
+        index = box.to_slices()
         return replace(
             self,
-            image=self.image[(slice(None), *region)],
-            labels=self.labels[region],
-            annotated=self.annotated[region],
-            origin=tuple(o + part.start for o, part in zip(self.origin, region, strict=True)),
+            image=self.image[(slice(None), *index)],
+            labels=self.labels[index],
+            annotated=self.annotated[index],
+            origin=box.shift(self.origin).start,
         )
 
 
-def focus(sample: Sample, region: Region, context: Sequence[int], *, cells: bool) -> Sample:
-    """Crop to a region with some image around it; only the region itself stays annotated.
+def focus(sample: Sample, box: Box, context: Sequence[int], *, cells: bool) -> Sample:
+    """Crop to a box with some image around it; only the box itself stays annotated.
 
-    With `cells`, a cell that the region cuts through is not annotated at all: a part of it
+    With `cells`, a cell that the box cuts through is not annotated at all: a part of it
     would be judged as a whole.
     """
-    outer = tuple(
-        slice(max(0, part.start - c), min(size, part.stop + c))
-        for part, c, size in zip(region, context, sample.labels.shape, strict=True)
-    )
+    part, inner = surrounded(sample, box, sample.annotated[box.to_slices()], context)
+    if not cells:
+        return part
+    outside = part.labels.copy()
+    outside[inner.to_slices()] = 0
+    cut = np.intersect1d(outside, part.labels[inner.to_slices()])
+    return replace(part, annotated=part.annotated & ~np.isin(part.labels, cut[cut > 0]))
+
+
+def surrounded(
+    sample: Sample, box: Box, annotated: NDArray[np.bool_], context: Sequence[int]
+) -> tuple[Sample, Box]:
+    """Crop to a box with some image around it, as far as the sample reaches.
+
+    Parameters
+    ----------
+    sample
+        The sample that is cropped.
+    box
+        A part of it.
+    annotated
+        Shape ``box.shape``; what is annotated in the box. Around it nothing is.
+    context
+        Pixels of image on each side, per axis.
+
+    Returns
+    -------
+    part : Sample
+        The box with its surroundings.
+    inner : Box
+        Where the box lies in it.
+    """
+    outer = box.grow(context).clip(sample.labels.shape)
     part = sample.crop(outer)
-    inner = tuple(
-        slice(r.start - o.start, r.stop - o.start) for r, o in zip(region, outer, strict=True)
-    )
-    annotated = np.zeros_like(part.annotated)
-    annotated[inner] = part.annotated[inner]
-    if cells:
-        outside = part.labels.copy()
-        outside[inner] = 0
-        cut = np.intersect1d(outside, part.labels[inner])
-        annotated &= ~np.isin(part.labels, cut[cut > 0])
-    return replace(part, annotated=annotated)
+    inner = box.relative_to(outer)
+    everywhere = np.zeros_like(part.annotated)
+    everywhere[inner.to_slices()] = annotated
+    return replace(part, annotated=everywhere), inner

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from unet_napari.geometry import Box
 from unet_napari.labels.label_blocks import number_ids
-from unet_napari.training.data.sample import Region, Sample, focus
+from unet_napari.training.data.sample import Sample, focus
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -275,16 +276,14 @@ def _outside(sample: Sample, slab: Slab) -> list[Sample]:
     kept_before = max(0, start - slab.gap)
     kept_after = min(size, stop + slab.gap)
     sides = []
-    for side, kept in (
-        (slice(0, start), slice(0, kept_before)),
-        (slice(stop, size), slice(kept_after, size)),
-    ):
+    whole = Box.whole(sample.labels.shape)
+    for side, kept in (((0, start), (0, kept_before)), ((stop, size), (kept_after, size))):
         annotated = np.zeros_like(sample.annotated)
-        kept_region = _along(sample, slab.axis, kept)
-        annotated[kept_region] = sample.annotated[kept_region]
+        index = whole.replace_axis(slab.axis, *kept).to_slices()
+        annotated[index] = sample.annotated[index]
         if annotated.any():
             part = replace(sample, annotated=annotated)
-            sides.append(part.crop(_along(sample, slab.axis, side)))
+            sides.append(part.crop(whole.replace_axis(slab.axis, *side)))
     return sides
 
 
@@ -297,11 +296,6 @@ def _inside(
     if start >= stop:
         return []
     margins = [round(context / step) for step in spacing]
-    part = focus(sample, _along(sample, slab.axis, slice(start, stop)), margins, cells=cells)
+    box = Box.whole(sample.labels.shape).replace_axis(slab.axis, start, stop)
+    part = focus(sample, box, margins, cells=cells)
     return [part] if part.annotated.any() else []
-
-
-def _along(sample: Sample, axis: int, part: slice) -> Region:
-    whole = [slice(0, size) for size in sample.labels.shape]
-    whole[axis] = part
-    return tuple(whole)

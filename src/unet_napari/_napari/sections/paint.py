@@ -42,7 +42,7 @@ class Snapshot:
         `resampling` says so.
     axes : str
         Axes of the labels.
-    regions : tuple of Region
+    regions : tuple of Outline
         What is annotated completely.
     resampling : Resampling or None
         How the labels come to lie on the image.

@@ -8,6 +8,9 @@ out (`nuclei-held-out.txt`: how their names begin).
 
 ``python scripts/nuclei.py finish OUTPUT MODEL IMAGES`` sets the thresholds that were chosen by the
 images held out, and measures on these what is usual.
+
+OUTPUT lies outside the repository: the file in `src/unet_napari/models` is replaced only by the
+commit of a release, see ``docs/guide/model-file.md``.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from unet_napari.tasks.familiarity import usual
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 HELD_OUT = Path(__file__).parent / "nuclei-held-out.txt"
 MOST_OFF = 0.5  # pixels that the radius may differ by, on average over the cells of an image
 LEAST_IOU = 0.8  # the median of the cells found
@@ -50,15 +54,26 @@ def main() -> None:
         step.add_argument(name, type=Path)
     step.set_defaults(run=consistent)
     step = steps.add_parser("mean")
-    step.add_argument("output", type=Path)
+    step.add_argument("output", type=outside)
     step.add_argument("models", type=Path, nargs="+")
     step.set_defaults(run=mean)
     step = steps.add_parser("finish")
-    for name in ("output", "model", "images"):
+    step.add_argument("output", type=outside)
+    for name in ("model", "images"):
         step.add_argument(name, type=Path)
     step.set_defaults(run=finish)
     arguments = parser.parse_args()
     arguments.run(arguments)
+
+
+def outside(text: str) -> Path:
+    """Return a path that does not lie in the repository, whose history keeps every file."""
+    path = Path(text)
+    if path.resolve().is_relative_to(REPOSITORY):
+        raise argparse.ArgumentTypeError(
+            f"{path} lies in the repository, whose history would keep every version of it"
+        )
+    return path
 
 
 def consistent(arguments: argparse.Namespace) -> None:

@@ -1,5 +1,10 @@
 """The model that comes with the package: what it is, what it finds, and where it finds nothing."""
 
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -19,6 +24,24 @@ def test_it_is_small_and_says_where_it_comes_from():
     said = read_info(path).describe()
     assert "CC0" in said
     assert "Data Science Bowl 2018" in said
+
+
+def test_it_is_the_file_of_a_release():
+    """Every other version would stay in the repository's history, see docs/guide/model-file.md."""
+    path = find_model(DEFAULT_MODEL)
+    words = dict(line.split() for line in path.with_suffix(".txt").read_text().splitlines())
+    assert words.keys() == {"release", "sha256"}
+    assert words["release"].replace(".", "").isdecimal()
+    assert words["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_its_script_writes_only_outside_the_repository():
+    root = Path(__file__).parents[1]
+    output = root / "src/unet_napari/models/nuclei.unet"
+    command = [sys.executable, root / "scripts/nuclei.py", "mean", output, "a.unet"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert "lies in the repository" in answer.stderr
 
 
 def test_it_is_what_segments_where_no_model_is_named(shared_data):

@@ -6,31 +6,26 @@ Free of torch, so that the docks and ``unet-napari info`` can list and describe 
 from __future__ import annotations
 
 import os
-import struct
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import platformdirs
 
 from unet_napari.errors import ModelFileError, OutputError, warn_user
-from unet_napari.model.container import INFO, SUFFIX, THUMBNAIL, open_container
+from unet_napari.model.file import SUFFIX, open_model_file
 from unet_napari.model.schema import ModelInfo, parse_info
-from unet_napari.model.tensor_table import read_table
 from unet_napari.system.atomic import check_output
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
-
-    from unet_napari.model.container import Container
 
 __all__ = [
     "ListedModel",
     "ModelInfo",
     "Storage",
-    "decode_thumbnail",
     "find_model",
     "is_temporary",
     "list_models",
@@ -42,7 +37,6 @@ __all__ = [
 
 ENVIRONMENT_VARIABLE = "UNET_NAPARI_MODELS"
 _BUNDLED = Path(__file__).parents[1] / "models"
-_THUMBNAIL_SIDE = 1024  # largest width or height, in pixels, that is decoded
 
 
 @dataclass(frozen=True)
@@ -79,7 +73,7 @@ class Storage:
     size
         Bytes of the file.
     precision
-        Of the weights: ``"fp32"``, or ``"fp16"`` if it was saved with ``half=True``.
+        Type of the weights: ``"fp32"``, or ``"fp16"`` if it was saved with ``half=True``.
     """
 
     size: int
@@ -98,8 +92,8 @@ def read_info(path: str | Path) -> ModelInfo:
     ModelFileError
         If the file is missing, damaged, hostile or of a newer format.
     """
-    with open_container(Path(path)) as container:
-        return parse_info(container.read(INFO))
+    with open_model_file(Path(path)) as file:
+        return parse_info(file.description())
 
 
 def read_storage(path: str | Path) -> Storage:
@@ -111,38 +105,16 @@ def read_storage(path: str | Path) -> Storage:
         If the file is missing, damaged or hostile.
     """
     path = Path(path)
-    with open_container(path) as container:
-        table, _ = read_table(container)
+    with open_model_file(path) as file:
+        table = file.table()
     half = any(entry.dtype == "F16" for entry in table.values())
     return Storage(path.stat().st_size, "fp16" if half else "fp32")
 
 
 def read_thumbnail(path: str | Path) -> NDArray[np.uint8] | None:
     """Read a model file's small picture, ``(Y, X, 3)``; None if it has none."""
-    with open_container(Path(path)) as container:
-        return decode_thumbnail(container)
-
-
-def decode_thumbnail(container: Container) -> NDArray[np.uint8] | None:
-    """Decode the thumbnail of an open model file, after looking at the size it claims."""
-    import imagecodecs  # only here: a dock that opens lists models and shows no picture
-
-    if THUMBNAIL not in container:
-        return None
-    data = container.read(THUMBNAIL)
-    # A PNG starts with its signature and the IHDR chunk: width, height, bit depth, colour type.
-    if len(data) < 26 or data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
-        raise ModelFileError("its thumbnail is not a PNG picture")
-    width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
-    if not (0 < width <= _THUMBNAIL_SIDE and 0 < height <= _THUMBNAIL_SIDE):
-        raise ModelFileError(f"its thumbnail is said to have {width:,} x {height:,} pixels")
-    if (depth, colour) != (8, 2):
-        raise ModelFileError("its thumbnail is not an 8-bit RGB picture")
-    try:
-        picture = imagecodecs.png_decode(data)
-    except imagecodecs.PngError as error:
-        raise ModelFileError("its thumbnail is damaged") from error
-    return np.asarray(picture, np.uint8)
+    with open_model_file(Path(path)) as file:
+        return file.thumbnail()
 
 
 def list_models() -> list[ListedModel]:

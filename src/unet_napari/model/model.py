@@ -6,23 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import imagecodecs
 import numpy as np
 import torch
 
 from unet_napari.errors import ModelFileError, SettingsError
 from unet_napari.images import Normalisation
-from unet_napari.model.container import (
-    INFO,
-    SUFFIX,
-    THUMBNAIL,
-    WEIGHTS,
-    open_container,
-    write_container,
-)
-from unet_napari.model.info import decode_thumbnail, find_model
+from unet_napari.model.file import SUFFIX, open_model_file, write_model_file
+from unet_napari.model.info import find_model
 from unet_napari.model.schema import ModelInfo, encode_info, parse_info
-from unet_napari.model.weights import encode_weights, load_weights
+from unet_napari.model.weights import load_weights, network_weights
 from unet_napari.networks import Network, build_network
 from unet_napari.tasks import Task, make_task
 
@@ -136,10 +128,9 @@ class Model:
         path = Path(path)
         if path.suffix != SUFFIX:
             path = path.with_name(path.name + SUFFIX)
-        members = {INFO: encode_info(self.info), WEIGHTS: encode_weights(self.network, half=half)}
-        if self.thumbnail is not None:
-            members[THUMBNAIL] = bytes(imagecodecs.png_encode(np.ascontiguousarray(self.thumbnail)))
-        write_container(path, members, overwrite=overwrite)
+        weights = network_weights(self.network, half=half)
+        picture = None if self.thumbnail is None else np.ascontiguousarray(self.thumbnail)
+        write_model_file(path, encode_info(self.info), weights, picture, overwrite=overwrite)
         return path
 
     @classmethod
@@ -154,13 +145,13 @@ class Model:
         ModelFileError
             If there is no such model, or it is damaged, hostile or of a newer format.
         """
-        with open_container(find_model(name_or_path)) as container:
-            info = parse_info(container.read(INFO))
+        with open_model_file(find_model(name_or_path)) as file:
+            info = parse_info(file.description())
             network = _rebuild(_build_empty, info, "network")
             task = _rebuild(make_task, info.task, "task")
             normalisation = _rebuild(Normalisation.from_dict, info.normalisation, "normalisation")
             _check_agreement(info, network, task)
-            load_weights(container, network)
+            load_weights(file, network)
             return cls(
                 network=network.eval(),
                 task=task,
@@ -170,7 +161,7 @@ class Model:
                 halo=info.halo,
                 diameter=info.diameter,
                 provenance=info.provenance,
-                thumbnail=decode_thumbnail(container),
+                thumbnail=file.thumbnail(),
             )
 
 

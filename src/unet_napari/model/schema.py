@@ -1,4 +1,4 @@
-"""What ``model.json`` says about a model, checked by hand. Free of torch."""
+"""What a model file says about its model, checked by hand. Free of torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from unet_napari.checks import Range, is_integer, is_number, is_text, shorten
 from unet_napari.errors import ModelFileError, OutputError, SettingsError
-from unet_napari.model.container import INFO, LARGEST_INFO
 from unet_napari.model.description import describe_model
 
 if TYPE_CHECKING:
@@ -19,11 +18,10 @@ __all__ = ["FORMAT", "ModelInfo", "check_name", "encode_info", "parse_info"]
 FORMAT = 1  # raised when an older unet-napari could misread what is saved
 
 _TEXT_LENGTH = 10_000  # largest number of characters in any text
-_NODES = 20_000  # largest number of values in the whole of model.json
-_DEPTH = 12  # deepest nesting of lists and objects
-_CHANNELS = 4096
-_SPATIAL = "ZYX"
-_LATER = {"diameter": None}  # what the first files lack, and what they mean by it
+_MOST_VALUES = 20_000  # largest number of values in the whole description
+_LARGEST_DEPTH = 12  # deepest nesting of lists and objects
+_MOST_CHANNELS = 4096
+_SPATIAL_AXES = "ZYX"
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class ModelInfo:
     format: int = FORMAT
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``model.json`` holds."""
+        """Return what the description in a model file holds."""
         content = {item.name: getattr(self, item.name) for item in fields(self)}
         return content | {"halo": None if self.halo is None else list(self.halo)}
 
@@ -81,8 +79,8 @@ class ModelInfo:
         return describe_model(self, usual)
 
 
-def parse_info(data: bytes) -> ModelInfo:
-    """Check the bytes of a ``model.json`` by hand and return what they say.
+def parse_info(text: str) -> ModelInfo:
+    """Check the description in a model file, which is JSON, and return what it says.
 
     Raises
     ------
@@ -91,24 +89,25 @@ def parse_info(data: bytes) -> ModelInfo:
     """
     try:
         content = json.loads(
-            data, parse_constant=_refuse_constant, object_pairs_hook=_unique_object
+            text, parse_constant=_refuse_constant, object_pairs_hook=_unique_object
         )
     except RecursionError:
-        raise ModelFileError(f"its {INFO} is nested too deeply") from None
+        raise ModelFileError("its description is nested too deeply") from None
     except ValueError as error:
-        raise ModelFileError(f"its {INFO} is not valid JSON ({error})") from None
+        raise ModelFileError(f"its description is not valid JSON ({error})") from None
     if not isinstance(content, dict):
-        raise ModelFileError(f"its {INFO} is not an object")
+        raise ModelFileError("its description is not an object")
     _check_format(content.get("format"))
     _check_size(content)
-    content = {**_LATER, **content}
     known = {item.name for item in fields(ModelInfo)}
     if content.keys() != known:
         missing, extra = sorted(known - content.keys()), sorted(content.keys() - known)
-        raise ModelFileError(f"its {INFO} lacks {missing} and has {extra} in excess")
+        raise ModelFileError(f"its description lacks {missing} and has {extra} in excess")
     for key, check in _CHECKS.items():
         if not check(content[key]):
-            raise ModelFileError(f"its {INFO} has an impossible '{key}': {shorten(content[key])}")
+            raise ModelFileError(
+                f"its description has an impossible '{key}': {shorten(content[key])}"
+            )
     if content["halo"] is not None:
         if len(content["halo"]) != content["ndim"]:
             raise ModelFileError(f"its halo has not {content['ndim']} numbers")
@@ -116,23 +115,20 @@ def parse_info(data: bytes) -> ModelInfo:
     return ModelInfo(**content)
 
 
-def encode_info(info: ModelInfo) -> bytes:
-    """Return the bytes of a ``model.json``, after a check that `parse_info` will take them.
+def encode_info(info: ModelInfo) -> str:
+    """Return the description as JSON, after a check that `parse_info` will take it.
 
     Raises
     ------
     OutputError
-        If it would not.
+        If `parse_info` would refuse it.
     """
-    text = json.dumps(info.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-    data = text.encode("utf-8", "surrogatepass")
+    text = json.dumps(info.to_dict(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     try:
-        parse_info(data)
+        parse_info(text)
     except ModelFileError as error:
         raise OutputError(f"The model cannot be saved: {error}.") from error
-    if len(data) > LARGEST_INFO:
-        raise OutputError(f"The model cannot be saved: its {INFO} is larger than 1 MiB.")
-    return data
+    return text
 
 
 def check_name(name: str) -> None:
@@ -145,7 +141,7 @@ def check_name(name: str) -> None:
 
 def _check_format(value: object) -> None:
     if not is_integer(value, Range(1, 1 << 31)):
-        raise ModelFileError(f"its {INFO} does not say which format it has")
+        raise ModelFileError("its description does not say which format it has")
     if value != FORMAT:
         raise ModelFileError(
             f"it has format {value}, made by a newer unet-napari; this one reads format "
@@ -160,14 +156,14 @@ def _check_size(content: object) -> None:
     while waiting:
         value, depth = waiting.pop()
         count += 1
-        if depth > _DEPTH:
-            raise ModelFileError(f"its {INFO} is nested too deeply")
-        if count > _NODES:
-            raise ModelFileError(f"its {INFO} holds more than {_NODES:,} values")
+        if depth > _LARGEST_DEPTH:
+            raise ModelFileError("its description is nested too deeply")
+        if count > _MOST_VALUES:
+            raise ModelFileError(f"its description holds more than {_MOST_VALUES:,} values")
         if isinstance(value, str) and not is_text(value, _TEXT_LENGTH):
-            raise ModelFileError(f"its {INFO} holds a text that is too long or cannot be shown")
+            raise ModelFileError("its description holds a text that is too long or cannot be shown")
         if isinstance(value, float) and not is_number(value):  # 1e999
-            raise ModelFileError(f"its {INFO} holds a number that is not finite")
+            raise ModelFileError("its description holds a number that is not finite")
         if isinstance(value, dict):
             waiting.extend((part, depth + 1) for pair in value.items() for part in pair)
         elif isinstance(value, list):
@@ -189,7 +185,7 @@ def _is_network(value: object) -> bool:
 
 def _is_pixel_size(value: object) -> bool:
     return isinstance(value, dict) and all(
-        axis in tuple(_SPATIAL) and _is_length(size) for axis, size in value.items()
+        axis in tuple(_SPATIAL_AXES) and _is_length(size) for axis, size in value.items()
     )
 
 
@@ -208,7 +204,7 @@ _CHECKS: Mapping[str, Callable[[object], bool]] = {
     "task": lambda value: isinstance(value, dict) and _is_name(value.get("name")),
     "network": _is_network,
     "normalisation": lambda value: isinstance(value, dict),
-    "channels": lambda value: is_integer(value, Range(1, _CHANNELS)),
+    "channels": lambda value: is_integer(value, Range(1, _MOST_CHANNELS)),
     "ndim": lambda value: is_integer(value, Range(2, 3)),
     "parameters": lambda value: is_integer(value, Range(1, 1 << 31)),
     "pixel_size": _is_pixel_size,

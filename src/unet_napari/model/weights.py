@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import safetensors
-import safetensors.torch
 import torch
 
 from unet_napari.errors import ModelFileError, OutputError
-from unet_napari.model.container import WEIGHTS
-from unet_napari.model.tensor_table import read_table
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from unet_napari.model.container import Container
-    from unet_napari.model.tensor_table import TensorEntry
+    from unet_napari.model.file import ModelFile, TensorEntry
     from unet_napari.networks import Network
 
-__all__ = ["encode_weights", "load_weights"]
+__all__ = ["load_weights", "network_weights"]
 
 # How a tensor may be stored, by its type in the network.
-_DTYPES = {torch.float32: ("F32", "F16"), torch.int64: ("I64",)}
-_LISTED = 6  # how many tensors of each kind an error message names
+_STORED_TYPES = {torch.float32: ("F32", "F16"), torch.int64: ("I64",)}
+_LISTED_TENSORS = 6  # how many tensors of each kind an error message names
 
 
-def encode_weights(network: Network, *, half: bool = False) -> bytes:
-    """Return the network's weights in the safetensors format.
+def network_weights(network: Network, *, half: bool = False) -> dict[str, NDArray[Any]]:
+    """Return the network's weights by their names, as `write_model_file` takes them.
 
     Parameters
     ----------
@@ -44,10 +42,10 @@ def encode_weights(network: Network, *, half: bool = False) -> bytes:
     """
     encode = _half if half else _plain
     state = network.state_dict()
-    return safetensors.torch.save({key: encode(key, tensor) for key, tensor in state.items()})
+    return {key: encode(key, tensor).numpy() for key, tensor in state.items()}
 
 
-def load_weights(container: Container, network: Network) -> None:
+def load_weights(file: ModelFile, network: Network) -> None:
     """Give a network, built on the meta device, the weights of an open model file.
 
     Raises
@@ -56,11 +54,8 @@ def load_weights(container: Container, network: Network) -> None:
         If a tensor is missing, in excess, of another shape or type, or not finite.
     """
     expected = network.state_dict()
-    _check_table(container, expected)
-    try:
-        state = safetensors.torch.load(container.read(WEIGHTS))
-    except safetensors.SafetensorError as error:
-        raise ModelFileError(f"its weights are damaged ({error})") from error
+    _check_table(file.table(), expected)
+    state = {key: torch.from_numpy(array) for key, array in file.weights().items()}
     broken = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
     if broken:
         raise ModelFileError(f"it has weights that are not finite: {_names(broken)}")
@@ -85,14 +80,13 @@ def _half(key: str, tensor: Tensor) -> Tensor:
     return plain.half()
 
 
-def _check_table(container: Container, expected: dict[str, Tensor]) -> None:
-    """Compare names, shapes, types and total size of the tensors with the expected ones."""
-    table, size = read_table(container)
+def _check_table(table: dict[str, TensorEntry], expected: dict[str, Tensor]) -> None:
+    """Compare names, shapes and types of the tensors with the expected ones."""
     problems = {
         "missing": [key for key in expected if key not in table],
         "unknown": [key for key in table if key not in expected],
         "of another shape or type": [
-            f"{key} {table[key]} instead of {_DTYPES[value.dtype][0]} {list(value.shape)}"
+            f"{key} {table[key]} instead of {_STORED_TYPES[value.dtype][0]} {list(value.shape)}"
             for key, value in expected.items()
             if key in table and not _fits(table[key], value)
         ],
@@ -100,14 +94,12 @@ def _check_table(container: Container, expected: dict[str, Tensor]) -> None:
     found = [f"{kind}: {_names(keys)}" for kind, keys in problems.items() if keys]
     if found:
         raise ModelFileError(f"its weights do not fit its network ({'; '.join(found)})")
-    if sum(entry.size for entry in table.values()) != size:
-        raise ModelFileError("its weights have another size than its network")
 
 
 def _fits(entry: TensorEntry, tensor: Tensor) -> bool:
-    return entry.dtype in _DTYPES[tensor.dtype] and entry.shape == tuple(tensor.shape)
+    return entry.dtype in _STORED_TYPES[tensor.dtype] and entry.shape == tuple(tensor.shape)
 
 
 def _names(keys: list[str]) -> str:
-    more = f" and {len(keys) - _LISTED:,} more" if len(keys) > _LISTED else ""
-    return ", ".join(key[:120] for key in keys[:_LISTED]) + more
+    more = f" and {len(keys) - _LISTED_TENSORS:,} more" if len(keys) > _LISTED_TENSORS else ""
+    return ", ".join(key[:120] for key in keys[:_LISTED_TENSORS]) + more

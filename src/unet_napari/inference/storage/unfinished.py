@@ -20,8 +20,9 @@ import safetensors
 
 from unet_napari.errors import OutputError
 from unet_napari.inference.storage.scratch import DiskArray, check_disk
-from unet_napari.inference.storage.tensor_file import SavedTensors, write_tensors
+from unet_napari.inference.storage.tensor_file import SavedTensors
 from unet_napari.system.atomic import open_atomic
+from unet_napari.system.tensors import write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -169,7 +170,8 @@ class Unfinished:
         started = time.monotonic()
         facts = {"view": position.view, "tiles": position.tiles, "plan": position.plan}
         with open_atomic(self._state) as file:
-            write_tensors(file, position.stream, {"position": json.dumps(facts)})
+            rows = {name: tensor.numpy() for name, tensor in position.stream.items()}
+            write_tensors(file, rows, {"position": json.dumps(facts)})
         ended = time.monotonic()
         self._next_save = ended + max(_INTERVAL, _WORTH * (ended - started))
 

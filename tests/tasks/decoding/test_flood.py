@@ -88,7 +88,7 @@ def test_on_a_plateau_the_nearest_seed_wins_and_a_tie_goes_to_the_one_after():
 def test_many_pixels_at_once_are_treated_like_few(levels, monkeypatch):
     maps = random_maps((20, 30), 0, 0.9, levels)
     expected = flood(*maps)
-    monkeypatch.setattr("unet_napari.tasks.decoding.flood._MANY", 0)
+    monkeypatch.setattr("unet_napari.tasks.decoding.flood._LARGE_FRONT", 0)
     np.testing.assert_array_equal(flood(*maps), expected)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Passes: TypeAlias = Iterator[tuple[int, int, Box | None]]
-    """Blocks done, blocks in all, what has been written."""
+    """The number of blocks done, the number in all, and the part that has just been written."""
 
 __all__ = [
     "DEFAULT_BLOCKS",
@@ -32,12 +32,12 @@ __all__ = [
 
 Found = TypeVar("Found")
 
-# What a box costs however small it is, in voxels.
+# Cost of a box however small it is, in voxels: the calls of NumPy take that long by themselves.
 _PER_BOX = 2**17
 
 
 class BoxTarget(Protocol):
-    """What is written box by box."""
+    """A result that is written box by box."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,19 +56,21 @@ class Store(BoxTarget, Protocol):
 
 @dataclass(frozen=True)
 class Blocks:
-    """How an image is worked on in blocks.
+    """How an image is cut into blocks, and how many of them are worked on at a time.
 
     Attributes
     ----------
     voxels : int
-        The most that a block holds. No result depends on it.
+        Largest number of voxels of a block. The result does not depend on it.
     largest : int
-        The most that a block holds together with its surroundings. Where a pixel and a seed that
-        may reach it lie farther apart than this allows, the result may depend on the blocks.
+        Largest number of voxels of a block together with its surroundings. Where a pixel and a
+        seed that may reach it lie farther apart than this allows, the result may depend on the
+        blocks.
     threads : int
-        Blocks that are worked on at a time.
+        Number of blocks that are worked on at a time.
     unit : tuple of int, optional
-        Blocks of the result are multiples of it where they can be: the chunks of a file.
+        Shape of the chunks of the file that the result is written to. The blocks of the result
+        are multiples of it where they can be, so that no chunk is written twice.
     """
 
     voxels: int = 2**22
@@ -78,10 +80,11 @@ class Blocks:
 
 
 DEFAULT_BLOCKS = Blocks()
-"""Four million voxels: large enough for NumPy and what comes with a block, done in a second.
+"""Blocks of four million voxels, each of which takes about a second.
 
-With as many again around it a block has at least 16 pixels of surroundings in a volume and 128 in
-an image; where only little of it is in doubt, that has several times more.
+A smaller block would spend more of its time in the calls of NumPy and on its surroundings. With as
+many voxels again around it, a block has at least 16 pixels of surroundings in a volume and 128 in
+an image. A small part of a block that is in doubt may have several times more around it.
 """
 
 
@@ -93,11 +96,11 @@ def block_shape(
     Parameters
     ----------
     shape
-        Of the array. Its longest axes are cut first, so blocks tend to be cubes.
+        Shape of the array. Its longest axes are cut first, so blocks tend to be cubes.
     voxels
-        The most that a block holds, at least 1.
+        Largest number of voxels of a block, at least 1.
     unit
-        Blocks are multiples of it where they can be: the chunks of a file.
+        Shape of the chunks of a file; blocks are multiples of it where they can be.
     """
     block = list(shape)
     parts = [1] * len(block)
@@ -105,6 +108,7 @@ def block_shape(
     while math.prod(block) > voxels:
         longer = [axis for axis, size in enumerate(block) if size > units[axis]]
         if not longer:
+            # A single chunk holds too many voxels: memory counts for more than whole chunks do.
             units = [1] * len(block)
             continue
         axis = max(longer, key=lambda axis: block[axis])
@@ -114,16 +118,19 @@ def block_shape(
 
 
 def cover(pixels: NDArray[np.intp], context: int, shape: Sequence[int]) -> list[Box]:
-    """Return boxes that hold some pixels, few and small enough to be cheap with surroundings.
+    """Return boxes that hold some pixels, so that the boxes are cheap with their surroundings.
+
+    Many small boxes cost more surroundings, and few large ones more pixels that nobody asked for.
+    So a box is halved as long as its halves together cost less than the box itself.
 
     Parameters
     ----------
     pixels
-        ``(N, D)`` positions; none need no box.
+        Positions of the pixels, ``(N, D)``; without any there is no box.
     context
-        Pixels of surroundings that are worked on with each box.
+        Number of pixels of surroundings that are worked on with each box, on every side.
     shape
-        Of the array.
+        Shape of the array.
     """
     if not len(pixels):
         return []
@@ -139,10 +146,11 @@ def cover(pixels: NDArray[np.intp], context: int, shape: Sequence[int]) -> list[
         return Box(tuple(start.tolist()), tuple(stop.tolist()))
 
     def cheapest(corners: NDArray[np.intp]) -> tuple[int, list[Box]]:
-        """Return what the boxes cost, and these: one around all cells, or those of both halves."""
+        """Return the cost and the boxes: one around all cells, or those of both halves."""
         whole = box(corners)
         cost = _PER_BOX + whole.grow(context).clip(shape).size
         axis = int(np.argmax(whole.shape))
+        # Two halves cost at least twice `_PER_BOX`, and short ones are mostly surroundings.
         if cost <= 2 * _PER_BOX or whole.shape[axis] <= context:
             return cost, [whole]
         middle = (whole.start[axis] + whole.stop[axis]) // 2
@@ -157,7 +165,7 @@ def cover(pixels: NDArray[np.intp], context: int, shape: Sequence[int]) -> list[
 def in_threads(
     function: Callable[[Box], Found], boxes: Iterable[Box], threads: int
 ) -> Iterator[Found]:
-    """Yield what a function returns for every box, in order, some boxes ahead of the caller.
+    """Yield the results of a function for every box, in order, some boxes ahead of the caller.
 
     Whoever closes the iterator waits for the boxes that have been begun, and for no others.
     """
@@ -169,6 +177,8 @@ def in_threads(
         try:
             for box in boxes:
                 begun.append(pool.submit(function, box))
+                # One box more than there are threads, so that none is idle while the caller
+                # writes, and no more, so that few results wait in memory.
                 if len(begun) > threads:
                     yield begun.popleft().result()
             while begun:

@@ -1,4 +1,4 @@
-"""Connected components of an array that is seen block by block. No torch."""
+"""Connected components of an array of which only one block at a time is in memory. No torch."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ __all__ = ["Components", "changes", "connected", "touching"]
 
 
 class Components:
-    """Numbers for the components of each block, and which of them are one across the faces.
+    """Numbers of the components of all blocks, and which of them are one across block faces.
 
-    Pixels are connected through their faces, as in a watershed. Safe to be used by several threads.
+    Pixels are connected through their faces, as in a watershed. Several threads may use it at once.
 
     Parameters
     ----------
     largest
         The largest number that may be given.
+
+    Attributes
+    ----------
+    count
+        The number of components that have been numbered so far.
     """
 
     def __init__(self, largest: int) -> None:
@@ -44,9 +49,9 @@ class Components:
         labels : uint32 (*S)
             1, 2, ... within the block; 0 outside the mask.
         count : int
-            How many there are.
+            The number of components of the block.
         offset : int
-            What is to be added to them, so that no other block has the same.
+            The number to add to the labels, so that no other block has the same ones.
 
         Raises
         ------
@@ -71,11 +76,11 @@ class Components:
         Parameters
         ----------
         store
-            Where the labels of all blocks are.
+            The labels of all blocks, with their offsets added.
         box
-            The block.
+            The block. All blocks must have been labelled.
         above
-            Only labels above it are components, and it is subtracted from them.
+            Only labels above this number are components, and it is subtracted from them.
         """
         for axis, start in enumerate(box.start):
             if start == 0:
@@ -83,9 +88,11 @@ class Components:
             face = box.replace_axis(axis, start - 1, start + 1)
             before, after = np.moveaxis(store[face.to_slices()], axis, 0)
             touch = (before > above) & (after > above)
+            # A pair in a single number of 64 bits is sorted much faster than two columns.
             pairs = before[touch].astype(np.uint64) - np.uint64(above) << np.uint64(32)
             pairs |= after[touch] - np.uint32(above)
             with self._lock:
+                # Neighbours on a face mostly repeat a pair, so `changes` leaves little to sort.
                 self._pairs.append(np.unique(pairs[changes(pairs)]))
 
     def roots(self) -> NDArray[np.uint32]:
@@ -94,9 +101,9 @@ class Components:
 
 
 def connected(pairs: NDArray[np.uint64], count: int) -> NDArray[np.uint32]:
-    """Return for each number up to `count` the smallest that pairs connect it with; 0 for 0.
+    """Return for each number up to `count` the smallest one that pairs connect it with; 0 for 0.
 
-    A pair is one number in the upper 32 bits and one in the lower.
+    Each pair holds one number in its upper 32 bits and the other in its lower 32 bits.
     """
     roots = np.arange(count + 1, dtype=np.uint32)
     if not pairs.size:
@@ -105,7 +112,8 @@ def connected(pairs: NDArray[np.uint64], count: int) -> NDArray[np.uint32]:
     links = sparse.coo_array((np.ones(len(pairs), bool), ends), shape=(roots.size, roots.size))
     of = sparse.csgraph.connected_components(links, directed=False)[1]
     smallest: NDArray[np.uint32] = np.empty(roots.size, np.uint32)
-    smallest[of[::-1]] = roots[::-1]  # the last assignment stays
+    # NumPy keeps the last of several assignments, so in reverse order the smallest number stays.
+    smallest[of[::-1]] = roots[::-1]
     roots[:] = smallest.take(of)
     return roots
 
@@ -113,9 +121,17 @@ def connected(pairs: NDArray[np.uint64], count: int) -> NDArray[np.uint32]:
 def touching(
     inner: NDArray[np.uint32], outer: NDArray[np.uint32]
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Return pairs of a value above 0 of `inner` and one of `outer` beside it, some repeatedly.
+    """Return pairs of a value of `inner` and a value of `outer` beside it, both above 0.
 
-    Both are uint32 of one shape, and never above 0 in the same place.
+    Parameters
+    ----------
+    inner, outer
+        C-contiguous arrays of one shape, which are never above 0 in the same place.
+
+    Returns
+    -------
+    inner_values, outer_values : uint32 (N,)
+        The two values of each pair; a pair may occur repeatedly.
     """
     ends = []
     for axis in range(inner.ndim):
@@ -124,7 +140,8 @@ def touching(
         np.not_equal(there[1:], there[:-1], out=here[:-1])
         at = np.flatnonzero(edge)
         step = outer.strides[axis] // outer.itemsize
-        # One of the two is 0 in each place, and one of the places in each.
+        # At an edge of `outer` one of the two places has a value of `outer`, and only the other one
+        # can have a value of `inner`. So the sum over both places is the value itself.
         pair = [array.take(at) + array.take(at + step) for array in (inner, outer)]
         new = (pair[0] > 0) & (changes(pair[0]) | changes(pair[1]))
         ends.append([values[new] for values in pair])
@@ -133,7 +150,7 @@ def touching(
 
 
 def changes(values: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
-    """Tell which values of a row differ from the one before."""
+    """Tell which values of a row differ from the value before; the first one always does."""
     new = np.ones(values.shape, bool)
     np.not_equal(values[1:], values[:-1], out=new[1:])
     return new

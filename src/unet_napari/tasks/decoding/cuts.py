@@ -1,4 +1,4 @@
-"""How strong the boundary is between objects that touch, seen block by block. No torch."""
+"""The strength of the boundary between objects that touch, found block by block. No torch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Cuts"]
 
 
 class Cuts:
-    """The sum of the boundary along the cut between each two objects that touch.
+    """The cuts between objects that touch: length of each cut, and sum of the boundary along it.
 
-    All sums are whole numbers, so the order of the blocks does not matter. Safe to be used by
-    several threads.
+    All sums are whole numbers, so the order in which blocks are added does not matter. Several
+    threads may use it at once.
     """
 
     def __init__(self) -> None:
@@ -29,22 +29,24 @@ class Cuts:
     def note(
         self, ids: NDArray[np.uint32], boundary: NDArray[np.uint8], block: tuple[int, ...]
     ) -> None:
-        """Look at a block.
+        """Add the cuts of a block.
 
-        Of two pixels of different objects that share a face, the one counts where the boundary is
-        stronger.
+        Where two pixels of different objects share a face, the stronger boundary of the two counts.
 
         Parameters
         ----------
         ids, boundary
-            ``(*S)`` of the block and, where there is one, the pixel after it along each axis.
+            Ids and boundary map of the block, ``(*S)``, with one more pixel after it along each
+            axis where the image goes on.
         block
-            The block's own shape.
+            Shape of the block itself.
         """
         ids, boundary = np.ascontiguousarray(ids), np.ascontiguousarray(boundary)
         pairs, heights = [], []
         for axis in range(ids.ndim):
             differ = np.zeros(ids.shape, bool)
+            # The pixels after the block count along this axis alone. Their own block has the rest,
+            # so that each face is counted once.
             own = (*map(slice, block[:axis]), slice(None), *map(slice, block[axis + 1 :]))
             row, new = (np.moveaxis(array[own], axis, 0) for array in (ids, differ))
             np.not_equal(row[:-1], row[1:], out=new[:-1])
@@ -62,19 +64,19 @@ class Cuts:
             self._seen.append(seen)
 
     def one(self, count: int, weakest: float) -> NDArray[np.uint32]:
-        """Tell which objects are one, as the boundary between them is too weak.
+        """Tell which objects are one because the boundary between them is too weak.
 
         Parameters
         ----------
         count
             The largest id.
         weakest
-            The mean of a cut below which it is none; 0 to 255.
+            Mean boundary, 0 to 255, below which a cut does not part two objects.
 
         Returns
         -------
         uint32 (count + 1,)
-            For each id the smallest of those that are one with it.
+            For each id the smallest id of the same object.
         """
         if not self._seen:
             return np.arange(count + 1, dtype=np.uint32)

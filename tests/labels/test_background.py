@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from unet_napari.geometry import Box
 from unet_napari.labels.background import part_background
 from unet_napari.labels.sparse import SparseArray
 
@@ -32,8 +33,8 @@ def test_what_was_annotated_otherwise_stays_so(kind, labels, data):
 
 def test_sparse_labels_stay_sparse():
     labels = SparseArray((4, 4096, 4096), np.uint16)
-    labels.put((slice(2, 3), slice(0, 8), slice(0, 8)), np.full((1, 8, 8), 7, np.uint16))
+    labels.put(Box((2, 0, 0), (3, 8, 8)), np.full((1, 8, 8), 7, np.uint16))
     cells, known = part_background(labels, None, 7)
     assert cells.nbytes == 0
     assert known.nbytes == 256 * 256
-    assert list(known.boxes((2,))) == [(slice(0, 256), slice(0, 256))]
+    assert list(known.boxes((2,))) == [Box.whole((256, 256))]

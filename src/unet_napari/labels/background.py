@@ -43,11 +43,12 @@ def part_background(
     cells = SparseArray(labels.shape, labels.dtype)
     known = SparseArray(labels.shape, bool)
     for box in labels.boxes():
-        block = labels[box]
+        block = labels[box.to_slices()]
         cells.put(box, np.where(block == number, 0, block))
         known.put(box, block == number)
     for box in () if annotated is None else boxes(annotated):
-        known.put(box, np.asarray(annotated[box]) != 0, add=True)  # type: ignore[index]
+        inside = np.asarray(annotated[box.to_slices()]) != 0  # type: ignore[index]
+        known.put(box, inside, add=True)
     return cells, known
 
 

@@ -10,6 +10,7 @@ from napari.viewer import Viewer
 
 from napari.layers import Image, Labels, Layer
 from unet_napari._napari.docks.close_guard import CloseGuard
+from unet_napari._napari.docks.correcting import Correcting
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.docks.open_segment import open_segment
 from unet_napari._napari.docks.painted import Painted
@@ -106,6 +107,7 @@ class TrainDock(EngineDock):
         )
         rows.add(task_choice())
         self.detection = Detection(rows, self.background, lambda: self.labels.value)
+        self.correcting = Correcting(self.viewer, rows, lambda: self.chosen.pair())
         self.file_offer = PixelSizeOffer(rows, self.viewer, self.background, self._learn_of_file)
         rows.add(effort_choice())
         rows.add_wide(Message("duration", "How long a training takes that takes long."))
@@ -157,6 +159,7 @@ class TrainDock(EngineDock):
         with self.chosen.suggesting():
             super().suggest_layers()
         self.painted.suggest()
+        self.correcting.offer()
 
     def missing(self) -> str:
         """Return what is missing for a training, all of it."""
@@ -289,6 +292,7 @@ class TrainDock(EngineDock):
     def close(self, *_: object) -> None:
         """End the engine and follow no layer any more; the widgets may be gone already."""
         self.painted.watch.close()
+        self.correcting.close()
         if self._claim is not None:
             self._claim.release()
         super().close()

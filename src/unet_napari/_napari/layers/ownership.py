@@ -26,7 +26,9 @@ __all__ = [
     "is_result",
     "is_untouched",
     "mark",
+    "ndim_noted",
     "note_highest",
+    "note_ndim",
     "note_warnings",
     "seal",
     "writing",
@@ -102,6 +104,17 @@ def note_highest(layer: Layer, number: int) -> None:
 def highest_noted(layer: Layer) -> int:
     """Return what no label of a result is higher than; 0 if that was not noted."""
     return int(layer.metadata[_KEY].get("highest", 0))
+
+
+def note_ndim(layer: Layer, ndim: int) -> None:
+    """Remember along how many axes of space an object of a result may reach."""
+    if layer.metadata[_KEY].get("ndim") != ndim:
+        _remember(layer, {"ndim": ndim})
+
+
+def ndim_noted(layer: Layer) -> int:
+    """Return along how many axes of space an object of a result may reach; 3 if not noted."""
+    return int(layer.metadata[_KEY].get("ndim", 3))
 
 
 def note_warnings(layer: Layer, warnings: Sequence[str], unfamiliar: str | None) -> None:

@@ -35,6 +35,7 @@ from unet_napari._napari.layers.renewal import Renewed, renew
 __all__ = [
     "Purpose",
     "find_result",
+    "latest_labels",
     "latest_result",
     "show_result",
     "write_objects",
@@ -79,6 +80,17 @@ def find_result(viewer: ViewerModel, image: Layer, purpose: Purpose) -> Layer | 
 def latest_result(viewer: ViewerModel, image: Layer, purpose: Purpose) -> Layer | None:
     """Return the layer that the latest run made for an image, whoever has edited it since."""
     return next(iter(_made(viewer, image, purpose)), None)
+
+
+def latest_labels(viewer: ViewerModel, image: Layer, *, besides: Layer) -> Labels | None:
+    """Return the newest labels that any model has found in an image, but for one layer."""
+    made_for = {"image": str(image.unique_id)}
+    made = [
+        layer
+        for layer in viewer.layers
+        if isinstance(layer, Labels) and layer is not besides and is_made_for(layer, made_for)
+    ]
+    return min(made, key=age, default=None)
 
 
 def _made(viewer: ViewerModel, image: Layer, purpose: Purpose) -> list[Layer]:

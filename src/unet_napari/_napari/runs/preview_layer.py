@@ -16,6 +16,7 @@ from unet_napari._napari.layers.layer_axes import (
     current_view,
     image_of,
 )
+from unet_napari._napari.layers.ownership import note_ndim
 from unet_napari._napari.layers.parts import BREADTH, DEPTH, ImagePart, cut_out, part_around
 from unet_napari._napari.layers.results import Purpose, write_result
 from unet_napari.engine import Preview, PreviewRequest
@@ -93,7 +94,7 @@ class PreviewUpdates:
             return
         part = current.flattened(preview.labels[tuple(slice(*pair) for pair in current.inner)])
         try:
-            write_result(
+            layer = write_result(
                 self._viewer,
                 self._image,
                 self._axes,
@@ -104,6 +105,8 @@ class PreviewUpdates:
             )
         except ResourceError as error:
             self._give_up(str(error))
+        else:
+            note_ndim(layer, self._ndim)
 
     def _look(self) -> None:
         """Ask for the part of the image that the user looks at, if it is another one now."""

@@ -1,0 +1,309 @@
+"""From prediction to paint: predicted objects are taken, rejected, split and merged as labels.
+
+Every correction is one step of the labels layer's own history, so that Ctrl+Z takes it back in
+order with the strokes of the brush.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari.layers import Image, Labels
+from unet_napari._napari.corrections.objects import (
+    LabelledObject,
+    bridge,
+    cut_along,
+    object_at,
+    objects_within,
+)
+from unet_napari._napari.layers.background_paint import background_number
+from unet_napari._napari.layers.grid import LayerGrid
+from unet_napari._napari.layers.layer_axes import array_of
+from unet_napari.errors import LabelsError
+
+__all__ = ["Corrections", "free_number", "on_one_grid"]
+
+Point = Sequence[float] | NDArray[np.floating]
+Indices = tuple[NDArray[np.intp], ...]
+
+_highest: WeakKeyDictionary[Labels, int] = WeakKeyDictionary()
+
+
+def free_number(layer: Labels, *, above: int = 0, reserved: int | None = None) -> int:
+    """Return the next number that no label of a layer has.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+    above : int
+        Numbers up to this one are not free either.
+    reserved : int, optional
+        The number that means background; it is neither free nor counted.
+
+    Raises
+    ------
+    LabelsError
+        If the type of the layer's numbers has no more room.
+    """
+    array = array_of(layer)
+    if layer not in _highest:
+        numbers = np.asarray(array)
+        _highest[layer] = int(numbers.max(initial=0, where=numbers != (reserved or 0)))
+        layer.events.paint.connect(_note_paint)
+        layer.events.data.connect(_forget)
+    number = max(_highest[layer], above) + 1
+    number += number == reserved
+    limit = int(np.iinfo(array.dtype).max)
+    if number > limit:
+        raise LabelsError(
+            f"'{layer.name}' holds numbers up to {limit} only, and all are used: convert it to "
+            "uint32 (right-click it in the list of layers), or start a new one with New."
+        )
+    return number
+
+
+def _note_paint(event: object) -> None:
+    layer = getattr(event, "source")  # noqa: B009  napari's events have it at run time
+    known = _highest.get(layer)
+    if known is not None and int(layer.selected_label) != background_number(layer):
+        _highest[layer] = max(known, int(layer.selected_label))
+
+
+def _forget(event: object) -> None:
+    _highest.pop(getattr(event, "source"), None)  # noqa: B009
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """What can be done with the predicted objects of an image, as paint in its labels.
+
+    Parameters
+    ----------
+    labels : napari.layers.Labels
+        What is painted, on the image's grid.
+    prediction : napari.layers.Labels
+        What a model has found, on the image's grid.
+    free : tuple of int
+        The axes of the labels that an object may reach along, such as Y and X for a 2D model.
+    reserved : int or None
+        The number that means background in the labels, where there is one.
+    reserve : callable
+        Returns that number, and has it reserved where there is none yet.
+    """
+
+    labels: Labels
+    prediction: Labels
+    free: tuple[int, ...]
+    reserved: int | None
+    reserve: Callable[[], int]
+
+    def take(self, point: Point) -> str:
+        """Paint the predicted object at a point of the world; return what was done."""
+        taken = self._take([self._pixel(point)])
+        return f"Taken as number {taken[0]}." if taken else "This cell is painted already."
+
+    def take_within(self, plane: tuple[int | slice, ...], inside: NDArray[np.bool_]) -> str:
+        """Paint all predicted objects that mostly lie within an area of the plane on the screen.
+
+        Parameters
+        ----------
+        plane : tuple of int or slice
+            The plane, as an index of the labels.
+        inside : ndarray of bool, 2D
+            The area, in the plane.
+        """
+        points = objects_within(self._predicted, plane, inside)
+        taken = self._take(points)
+        count = len(taken)
+        return f"{count} cell{'s' * (count != 1)} taken." if count else "There is no cell to take."
+
+    def reject(self, point: Point) -> str:
+        """Paint the predicted object at a point as background."""
+        found = self._find(self._predicted, self._pixel(point))
+        number = self.reserve()
+        with self.labels.block_history():
+            self._paint(found.indices, number, over=())
+        return f"Painted as background (number {number})."
+
+    def split(self, line: Sequence[Point], shown: Sequence[int]) -> str:
+        """Cut the object in two that a line crosses, and paint both parts.
+
+        Parameters
+        ----------
+        line : sequence of points of the world
+        shown : sequence of int
+            The axes of the labels that the line is drawn in; it cuts through all of the others.
+
+        Raises
+        ------
+        LabelsError
+            If the line crosses no object from side to side.
+        """
+        pixels = np.array([self._pixel(point) for point in line])
+        found = self._crossed(pixels)
+        drawn = _line_mask(pixels, found, shown)
+        parts = cut_along(found.mask, drawn)
+        if parts is None:
+            raise LabelsError("To split a cell, draw a line right across it, from side to side.")
+        painted = self._is_painted(found)
+        first = found.number if painted else self._free()
+        numbers = (first, self._free(above=first))
+        with self.labels.block_history():
+            for part, number in zip(parts, numbers, strict=True):
+                half = LabelledObject(number, found.window, part)
+                self._paint(half.indices, number, over=(found.number,) if painted else ())
+        return f"Split into numbers {numbers[0]} and {numbers[1]}."
+
+    def merge(self, start: Point, stop: Point) -> str:
+        """Paint the objects at two points as one, together with a gap of a pixel between them.
+
+        Raises
+        ------
+        LabelsError
+            If there is no object at one of the points, or the same one at both.
+        """
+        two = [self._object(self._pixel(point)) for point in (start, stop)]
+        painted = [self._is_painted(found) for found in two]
+        if two[0].number == two[1].number and painted[0] == painted[1]:
+            raise LabelsError("To merge two cells, drag from one of them to the other.")
+        known = [found.number for found, own in zip(two, painted, strict=True) if own]
+        number = known[0] if known else self._free()
+        window = tuple(
+            slice(min(a.start, b.start), max(a.stop, b.stop))
+            for a, b in zip(two[0].window, two[1].window, strict=True)
+        )
+        union = np.zeros([part.stop - part.start for part in window], bool)
+        for found in two:
+            union[_index_in(found.window, window)] |= found.mask
+        with self.labels.block_history():
+            whole = LabelledObject(number, window, bridge(union))
+            self._paint(whole.indices, number, over=tuple(known))
+        return f"Merged as number {number}."
+
+    @property
+    def _predicted(self) -> NDArray[np.integer]:
+        return np.asarray(array_of(self.prediction))
+
+    @property
+    def _painted(self) -> NDArray[np.integer]:
+        return np.asarray(array_of(self.labels))
+
+    def _pixel(self, point: Point) -> tuple[int, ...]:
+        """Return the pixel of the labels at a point of the world."""
+        return tuple(round(at) for at in self.labels.world_to_data(point))
+
+    def _find(self, array: NDArray[np.integer], pixel: Sequence[int]) -> LabelledObject:
+        found = object_at(array, pixel, self.free)
+        if found is None:
+            raise LabelsError("There is no predicted cell here.")
+        return found
+
+    def _object(self, pixel: Sequence[int]) -> LabelledObject:
+        """Return the painted object at a pixel, else the predicted one."""
+        painted = object_at(self._painted, pixel, self.free)
+        if painted is not None and painted.number != self.reserved:
+            return painted
+        return self._find(self._predicted, pixel)
+
+    def _is_painted(self, found: LabelledObject) -> bool:
+        pixels = self._painted[found.window][found.mask]
+        return bool((pixels == found.number).all())
+
+    def _crossed(self, pixels: NDArray[np.intp]) -> LabelledObject:
+        """Return the object that holds most of a line."""
+        counts: dict[tuple[int, bool], list[tuple[int, ...]]] = {}
+        for pixel in _between(pixels):
+            try:
+                found = int(self._painted[pixel]), True
+                if found[0] in (0, self.reserved):
+                    found = int(self._predicted[pixel]), False
+            except IndexError:
+                continue
+            if found[0] > 0:
+                counts.setdefault(found, []).append(pixel)
+        if not counts:
+            raise LabelsError("To split a cell, draw a line right across it, from side to side.")
+        (_, painted), on_it = max(counts.items(), key=lambda item: len(item[1]))
+        return self._find(self._painted if painted else self._predicted, on_it[0])
+
+    def _take(self, points: Sequence[tuple[int, ...]]) -> list[int]:
+        taken = []
+        with self.labels.block_history():
+            for point in points:
+                found = self._find(self._predicted, point)
+                number = self._free()
+                if self._paint(found.indices, number, over=()):
+                    taken.append(number)
+        return taken
+
+    def _free(self, *, above: int = 0) -> int:
+        return free_number(self.labels, above=above, reserved=self.reserved)
+
+    def _paint(self, indices: Indices, number: int, *, over: Sequence[int]) -> bool:
+        """Paint pixels that nothing is painted on, or one of some numbers; tell if there were any.
+
+        A stroke of the user's is never painted over, but for the background, which a taken cell
+        corrects.
+        """
+        present = self._painted[indices]
+        where = (present == 0) | np.isin(present, [*over, self.reserved or 0])
+        if not where.any():
+            return False
+        self.labels.data_setitem(tuple(axis[where] for axis in indices), number)
+        if number != self.reserved and self.labels in _highest:
+            _highest[self.labels] = max(_highest[self.labels], number)
+        return True
+
+
+def on_one_grid(image: Image, axes: str, *layers: Labels) -> bool:
+    """Tell whether labels layers lie on an image pixel by pixel."""
+    grid = LayerGrid(image, axes)
+    try:
+        return all(grid.resampling(layer) is None for layer in layers)
+    except LabelsError:
+        return False
+
+
+def _between(pixels: NDArray[np.intp]) -> list[tuple[int, ...]]:
+    """Return every pixel along the pieces of a line."""
+    found: dict[tuple[int, ...], None] = {}
+    for start, stop in pairwise(pixels):
+        steps = int(np.abs(stop - start).max()) + 1
+        for at in np.linspace(start, stop, steps + 1).round().astype(int):
+            found[tuple(at.tolist())] = None
+    return list(found)
+
+
+def _line_mask(
+    pixels: NDArray[np.intp], found: LabelledObject, shown: Sequence[int]
+) -> NDArray[np.bool_]:
+    """Return the pixels of a line in the window of an object, through its whole depth.
+
+    The line is drawn in a plane, and cuts everywhere along the axes that are not shown.
+    """
+    mask = np.zeros(found.mask.shape, bool)
+    for pixel in _between(pixels):
+        at: list[int | slice] = [
+            pixel[axis] - part.start if axis in shown else slice(None)
+            for axis, part in enumerate(found.window)
+        ]
+        inside = all(isinstance(a, slice) or 0 <= a < mask.shape[axis] for axis, a in enumerate(at))
+        if inside:
+            mask[tuple(at)] = True
+    # A slanted line of single pixels lets corners touch: it is drawn two pixels wide.
+    for axis in list(shown)[:-1]:
+        shifted = np.roll(mask, 1, axis)
+        shifted[(slice(None),) * axis + (0,)] = False
+        mask |= shifted
+    return mask
+
+
+def _index_in(window: tuple[slice, ...], outer: tuple[slice, ...]) -> tuple[slice, ...]:
+    return tuple(
+        slice(part.start - whole.start, part.stop - whole.start)
+        for part, whole in zip(window, outer, strict=True)
+    )

@@ -16,7 +16,17 @@ PACKAGE = "unet_napari"
 
 #: Modules that each room may import without saying so: they import nothing of ours but each other.
 FOUNDATION = frozenset(
-    {"_lazy", "_version", "checks", "errors", "geometry", "options", "orientation", "registry"}
+    {
+        "_lazy",
+        "_version",
+        "checks",
+        "errors",
+        "geometry",
+        "options",
+        "orientation",
+        "records",
+        "registry",
+    }
 )
 
 #: The sentence of a package's docstring, and of a module's at the top, that is its list of imports.

@@ -238,7 +238,7 @@ def test_it_travels_as_json(task):
     ("settings", "message"),
     [
         ({"boundary_width": 1e9}, "boundary_width must be a number from 1 to 5"),
-        ({"reach": 1e9}, "reach must be a whole number from 1 to 64"),
+        ({"reach": 10**9}, "reach must be a whole number from 1 to 64"),
         ({"reach": float("inf")}, "reach"),
         ({"boundary_threshold": 1.1}, "boundary_threshold must be a number from 0 to 1"),
         ({"reach": 2.5}, "reach must be a whole number"),
@@ -253,7 +253,7 @@ def test_it_travels_as_json(task):
             "There is no loss 'ce' for this task, only bce, dice, focal",
         ),
         ({"criterion": {"name": "bce", "class_weights": [1, 2]}}, "2 class_weights"),
-        ({"criterion": 3}, "A loss is its name"),
+        ({"criterion": 3}, "The loss must be names with values"),
         ({"radius": 3}, "has no setting radius"),
     ],
 )

@@ -165,9 +165,9 @@ def test_frequency_weights_give_every_class_the_same_say():
         ({"name": "ce", "class_weights": [1, "2"]}, "class_weights"),
         ({"name": "ce", "class_weights": 3}, "class_weights must be a list"),
         ({"name": "ce", "class_weights": [1.0] * 1001}, "at most 1000"),
-        ({"name": 3}, "must be text"),
-        ({"name": "ce", "beta": 1}, "A loss is its name"),
-        (7, "A loss is its name"),
+        ({"name": 3}, "name must be text, not 3"),
+        ({"name": "ce", "beta": 1}, "The loss has no setting beta; it has name, alpha"),
+        (7, "The loss must be names with values, not 7"),
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(settings, message):

@@ -8,17 +8,18 @@ draws a grid into tiled predictions.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from unet_napari.errors import ImageError, warn_user
 from unet_napari.images.outliers import Outliers, blank, find_outliers
 from unet_napari.images.pixel_sample import sample_blocks
+from unet_napari.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -37,7 +38,7 @@ _MUCH = 0.01
 
 
 @dataclass(frozen=True)
-class Statistics:
+class Statistics(Record):
     """What becomes 0 and what becomes 1, one pair per channel, in the image's own values.
 
     Equal values mean a channel without contrast, which becomes 0 everywhere.
@@ -51,20 +52,11 @@ class Statistics:
         0 as well; empty where there are none in any channel.
     """
 
+    record_name: ClassVar[str] = "The brightness scale"
+
     low: tuple[float, ...]
     high: tuple[float, ...]
     outside: tuple[tuple[float, ...], ...] = ()
-
-    def to_dict(self) -> dict[str, list[Any]]:
-        """Return plain lists, fit for JSON."""
-        outside = [list(values) for values in self.outside]
-        return {"low": list(self.low), "high": list(self.high), "outside": outside}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Sequence[Any]]) -> Statistics:
-        """Undo `to_dict`."""
-        low, high = (tuple(map(float, values[name])) for name in ("low", "high"))
-        return cls(low, high, tuple(tuple(map(float, v)) for v in values.get("outside", ())))
 
 
 class Levels(NamedTuple):
@@ -87,7 +79,7 @@ class Levels(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Normalisation:
+class Normalisation(Record):
     """The rule ``(value - low) / (high - low)``, limited to `floor` .. `ceiling`.
 
     `low` and `high` are percentiles of the image, at least one pixel away from its extremes,
@@ -116,6 +108,8 @@ class Normalisation:
         If the values are out of range or out of order.
     """
 
+    record_name: ClassVar[str] = "The normalisation"
+
     low: float = 1.0
     high: float = 99.8
     noise: float = 16.0
@@ -129,15 +123,6 @@ class Normalisation:
             raise ValueError(f"noise {self.noise} is negative or not finite")
         if not -math.inf < self.floor <= 0 < self.ceiling < math.inf:
             raise ValueError(f"limits {self.floor} and {self.ceiling} do not enclose 0")
-
-    def to_dict(self) -> dict[str, float]:
-        """Return plain numbers, fit for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Normalisation:
-        """Undo `to_dict`; raises TypeError or ValueError for anything else."""
-        return cls(**{key: float(value) for key, value in values.items()})
 
     def measure(self, image: Image, *, quiet: bool = False) -> Statistics:
         """Find what becomes 0 and 1 in an image, from a bounded sample of its pixels.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unet_napari.checks import Range, is_integer, is_number, is_text, shorten
 from unet_napari.errors import ModelFileError, OutputError, SettingsError
 from unet_napari.model.description import describe_model
+from unet_napari.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ _SPATIAL_AXES = "ZYX"
 
 
 @dataclass(frozen=True)
-class ModelInfo:
+class ModelInfo(Record):
     """Everything about a model but its weights.
 
     Attributes
@@ -68,11 +69,6 @@ class ModelInfo:
     diameter: float | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what the description in a model file holds."""
-        content = {item.name: getattr(self, item.name) for item in fields(self)}
-        return content | {"halo": None if self.halo is None else list(self.halo)}
 
     def describe(self, usual: Mapping[str, Any] | None = None) -> str:
         """Return a description of several lines, see `describe_model`."""

@@ -7,8 +7,8 @@ nothing is allocated. No torch in here.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 from unet_napari.checks import (
     Range,
@@ -20,6 +20,7 @@ from unet_napari.checks import (
 )
 from unet_napari.errors import SettingsError
 from unet_napari.networks.catalogue import PRESETS
+from unet_napari.records import Record
 
 __all__ = ["ACTIVATIONS", "NORMS", "PADDINGS", "UPSAMPLINGS", "UNetSpec"]
 
@@ -39,7 +40,7 @@ PerAxis = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class UNetSpec:
+class UNetSpec(Record):
     """Every choice that fixes the layers of a U-Net.
 
     The attributes are the options of `unet_napari.networks.UNet`, in their complete form: one
@@ -51,6 +52,8 @@ class UNetSpec:
     SettingsError
         If an option is out of range or contradicts another.
     """
+
+    record_name: ClassVar[str] = "The U-Net"
 
     in_channels: int
     out_channels: int
@@ -97,14 +100,6 @@ class UNetSpec:
     def stride_to(self, level: int) -> PerAxis:
         """Down-sampling from the image to `level`, per axis."""
         return tuple(math.prod(s[axis] for s in self.strides[:level]) for axis in range(self.ndim))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the options as JSON holds them (lists, not tuples)."""
-        return {name: _lists(value) for name, value in asdict(self).items()}
-
-
-def _lists(value: Any) -> Any:  # noqa: ANN401  any JSON value
-    return [_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def feature_counts(features: object) -> tuple[int, ...]:

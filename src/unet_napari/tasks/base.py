@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from unet_napari.errors import SettingsError
+from unet_napari.records import Record
 from unet_napari.tasks.criterion import Criterion
 from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS
 
@@ -32,7 +31,7 @@ __all__ = ["Task"]
 
 
 @dataclass(frozen=True)
-class Task(ABC):
+class Task(Record, ABC):
     """What a network's output means, from painted labels to predicted ones.
 
     A task owns encoding, loss and decoding together because they only make sense together.
@@ -190,33 +189,4 @@ class Task(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the task as JSON-able values, from which `make_task` makes it again."""
-        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        settings["criterion"] = self.criterion.to_dict()
-        return {"name": self.name} | {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in settings.items()
-        }
-
-    @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
-        """Make a task from its settings; what is not given has its default.
-
-        Raises
-        ------
-        SettingsError
-            For an unknown setting or a value outside its range.
-        """
-        known = {f.name for f in dataclasses.fields(cls)}
-        unknown = sorted(str(key) for key in settings.keys() - known)
-        if unknown:
-            raise SettingsError(
-                f"The {cls.name} task has no setting {', '.join(unknown)[:80]}; "
-                f"it has {', '.join(sorted(known))}."
-            )
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in settings.items()
-        }
-        if "criterion" in values:
-            values["criterion"] = Criterion.from_dict(values["criterion"])
-        return cls(**values)
+        return {"name": self.name} | super().to_dict()

@@ -73,6 +73,7 @@ class CellsTask(Task):
     """
 
     name: ClassVar[str] = "cells"
+    record_name: ClassVar[str] = "The cells task"
     maps: ClassVar[MapKind] = "independent"
     packed_maps: ClassVar[int] = 3
     packed_dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)

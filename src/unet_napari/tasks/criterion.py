@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from unet_napari.checks import Range, check_number, check_numbers, check_text
 from unet_napari.errors import SettingsError
+from unet_napari.records import Record
 from unet_napari.tasks.loss_catalogue import MapKind, loss_terms
 
 __all__ = ["MAX_CLASSES", "Criterion", "frequency_weights"]
@@ -18,7 +18,7 @@ MAX_CLASSES = 1000
 
 
 @dataclass(frozen=True)
-class Criterion:
+class Criterion(Record):
     """A loss or a sum of losses, and its parameters.
 
     Parameters
@@ -46,6 +46,8 @@ class Criterion:
     SettingsError
         For a value outside its range.
     """
+
+    record_name: ClassVar[str] = "The loss"
 
     name: str
     alpha: float = 0.5
@@ -88,12 +90,8 @@ class Criterion:
             return (1.0,)
         return (self.alpha, *[(1 - self.alpha) / (count - 1)] * (count - 1))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the parameters as JSON-able values."""
-        return dataclasses.asdict(self) | {"class_weights": list(self.class_weights)}
-
     @classmethod
-    def from_dict(cls, settings: Mapping[str, Any] | str) -> Criterion:
+    def from_dict(cls, values: Mapping[str, Any] | str) -> Self:
         """Make a criterion from `to_dict`, or from its name alone.
 
         Raises
@@ -101,16 +99,7 @@ class Criterion:
         SettingsError
             For an unknown parameter or a value outside its range.
         """
-        values: Any = {"name": settings} if isinstance(settings, str) else settings
-        known = {f.name for f in dataclasses.fields(cls)}
-        if not isinstance(values, Mapping) or "name" not in values or values.keys() - known:
-            raise SettingsError(
-                f"A loss is its name, or an object with {', '.join(sorted(known))}."
-            )
-        parameters: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-        }
-        return cls(**parameters)
+        return super().from_dict({"name": values} if isinstance(values, str) else values)
 
 
 def frequency_weights(counts: Sequence[int]) -> tuple[float, ...]:

@@ -53,6 +53,7 @@ class SemanticTask(Task):
     """
 
     name: ClassVar[str] = "semantic"
+    record_name: ClassVar[str] = "The semantic task"
     maps: ClassVar[MapKind] = "exclusive"
     packed_maps: ClassVar[int] = 1
     score_name: ClassVar[str] = "Dice"

@@ -153,7 +153,7 @@ def allowed_imports(home: Module, modules: Mapping[str, Module]) -> Callable[[st
         The sentence "It may import ..." is missing, or names what does not exist.
     """
     if home.name in FOUNDATION:
-        return FOUNDATION.__contains__
+        return lambda name: _within(name, FOUNDATION)
     always = {home.name, *FOUNDATION}
     rules = [(home.name, *_sentence(home, modules))]
     around = home.name.rpartition(".")[0]

@@ -21,8 +21,9 @@ from unet_napari.images import Normalisation, as_image
 from unet_napari.networks import build_network
 from unet_napari.networks.base import Network
 from unet_napari.tasks import CellsTask
-from unet_napari.training.config import AugmentConfig, TrainConfig
+from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment import Augmenter
+from unet_napari.training.data.augment_config import AugmentConfig
 from unet_napari.training.data.pairs import Pair, load_samples
 from unet_napari.training.data.patches import PatchSampler
 from unet_napari.training.data.sample import Sample

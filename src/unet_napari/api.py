@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from unet_napari.errors import LabelsError, OutputError
+from unet_napari.errors import OutputError
 from unet_napari.inference.config import DEFAULT_MODEL
-from unet_napari.inputs import image_for, inference_config, pair_up, with_thresholds
+from unet_napari.inputs import image_for, inference_config, pair_up_all, with_thresholds
 from unet_napari.system.heap import keep_freed_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from unet_napari.defaults import Device
     from unet_napari.images import LazyArray
     from unet_napari.inference.progress import Progress
     from unet_napari.inputs import ImageSource, Scale
+    from unet_napari.keywords import InferenceKeywords, TrainKeywords
     from unet_napari.model.model import Model
     from unet_napari.training.events import TrainEvent
 
@@ -34,14 +36,12 @@ def train(
     images: ImageSource | Sequence[ImageSource],
     labels: LazyArray | Sequence[LazyArray],
     *,
-    task: str = "cells",
-    ndim: int = 2,
     axes: str | None = None,
     scale: Scale | None = None,
     annotated: LazyArray | Sequence[LazyArray] | None = None,
     start_from: Model | str | Path | None = None,
     on_event: Callable[[TrainEvent], None] | None = None,
-    **settings: Any,  # noqa: ANN401  the fields of TrainConfig, each with its own type
+    **settings: Unpack[TrainKeywords],
 ) -> Model:
     """Train a U-Net on painted labels.
 
@@ -53,11 +53,8 @@ def train(
         One for each image, of its axes without the channels; axes of length 1 may be there or
         not. For ``cells`` each id is one cell, for ``semantic`` each id is a class; 0 is unpainted
         (see `unpainted`).
-    task : {"cells", "semantic"}
-    ndim : {2, 3}
-        Axes of the network. With 2, a stack is trained on slice by slice.
     axes : str, optional
-        Of the images, letters of ``TCZYX``. Without it they are read from the shapes of
+        Axes of the images, letters of ``TCZYX``. Without it they are read from the shapes of
         image and labels.
     scale : mapping or sequence of float, optional
         Pixel size in micrometres, by axis letter (``{"Z": 1, "Y": 0.25, "X": 0.25}``) or one
@@ -69,13 +66,14 @@ def train(
     on_event : callable, optional
         Called with each `TrainEvent`; an exception it raises stops the training.
     **settings
-        Fields of `unet_napari.training.config.TrainConfig`, such as ``seconds=120``,
-        ``epochs=50``, ``seed=0``, ``unpainted="auto"``, ``device="cpu"``.
+        Fields of `unet_napari.training.config.TrainConfig`, such as ``task="semantic"`` (by
+        default ``"cells"``), ``ndim=3`` (by default 2, which takes a stack slice by slice),
+        ``seconds=120``, ``epochs=50``, ``seed=0``, ``unpainted="auto"``, ``device="cpu"``.
 
     Returns
     -------
     Model
-        With the weights that had the best validation score.
+        The model with the weights that had the best validation score.
 
     Raises
     ------
@@ -85,19 +83,8 @@ def train(
     from unet_napari.training.config import TrainConfig
     from unet_napari.training.trainer import Trainer
 
-    image_list = _as_list(images)
-    label_list = _as_list(labels)
-    annotated_list = [None] * len(image_list) if annotated is None else _as_list(annotated)
-    if not len(image_list) == len(label_list) == len(annotated_list):
-        raise LabelsError(
-            f"{len(image_list)} images, but {len(label_list)} labels "
-            f"and {len(annotated_list)} annotated regions: give one of each for every image."
-        )
-    pairs = [
-        pair_up(image, label, axes=axes, scale=scale, annotated=region)
-        for image, label, region in zip(image_list, label_list, annotated_list, strict=True)
-    ]
-    config = TrainConfig.from_dict({"task": task, "ndim": ndim, **settings})
+    pairs = pair_up_all(images, labels, annotated, axes, scale)
+    config = TrainConfig.from_dict(settings)
     trainer = Trainer(pairs, config, start_from=None if start_from is None else _load(start_from))
     for event in trainer.run():
         if on_event is not None:
@@ -114,7 +101,7 @@ def predict(
     scale: Scale | None = None,
     out: Any = None,  # noqa: ANN401  anything that can be assigned to by regions
     on_progress: Callable[[Progress], None] | None = None,
-    **settings: Any,  # noqa: ANN401  the fields of InferenceConfig
+    **settings: Unpack[InferenceKeywords],
 ) -> Any:  # noqa: ANN401  `out` as it was given
     """Compute the probability maps of an image.
 
@@ -161,7 +148,7 @@ def segment(
     thresholds: Mapping[str, float] | None = None,
     out: Any = None,  # noqa: ANN401  anything that can be assigned to by regions
     on_progress: Callable[[Progress], None] | None = None,
-    **settings: Any,  # noqa: ANN401  the fields of InferenceConfig
+    **settings: Unpack[InferenceKeywords],
 ) -> Any:  # noqa: ANN401  `out` as it was given
     """Segment an image.
 
@@ -215,7 +202,7 @@ def attention_maps(
     *,
     axes: str | None = None,
     scale: Scale | None = None,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    device: Device = "auto",
 ) -> NDArray[np.float32]:
     """Compute where the gates of an attention U-Net look.
 
@@ -256,7 +243,7 @@ def estimate_diameter(
     *,
     axes: str | None = None,
     scale: Scale | None = None,
-    **settings: Any,  # noqa: ANN401  the fields of InferenceConfig
+    **settings: Unpack[InferenceKeywords],
 ) -> float | None:
     """Estimate the typical diameter of the objects in an image.
 
@@ -299,7 +286,3 @@ def _fitting(out: Any, shape: tuple[int, ...]) -> Any:  # noqa: ANN401
     if tuple(out.shape) != shape:
         raise OutputError(f"out has the shape {tuple(out.shape)}, but the result {shape}.")
     return out
-
-
-def _as_list(value: Any) -> list[Any]:  # noqa: ANN401
-    return list(value) if isinstance(value, list | tuple) else [value]

@@ -1,14 +1,32 @@
 """What the docks, the command line and Python have in common where nothing is said.
 
-It may import nothing of ours; no torch.
+It may import `options`; no torch.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
-__all__ = ["LONG_RUN", "TRAINING_SECONDS", "unfamiliar_pixels"]
+from unet_napari.options import Option
+
+__all__ = ["DEVICE", "LONG_RUN", "TRAINING_SECONDS", "Device", "unfamiliar_pixels"]
+
+Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
+
+DEVICE = Option(
+    help="Device that computes. Automatic takes the first there is of cuda, mps and cpu; a device "
+    "that is not there, or computes something else than the CPU, is replaced by the CPU with a "
+    "warning.",
+    group="Computing",
+    tooltip="What computes. Automatic: a GPU if there is one.",
+    texts=(
+        *(("auto", "automatic"), ("cpu", "CPU")),
+        *(("cuda", "NVIDIA GPU"), ("mps", "Apple GPU")),
+    ),
+)
+"""The option of a training and of an inference."""
 
 TRAINING_SECONDS = 120.0
 """How long a training takes if nobody says otherwise; the dock's *quick*."""
@@ -16,7 +34,7 @@ TRAINING_SECONDS = 120.0
 LONG_RUN = 600.0
 """Seconds above which a run says before it starts how long it will take."""
 
-_UNFAMILIAR = 1.25  # pixels so many times larger or smaller than the model's are told of
+_UNFAMILIAR_FACTOR = 1.25  # pixels so many times larger or smaller than the model's are told of
 
 
 def unfamiliar_pixels(
@@ -27,15 +45,15 @@ def unfamiliar_pixels(
     Parameters
     ----------
     image, model
-        Pixel size in micrometres by axis letter, where it is known.
+        Pixel sizes in micrometres by axis letter, where they are known.
     axes
         Spatial axes of the network.
 
     Returns
     -------
     float or None
-        Of the axis along which they differ most; None if that is too little to matter.
+        The factor of the axis along which they differ most; None if that is too little to matter.
     """
     factors = [image[axis] / model[axis] for axis in axes if axis in image and axis in model]
     furthest = max(factors, key=lambda factor: abs(math.log(factor)), default=1.0)
-    return furthest if abs(math.log(furthest)) > math.log(_UNFAMILIAR) else None
+    return furthest if abs(math.log(furthest)) > math.log(_UNFAMILIAR_FACTOR) else None

@@ -15,22 +15,30 @@ import numpy as np
 from unet_napari.errors import ImageError, LabelsError, SettingsError
 from unet_napari.images import Image, as_image
 from unet_napari.images.colours import fit_colours
+from unet_napari.inference.config import CellThresholds, InferenceConfig
+from unet_napari.options import options_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from unet_napari.images import LazyArray
-    from unet_napari.inference.config import InferenceConfig
     from unet_napari.model.model import Model
     from unet_napari.training.data.pairs import Pair
 
     ImageSource = Image | LazyArray | ArrayLike | str | Path
     Scale = Mapping[str, float] | Sequence[float]
 
-__all__ = ["THRESHOLDS", "image_for", "inference_config", "pair_up", "with_thresholds"]
+__all__ = [
+    "THRESHOLDS",
+    "image_for",
+    "inference_config",
+    "pair_up",
+    "pair_up_all",
+    "with_thresholds",
+]
 
 
-THRESHOLDS = ("foreground_threshold", "seed_threshold", "boundary_threshold", "min_size")
+THRESHOLDS = tuple(options_of(CellThresholds))
 """Parameters of the cells task that say how its maps are cut into cells."""
 _COLOURS = (3, 4)  # RGB and RGBA lie behind the other axes
 
@@ -57,6 +65,33 @@ def pair_up(
         axes = _axes_from_labels(tuple(image.shape), tuple(labels.shape))  # type: ignore[union-attr]
     source = as_image(image, axes=axes, pixel_size=_pixel_size(scale, axes))  # type: ignore[arg-type]
     return Pair(source, labels, annotated)
+
+
+def pair_up_all(
+    images: Any,  # noqa: ANN401  one or a list
+    labels: Any,  # noqa: ANN401
+    annotated: Any,  # noqa: ANN401
+    axes: str | None,
+    scale: Scale | None,
+) -> list[Pair]:
+    """Put each of several images and its labels together, as `unet_napari.train` takes them.
+
+    Raises
+    ------
+    LabelsError
+        If there are not as many labels as images, or they do not fit.
+    """
+    image_list, label_list = _as_list(images), _as_list(labels)
+    annotated_list = [None] * len(image_list) if annotated is None else _as_list(annotated)
+    if not len(image_list) == len(label_list) == len(annotated_list):
+        raise LabelsError(
+            f"{len(image_list)} images, but {len(label_list)} labels "
+            f"and {len(annotated_list)} annotated regions: give one of each for every image."
+        )
+    return [
+        pair_up(image, label, axes=axes, scale=scale, annotated=region)
+        for image, label, region in zip(image_list, label_list, annotated_list, strict=True)
+    ]
 
 
 def image_for(
@@ -93,8 +128,6 @@ def inference_config(
     settings : mapping
         Fields of `InferenceConfig`.
     """
-    from unet_napari.inference.config import InferenceConfig
-
     # Who names a Z axis for a 2D model asks for its slices; who trained on slices did so then.
     asked = (axes is not None and "Z" in axes) or bool(model.provenance.get("slicewise"))
     return InferenceConfig.from_dict({"slicewise": asked, **settings})
@@ -124,6 +157,7 @@ def with_thresholds(model: Model, thresholds: Mapping[str, float]) -> Model:
         raise SettingsError(
             f"'{model.name}' has no threshold called {', '.join(unknown)}, but {has}."
         )
+    CellThresholds.from_dict(thresholds)  # raises an error that names what is out of range
     return replace(model, task=replace(model.task, **thresholds))
 
 
@@ -177,3 +211,7 @@ def _axes_from_model(shape: tuple[int, ...], model: Model) -> str | None:
         f"An image of shape {shape} can be meant in several ways for a {model.ndim}D model with "
         f'{model.channels} channel(s): name its axes, such as axes="TZYX" or axes="CYX".'
     )
+
+
+def _as_list(value: Any) -> list[Any]:  # noqa: ANN401
+    return list(value) if isinstance(value, list | tuple) else [value]

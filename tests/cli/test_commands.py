@@ -244,14 +244,17 @@ def test_imagenet_weights_are_read_from_a_file(folder, capsys):
         (("--task-option", "width=3"), "no setting width"),
         (("--network-option", "size=3"), "no option 'size'"),
         (("--network-option", "features=huge"), "small, original, large"),
-        (("--augment", "rotation=much"), "augment.rotation must be a number"),
-        (("--augment", "flip=2"), "augment.flip is true or false"),
+        (
+            ("--augment", "rotation=much"),
+            "--augment rotation must be a number from 0 to 180 degrees",
+        ),
+        (("--augment", "flip=2"), "--augment flip must be true or false"),
         (("--augment", "spin=2"), "augment.spin"),
         (("--pretrained",), "no pretrained weights for unet"),
         (("--pretrained", "nowhere.pth", "--network", "resnet_unet"), "nowhere.pth"),
-        (("--validation", 0.9), "validation"),
+        (("--validation", 0.9), "--validation must be a number from 0 to 0.5"),
         (("--steps", 0), "steps"),
-        (("--clip", -1), "clip"),
+        (("--clip", -1), "--clip must be a number above 0"),
     ],
 )
 def test_a_wrong_setting_is_named_before_the_training(folder, capsys, more, message):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from unet_napari.cli.values import diameter, duration, image_files, integers, memory, scene, stem
+from unet_napari.cli.values import duration, image_files, integers, memory, scene, stem
 from unet_napari.errors import ImageError
 from unet_napari.system.text import human_time
 
@@ -27,14 +27,10 @@ def test_integers():
     assert integers("64,256,256") == (64, 256, 256)
 
 
-def test_a_diameter_is_a_number_or_left_to_the_image():
-    assert (diameter("auto"), diameter("23.5")) == ("auto", 23.5)
-
-
 @pytest.mark.parametrize(
     ("convert", "text"),
     [(duration, "soon"), (duration, "0"), (duration, "3 parsecs"), (memory, "much"),
-     (memory, "0"), (diameter, "0"), (diameter, "-3"), (diameter, "big"),
+     (memory, "0"),
      (integers, "a,b"), (integers, "0,5"), (integers, "")],
 )  # fmt: skip
 def test_what_is_no_value_is_refused(convert, text):

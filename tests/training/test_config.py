@@ -35,10 +35,10 @@ def test_settings_survive_json():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"seconds": 3.0, "epochs": 2}, "only one of seconds and epochs"),
-        ({"seconds": 0.0}, "more than 0 seconds"),
-        ({"seconds": float("nan")}, "more than 0 seconds"),
-        ({"epochs": 0}, "epochs must be a whole number"),
+        ({"seconds": 3.0, "epochs": 2}, "seconds and epochs exclude each other: give only one"),
+        ({"seconds": 0.0}, "seconds must be a number above 0 seconds"),
+        ({"seconds": float("nan")}, "seconds must be a number above 0 seconds"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, not 0"),
         ({"steps": 1.5}, "steps must be a whole number"),
         ({"task": "nuclei"}, "one of cells, semantic"),
         ({"ndim": 4}, "one of 2, 3"),
@@ -46,17 +46,17 @@ def test_settings_survive_json():
         ({"optimiser": "lion"}, "one of adamw, adam, sgd"),
         ({"schedule": "none"}, "one of cosine"),
         ({"unpainted": "nearby"}, "one of auto, ignore, background"),
-        ({"patch": (64,)}, "2 sizes"),
-        ({"patch": (64, 4)}, "at least 8"),
+        ({"patch": (64,)}, "patch must have 2 sizes"),
+        ({"patch": (64, 4)}, "patch must be one whole number of at least 8 pixels"),
         ({"batch": 0}, "batch must be"),
-        ({"learning_rate": 0.0}, "learning rate"),
-        ({"learning_rate": float("inf")}, "learning rate"),
-        ({"validation": 0.9}, "between 0 and 0.5"),
+        ({"learning_rate": 0.0}, "learning_rate must be a number above 0 and below 10"),
+        ({"learning_rate": float("inf")}, "learning_rate"),
+        ({"validation": 0.9}, "validation must be a number from 0 to 0.5, not 0.9"),
         ({"seed": -1}, "seed"),
         ({"clip": 0.0}, "clip"),
         ({"ema": 1.0}, "ema"),
         ({"learning_rate": "fast"}, "learning_rate must be a number"),
-        ({"seconds": "60"}, "more than 0 seconds"),
+        ({"seconds": "60"}, "seconds must be a number above 0 seconds"),
         ({"pretrained": 3}, "pretrained"),
     ],
 )
@@ -73,7 +73,7 @@ def test_a_setting_outside_its_range_is_named(settings, message):
         ({"noise": -0.1}, "noise"),
         ({"elastic_spacing": 0.0}, "elastic_spacing"),
         ({"blur": "strong"}, "blur must be a number"),
-        ({"turn": 1}, "turn is true or false"),
+        ({"turn": 1}, "turn must be true or false, not 1"),
     ],
 )
 def test_an_augmentation_outside_its_range_is_named(settings, message):
@@ -82,7 +82,7 @@ def test_an_augmentation_outside_its_range_is_named(settings, message):
 
 
 def test_unknown_settings_are_named():
-    with pytest.raises(SettingsError, match="named epoch"):
+    with pytest.raises(SettingsError, match="called epoch"):
         TrainConfig.from_dict({"epoch": 3})
     with pytest.raises(SettingsError, match=r"augment\.rotate"):
         TrainConfig.from_dict({"augment": {"rotate": 3}})

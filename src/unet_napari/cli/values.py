@@ -11,7 +11,6 @@ from typing import Any
 from unet_napari.errors import ImageError, warn_user
 
 __all__ = [
-    "diameter",
     "duration",
     "image_files",
     "integers",
@@ -21,10 +20,10 @@ __all__ = [
     "stem",
 ]
 
-_SECONDS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
-_BYTES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-# Of images that others may read; that they are left out of a folder is said.
-_FOREIGN = (
+_SECONDS_OF_UNIT = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
+_BYTES_OF_UNIT = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+# Endings of images that other programs may read; that they are left out of a folder is said.
+_FOREIGN_ENDINGS = (
     *(".czi", ".lif", ".nd2", ".oir", ".oib", ".oif", ".vsi", ".ims", ".dv", ".sld", ".mrc"),
     *(".nii", ".nii.gz", ".nrrd", ".mha", ".npy", ".h5", ".gif", ".webp", ".jp2"),
 )
@@ -33,9 +32,9 @@ _FOREIGN = (
 def duration(text: str) -> float:
     """Turn ``90``, ``90s``, ``3min`` or ``1.5h`` into seconds."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*", text.lower())
-    if match is None or match[2] not in _SECONDS or float(match[1]) <= 0:
+    if match is None or match[2] not in _SECONDS_OF_UNIT or float(match[1]) <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 90s, 3min or 1h")
-    return float(match[1]) * _SECONDS[match[2]]
+    return float(match[1]) * _SECONDS_OF_UNIT[match[2]]
 
 
 def memory(text: str) -> int:
@@ -43,17 +42,7 @@ def memory(text: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kmgt]?)(?:i?b)?\s*", text.lower())
     if match is None or float(match[1]) <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory; write 2GiB or 500MiB")
-    return int(float(match[1]) * _BYTES[match[2]])
-
-
-def diameter(text: str) -> float | str:
-    """Turn ``23.5`` into a number of pixels and leave ``auto`` as it is."""
-    if text == "auto":
-        return text
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*", text)
-    if match is None or float(match[1]) <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not auto and not a number of pixels")
-    return float(match[1])
+    return int(float(match[1]) * _BYTES_OF_UNIT[match[2]])
 
 
 def integers(text: str) -> tuple[int, ...] | None:
@@ -116,7 +105,7 @@ def image_files(where: Path) -> list[Path]:
         return [where]
     names = sorted(path.name for path in where.iterdir() if not path.name.startswith("."))
     found = [name for name in names if is_image_name(name)]
-    foreign = [n for n in names if n.lower().endswith(_FOREIGN) and n not in found]
+    foreign = [n for n in names if n.lower().endswith(_FOREIGN_ENDINGS) and n not in found]
     listed = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
     if not found:
         what = f"only {listed}" if foreign else "no image that can be read"

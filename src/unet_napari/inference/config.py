@@ -1,156 +1,242 @@
-"""The settings of an inference. Free of torch, for the napari side."""
+"""The settings of an inference, each with its option. Free of torch, for the napari side."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
 
+from unet_napari.checks import Range
+from unet_napari.defaults import DEVICE, Device
 from unet_napari.errors import SettingsError
+from unet_napari.options import Config, Door, Option, OptionError
 
-__all__ = ["BACKENDS", "DEFAULT_MODEL", "DEVICES", "HALOS", "PRECISIONS", "InferenceConfig"]
+__all__ = ["DEFAULT_MODEL", "CellThresholds", "InferenceConfig"]
 
 DEFAULT_MODEL = "nuclei"  # comes with the package, see docs/guide/nuclei.md
 
-BackendName = Literal["auto", "torch", "openvino"]
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Halo = Literal["exact", "measured"]
-Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+BackendName: TypeAlias = Literal["auto", "torch", "openvino"]
+HaloName: TypeAlias = Literal["exact", "measured"]
+Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 
-BACKENDS: tuple[str, ...] = get_args(BackendName)
-DEVICES: tuple[str, ...] = get_args(Device)
-HALOS: tuple[str, ...] = get_args(Halo)
-PRECISIONS: tuple[str, ...] = get_args(Precision)
-_INT8 = ("auto", "cpu")  # the devices that compute int8
+_INT8_DEVICES = ("auto", "cpu")
+_AT_LEAST_ONE = Range(1)
+_ABOVE_ZERO = Range(0, low_included=False)
+_PROBABILITY = Range(0, 1)
 
 
 @dataclass(frozen=True)
-class InferenceConfig:
+class InferenceConfig(Config):
     """How a model is run over an image; the defaults are right for nearly everybody.
 
-    Attributes
-    ----------
-    tile : tuple of int, optional
-        Largest part of the image shown to the network at once, in pixels per spatial axis of the
-        model. By default as large as `memory` and a responsive Stop allow.
-    halo : {"exact", "measured"} or int
-        Pixels around each tile that the network sees besides. ``"exact"`` follows from the
-        architecture and makes the result that of the whole image at once (to 1e-5);
-        ``"measured"`` is the smaller distance that was found to matter when the model was
-        trained; a number is taken as it is.
-    memory : int, optional
-        Bytes that the prediction may use beyond the model. By default half of what is free.
-    device : {"auto", "cpu", "cuda", "mps"}
-        ``"auto"`` takes the first there is of cuda, mps, cpu. A device that is not there, or
-        computes something else than the CPU, is replaced by the CPU with a warning.
-    backend : {"auto", "torch", "openvino"}
-        ``"auto"`` takes OpenVINO on the CPU where it is installed and the image is large enough
-        to repay its start, else torch.
-    precision : {"auto", "fp32", "fp16", "bf16", "int8"}
-        Of the network's arithmetic. ``"auto"`` is fp16 on CUDA, fp32 elsewhere, where the short
-        formats are slower or wrong. ``"int8"``, on the CPU by OpenVINO, is several times
-        faster and changes a few pixels; how many is measured and said, see
-        ``docs/guide/compression.md``.
-    slicewise : bool
-        Let a 2D model segment a stack slice by slice.
-    rescale : bool
-        Bring the image to the pixel size the model was trained at, and the labels back.
-    diameter : float or "auto", optional
-        Typical diameter of the objects in the image, in its smallest pixels: the image is
-        brought to the scale at which they are as large as those the model was trained on, and
-        the labels back. ``"auto"`` estimates it, see `estimate_diameter`. It takes the place
-        of `rescale`.
-    tta : bool
-        Test-time augmentation: average the maps over flips and quarter turns of the image, 8 in 2D
-        and 16 in 3D, without exchanging axes of different resolution. Often a little more
-        accurate, and as many times slower.
-    batch : int, optional
-        Tiles that the network takes at a time. By default as many as fit the memory of a GPU, and
-        one on a CPU, where several are hardly faster in 2D and Stop would act later.
+    The options of the fields say what each is, and ``docs/guide/command-line.md`` lists them.
+
+    Raises
+    ------
+    SettingsError
+        If a value is outside its range, or two of them contradict each other.
     """
 
-    tile: tuple[int, ...] | None = None
-    halo: Halo | int = "exact"
-    memory: int | None = None
-    device: Device = "auto"
-    backend: BackendName = "auto"
-    precision: Precision = "auto"
-    slicewise: bool = False
-    rescale: bool = False
-    diameter: float | Literal["auto"] | None = None
-    tta: bool = False
-    batch: int | None = None
+    rescale: Annotated[
+        bool,
+        Option(
+            help="Bring the image to the pixel size that the model was trained at, and the labels "
+            "back.",
+            group="Data",
+            label="Rescale to the model's pixel size",
+            tooltip="Bring the image to the pixel size that the model was trained at, and the\n"
+            "labels back. Needed where cells are much larger or smaller than in training.",
+            excludes=("diameter",),
+        ),
+    ] = False
+    diameter: Annotated[
+        float | Literal["auto"] | None,
+        Option(
+            help="Bring the image to the scale at which objects of this diameter are as large as "
+            "those that the model was trained on, and the labels back. The diameter is the "
+            "typical one of the objects, in the smallest pixels of the image; auto estimates it.",
+            group="Data",
+            tooltip="Typical diameter of the cells in pixels, where they are much larger or "
+            "smaller than\n"
+            "those that the model was trained on: the image is brought to the size that the\n"
+            "model knows. A circle of this size is drawn on the image. Empty: nothing is scaled.",
+            unit="pixels",
+            range=_ABOVE_ZERO,
+        ),
+    ] = None
+    slicewise: Annotated[
+        bool,
+        Option(
+            help="Let a 2D model segment a stack slice by slice. Naming a Z among the axes asks "
+            "for the same; the dock does so by itself.",
+            group="Data",
+            doors=(Door.COMMAND_LINE,),
+        ),
+    ] = False
+    tta: Annotated[
+        bool,
+        Option(
+            help="Average over flips and turns of the image: a little better, 8 to 16 times "
+            "slower. This is test-time augmentation: 8 orientations in 2D and 16 in 3D, without "
+            "exchanging axes of different resolution.",
+            group="Computing",
+            label="Average over flips and turns",
+            tooltip="Test-time augmentation: the image is also predicted flipped and turned, and\n"
+            "the mean counts. A little better, 8 (in 3D 16) times slower.",
+        ),
+    ] = False
+    tile: Annotated[
+        tuple[int, ...] | None,
+        Option(
+            help="Largest part of the image that is shown to the network at once, along each "
+            "spatial axis of the model. By default it is as large as the memory and a responsive "
+            "Stop allow.",
+            group="Computing",
+            tooltip="Size in pixels of the parts that are computed at once: 512, or one number "
+            "for\n"
+            "each axis such as 32, 256, 256. The result does not depend on it.",
+            unit="pixels",
+            range=_AT_LEAST_ONE,
+        ),
+    ] = None
+    halo: Annotated[
+        HaloName | int,
+        Option(
+            help="Context around each tile that the network sees besides. The exact halo follows "
+            "from the architecture and makes the result that of the whole image at once (to "
+            "1e-5); the measured one is the smaller distance that was found to matter when the "
+            "model was trained; a number is taken as it is.",
+            group="Computing",
+            tooltip="Pixels around each tile that the network also sees: exact, measured or a\n"
+            "number. Exact gives the result of the whole image at once; measured is the\n"
+            "distance that was found to matter in training, and may be faster.",
+            unit="pixels",
+            range=Range(0),
+        ),
+    ] = "exact"
+    batch: Annotated[
+        int | None,
+        Option(
+            help="Tiles that the network takes at a time. By default as many as fit the memory of "
+            "a GPU, and one on a CPU, where several are hardly faster in 2D and Stop would act "
+            "later.",
+            group="Computing",
+            tooltip="Number of tiles that the network takes at a time. Automatic: as many as fit\n"
+            "the memory of a GPU, one on a CPU. The result does not depend on it.",
+            unit="tiles",
+            range=_AT_LEAST_ONE,
+        ),
+    ] = None
+    memory: Annotated[
+        int | None,
+        Option(
+            help="Memory that the computation may use beyond the model itself. By default half of "
+            "what is free.",
+            group="Computing",
+            tooltip="Gigabytes that may be used; half of what is free unless given.",
+            unit="bytes",
+            range=_AT_LEAST_ONE,
+        ),
+    ] = None
+    device: Annotated[Device, DEVICE] = "auto"
+    backend: Annotated[
+        BackendName,
+        Option(
+            help="Library that computes. Automatic takes OpenVINO on the CPU where it is installed "
+            "and the image is large enough to repay its start, else PyTorch.",
+            group="Computing",
+            tooltip="The library that computes. OpenVINO is about twice as fast on Intel and AMD "
+            "CPUs.",
+            texts=(("auto", "automatic"), ("torch", "PyTorch"), ("openvino", "OpenVINO")),
+        ),
+    ] = "auto"
+    precision: Annotated[
+        Precision,
+        Option(
+            help="Precision of the network's arithmetic. Automatic is fp16 on CUDA, and fp32 "
+            "elsewhere, where the short formats are slower or wrong; int8, on the CPU by OpenVINO, "
+            "is several times faster and changes a few pixels, whose number is measured and said "
+            "(docs/guide/compression.md).",
+            group="Computing",
+            tooltip="Of the arithmetic; automatic is right. 8 bit is several times faster on a "
+            "CPU\n"
+            "with OpenVINO and changes a few pixels; how many is measured and told.",
+            texts=(
+                *(("auto", "automatic"), ("fp32", "32 bit"), ("fp16", "16 bit")),
+                *(("bf16", "bfloat16"), ("int8", "8 bit")),
+            ),
+        ),
+    ] = "auto"
 
     def __post_init__(self) -> None:
-        for name, choices in (
-            ("device", DEVICES),
-            ("backend", BACKENDS),
-            ("precision", PRECISIONS),
-        ):
-            value = getattr(self, name)
-            if value not in choices:
-                raise SettingsError(
-                    f"{name} is {value!r}, but must be one of {', '.join(choices)}."
+        """Check the fields, and that what shall compute int8 can do it."""
+        super().__post_init__()
+        if self.precision != "int8":
+            return
+        for name, possible in (("backend", self.backend != "torch"),
+                               ("device", self.device in _INT8_DEVICES)):  # fmt: skip
+            if not possible:
+                raise OptionError(
+                    ("precision", name),
+                    "do not go together: int8 is computed by OpenVINO on the CPU. Leave backend "
+                    "and device on auto, or choose another precision.",
                 )
-        if self.precision == "int8" and (self.backend == "torch" or self.device not in _INT8):
-            raise SettingsError(
-                "int8 is computed by OpenVINO on the CPU: leave backend and device on auto, or "
-                "choose another precision."
-            )
-        if self.tile is not None and (not self.tile or any(not _above_zero(n) for n in self.tile)):
-            raise SettingsError(
-                f"tile is {self.tile!r}, but must be one number of pixels above 0 per axis."
-            )
-        if self.halo not in HALOS and self.halo != 0 and not _above_zero(self.halo):
-            raise SettingsError(
-                f"halo is {self.halo!r}, but must be {', '.join(HALOS)} or a number of pixels."
-            )
-        for name, unit in (("memory", "bytes"), ("batch", "tiles")):
-            value = getattr(self, name)
-            if value is not None and not _above_zero(value):
-                raise SettingsError(f"{name} is {value!r}, but must be a number of {unit} above 0.")
-        if self.diameter is not None:
-            self._check_diameter()
-
-    def _check_diameter(self) -> None:
-        if self.diameter != "auto" and not _is_size(self.diameter):
-            raise SettingsError(
-                f"diameter is {self.diameter!r}, but must be auto or a number of pixels above 0."
-            )
-        if self.rescale:
-            raise SettingsError(
-                "rescale and diameter both say how the image is scaled: give only one of them."
-            )
 
     def check_unscaled(self) -> None:
-        """Raise `SettingsError` if the image shall be scaled: of maps, that is not possible."""
+        """Raise `SettingsError` if the image shall be scaled, which is not possible for maps."""
         if self.rescale or self.diameter is not None:
             raise SettingsError(
                 "Probability maps are not rescaled, only labels: leave rescale and diameter out."
             )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-able values."""
-        values = asdict(self)
-        if self.tile is not None:
-            values["tile"] = list(self.tile)
-        return values
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Make the settings again from `to_dict`; raises SettingsError for unknown names."""
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise SettingsError(f"There is no setting called {', '.join(unknown)}.")
-        tile = values.get("tile")
-        return cls(**{**values, "tile": None if tile is None else tuple(tile)})
+@dataclass(frozen=True)
+class CellThresholds(Config):
+    """How the maps of a model are cut into cells; None leaves a value to the model."""
 
-
-def _is_size(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and value > 0
-
-
-def _above_zero(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    foreground_threshold: Annotated[
+        float | None,
+        Option(
+            help="How sure the network must be that a pixel belongs to a cell; higher makes cells "
+            "smaller.",
+            group="Result",
+            label="foreground",
+            tooltip="How sure the network must be that a pixel belongs to a cell. Higher\n"
+            "makes cells smaller and drops faint ones. The model brings its own value.",
+            range=_PROBABILITY,
+        ),
+    ] = None
+    seed_threshold: Annotated[
+        float | None,
+        Option(
+            help="How sure the network must be that a pixel is deep inside a cell; higher splits "
+            "touching cells more often.",
+            group="Result",
+            label="core",
+            tooltip="How sure the network must be that a pixel is deep inside a cell, for a\n"
+            "cell to grow from there. Higher splits touching cells more often.",
+            range=_PROBABILITY,
+        ),
+    ] = None
+    boundary_threshold: Annotated[
+        float | None,
+        Option(
+            help="How sure the network must be of the boundary between two cells; higher joins "
+            "cells with no clear boundary.",
+            group="Result",
+            label="boundary",
+            tooltip="How sure the network must be of the boundary between two cells that\n"
+            "touch; otherwise they are one. Higher joins more, 0 joins none.",
+            range=_PROBABILITY,
+        ),
+    ] = None
+    min_size: Annotated[
+        int | None,
+        Option(
+            help="Size of the smallest cell; smaller ones are dropped.",
+            group="Result",
+            label="smallest",
+            tooltip="Cells of fewer pixels, in 3D voxels, are dropped.",
+            unit="pixels",
+            range=Range(0, 2**31 - 1),
+        ),
+    ] = None

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unet_napari._lazy import lazy
-from unet_napari.training.config import AugmentConfig, TrainConfig
+from unet_napari.training.config import TrainConfig
+from unet_napari.training.data.augment_config import AugmentConfig
 from unet_napari.training.events import Finished, Started, Step, TrainEvent, Validated
 
 if TYPE_CHECKING:

@@ -1,252 +1,225 @@
-"""What a training run can be told: ``TrainConfig`` and ``AugmentConfig``, without torch."""
+"""What a training run can be told, each setting with its option: ``TrainConfig``, without torch."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, TypeAlias
 
-from unet_napari.defaults import TRAINING_SECONDS
-from unet_napari.errors import SettingsError
+from unet_napari.checks import Range
+from unet_napari.defaults import DEVICE, TRAINING_SECONDS, Device
+from unet_napari.labels.annotated import TaskName
+from unet_napari.networks.catalogue import CATALOGUE
+from unet_napari.options import Door, Option, OptionError
+from unet_napari.training.data.augment_config import AugmentConfig
+from unet_napari.training.optimisation_config import OptimisationConfig
 
-__all__ = [
-    "AugmentConfig",
-    "DeviceName",
-    "OptimiserName",
-    "ScheduleName",
-    "TaskName",
-    "TrainConfig",
-    "UnpaintedRule",
-]
+__all__ = ["TrainConfig"]
 
-TaskName = Literal["cells", "semantic"]
-UnpaintedRule = Literal["auto", "ignore", "background"]
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
-OptimiserName = Literal["adamw", "adam", "sgd"]
-ScheduleName = Literal["cosine", "poly", "step", "plateau"]
+UnpaintedName: TypeAlias = Literal["auto", "ignore", "background"]
+
+_AT_LEAST_ONE = Range(1)
+_ABOVE_ZERO = Range(0, low_included=False)
+_COMMAND_LINE = (Door.COMMAND_LINE,)
 
 
-@dataclass(frozen=True)
-class AugmentConfig:
-    """How strongly patches are varied; intensities are those of a normalised image (about 0 to 1).
-
-    Zero (or ``False``) turns a kind off.
-
-    Raises
-    ------
-    SettingsError
-        For a value outside its range.
-    """
-
-    # Mirror along each axis, and turn by 90 degrees in planes of equal pixel size. Exact and nearly
-    # free, and most microscopy has no preferred direction.
-    flip: bool = True
-    turn: bool = True
-
-    # Share of the patches that are resampled (rotation, scale, elastic in one pass). The others
-    # keep the camera's own noise, which interpolation smooths away.
-    resampled: float = 0.5
-    rotation: float = 180.0  # degrees, largest angle either way
-    scale: float = 0.25  # sizes between 1 / (1 + scale) and 1 + scale
-    elastic: float = 2.0  # pixels, standard deviation of the displacement
-    elastic_spacing: float = 32.0  # pixels between the nodes of the displacement field
-
-    # Share of the patches that each of the intensity changes is applied to.
-    recoloured: float = 0.5
-    brightness: float = 0.1  # standard deviation of the offset
-    contrast: float = 0.25  # factors between 1 / (1 + contrast) and 1 + contrast
-    gamma: float = 0.3  # exponents between 1 / (1 + gamma) and 1 + gamma
-    noise: float = 0.05  # largest standard deviation of the Gaussian noise
-    blur: float = 1.0  # pixels, largest standard deviation of the Gaussian blur
-
-    def __post_init__(self) -> None:
-        for name, value in self.to_dict().items():
-            if name in ("flip", "turn"):
-                _check(isinstance(value, bool), f"augment.{name} is true or false, not {value!r}.")
-            else:
-                _check(_is_number(value), f"augment.{name} must be a number, not {value!r}.")
-        for name in ("resampled", "recoloured"):
-            _check(0 <= getattr(self, name) <= 1, f"augment.{name} is a share between 0 and 1")
-        for name in ("scale", "elastic", "brightness", "contrast", "gamma", "noise", "blur"):
-            value = getattr(self, name)
-            _check(math.isfinite(value) and value >= 0, f"augment.{name} must be 0 or more")
-        _check(0 <= self.rotation <= 180, "augment.rotation is an angle between 0 and 180 degrees")
-        _check(self.elastic_spacing >= 2, "augment.elastic_spacing must be at least 2 pixels")
-
-    @classmethod
-    def none(cls) -> Self:
-        """Patches exactly as they are in the image."""
-        return cls(flip=False, turn=False, resampled=0.0, recoloured=0.0)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-able values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
-        """Make the settings from `to_dict`; unknown names raise `SettingsError`."""
-        _check_names(cls, settings, "augment.")
-        return cls(**settings)
+def _network_names() -> tuple[str, ...]:
+    return tuple(CATALOGUE)
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(OptimisationConfig):
     """Everything that decides a training run; ``None`` means chosen from the data and the device.
 
-    At most one of `seconds`, `epochs` and `steps` is given; with none, `seconds` becomes 120.
+    At most one of `seconds`, `epochs` and `steps` is given; with none, `seconds` becomes 120. Only
+    epochs and steps are repeatable bit by bit, and only on a CPU. The options of the fields say
+    what each is, and ``docs/guide/command-line.md`` lists them.
 
     Raises
     ------
     SettingsError
-        For a value outside its range, or two that contradict each other.
+        If a value is outside its range, or two of them contradict each other.
     """
 
-    task: TaskName = "cells"
-    ndim: int = 2  # spatial axes of the network: 2 also trains on the painted slices of a stack
-
-    # The budget. Only epochs and steps are repeatable bit by bit, and only on a CPU.
-    seconds: float | None = None
-    epochs: int | None = None  # an epoch draws about as many pixels as are annotated
-    steps: int | None = None
-
-    network: str = "unet"
-    network_options: Mapping[str, Any] = field(default_factory=dict)  # override what is chosen
-    # ImageNet weights to start from, for "resnet_unet": True downloads them, a path reads a file.
-    pretrained: bool | str = False
-    task_options: Mapping[str, Any] = field(default_factory=dict)  # such as the loss of "semantic"
-    patch: tuple[int, ...] | None = None  # pixels per spatial axis, in array order
-    batch: int | None = None  # patches per step
-
-    optimiser: OptimiserName = "adamw"
-    # None: 3e-3 from scratch (few steps must go far), a quarter when a trained model is refined,
-    # and 1e-2 for sgd.
-    learning_rate: float | None = None
-    weight_decay: float = 1e-2  # on the weights of convolutions, never on norms and biases
-    # Cosine ends at zero with the budget, whatever its length, and so wins in short runs.
-    schedule: ScheduleName = "cosine"
-    warmup: float = 0.05  # share of the budget in which the rate rises from zero
-    clip: float | None = 1.0  # largest norm of the gradient; scribbles make single steps violent
-    # Running average of the weights: w = ema * w + (1 - ema) * new. None: off, as a rate that
-    # ends at zero averages by itself.
-    ema: float | None = None
-    mixed_precision: bool = True  # bf16 where the device has instructions for it
-    # Validations without a better score until the end. None: the whole budget is used, because
-    # the last third of a falling rate usually improves the most.
-    patience: int | None = None
-
-    unpainted: UnpaintedRule = "auto"  # what label 0 means, see docs/guide/training.md
-    # Of cells: label number of painted pixels that are known background, not a cell; None: none.
-    background_id: int | None = None
-    validation: float = 0.2  # share of the annotated pixels held out; 0: none
-    seed: int = 0
-    device: DeviceName = "auto"
-    memory: int | None = None  # bytes for data and network; None: half of what is free
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    task: Annotated[
+        TaskName,
+        Option(
+            help="What is painted and found: separate cells, or classes of pixels.",
+            group="Data",
+            label="find",
+            tooltip="Separate cells: paint every cell (or nucleus, or anything countable) with a\n"
+            "number of its own; the result tells them apart.\n"
+            "Classes of pixels: every number is a kind of thing, such as 1 for background and\n"
+            "2 for membrane; paint the background like any other class.",
+            texts=(("cells", "separate cells"), ("semantic", "classes of pixels")),
+        ),
+    ] = "cells"
+    unpainted: Annotated[
+        UnpaintedName,
+        Option(
+            help="What a 0 in the labels means. Automatic: the surroundings of painted cells are "
+            "background, and all the rest is ignored (docs/guide/training.md).",
+            group="Data",
+            tooltip="What pixels without paint mean.\n"
+            "Automatic: for cells, the surroundings of painted cells are background and all the\n"
+            "rest is ignored; for classes, all of them are ignored.\n"
+            "Ignored: they say nothing. Background: there is nothing in them, all is painted.",
+            texts=(("auto", "automatic"), ("ignore", "ignored"), ("background", "background")),
+        ),
+    ] = "auto"
+    background_id: Annotated[
+        int | None,
+        Option(
+            help="Label number of painted pixels that are known background, and no cell.",
+            group="Data",
+            doors=_COMMAND_LINE,
+            range=_AT_LEAST_ONE,
+        ),
+    ] = None
+    ndim: Annotated[
+        int,
+        Option(
+            help="Spatial axes of the network; 2 also trains on the painted slices of a stack.",
+            group="Data",
+            label="dimensions",
+            tooltip="A 2D network looks at one slice at a time: fast, and enough where single "
+            "slices are\n"
+            "enough for your eye. A 3D network looks at the volume: paint neighbouring slices.\n"
+            "Automatic: 3D if several neighbouring slices are painted.",
+            choices=(2, 3),
+            texts=((2, "2D, slice by slice"), (3, "3D")),
+        ),
+    ] = 2
+    validation: Annotated[
+        float,
+        Option(
+            help="Share of the painted pixels that is held out to judge by; 0 holds out none.",
+            group="Data",
+            tooltip="Percentage of the painted pixels that is held out, to tell how well the\n"
+            "network does on what it was not shown. With 0 the last network is kept.",
+            unit="share",
+            range=Range(0, 0.5),
+        ),
+    ] = 0.2
+    network: Annotated[
+        str,
+        Option(
+            help="Network that is trained; `unet-napari info` says what each is.",
+            group="Network",
+            tooltip="\n".join(f"{one.title}: {one.description}" for one in CATALOGUE.values()),
+            choices=_network_names,
+            texts=tuple((one.name, one.title) for one in CATALOGUE.values()),
+        ),
+    ] = "unet"
+    network_options: Annotated[
+        Mapping[str, Any],
+        Option(
+            help="Options of the network in place of those that are chosen, such as "
+            "features=small, norm=group or residual=true. See docs/guide/networks.md.",
+            group="Network",
+            doors=_COMMAND_LINE,
+            flags=("--network-option",),
+        ),
+    ] = field(default_factory=dict)
+    pretrained: Annotated[
+        bool | str,
+        Option(
+            help="Start resnet_unet from ImageNet weights, which are downloaded, or from a file.",
+            group="Network",
+            doors=_COMMAND_LINE,
+            metavar="FILE.pth",
+        ),
+    ] = False
+    task_options: Annotated[
+        Mapping[str, Any],
+        Option(
+            help="Options of the task, such as reach=8 or min_size=50 of cells. In Python they "
+            'also hold the loss: {"criterion": "focal"} (docs/guide/losses.md).',
+            group="Network",
+            doors=_COMMAND_LINE,
+            flags=("--task-option",),
+        ),
+    ] = field(default_factory=dict)
+    seconds: Annotated[
+        float | None,
+        Option(
+            help="Time of the training; 2min unless a budget is given.",
+            group="Budget",
+            label="minutes",
+            tooltip="Minutes of training, instead of the effort above.",
+            unit="seconds",
+            range=_ABOVE_ZERO,
+            flags=("--time",),
+            excludes=("epochs", "steps"),
+        ),
+    ] = None
+    epochs: Annotated[
+        int | None,
+        Option(
+            help="Epochs of the training; one draws about as many pixels as are annotated.",
+            group="Budget",
+            doors=_COMMAND_LINE,
+            range=_AT_LEAST_ONE,
+            excludes=("steps",),
+        ),
+    ] = None
+    steps: Annotated[
+        int | None,
+        Option(
+            help="Updates of the weights.",
+            group="Budget",
+            doors=_COMMAND_LINE,
+            range=_AT_LEAST_ONE,
+        ),
+    ] = None
+    augment: Annotated[
+        AugmentConfig,
+        Option(
+            help="How strongly the patches are varied while training, such as rotation=30, "
+            "elastic=0 or flip=false.",
+            group="Augmentation",
+            label="augmentation",
+            tooltip="How strongly the image is varied (turned, scaled, bent, brightened) while "
+            "training,\n"
+            "so that the network also works on images a little different from this one.\n"
+            "Flips: it is flipped and turned by quarters, nothing else.",
+        ),
+    ] = field(default_factory=AugmentConfig)
+    device: Annotated[Device, DEVICE] = "auto"
+    memory: Annotated[
+        int | None,
+        Option(
+            help="Memory for data and network. By default half of what is free.",
+            group="Computing",
+            doors=_COMMAND_LINE,
+            unit="bytes",
+            range=_AT_LEAST_ONE,
+        ),
+    ] = None
+    seed: Annotated[
+        int,
+        Option(
+            help="Number from which all chance in a training comes; the same seed and the same "
+            "steps give the same weights.",
+            group="Computing",
+            label="random seed",
+            tooltip="A whole number from which all chance in a training comes; 0 unless given.\n"
+            "The same number, labels and settings give the same model.",
+            range=Range(0),
+        ),
+    ] = 0
 
     def __post_init__(self) -> None:
-        self._check_budget()
-        self._check_choices()
-        self._check_numbers()
-        if self.patch is not None:
-            object.__setattr__(self, "patch", tuple(self.patch))
-            _check(
-                len(self.patch) == self.ndim and all(_is_int(n) and n >= 8 for n in self.patch),
-                f"The patch needs {self.ndim} sizes of at least 8 pixels, not {self.patch}.",
-            )
-
-    def _check_budget(self) -> None:
-        given = [n for n in ("seconds", "epochs", "steps") if getattr(self, n) is not None]
-        _check(len(given) <= 1, f"Give only one of {' and '.join(given)}.")
-        if not given:
+        """Check the fields, and complete the budget."""
+        super().__post_init__()
+        if self.seconds is None and self.epochs is None and self.steps is None:
             object.__setattr__(self, "seconds", TRAINING_SECONDS)
-        if self.seconds is not None:
-            _check(
-                _is_number(self.seconds) and math.isfinite(self.seconds) and self.seconds > 0,
-                f"The training time must be more than 0 seconds, not {self.seconds}.",
+        if self.background_id is not None and self.task != "cells":
+            raise OptionError(
+                ("background_id",),
+                "is for cells: of classes, the background is a class like any other.",
             )
-        for name in ("epochs", "steps"):
-            value = getattr(self, name)
-            _check(
-                value is None or (_is_int(value) and value >= 1),
-                f"The number of {name} must be a whole number of at least 1, not {value}.",
+        if self.patch is not None and len(self.patch) != self.ndim:
+            raise OptionError(
+                ("patch",), f"must have {self.ndim} sizes, one for each axis, not {self.patch}."
             )
-
-    def _check_choices(self) -> None:
-        for name, choices in (
-            ("task", get_args(TaskName)),
-            ("ndim", (2, 3)),
-            ("optimiser", get_args(OptimiserName)),
-            ("schedule", get_args(ScheduleName)),
-            ("unpainted", get_args(UnpaintedRule)),
-            ("device", get_args(DeviceName)),
-        ):
-            value = getattr(self, name)
-            listed = ", ".join(map(str, choices))
-            _check(value in choices, f"{name} must be one of {listed}, not {value!r}.")
-        _check(
-            self.background_id is None or self.task == "cells",
-            "background_id is for cells: of classes, the background is a class like any other.",
-        )
-
-    def _check_numbers(self) -> None:
-        for name in ("learning_rate", "weight_decay", "warmup", "validation", "clip", "ema"):
-            value = getattr(self, name)
-            _check(value is None or _is_number(value), f"{name} must be a number, not {value!r}.")
-        rate = self.learning_rate
-        _check(
-            rate is None or (math.isfinite(rate) and 0 < rate < 10),
-            f"The learning rate must be between 0 and 10, not {rate}.",
-        )
-        _check(0 <= self.weight_decay < 1, "weight_decay must be 0 or more and below 1.")
-        _check(0 <= self.warmup < 1, "warmup is a share of the budget: 0 or more and below 1.")
-        _check(0 <= self.validation <= 0.5, "validation is a share between 0 and 0.5.")
-        _check(self.clip is None or self.clip > 0, "clip must be more than 0, or none.")
-        _check(self.ema is None or 0 < self.ema < 1, "ema must be between 0 and 1, or none.")
-        _check(_is_int(self.seed) and self.seed >= 0, "seed must be a whole number of at least 0.")
-        kind = type(self.pretrained)
-        _check(kind in (bool, str), "pretrained is true, false or the path of a file.")
-        for name in ("batch", "patience", "memory", "background_id"):
-            value = getattr(self, name)
-            _check(
-                value is None or (_is_int(value) and value >= 1),
-                f"{name} must be a whole number of at least 1, not {value}.",
-            )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-able values."""
-        settings = dataclasses.asdict(self)
-        settings["patch"] = None if self.patch is None else list(self.patch)
-        return settings
-
-    @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
-        """Make the settings from `to_dict`; unknown names raise `SettingsError`."""
-        _check_names(cls, settings, "")
-        values = dict(settings)
-        if isinstance(values.get("augment"), Mapping):
-            values["augment"] = AugmentConfig.from_dict(values["augment"])
-        if values.get("patch") is not None:
-            values["patch"] = tuple(values["patch"])
-        return cls(**values)
-
-
-def _check(holds: bool, message: str) -> None:
-    if not holds:
-        raise SettingsError(message)
-
-
-def _check_names(cls: type[Any], settings: Mapping[str, Any], prefix: str) -> None:
-    unknown = sorted(set(settings) - {f.name for f in dataclasses.fields(cls)})
-    if unknown:
-        names = ", ".join(prefix + name for name in unknown)
-        raise SettingsError(f"There is no training setting named {names}.")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from unet_napari.training.config import OptimiserName, ScheduleName
+from unet_napari.training.optimisation_config import OptimiserName, ScheduleName
 
 __all__ = ["Schedule", "make_optimiser"]
 

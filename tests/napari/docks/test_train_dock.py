@@ -23,7 +23,8 @@ from unet_napari.engine import (
 from unet_napari.engine.arrays import open_ref
 from unet_napari.errors import ResourceError
 from unet_napari.networks.catalogue import CATALOGUE
-from unet_napari.training.config import AugmentConfig, TrainConfig
+from unet_napari.training.config import TrainConfig
+from unet_napari.training.data.augment_config import AugmentConfig
 from unet_napari.training.events import Started, Step, Validated
 
 STARTED = Started(

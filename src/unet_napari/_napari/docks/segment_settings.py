@@ -3,23 +3,22 @@
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import CheckBox, FloatSpinBox, Label, SpinBox
+from magicgui.widgets import CheckBox, Label
 from napari.components import ViewerModel
 
-from unet_napari._napari.docks.shared_fields import axes_field, device_choice
 from unet_napari._napari.sections.diameter_field import DiameterField
 from unet_napari._napari.sections.fit import size_factor
 from unet_napari._napari.sections.one_channel import ChannelField
-from unet_napari._napari.widgets.fields import button, choice, optional, sizes_of, value_of
+from unet_napari._napari.widgets.fields import button, optional
 from unet_napari._napari.widgets.form import FormRows
+from unet_napari._napari.widgets.option_fields import OptionFields, line_field, spin_field
 from unet_napari.errors import OutputError, SettingsError
 from unet_napari.images import Image
-from unet_napari.inference.config import InferenceConfig
+from unet_napari.inference.config import CellThresholds, InferenceConfig
 from unet_napari.model.info import ModelInfo
+from unet_napari.options import ReadingConfig, naming, options_of
 
 __all__ = ["SegmentSettings"]
-
-_GIB = 1 << 30
 
 
 class SegmentSettings:
@@ -28,63 +27,42 @@ class SegmentSettings:
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-    data, result, computing : Rows
+    data, result, computing : FormRows
         The folded groups that the fields are added to.
+    config : type of InferenceConfig
+        What the settings amount to; the options of its fields say which of them are shown.
     """
 
     def __init__(
-        self, viewer: ViewerModel, data: FormRows, result: FormRows, computing: FormRows
+        self,
+        viewer: ViewerModel,
+        data: FormRows,
+        result: FormRows,
+        computing: FormRows,
+        config: type[InferenceConfig] = InferenceConfig,
     ) -> None:
         self._task: dict[str, Any] = {}  # that of the model
-        self._add_data_fields(data)
-        self.diameter = DiameterField(data, viewer)
+        self._config = config
+        self._reading = OptionFields(ReadingConfig)
+        self.axes = self._reading["axes"]
+        self.channel = ChannelField(self._reading["channel"])
+        self.diameter = DiameterField(line_field(options_of(config)["diameter"]), viewer)
+        self._options = OptionFields(config, made={"diameter": self.diameter.field})
+        self._reading.place_groups(data, "Data")
+        self._options.place_groups(data, "Data", beside={"diameter": [self.diameter.estimate]})
         self._add_thresholds(result)
+        self._options.place_groups(result, "Result")
         self._add_extras(result)
         self._add_file(result)
-        self._add_limits(computing)
-        self._add_devices(computing)
-
-    def _add_data_fields(self, rows: FormRows) -> None:
-        self.axes = axes_field()
-        self.rescale = CheckBox(
-            name="rescale",
-            text="Rescale to the model's pixel size",
-            tooltip="Bring the image to the pixel size that the model was trained at, and the\n"
-            "labels back. Needed where cells are much larger or smaller than in training.",
-        )
-        rows.add(self.axes)
-        self.channel = ChannelField(rows)
-        rows.add_wide(self.rescale)
+        self._options.place_groups(computing, "Computing")
 
     def _add_thresholds(self, rows: FormRows) -> None:
-        self.thresholds: dict[str, FloatSpinBox | SpinBox] = {
-            "foreground_threshold": _probability(
-                "foreground",
-                "How sure the network must be that a pixel belongs to a cell. Higher\n"
-                "makes cells smaller and drops faint ones. The model brings its own value.",
-            ),
-            "seed_threshold": _probability(
-                "core",
-                "How sure the network must be that a pixel is deep inside a cell, for a\n"
-                "cell to grow from there. Higher splits touching cells more often.",
-                name="seed_threshold",
-            ),
-            "boundary_threshold": _probability(
-                "boundary",
-                "How sure the network must be of the boundary between two cells that\n"
-                "touch; otherwise they are one. Higher joins more, 0 joins none.",
-            ),
-            "min_size": SpinBox(
-                name="min_size",
-                label="smallest",
-                min=0,
-                max=2**31 - 1,
-                tooltip="Cells of fewer pixels, in 3D voxels, are dropped.",
-            ),
-        }
+        """Add fields that always show a value, which is the model's until the user changes it."""
+        options = options_of(CellThresholds)
+        self.thresholds = {name: spin_field(option) for name, option in options.items()}
         self.unit = Label(name="unit", value="pixels", tooltip="Of a cell.", gui_only=True)
-        for name, field in self.thresholds.items():
-            rows.add(field, *([self.unit] if name == "min_size" else []))
+        fields = OptionFields(CellThresholds, made=self.thresholds)
+        fields.place_groups(rows, "Result", beside={"min_size": [self.unit]})
 
     def _add_extras(self, rows: FormRows) -> None:
         self.measure = CheckBox(
@@ -151,47 +129,6 @@ class SegmentSettings:
             )
         return path
 
-    def _add_limits(self, rows: FormRows) -> None:
-        self.tta = CheckBox(
-            name="tta",
-            text="Average over flips and turns",
-            tooltip="Test-time augmentation: the image is also predicted flipped and turned, and\n"
-            "the mean counts. A little better, 8 (in 3D 16) times slower.",
-        )
-        rows.add_wide(self.tta)
-        self.tile = optional(
-            "tile",
-            "Size in pixels of the parts that are computed at once: 512, or one number for\n"
-            "each axis such as 32, 256, 256. The result does not depend on it.",
-        )
-        self.memory = optional(
-            "memory", "Gigabytes that may be used; half of what is free unless given."
-        )
-        for field in (self.tile, self.memory):
-            rows.add(field)
-
-    def _add_devices(self, rows: FormRows) -> None:
-        self.device = device_choice()
-        self.backend = choice(
-            "backend",
-            [("automatic", "auto"), ("PyTorch", "torch"), ("OpenVINO", "openvino")],
-            "The library that computes. OpenVINO is about twice as fast on Intel and AMD CPUs.",
-        )
-        self.precision = choice(
-            "precision",
-            [
-                ("automatic", "auto"),
-                ("32 bit", "fp32"),
-                ("16 bit", "fp16"),
-                ("bfloat16", "bf16"),
-                ("8 bit", "int8"),
-            ],
-            "Of the arithmetic; automatic is right. 8 bit is several times faster on a CPU\n"
-            "with OpenVINO and changes a few pixels; how many is measured and told.",
-        )
-        for field in (self.device, self.backend, self.precision):
-            rows.add(field)
-
     def follow(self, info: ModelInfo | None) -> None:
         """Take over what a model brings along, in place of that of the model before."""
         self.diameter.follow_model(info)
@@ -222,7 +159,11 @@ class SegmentSettings:
 
     def zoom(self, image: Image, info: ModelInfo) -> float:
         """Return how many pixels of the image are one of what the network sees."""
-        factor = size_factor(image.pixel_size, info.pixel_size) if self.rescale.value else None
+        factor = (
+            size_factor(image.pixel_size, info.pixel_size)
+            if self._options["rescale"].value
+            else None
+        )
         if self.diameter.value is not None and info.diameter:
             factor = self.diameter.value / info.diameter
         return factor or 1.0
@@ -235,26 +176,18 @@ class SegmentSettings:
         SettingsError
             If a field does not hold what it should.
         """
-        self._check(scaled=self.rescale.value or self.diameter.value is not None)
-        gigabytes = value_of(self.memory, float, positive=True)
-        tile = sizes_of(self.tile)
-        if tile is not None and len(tile) == 1:
-            tile = tile * info.ndim
-        return InferenceConfig(
-            tile=tile,
-            memory=None if gigabytes is None else int(gigabytes * _GIB),
-            device=self.device.value,
-            backend=self.backend.value,
-            precision=self.precision.value,
-            slicewise=slicewise,
-            rescale=self.rescale.value,
-            tta=self.tta.value,
-            diameter=self.diameter.value,
-        ).to_dict()
+        self._check(scaled=self._options["rescale"].value or self.diameter.value is not None)
+        values = self._options.values()
+        if values["tile"] is not None and len(values["tile"]) == 1:
+            values["tile"] = values["tile"] * info.ndim
+        values |= {"slicewise": slicewise, "diameter": self.diameter.value}
+        with naming(self._options.called):
+            return self._config(**values).to_dict()
 
     def _check(self, *, scaled: bool) -> None:
         """Refuse what does not go together, naming the fields."""
-        if self.rescale.value and self.diameter.value is not None:
+        options = self._options
+        if options["rescale"].value and self.diameter.value is not None:
             raise SettingsError(
                 "Rescale and Diameter (both under Data) say how the image is scaled: use one of "
                 "them only."
@@ -264,14 +197,10 @@ class SegmentSettings:
                 "Probability maps are not scaled, only labels: untick them (under Result), or "
                 "leave Rescale and Diameter out (under Data)."
             )
-        automatic = self.backend.value != "torch" and self.device.value in ("auto", "cpu")
-        if self.precision.value == "int8" and not automatic:
+        automatic = options["backend"].value != "torch"
+        automatic &= options["device"].value in ("auto", "cpu")
+        if options["precision"].value == "int8" and not automatic:
             raise SettingsError(
                 "Precision 8 bit is computed by OpenVINO on the CPU: set Backend and Device to "
                 "automatic, or choose another precision (all under Computing)."
             )
-
-
-def _probability(label: str, tooltip: str, name: str = "") -> FloatSpinBox:
-    name = name or f"{label}_threshold"
-    return FloatSpinBox(name=name, label=label, min=0, max=1, step=0.05, tooltip=tooltip)

@@ -6,7 +6,10 @@ from napari.layers import Image, Labels
 from unet_napari._napari.docks.train_settings import EFFORTS
 from unet_napari._napari.widgets.fields import choice
 from unet_napari._napari.widgets.layer_combo import LayerCombo, layer_choice
+from unet_napari._napari.widgets.option_fields import choices_shown
+from unet_napari.options import options_of
 from unet_napari.system.text import human_time
+from unet_napari.training.config import TrainConfig
 
 __all__ = ["effort_choice", "image_choice", "labels_choice", "task_choice"]
 
@@ -31,15 +34,8 @@ def labels_choice() -> LayerCombo:
 
 def task_choice() -> ComboBox:
     """Return the choice between cells and classes."""
-    return choice(
-        "task",
-        [("separate cells", "cells"), ("classes of pixels", "semantic")],
-        "Separate cells: paint every cell (or nucleus, or anything countable) with a\n"
-        "number of its own; the result tells them apart.\n"
-        "Classes of pixels: every number is a kind of thing, such as 1 for background and\n"
-        "2 for membrane; paint the background like any other class.",
-        label="find",
-    )
+    task = options_of(TrainConfig)["task"]
+    return choice(task.name, choices_shown(task), task.tooltip, label=task.label)
 
 
 def effort_choice() -> ComboBox:

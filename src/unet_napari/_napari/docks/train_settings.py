@@ -3,16 +3,21 @@
 from dataclasses import replace
 from typing import Any
 
-from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit
-
 from napari.layers import Shapes
-from unet_napari._napari.docks.shared_fields import axes_field, device_choice
-from unet_napari._napari.widgets.fields import Message, button, choice, optional, sizes_of, value_of
+from unet_napari._napari.widgets.fields import Message, button, choice
 from unet_napari._napari.widgets.form import FormRows
 from unet_napari._napari.widgets.layer_combo import layer_choice
+from unet_napari._napari.widgets.option_fields import (
+    OptionFields,
+    choices_shown,
+    line_field,
+    read_line,
+)
 from unet_napari.defaults import TRAINING_SECONDS
 from unet_napari.networks.catalogue import CATALOGUE
-from unet_napari.training.config import AugmentConfig
+from unet_napari.options import ReadingConfig, options_of
+from unet_napari.training.config import TrainConfig
+from unet_napari.training.data.augment_config import AugmentConfig
 
 __all__ = ["EFFORTS", "TrainSettings"]
 
@@ -32,30 +37,31 @@ class TrainSettings:
 
     Parameters
     ----------
-    data, network : Rows
+    data, network : FormRows
         The folded groups that the fields are added to.
     """
 
     def __init__(self, data: FormRows, network: FormRows) -> None:
+        options = options_of(TrainConfig)
+        self.dimensions = choice(
+            "dimensions",
+            [("automatic", None), *choices_shown(options["ndim"])],
+            options["ndim"].tooltip,
+        )
+        self.minutes = line_field(options["seconds"], "minutes")
+        self.augmentation = choice(
+            "augmentation", [(name, name) for name in _AUGMENTATIONS], options["augment"].tooltip
+        )
+        made = {"ndim": self.dimensions, "seconds": self.minutes, "augment": self.augmentation}
+        self._options = OptionFields(TrainConfig, made, elsewhere=["task"])
+        self._reading = OptionFields(ReadingConfig)
+        self.unpainted = self._options["unpainted"]
+        self.axes = self._reading["axes"]
         self._add_data_fields(data)
-        self._add_network(network)
-        self._add_amounts(network)
-        self._add_augmentation(network)
-        self._add_device(network)
+        self._add_network_fields(network)
 
     def _add_data_fields(self, rows: FormRows) -> None:
-        self.unpainted = choice(
-            "unpainted",
-            [
-                ("automatic", "auto"),
-                ("ignored", "ignore"),
-                ("background", "background"),
-            ],
-            "What pixels without paint mean.\n"
-            "Automatic: for cells, the surroundings of painted cells are background and all the\n"
-            "rest is ignored; for classes, all of them are ignored.\n"
-            "Ignored: they say nothing. Background: there is nothing in them, all is painted.",
-        )
+        self._options.place(rows, "unpainted")
         self.annotated = layer_choice(
             "annotated",
             Shapes,
@@ -64,90 +70,29 @@ class TrainSettings:
             "What is not painted inside the shapes is background.",
             label="complete in",
         )
-        self.axes = axes_field()
-        self.dimensions = choice(
-            "dimensions",
-            [("automatic", None), ("2D, slice by slice", 2), ("3D", 3)],
-            "A 2D network looks at one slice at a time: fast, and enough where single slices are\n"
-            "enough for your eye. A 3D network looks at the volume: paint neighbouring slices.\n"
-            "Automatic: 3D if several neighbouring slices are painted.",
-        )
-        self.validation = FloatSpinBox(
-            name="validation",
-            value=20,
-            min=0,
-            max=50,
-            step=5,
-            tooltip="Percentage of the painted pixels that is held out, to tell how well the\n"
-            "network does on what it was not shown. With 0 the last network is kept.",
-        )
-        self.validation.native.setDecimals(0)
-        self.validation.native.setSuffix(" %")
-        for field in (self.unpainted, self.annotated, self.axes, self.dimensions, self.validation):
-            rows.add(field)
+        rows.add(self.annotated)
+        self._reading.place(rows, "axes")
+        self._options.place_groups(rows, "Data")
 
-    def _add_network(self, rows: FormRows) -> None:
-        self.network: ComboBox = choice(
-            "network",
-            [(entry.title, entry.name) for entry in CATALOGUE.values()],
-            "\n".join(f"{entry.title}: {entry.description}" for entry in CATALOGUE.values()),
-        )
+    def _add_network_fields(self, rows: FormRows) -> None:
+        self._network = self._options["network"]
         self.about_network = Message("about_network", "What this network is good for.")
-        self.network.changed.connect(self._describe_network)
-        rows.add(self.network)
+        self._network.changed.connect(self._describe_network)
+        self._options.place(rows, "network")
         rows.add_wide(self.about_network)
         self._describe_network()
-
-    def _describe_network(self) -> None:
-        self.about_network.say(CATALOGUE[self.network.value].description)
-
-    def _add_amounts(self, rows: FormRows) -> None:
-        self.minutes = optional("minutes", "Minutes of training, instead of the effort above.")
-        self.patch = optional(
-            "patch",
-            "Size in pixels of the image parts that are trained on: 256, or one number for each\n"
-            "axis such as 32, 96, 96. Larger ones see more context and need more memory.",
-        )
-        self.batch = optional("batch", "Number of patches in one training step.")
-        self.learning_rate = optional(
-            "learning_rate",
-            "How far one step changes the network, such as 0.001.\n"
-            "Lower it if the loss jumps up and down.",
-        )
-        for field in (self.minutes, self.patch, self.batch, self.learning_rate):
-            rows.add(field)
-
-    def _add_augmentation(self, rows: FormRows) -> None:
-        self.augmentation = choice(
-            "augmentation",
-            [
-                ("normal", "normal"),
-                ("gentle", "gentle"),
-                ("flips", "flips"),
-                ("none", "none"),
-            ],
-            "How strongly the image is varied (turned, scaled, bent, brightened) while training,\n"
-            "so that the network also works on images a little different from this one.\n"
-            "Flips: it is flipped and turned by quarters, nothing else.",
-        )
         self.show_augmentation = button(
             "show_augmentation",
             "Show…",
             "Show some parts of the image the way the network sees them in training, with the\n"
             "labels in colour. What says nothing to the network is darkened.",
         )
-        rows.add(self.augmentation, self.show_augmentation)
+        groups = ("Network", "Budget", "Optimisation", "Augmentation", "Computing")
+        beside = {"augment": [self.show_augmentation]}
+        self._options.place_groups(rows, *groups, beside=beside)
 
-    def _add_device(self, rows: FormRows) -> None:
-        self.device = device_choice()
-        self.seed: LineEdit = optional(
-            "seed",
-            "A whole number from which all chance in a training comes; 0 unless given.\n"
-            "The same number, labels and settings give the same model.",
-            label="random seed",
-        )
-        rows.add(self.device)
-        rows.add(self.seed)
+    def _describe_network(self) -> None:
+        self.about_network.say(CATALOGUE[self._network.value].description)
 
     def seconds(self, effort: str) -> float:
         """Return how long a training takes.
@@ -155,10 +100,10 @@ class TrainSettings:
         Raises
         ------
         SettingsError
-            If Minutes is no number.
+            If Minutes is no number above 0.
         """
-        minutes = value_of(self.minutes, float)
-        return EFFORTS[effort] if minutes is None else 60 * minutes
+        given: float | None = read_line(options_of(TrainConfig)["seconds"], self.minutes)
+        return EFFORTS[effort] if given is None else given
 
     def values(self, *, task: str, effort: str) -> dict[str, Any]:
         """Return the fields of a `TrainConfig`, all but the number of axes.
@@ -169,15 +114,8 @@ class TrainSettings:
             If a field does not hold what it should.
         """
         return {
+            **self._options.values(),
             "task": task,
             "seconds": self.seconds(effort),
-            "network": self.network.value,
-            "patch": sizes_of(self.patch),
-            "batch": value_of(self.batch, int),
-            "learning_rate": value_of(self.learning_rate, float),
-            "unpainted": self.unpainted.value,
-            "validation": self.validation.value / 100,
-            "seed": value_of(self.seed, int) or 0,
-            "device": self.device.value,
             "augment": _AUGMENTATIONS[self.augmentation.value],
         }

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from magicgui.widgets import PushButton
+from magicgui.widgets import LineEdit, PushButton
 from napari.components import ViewerModel
 
 from napari.layers import Image, Shapes
 from unet_napari._napari.layers.layer_axes import array_of, current_view
-from unet_napari._napari.widgets.fields import button, optional, value_of
-from unet_napari._napari.widgets.form import FormRows
+from unet_napari._napari.widgets.fields import button, value_of
 from unet_napari.errors import SettingsError
 from unet_napari.model.info import ModelInfo
 
@@ -24,29 +23,23 @@ class DiameterField:
 
     Parameters
     ----------
-    rows : Rows
-        The group that the fields are added to.
+    field : magicgui.widgets.LineEdit
+        The field; it is empty where nothing is scaled.
     viewer : napari.components.ViewerModel
     """
 
-    def __init__(self, rows: FormRows, viewer: ViewerModel) -> None:
+    def __init__(self, field: LineEdit, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._image: Image | None = None
         self._axes = ""
         self._circle: Shapes | None = None
-        self.field = optional(
-            "diameter",
-            "Typical diameter of the cells in pixels, where they are much larger or smaller than\n"
-            "those that the model was trained on: the image is brought to the size that the\n"
-            "model knows. A circle of this size is drawn on the image. Empty: nothing is scaled.",
-        )
+        self.field = field
         self.field.native.setPlaceholderText("as in training")
         self.estimate: PushButton = button(
             "estimate",
             "Estimate",
             "Find the diameter by trying the model at several sizes of the image.",
         )
-        rows.add(self.field, self.estimate)
         self.field.changed.connect(self._draw)
 
     @property

@@ -1,8 +1,9 @@
 """One channel of an image alone, for models that take fewer channels than the image has."""
 
+from magicgui.widgets import LineEdit
+
 from unet_napari._napari.layers.results import Purpose
-from unet_napari._napari.widgets.fields import optional, value_of
-from unet_napari._napari.widgets.form import FormRows
+from unet_napari._napari.widgets.fields import value_of
 from unet_napari.errors import SettingsError
 from unet_napari.images import Image
 
@@ -10,28 +11,17 @@ __all__ = ["ChannelField"]
 
 
 class ChannelField:
-    """The field for the channel to segment.
+    """The field for the channel that is used alone.
 
     Parameters
     ----------
-    rows : Rows
-        The group that the field is added to.
-
-    Attributes
-    ----------
     field : magicgui.widgets.LineEdit
-        Empty for all channels.
+        The field; it is empty for all channels.
     """
 
-    def __init__(self, rows: FormRows) -> None:
-        self.field = optional(
-            "channel",
-            "Segment this channel alone, counted from 0 like the slider of the channels: for a\n"
-            "model that takes one channel. Of a colour picture, 0 is red, 1 green and 2 blue.\n"
-            "Empty: all channels.",
-        )
+    def __init__(self, field: LineEdit) -> None:
+        self.field = field
         self.field.native.setPlaceholderText("all")
-        rows.add(self.field)
 
     def of(self, image: Image) -> Image:
         """Return an image, or the channel of it that is wanted; nothing is read.

@@ -4,7 +4,6 @@ The module does without postponed annotations, because magicgui resolves them wh
 """
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -28,7 +27,6 @@ __all__ = [
     "folds",
     "optional",
     "progress_bar",
-    "sizes_of",
     "value_of",
     "whereabouts",
 ]
@@ -144,24 +142,7 @@ def value_of(field: LineEdit, kind: type[_Number], *, positive: bool = False) ->
             return value
     what = "a whole number" if kind is int else "a number"
     above = " above 0" if positive else ""
-    raise SettingsError(f"{whereabouts(field)} is '{text}', but must be {what}{above}.")
-
-
-def sizes_of(field: LineEdit) -> tuple[int, ...] | None:
-    """Return the whole numbers in an optional field, such as 32, 96, 96; None if it is empty.
-
-    Raises
-    ------
-    SettingsError
-        If there is something else in it.
-    """
-    parts = [part for part in re.split(r"[\s,x]+", str(field.value).strip()) if part]
-    if not all(part.isdecimal() for part in parts):
-        raise SettingsError(
-            f"{whereabouts(field)} is '{field.value}', but must be whole numbers "
-            "such as 256 or 32, 96, 96."
-        )
-    return tuple(int(part) for part in parts) or None
+    raise SettingsError(f"{whereabouts(field)} must be {what}{above}, not '{text}'.")
 
 
 def caption(field: Widget) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.cli.attempts import Attempts
-from unet_napari.cli.inference_options import add_inference_options, config_for
+from unet_napari.cli.inference_options import add_inference_options, config_for, read_as_asked
 from unet_napari.cli.outputs import check_side_output
 from unet_napari.cli.pairing import matching_files
 from unet_napari.cli.progress_bar import ProgressLine
@@ -110,7 +110,7 @@ def _opened(
     from unet_napari.inputs import image_for
     from unet_napari.labels.label_axes import read_labels
 
-    image = image_for(model, str(pair[0]), axes=arguments.axes, channel=arguments.channel)
+    image = image_for(model, read_as_asked(pair[0], arguments))
     labels = read_labels(pair[1], image)
     if tuple(labels.shape) != result_shape(image):
         raise LabelsError(

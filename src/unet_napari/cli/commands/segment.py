@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unet_napari.cli.attempts import Attempts
-from unet_napari.cli.inference_options import add_inference_options, config_for
+from unet_napari.cli.inference_options import add_inference_options, config_for, read_as_asked
+from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
 from unet_napari.cli.outputs import check_free, check_side_output, make_folder, output_files
 from unet_napari.cli.progress_bar import Foresight, ProgressLine
 from unet_napari.cli.table import MeasurementTable
-from unet_napari.cli.values import image_files, scene, stem
+from unet_napari.cli.values import image_files, stem
 from unet_napari.defaults import LONG_RUN
 from unet_napari.errors import OutputError
-from unet_napari.inference.config import DEFAULT_MODEL
+from unet_napari.inference.config import DEFAULT_MODEL, CellThresholds
 from unet_napari.system.text import human_time
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ def add_segment_command(commands: Subparsers) -> None:
     add = parser.add_argument
     add("images", nargs="+", type=Path, metavar="IMAGE",
         help="TIFF, zarr, PNG, JPEG, BMP, or folders of them")  # fmt: skip
-    add("--scene", type=scene, metavar="N|NAME",
-        help="which image of a CZI, LIF or ND2 file, counted from 0, or its name")  # fmt: skip
     add("--model", default=DEFAULT_MODEL,
         help="name of a model, or its file; without it the nuclei of the package")  # fmt: skip
     add("--output", required=True, type=Path, metavar="FILE|DIR",
@@ -55,36 +54,12 @@ def add_segment_command(commands: Subparsers) -> None:
     again.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     again.add_argument("--resume", action="store_true",
         help="go on with a folder: leave images alone whose labels exist")  # fmt: skip
-    _add_decoding(
-        parser.add_argument_group("how cells are cut out", "by default as the model says")
-    )
+    add_options(parser, CellThresholds)
     add_inference_options(parser)
     parser.set_defaults(command=_run)
 
 
-def _add_decoding(group: argparse._ArgumentGroup) -> None:
-    for name, kind, about in (
-        (
-            "foreground_threshold",
-            float,
-            "from 0 to 1; higher makes cells smaller",
-        ),
-        ("seed_threshold", float, "from 0 to 1; higher splits touching cells more often"),
-        ("boundary_threshold", float, "from 0 to 1; higher joins cells with no clear boundary"),
-        ("min_size", int, "pixels; smaller cells are dropped"),
-    ):
-        group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=about)
-
-
-def _thresholds(arguments: argparse.Namespace) -> dict[str, float]:
-    from unet_napari.inputs import THRESHOLDS
-
-    given = {name: getattr(arguments, name) for name in THRESHOLDS}
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def _run(arguments: argparse.Namespace) -> int:
-    from unet_napari.images import read_image
     from unet_napari.inference.views import check_image
     from unet_napari.inputs import image_for, with_thresholds
     from unet_napari.labels.label_axes import read_labels
@@ -94,16 +69,15 @@ def _run(arguments: argparse.Namespace) -> int:
     paths = [path for given in arguments.images for path in image_files(given)]
     outputs = dict(zip(paths, output_files(paths, arguments.output), strict=True))
     _check_outputs(list(outputs.values()), arguments)
-    model = with_thresholds(Model.load(arguments.model), _thresholds(arguments))
+    with naming_flags(CellThresholds):
+        thresholds = given_options(arguments, CellThresholds)
+        model = with_thresholds(Model.load(arguments.model), thresholds)
     config = config_for(model, arguments)
     if arguments.table:
         check_measurable(model.task.name)
 
     def opened(path: Path) -> Image:
-        image = read_image(
-            path, axes=arguments.axes, channel=arguments.channel, scene=arguments.scene
-        )
-        return image_for(model, image)
+        return image_for(model, read_as_asked(path, arguments))
 
     attempts = Attempts(len(paths))
     suitable = attempts.suitable(paths, str, lambda path: check_image(opened(path), model, config))

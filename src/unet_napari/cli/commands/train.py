@@ -5,21 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from unet_napari.cli.attempts import Attempts
+from unet_napari.cli.inference_options import read_as_asked
+from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
 from unet_napari.cli.pairing import matching_files
 from unet_napari.cli.progress_bar import ProgressLine
-from unet_napari.cli.values import duration, integers, memory, setting
+from unet_napari.cli.values import setting
 from unet_napari.errors import OutputError, UnetNapariError
+from unet_napari.options import ReadingConfig
 from unet_napari.system.text import human_time
-from unet_napari.training.config import (
-    DeviceName,
-    OptimiserName,
-    ScheduleName,
-    TrainConfig,
-    UnpaintedRule,
-)
+from unet_napari.training.config import TrainConfig
+from unet_napari.training.data.augment_config import AugmentConfig
 
 if TYPE_CHECKING:
     from unet_napari.model.model import Model
@@ -41,55 +39,18 @@ def add_train_command(commands: Subparsers) -> None:
     add("--labels", required=True, type=Path, metavar="FILE|DIR",
         help="with the file names of the images, also with _masks, _labels, ... behind them; "
              "may be the same folder")  # fmt: skip
-    add("--task", required=True, choices=("cells", "semantic"))
-    add("--ndim", required=True, type=int, choices=(2, 3))
     add("--output", required=True, type=Path, metavar="FILE.unet")
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--time", type=duration, dest="seconds", metavar="3min",
-                        help="of training (default: 2min)")  # fmt: skip
-    budget.add_argument("--epochs", type=int, metavar="N",
-                        help="an epoch draws about as many pixels as are annotated")  # fmt: skip
-    budget.add_argument("--steps", type=int, metavar="N", help="updates of the weights")
-    add(
-        "--unpainted",
-        choices=get_args(UnpaintedRule),
-        default="auto",
-        help="what a 0 in the labels means",
-    )
-    add("--background-id", type=int, metavar="N",
-        help="of cells: pixels with this label number are background, and no cell")  # fmt: skip
-    add("--axes", help="of the images, such as ZYX or CYX")
     add("--from", dest="start_from", metavar="NAME|FILE", help="start from this model's weights")
-    add("--validation", type=float, metavar="SHARE",
-        help="of what is painted, held out to judge by (default: 0.2; 0: none)")  # fmt: skip
-    add("--seed", type=int, default=0, help="the same seed and --steps give the same weights")
-    add("--device", choices=get_args(DeviceName), default="auto")
-    add("--memory", type=memory, metavar="2GiB", help="budget for data and network")
     add("--overwrite", action="store_true", help="replace the output if it exists")
     add("--note", type=setting, action="append", default=[], metavar="KEY=VALUE",
         help="kept in the model and shown by info, such as licence='CC BY 4.0'")  # fmt: skip
     add("--show-augmentation", type=Path, metavar="PICTURE.png",
         help="write a sheet of augmented patches and stop")  # fmt: skip
-    _add_network(parser.add_argument_group("network", "chosen from the data where not given"))
+    add("--no-augmentation", action="store_true", help="patches exactly as they are in the image")
     _add_loss(parser.add_argument_group("loss", "equations and sources: docs/guide/losses.md"))
-    _add_optimisation(parser.add_argument_group("optimisation", "see docs/guide/training.md"))
-    _add_augmentation(parser.add_argument_group("augmentation", "of the patches"))
+    add_options(parser, ReadingConfig)
+    add_options(parser, TrainConfig, required=("task", "ndim"))
     parser.set_defaults(command=_run)
-
-
-def _add_network(group: argparse._ArgumentGroup) -> None:
-    from unet_napari.networks.catalogue import CATALOGUE
-
-    add = group.add_argument
-    add("--network", choices=tuple(CATALOGUE), default="unet",
-        help="`unet-napari info` says what each is (default: unet)")  # fmt: skip
-    add("--network-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
-        help="such as features=small, norm=group, residual=true; repeatable "
-             "(docs/guide/networks.md)")  # fmt: skip
-    add("--pretrained", nargs="?", const=True, default=False, metavar="FILE.pth",
-        help="start resnet_unet from ImageNet weights: downloaded, or of a file")  # fmt: skip
-    add("--patch", type=integers, metavar="auto|N,N", help="pixels along each axis")
-    add("--batch", type=int, metavar="N", help="patches per step")
 
 
 def _add_loss(group: argparse._ArgumentGroup) -> None:
@@ -103,31 +64,6 @@ def _add_loss(group: argparse._ArgumentGroup) -> None:
     add("--loss-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
         help="such as alpha=0.3, gamma=2, class_weights=frequency, class_weights=[1,5], "
              "border_weight=10; repeatable")  # fmt: skip
-    add("--task-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
-        help="of cells, such as reach=8, min_size=50; repeatable")  # fmt: skip
-
-
-def _add_optimisation(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--optimiser", "--optimizer", choices=get_args(OptimiserName), help="default: adamw")
-    add("--learning-rate", type=float, metavar="RATE", help="the largest of the schedule")
-    add("--weight-decay", type=float, metavar="DECAY", help="default: 0.01")
-    add("--schedule", choices=get_args(ScheduleName), help="of the learning rate; default: cosine")
-    add("--warmup", type=float, metavar="SHARE",
-        help="of the budget in which the rate rises (default: 0.05)")  # fmt: skip
-    add("--clip", type=float, metavar="NORM", help="largest norm of the gradient (default: 1)")
-    add("--ema", type=float, metavar="0.99", help="average the weights over so many steps")
-    add("--patience", type=int, metavar="N", help="stop after N validations without a better score")
-    add("--full-precision", dest="mixed_precision", action="store_const", const=False,
-        help="float32 also where the device computes bf16")  # fmt: skip
-
-
-def _add_augmentation(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add("--augment", type=setting, action="append", default=[], metavar="KEY=VALUE",
-        help="such as rotation=30, elastic=0, flip=false; repeatable "
-             "(docs/guide/training.md)")  # fmt: skip
-    add("--no-augmentation", action="store_true", help="patches exactly as they are in the image")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -137,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from unet_napari.training.keep import Keeper
     from unet_napari.training.trainer import Trainer
 
-    config = TrainConfig.from_dict(_settings(arguments))
+    config = _config(arguments)
     if arguments.show_augmentation:
         pairs, attempts = _pairs(arguments)
         _show_augmentation(arguments.show_augmentation, pairs, config)
@@ -191,7 +127,6 @@ def _show_augmentation(path: Path, pairs: list[Pair], config: TrainConfig) -> No
 
 def _pairs(arguments: argparse.Namespace) -> tuple[list[Pair], Attempts]:
     """Open what can be trained on; what cannot is listed now, and once more in the end."""
-    from unet_napari.images import read_image
     from unet_napari.inputs import pair_up
     from unet_napari.labels.label_axes import read_labels
 
@@ -200,30 +135,20 @@ def _pairs(arguments: argparse.Namespace) -> tuple[list[Pair], Attempts]:
     pairs: list[Pair] = []
     for image_path, label_path in files:
         with attempts.trying(str(image_path)):
-            image = read_image(image_path, axes=arguments.axes)
+            image = read_as_asked(image_path, arguments)
             pairs.append(pair_up(image, read_labels(label_path, image)))
     attempts.announce()
     return pairs, attempts
 
 
-_SETTINGS = (
-    *("task", "ndim", "seconds", "epochs", "steps", "unpainted", "background_id", "validation"),
-    *("seed", "device", "memory", "network", "pretrained", "patch", "batch", "optimiser"),
-    *("learning_rate", "weight_decay", "schedule", "warmup", "clip", "ema", "patience"),
-    "mixed_precision",
-)
-
-
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of `TrainConfig` that were given."""
-    from unet_napari.training.config import AugmentConfig
-
-    given = {name: getattr(arguments, name) for name in _SETTINGS}
-    given["network_options"] = dict(arguments.network_option)
-    given["task_options"] = dict(arguments.task_option) | _criterion(arguments)
+def _config(arguments: argparse.Namespace) -> TrainConfig:
+    """Return the settings of the training that the options say."""
+    given = given_options(arguments, TrainConfig)
+    given["task_options"] = given.get("task_options", {}) | _criterion(arguments)
     start = AugmentConfig.none() if arguments.no_augmentation else AugmentConfig()
-    given["augment"] = start.to_dict() | dict(arguments.augment)
-    return {name: value for name, value in given.items() if value is not None}
+    given["augment"] = start.to_dict() | given.get("augment", {})
+    with naming_flags(TrainConfig):
+        return TrainConfig.from_dict(given)
 
 
 def _criterion(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unet_napari.orientation import Orientation
-from unet_napari.training.config import AugmentConfig
+from unet_napari.training.data.augment_config import AugmentConfig
 
 __all__ = ["Augmenter", "Patch", "Source"]
 

@@ -1,0 +1,68 @@
+"""The fields of the configs as keywords of the public functions, for editors and type checkers.
+
+Type checkers cannot derive them from the configs; a test compares the two. It may import
+`inference`, `training`, `labels` and `defaults`, and does so for type checkers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from unet_napari.defaults import Device
+    from unet_napari.inference.config import BackendName, HaloName, Precision
+    from unet_napari.labels.annotated import TaskName
+    from unet_napari.training.config import UnpaintedName
+    from unet_napari.training.data.augment_config import AugmentConfig
+    from unet_napari.training.optimisation_config import OptimiserName, ScheduleName
+
+__all__ = ["InferenceKeywords", "TrainKeywords"]
+
+
+class InferenceKeywords(TypedDict, total=False):
+    """The fields of `unet_napari.inference.config.InferenceConfig`."""
+
+    rescale: bool
+    diameter: float | Literal["auto"] | None
+    slicewise: bool
+    tta: bool
+    tile: tuple[int, ...] | None
+    halo: HaloName | int
+    batch: int | None
+    memory: int | None
+    device: Device
+    backend: BackendName
+    precision: Precision
+
+
+class TrainKeywords(TypedDict, total=False):
+    """The fields of `unet_napari.training.config.TrainConfig`."""
+
+    patch: tuple[int, ...] | None
+    batch: int | None
+    optimiser: OptimiserName
+    learning_rate: float | None
+    weight_decay: float
+    schedule: ScheduleName
+    warmup: float
+    clip: float | None
+    ema: float | None
+    mixed_precision: bool
+    patience: int | None
+    task: TaskName
+    unpainted: UnpaintedName
+    background_id: int | None
+    ndim: int
+    validation: float
+    network: str
+    network_options: Mapping[str, Any]
+    pretrained: bool | str
+    task_options: Mapping[str, Any]
+    seconds: float | None
+    epochs: int | None
+    steps: int | None
+    augment: AugmentConfig
+    device: Device
+    memory: int | None
+    seed: int

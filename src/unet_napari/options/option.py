@@ -174,7 +174,9 @@ class ConfigField:
     @property
     def expected(self) -> str:
         """What it must be, as it follows "must be"."""
-        unit = "" if self.option.unit == "share" else self.option.unit
+        # A unit behind a 1 would stand in the plural, and a share has none.
+        bare = self.option.unit == "share" or self.option.range.low == 1
+        unit = "" if bare else self.option.unit
         numbers = " ".join(filter(None, (str(self.option.range), unit)))
         text = {
             "switch": "true or false",

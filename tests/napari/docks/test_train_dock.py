@@ -131,7 +131,10 @@ def test_empty_labels_are_refused_by_name_and_the_next_run_works(ready, viewer, 
 def test_a_wrong_setting_is_told_before_anything_starts(ready, client):
     ready["batch"].value = "many"
     ready.run.native.click()
-    assert ready.status.value == "Batch (under Network) is 'many', but must be a whole number."
+    assert (
+        ready.status.value
+        == "Batch (under Network) must be a whole number of at least 1, not 'many'."
+    )
     assert ready.run.text == "Train"
     assert not client.jobs
 

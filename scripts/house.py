@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from house_rooms import PACKAGE, Module, back_arrows, circles, python_files, read_modules
+from reflow import pages, reflow
 
 LINES_OF_A_FILE = 310
 LINES_OF_A_FUNCTION = 60
@@ -114,6 +115,7 @@ def inspect(root: Path) -> tuple[dict[str, int], list[str]]:
     for name, lines in (
         ("public names that are defined more than once", shared_names(modules)),
         ("circles of imports", circles(modules)),
+        ("pages with lines of two sentences", long_lines(root)),
         ("imports that a room's docstring does not allow", back_arrows(modules)),
     ):
         figures[f"{name} (none)"] = len(lines)
@@ -151,6 +153,16 @@ def folder_sizes(root: Path) -> list[tuple[str, int, str]]:
             if file.is_file() and not (hidden or made):
                 sizes[_relative(file.parent, root)] += 1
     return [(folder, size, words) for folder, size in sorted(sizes.items())]
+
+
+def long_lines(root: Path) -> list[str]:
+    """Return one line for each page that `reflow` would break in other places."""
+    texts = ((page, page.read_text("utf-8")) for page in pages(root))
+    return [
+        f"{_relative(page, root)}: lines of two sentences; run python scripts/reflow.py"
+        for page, text in texts
+        if reflow(text) != text
+    ]
 
 
 def shared_names(modules: Mapping[str, Module]) -> list[str]:

@@ -51,3 +51,13 @@ def test_the_glossary_is_short():
     glossary = text.partition("\n## Glossary\n\n")[2].splitlines()
     assert 15 < len(glossary) <= 25
     assert all(line.startswith("- **") for line in glossary)
+
+
+def test_a_file_that_a_page_names_exists_and_is_only_one():
+    folders = ("src", "tests", "scripts", "benchmarks", "examples")
+    files = [file.as_posix() for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for name in re.findall(r"[\w/-]*\w\.py\b", page.read_text("utf-8")):
+            found = [file for file in files if file.endswith(f"/{name}")]
+            assert found, f"{page.name} names {name}, which is not there"
+            assert "/" in name or len(found) == 1, f"{page.name} names {name}: which of {found}?"

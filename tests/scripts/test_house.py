@@ -38,8 +38,8 @@ def toy(tmp_path, monkeypatch, capsys):
         write({name.replace("__", "/") + ".py": text for name, text in changes.items()})
         status = house.main([str(tmp_path)])
         lines = capsys.readouterr().out.splitlines()
-        assert status == (len(lines) > 6)
-        return lines[:6], lines[6:]
+        assert status == (len(lines) > 7)
+        return lines[:7], lines[7:]
 
     return measure
 
@@ -51,7 +51,7 @@ def function_of(lines):
 def test_a_tree_in_order_has_figures_and_no_offence(toy):
     figures, offences = toy()
     assert offences == []
-    assert [line.split()[-1] for line in figures] == ["4", "1", "1", "0", "0", "0"]
+    assert [line.split()[-1] for line in figures] == ["4", "1", "1", "0", "0", "0", "0"]
 
 
 @pytest.mark.parametrize(
@@ -77,23 +77,23 @@ def test_a_tree_in_order_has_figures_and_no_offence(toy):
         ),
         (
             {"low__up": "from unet_napari import high\n"},
-            5, 1, "low.up -> high: the docstring of low does not allow this import (line 1); move",
+            6, 1, "low.up -> high: the docstring of low does not allow this import (line 1); move",
         ),
         (
             {"high__right__b": "from unet_napari.high.left import x\n"},
-            5, 1, "high.right.b -> high.left: the docstring of high.right does not allow",
+            6, 1, "high.right.b -> high.left: the docstring of high.right does not allow",
         ),
         (
             {"high__right__b": "from unet_napari.high.top import show\n"},
-            5, 1, "high.right.b -> high.top: the docstring of high.right does not allow",
+            6, 1, "high.right.b -> high.top: the docstring of high.right does not allow",
         ),
-        ({"errors": "from unet_napari.low.base import BASE"}, 5, 1, "errors -> low.base: the"),
-        ({"lone": '"""Lone. It may import everything but `high`."""\nimport unet_napari.low'}, 5, 0,
+        ({"errors": "from unet_napari.low.base import BASE"}, 6, 1, "errors -> low.base: the"),
+        ({"lone": '"""Lone. It may import everything but `high`."""\nimport unet_napari.low'}, 6, 0,
          None),
-        ({"lone": '"""Lone. It may import everything but `low`."""\nimport unet_napari.low'}, 5, 1,
+        ({"lone": '"""Lone. It may import everything but `low`."""\nimport unet_napari.low'}, 6, 1,
          "lone -> low: the docstring of lone does not allow this import (line 2)"),
-        ({"lone": "x = 1"}, 5, 1, "lone: the docstring lacks the sentence 'It may import"),
-        ({"lone": '"""It may import `up`."""'}, 5, 1, "lone: the docstring names `up`, which does"),
+        ({"lone": "x = 1"}, 6, 1, "lone: the docstring lacks the sentence 'It may import"),
+        ({"lone": '"""It may import `up`."""'}, 6, 1, "lone: the docstring names `up`, which does"),
     ],
 )  # fmt: skip
 def test_what_a_change_is_told(toy, changes, figure, value, offence):
@@ -103,3 +103,11 @@ def test_what_a_change_is_told(toy, changes, figure, value, offence):
         assert offences == []
     else:
         assert any(line.startswith(offence) for line in offences), offences
+
+
+def test_a_page_with_two_sentences_in_a_line(toy, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "page.md").write_text("One. Two.\n")
+    figures, (offence,) = toy()
+    assert figures[5].split()[-1] == "1"
+    assert offence.startswith("docs/page.md: lines of two sentences; run")

@@ -128,7 +128,7 @@ def count_ids(ids: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np
         )
     if ids.max() > _COUNTED_ID:
         return np.unique(ids, return_counts=True)
-    counts = np.bincount(ids.ravel())
+    counts = np.bincount(ids.ravel().astype(np.intp, copy=False))
     values = np.flatnonzero(counts)
     return values, counts[values]
 
@@ -146,5 +146,5 @@ def number_ids(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     if ids.size == 0 or ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() > _COUNTED_ID:
         values, numbers = np.unique(ids, return_inverse=True)
         return values, numbers.reshape(ids.shape).astype(np.int32)
-    used = np.bincount(ids.ravel()) > 0
+    used = np.bincount(ids.ravel().astype(np.intp, copy=False)) > 0
     return np.flatnonzero(used), (np.cumsum(used, dtype=np.int32) - 1)[ids]

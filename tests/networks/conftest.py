@@ -23,6 +23,12 @@ VARIANTS = {
     "unet-no-norm": ("unet", TINY | {"norm": "none", "activation": "leaky_relu"}),
     "unet-instance": ("unet", TINY | {"norm": "instance", "activation": "gelu"}),
     "unet-group-3d": ("unet", TINY | {"norm": "group", "ndim": 3}),
+    "unet-coarser": ("unet", TINY | {"reduction": [2, 3]}),
+    "unet-supervised-coarser-3d": (
+        "unet",
+        TINY | {"ndim": 3, "deep_supervision": True, "reduction": [1, 2, 2]},
+    ),
+    "attention-coarser": ("attention_unet", TINY | {"reduction": 2}),
     "attention-2d": ("attention_unet", TINY),
     "attention-3d": ("attention_unet", TINY | {"ndim": 3, "strides": [[1, 2, 2], 2]}),
     "nested-2d": ("nested_unet", TINY),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unet_napari.errors import ImageError
+from unet_napari.errors import ImageError, SettingsError
+from unet_napari.networks.dimensions import LAYERS
 
 __all__ = ["Logits", "Network", "crop_centre"]
 
 Logits = Tensor | list[Tensor]
+_COARSEST = 16  # pixels per axis that may become one
 
 
 class Network(nn.Module):
@@ -38,6 +40,8 @@ class Network(nn.Module):
     smallest : tuple of int
         The smallest input size per axis that passes the layers unpadded. The others are
         ``smallest + n * stride``.
+    reduction : tuple of int
+        Pixels per axis that become one before the first layer, see `coarsen`; 1 for none.
     """
 
     name: ClassVar[str]
@@ -61,6 +65,40 @@ class Network(nn.Module):
         self.stride = stride
         self.margin = margin or (0,) * ndim
         self.smallest = smallest or stride
+        self.reduction = (1,) * ndim
+
+    def coarsen(self, reduction: Sequence[int]) -> None:
+        """Let the layers see the image at a coarser scale, its result being as fine as before.
+
+        Blocks of pixels are averaged before the first layer, and the logits are interpolated
+        linearly to the pixels of the image. A network whose layers suit cells of 30 pixels so
+        suits cells of 90, at a ninth of the work. The option ``reduction`` holds it.
+
+        Parameters
+        ----------
+        reduction : sequence of int
+            Pixels per axis that become one, 1 to 16.
+
+        Raises
+        ------
+        SettingsError
+            If a number is out of range, or the network has margins (``padding="valid"``).
+        """
+        whole = all(isinstance(n, int) and not isinstance(n, bool) for n in reduction)
+        if not whole or len(reduction) != self.ndim or not 1 <= min(reduction) <= max(reduction):
+            raise SettingsError(
+                f"reduction must be {self.ndim} whole numbers from 1 on, not {reduction}."
+            )
+        total = _times(self.reduction, reduction)
+        if max(total) > _COARSEST or (any(self.margin) and max(total) > 1):
+            raise SettingsError(
+                f'A network sees images up to {_COARSEST} times coarser, with padding="valid" '
+                f"not at all; {reduction} was asked for."
+            )
+        self.reduction = total
+        self.stride = _times(self.stride, reduction)
+        self.smallest = _times(self.smallest, reduction)
+        self.options = {**self.options, "reduction": list(total)}
 
     @property
     def parameter_count(self) -> int:
@@ -93,10 +131,10 @@ class Network(nn.Module):
         """Call `compute` on images brought to a size that fits; cut the result back."""
         self._check(x)
         out = [size - 2 * margin for size, margin in zip(x.shape[2:], self.margin, strict=True)]
-        result = compute(self._fit(x))
+        result = compute(self._coarse(self._fit(x)))
         if isinstance(result, list):
-            return [_crop_start(each, out) for each in result]
-        return _crop_start(result, out)
+            return [_crop_start(self._fine(each), out) for each in result]
+        return _crop_start(self._fine(result), out)
 
     @abstractmethod
     def logits(self, x: Tensor) -> Logits:
@@ -127,6 +165,18 @@ class Network(nn.Module):
             pads = [0, smallest + steps * stride - size, *pads]
         return functional.pad(x, pads, mode="replicate") if any(pads) else x
 
+    def _coarse(self, x: Tensor) -> Tensor:
+        if max(self.reduction) == 1:
+            return x
+        pool = {2: functional.avg_pool2d, 3: functional.avg_pool3d}[self.ndim]
+        return pool(x, self.reduction)
+
+    def _fine(self, x: Tensor) -> Tensor:
+        if max(self.reduction) == 1:
+            return x
+        scale = [float(n) for n in self.reduction]
+        return functional.interpolate(x, scale_factor=scale, mode=LAYERS[self.ndim].interpolation)
+
     def normalises_by_tile(self) -> bool:
         """Whether a norm layer takes its statistics from the images at hand.
 
@@ -149,6 +199,10 @@ def crop_centre(x: Tensor, like: Tensor) -> Tensor:
         if excess:
             x = x.narrow(axis, excess // 2, like.shape[axis])
     return x
+
+
+def _times(sizes: Sequence[int], factors: Sequence[int]) -> tuple[int, ...]:
+    return tuple(size * factor for size, factor in zip(sizes, factors, strict=True))
 
 
 def _crop_start(x: Tensor, size: list[int]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ NETWORKS: dict[str, type[Network]] = {
     network.name: network for network in (UNet, AttentionUNet, NestedUNet, ResNetUNet, FusionUNet)
 }
 
+_REDUCTION = "reduction"
 MAX_PARAMETERS = 500_000_000  # 2 GB of weights; the largest preset in 3D has 372 million
 
 
@@ -39,8 +40,9 @@ def build_network(
     name : str
         A name in `NETWORKS`.
     options : mapping
-        Arguments of that network's constructor. ``pretrained`` is not accepted here: a model
-        file shall not make us download or read anything.
+        Arguments of that network's constructor, and ``reduction`` for any of them, see
+        `Network.coarsen`. ``pretrained`` is not accepted here: a model file shall not make us
+        download or read anything.
     pretrained : bool or path
         Only for `ResNetUNet`: start from ImageNet weights, downloaded or from a file.
 
@@ -60,6 +62,7 @@ def build_network(
         )
     kind = NETWORKS[name]
     known = [option for option in inspect.signature(kind).parameters if option != "pretrained"]
+    known.append(_REDUCTION)
     if not isinstance(options, Mapping):
         raise SettingsError(f"The options of {name} must be names with values.")
     unknown = [str(option)[:60] for option in options if option not in known]
@@ -67,15 +70,27 @@ def build_network(
         raise SettingsError(
             f"The network {name} has no option {unknown[0]!r}; it has {', '.join(known)}."
         )
+    plain = {key: value for key, value in options.items() if key != _REDUCTION}
     with torch.device("meta"):
-        size = kind(**options).parameter_count
+        size = kind(**plain).parameter_count
     if size > MAX_PARAMETERS:
         raise SettingsError(
             f"This {name} would have {size:,} weights; at most {MAX_PARAMETERS:,} are possible. "
             "Give it fewer features or levels."
         )
     if pretrained is False:
-        return kind(**options)
-    if kind is not ResNetUNet:
+        network = kind(**plain)
+    elif kind is ResNetUNet:
+        network = ResNetUNet(**plain, pretrained=pretrained)
+    else:
         raise SettingsError(f"There are no pretrained weights for {name}; only for resnet_unet.")
-    return ResNetUNet(**options, pretrained=pretrained)
+    if _REDUCTION in options:
+        network.coarsen(_factors(options[_REDUCTION], network.ndim))
+    return network
+
+
+def _factors(value: object, ndim: int) -> Sequence[int]:
+    """Return one number for each axis; `Network.coarsen` says what is wrong with them."""
+    if isinstance(value, list | tuple):
+        return value
+    return (value,) * ndim  # type: ignore[return-value]

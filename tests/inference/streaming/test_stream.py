@@ -26,6 +26,8 @@ NETWORKS = [
     {"residual": True, "activation": "leaky_relu"},
     {"activation": "elu"},
     {"activation": "silu", "dropout": 0.2, "kernels": 5},
+    {"reduction": [3, 2]},
+    {"ndim": 3, "reduction": [1, 2, 2]},
     {"padding": "valid"},
     {"padding": "valid", "norm": "batch", "upsampling": "interpolate"},
     {"ndim": 3},

@@ -108,6 +108,19 @@ def _max_pool(a: Arguments) -> Recipe:
     return Recipe([a["self"]], rows, compute, fill=-torch.inf)
 
 
+def _average_pool(a: Arguments) -> Recipe:
+    kernel = a["kernel_size"]
+    plain = (a["stride"] or kernel) == kernel and not any(_per_axis(a["padding"], kernel))
+    if not plain or a["ceil_mode"]:
+        raise NotStreamableError("a pooling whose windows do not lie side by side")
+    pool = {2: functional.avg_pool2d, 3: functional.avg_pool3d}[len(kernel)]
+
+    def compute(inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
+        return pool(inputs[0], kernel)
+
+    return Recipe([a["self"]], WindowRule(kernel[0], kernel[0]), compute)
+
+
 def _interpolation(a: Arguments) -> Recipe:
     source = a["self"]
     before = source.shape[ROWS:]
@@ -201,6 +214,8 @@ _KINDS: dict[str, Callable[[Arguments], Recipe]] = {
     "convolution": _convolution,
     "max_pool2d_with_indices": _max_pool,
     "max_pool3d_with_indices": _max_pool,
+    "avg_pool2d": _average_pool,
+    "avg_pool3d": _average_pool,
     "upsample_bilinear2d": _interpolation,
     "upsample_trilinear3d": _interpolation,
     "slice": _slice,

@@ -234,7 +234,9 @@ def _load(
         return None
     image = scale.rule.apply(place.image.read(place.box.to_slices()), scale.of(place.image))
     if config.task == "cells" and config.unpainted == "auto":
-        annotated |= evident_background(image, labels, annotated, spacing)
+        # The limits are those beside cells, not those of a region that may be all far from them.
+        near = annotated_mask(labels, task="cells", spacing=spacing)
+        annotated |= evident_background(image, labels, near, spacing)
     return Sample(
         image,
         _as_ids(labels, config.task),

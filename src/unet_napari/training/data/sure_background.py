@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["evident_background"]
 
 _SMOOTHING = 2.0  # pixels of the finest axis: noise must not decide
-_DARK = 0.25  # share of the background next to cells that counts as dark
-_TELLING = 0.98  # share of cell pixels that must be brighter than that
+_EDGE = 1.0  # pixels of the finest axis: the scale on which brightness rises and falls
+_SUREST = 0.25  # share of the background next to cells that the limit may be as high as
+_CELLS = 0.01  # share of the painted cells' pixels that may lie below the limit
+_TELLING = 0.05  # share of the background next to cells that must lie below the limit
 
 
 def evident_background(
@@ -23,13 +25,16 @@ def evident_background(
     annotated: NDArray[np.bool_],
     spacing: Sequence[float],
 ) -> NDArray[np.bool_]:
-    """Mark unpainted pixels as dark as the darkest background next to painted cells.
+    """Mark unpainted pixels that look like the surest background next to painted cells.
 
     With sparse painting, only the surroundings of painted cells are known to be background. A
-    network that never sees any other invents cells there. Where brightness alone tells cells
-    from their surroundings, as in fluorescence, what is as dark as the darkest quarter of these
-    surroundings cannot be a forgotten cell. Where cells are darker than their surroundings, the
-    same holds the other way round; where brightness tells little, nothing is marked.
+    network that never sees any other invents cells there. Three measures are compared, each of
+    the smoothed image: how dark it is, how bright it is, and how flat it is (the magnitude of its
+    gradient, as in phase contrast, where cells are neither dark nor bright but full of edges).
+    The limit of a measure is the lower one of two: a quarter of the background next to cells
+    lies below it, or a hundredth of the painted cells' pixels. The measure that has the most of
+    that background below its limit decides, and what lies below it everywhere is marked. Where
+    no measure tells cells from their surroundings, nothing is marked.
 
     Parameters
     ----------
@@ -46,19 +51,30 @@ def evident_background(
     -------
     ndarray of bool, shape (*S)
     """
+    cells, beside = annotated & (labels > 0), annotated & (labels == 0)
+    found = np.zeros(labels.shape, bool)
+    if not (cells.any() and beside.any()):
+        return found
+    most = _TELLING
+    for channel in image:
+        for measure in _measures(channel, spacing):
+            near = measure[beside]
+            limit = min(np.quantile(near, _SUREST), np.quantile(measure[cells], _CELLS))
+            share = float((near <= limit).mean())
+            if share > most:
+                most, found = share, measure <= limit
+    return np.asarray(found & (labels == 0))
+
+
+def _measures(
+    channel: NDArray[np.float32], spacing: Sequence[float]
+) -> Iterator[NDArray[np.floating]]:
+    """Yield measures that are low where the background is dark, bright, or flat."""
     from scipy import ndimage  # takes half a second; the Train dock loads this module
 
-    cells, beside = annotated & (labels > 0), annotated & (labels == 0)
-    nothing = np.zeros(labels.shape, bool)
-    if not (cells.any() and beside.any()):
-        return nothing
     sigma = [_SMOOTHING / step for step in spacing]
-    best, found = _TELLING, nothing
-    for channel in image:
-        smooth = ndimage.gaussian_filter(channel, sigma)
-        for brightness in (smooth, -smooth):
-            limit = np.quantile(brightness[beside], _DARK)
-            telling = float((brightness[cells] > limit).mean())
-            if telling >= best:
-                best, found = telling, brightness <= limit
-    return np.asarray(found & (labels == 0))
+    smooth = ndimage.gaussian_filter(channel, sigma)
+    yield smooth
+    yield -smooth
+    edges = ndimage.gaussian_gradient_magnitude(channel, [_EDGE / step for step in spacing])
+    yield ndimage.gaussian_filter(edges, sigma)

@@ -10,7 +10,7 @@ from unet_napari.training.keep import Keeper
 
 
 class Training:
-    """A trainer of which only the number of the best step is known, and a file to save to."""
+    """A trainer of which only the numbers of steps are known, and a file to save to."""
 
     def __init__(self, cost=0.0):
         self.now = 0.0
@@ -18,6 +18,10 @@ class Training:
         self.files = []
         self._cost = cost
         self.keeper = Keeper(self, self.save, clock=lambda: self.now)
+
+    @property
+    def steps(self):
+        return max(self.keeper_step, self.best_step)
 
     def best_model(self, *, thumbnail):
         return SimpleNamespace(provenance={"step": self.best_step}, thumbnail=thumbnail)
@@ -50,6 +54,13 @@ def training():
 def test_the_first_step_is_saved(training):
     training.go(1, seconds=0.01)
     assert training.files == [(1, False)]
+
+
+def test_the_model_that_training_starts_from_is_saved_after_the_first_step(training):
+    training.keeper.update(Validated(0, 0.9, "AP50", best=True, message=""))
+    assert training.files == []
+    training.go(1, seconds=0.01, judged=True)
+    assert training.files == [(0, False)]
 
 
 def test_without_a_score_the_present_weights_are_saved_now_and_then(training):

@@ -11,6 +11,7 @@ import torch
 
 from unet_napari.errors import LabelsError, ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.images import Image, nuclei
+from unet_napari.labels.measure import diameters
 from unet_napari.model.model import Model
 from unet_napari.networks import exact_halo
 from unet_napari.training import (
@@ -476,3 +477,66 @@ def test_a_number_that_means_background_is_no_cell(cells_pair):
     second = run([complete], steps=3)[0].best_model()
     assert torch.equal(weights(first), weights(second))
     assert first.provenance["settings"]["background_id"] == 65535
+
+
+@pytest.fixture
+def nuclei_pair(painted_nuclei):
+    image, labels = painted_nuclei
+    return Pair(Image(image, "YX"), labels)
+
+
+def some_of(pair, count):
+    """Return a pair on which only some cells are painted."""
+    labels = np.asarray(pair.labels)
+    return Pair(pair.image, np.where(labels <= count, labels, 0))
+
+
+def test_a_start_that_agrees_with_what_is_painted_is_not_made_worse(nuclei_pair, trained_model):
+    """A good model, six painted cells, and a learning rate that ruins everything."""
+    start = replace(trained_model, name="good")
+    trainer, events = run([some_of(nuclei_pair, 6)], start, steps=4, learning_rate=1.0)
+    kept = trainer.best_model()
+    assert torch.equal(weights(kept), weights(start))
+    assert (kept.provenance["step"], kept.provenance["steps"]) == (0, 4)
+    assert trainer.verdict == events[-1].verdict
+    assert "6 painted cells agree with good already: segment with it" in trainer.verdict
+    assert kept.task == start.task
+
+
+def test_a_start_is_a_candidate_of_the_held_out_labels(nuclei_pair, trained_model):
+    start = replace(trained_model, name="good")
+    trainer, events = run(
+        [nuclei_pair], start, steps=4, learning_rate=1.0, validation=0.4, unpainted="background"
+    )
+    first = of(Validated, events)[0]
+    assert (first.step, first.best) == (0, True)
+    assert first.score > 0.5
+    assert torch.equal(weights(trainer.best_model()), weights(start))
+    assert "held-out cells do not show that the training made good better" in events[-1].verdict
+
+
+def test_a_start_that_finds_nothing_is_replaced(nuclei_pair):
+    few = some_of(nuclei_pair, 6)
+    poor = run([few], steps=1)[0].best_model()
+    trainer, _ = run([few], poor, steps=3)
+    assert trainer.best_step == 3
+    assert not torch.equal(weights(trainer.best_model()), weights(poor))
+
+
+def test_large_cells_are_learnt_at_a_coarser_scale(painted_nuclei):
+    image, labels = (np.kron(each[:, :96], np.ones((4, 4), each.dtype)) for each in painted_nuclei)
+    pair = Pair(Image(image, "YX"), labels)
+    trainer, events = run([pair], steps=2)
+    (line,) = [line for line in events[0].chosen if line.startswith("Scale")]
+    model = trainer.best_model()
+    across, factor = np.median(diameters(labels)), model.network.reduction[0]
+    assert (
+        line == f"Scale: {factor} x {factor} pixels are one to the network, as the cells are large."
+    )
+    assert factor >= 2
+    assert 24 <= across / factor < 48
+    assert model.network(torch.zeros(1, 1, 64, 64)).shape == (1, 3, 64, 64)
+    assert model.diameter == pytest.approx(across, rel=0.03)
+    assert model.task.min_size % factor**2 == 0
+    again, _ = run([pair], model, steps=1)
+    assert again.best_model().network.reduction == model.network.reduction

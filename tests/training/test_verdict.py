@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unet_napari.training.data.split import TOO_FEW, Split
-from unet_napari.training.verdict import judgement, what_is_missing
+from unet_napari.training.verdict import judgement, kept_start, what_is_missing
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,11 @@ def test_what_a_score_needs_is_counted(make_sample):
     classes[0] = 2
     expected = "paint more: 40 of about 500 pixels of class 2 that a score needs"
     assert what_is_missing(nothing_held_out(make_sample(classes)), "semantic", 0.2) == expected
+
+
+@pytest.mark.parametrize(("cells", "judges"), [(7, "7 held-out cells"), (0, "held-out labels")])
+def test_a_start_that_stays_is_named(cells, judges):
+    said = kept_start("nuclei", cells)
+    assert (
+        said == f"the {judges} do not show that the training made nuclei better: its weights stay"
+    )

@@ -1,6 +1,7 @@
 """Training: from painted images to a model, as a generator of events.
 
-It may import `model`, `networks`, `tasks`, `labels`, `images`, `system` and `defaults`.
+It may import `model`, `networks`, `tasks`, `evaluation`, `labels`, `images`, `system` and
+`defaults`.
 ``config`` and ``events`` are free of torch, and so is this module until one of the other
 names is used.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,15 +43,22 @@ class Best:
         self.kept: Kept | None = None
         self.highest: float | None = None
         self.waited = 0
+        self._least = -math.inf  # what the weights that training started from leave to beat
 
     def enough(self, uncertainty: float) -> float | None:
         """Return the score from which on weights replace those that are kept; None: any.
 
         Among weights that the held-out labels cannot tell apart, the later ones, which a lower
         learning rate has refined: the best of many noisy scores is mostly a lucky one (the
-        one-standard-error rule of Breiman et al. 1984, with that of a difference).
+        one-standard-error rule of Breiman et al. 1984, with that of a difference). Weights that
+        a training started from, those of step 0, are not given up for others that may be worse:
+        new ones must be better than they were by the standard error.
         """
-        return None if self.highest is None else self.highest - 2**0.5 * uncertainty
+        if self.highest is None:
+            return None
+        if self.kept is not None and self.kept.step == 0 and self.kept.score is not None:
+            self._least = math.nextafter(self.kept.score + uncertainty, math.inf)
+        return max(self.highest - 2**0.5 * uncertainty, self._least)
 
     def judged(self, score: float | None, enough: float | None, take: Callable[[], Kept]) -> bool:
         """Take note of a score; return whether the weights of this moment are the best now."""

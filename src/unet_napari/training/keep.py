@@ -61,7 +61,8 @@ class Keeper:
         if isinstance(event, Finished):
             self._save(complete=True)
         elif isinstance(event, Validated) and event.best and event.score is not None:
-            self._save_on_the_way(complete=True)
+            if event.step:  # before the first step it is the model that training starts from
+                self._save_on_the_way(complete=True)
         elif isinstance(event, Step) and self._due():
             self._save_on_the_way(complete=False)
 
@@ -70,7 +71,7 @@ class Keeper:
 
         Nothing is saved before the first step: an untrained model is no result.
         """
-        if self._trainer.best_step == 0:
+        if self._trainer.steps == 0:
             return
         if self._trainer.best_step != self.saved_step:
             self._save(complete=False)

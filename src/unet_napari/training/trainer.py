@@ -15,13 +15,13 @@ from unet_napari.system.device import is_out_of_memory, release_memory
 from unet_napari.training.best import Best, Kept
 from unet_napari.training.budget import Budget, used_up
 from unet_napari.training.data.patch_sheet import thumbnail as draw_thumbnail
-from unet_napari.training.events import Finished, Started, Step, TrainEvent, Validated
+from unet_napari.training.events import Finished, Step, TrainEvent, Validated
 from unet_napari.training.learner import Learner, Randomness
 from unet_napari.training.measured_halo import TOLERANCE
 from unet_napari.training.needed_context import measure_halo
 from unet_napari.training.setup.prepare import prepare
-from unet_napari.training.setup.provenance import describe_versions
-from unet_napari.training.verdict import judgement, what_is_missing
+from unet_napari.training.setup.provenance import describe_training
+from unet_napari.training.verdict import judgement, kept_start, what_is_missing
 
 if TYPE_CHECKING:
     from unet_napari.networks.base import Network
@@ -74,7 +74,6 @@ class Trainer:
         self, pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None = None
     ) -> None:
         self.config = config
-        self._pairs = list(pairs)
         self._prepared = prepared = prepare(pairs, config, start_from)
         self._learner = Learner(
             prepared.network,
@@ -84,11 +83,19 @@ class Trainer:
             prepared.device,
             prepared.randomness,
         )
+        self._about = {
+            **describe_training(config, pairs),
+            **prepared.images,
+            "chosen": list(prepared.setup.chosen),
+            "validation": prepared.split.message,
+            "device": prepared.device.type,
+        }
         self._judge = prepared.make_judge()
         self._sampler = prepared.make_sampler(config)
         self._batch = prepared.setup.batch
         self._halo: tuple[int, ...] | None = None  # measured at the end
         self._best = Best()
+        self._start = prepared.make_start(self._learner.state(), config)
         self._step = 0
         self._seconds = 0.0
         self._diverged = False
@@ -99,7 +106,8 @@ class Trainer:
     @property
     def model(self) -> Model:
         """The network as it is now, in eval mode between two events; shared, not a copy."""
-        return self._make_model(self._learner.judged, self._judge.task, self._step, None)
+        model = self._make_model(self._learner.judged, self._judge.task, self._step, None)
+        return self._prepared.scale.model(model)
 
     @property
     def steps(self) -> int:
@@ -114,7 +122,12 @@ class Trainer:
     @property
     def verdict(self) -> str:
         """What the score of `best_model` means, or what a score needs."""
-        return self._say(self._choose().score)
+        kept = self._choose()
+        if kept.step or not (self._step and self._prepared.start):
+            return self._say(kept.score)
+        if self._start is not None:
+            return self._start.describe()
+        return kept_start(self._prepared.start, self._judge.cells)
 
     def best_model(self, *, thumbnail: bool = True) -> Model:
         """Return a copy with the best validated weights, or the present ones if there are none.
@@ -127,7 +140,7 @@ class Trainer:
         if thumbnail:
             shown = self._prepared.judged or self._prepared.split.training
             model.thumbnail = draw_thumbnail(model, shown[0], self._prepared.tile)
-        return model
+        return self._prepared.scale.model(model)
 
     def _say(self, score: float | None) -> str:
         if score is None:
@@ -136,6 +149,8 @@ class Trainer:
         return judgement(score, task=self.config.task, cells=self._judge.cells, finished=finished)
 
     def _choose(self) -> Kept:
+        if self._start is not None and self._start.stays:
+            return self._start.kept
         kept = self._best.kept
         # A score of 0 tells no weights apart, so that the later ones are the better ones.
         if kept is None or not (kept.score or kept.step == self._step or self._diverged):
@@ -162,9 +177,13 @@ class Trainer:
         ResourceError
             If even a single patch does not fit into the memory.
         """
-        yield self._started()
+        yield self._prepared.describe()
         budget = Budget.of(self.config, self._prepared.steps_per_epoch)
         looked_at = 0
+        if self._prepared.start:  # a candidate like any other
+            event = self._look(budget)
+            if event.score is not None:
+                yield event
         while budget.fraction(self._step) < 1:
             fraction = budget.fraction_of_next(self._step)
             rate, began = self._learner.rate(fraction), time.perf_counter()
@@ -186,7 +205,7 @@ class Trainer:
                     break
         else:
             self._reason = used_up(self.config)
-            if self._judge.samples and looked_at < self._step:
+            if looked_at < self._step and (self._judge.samples or self._start):
                 yield self._look(budget)
         yield self._finished(budget)
 
@@ -196,24 +215,12 @@ class Trainer:
         samples = self._prepared.split.training
         self._halo = measure_halo(network, kept.task, samples, self.config.seed, _HALO_SECONDS)
         seconds, name = budget.elapsed(), kept.task.score_name
-        verdict = self._say(kept.score)
-        return Finished(self._reason, self._step, seconds, kept.score, name, verdict)
+        return Finished(self._reason, self._step, seconds, kept.score, name, self.verdict)
 
     def _note_divergence(self) -> None:
         if self._step == 0:
             raise SettingsError(_NOTHING_LEARNT)
         self._reason = _DIVERGED.format(self._step + 1)
-
-    def _started(self) -> Started:
-        return Started(
-            chosen=self._prepared.chosen,
-            device=self._prepared.device.type,
-            patch=self._prepared.setup.patch,
-            batch=self._batch,
-            samples=self._prepared.samples,
-            parameters=self._learner.network.parameter_count,
-            validation=self._prepared.split.message,
-        )
 
     def _stepped(self, loss: float, rate: float, budget: Budget) -> Step:
         self._seconds = budget.elapsed()
@@ -253,7 +260,8 @@ class Trainer:
         """Estimate the seconds of a validation from those of a step."""
         pixels = self._batch * math.prod(self._prepared.setup.patch)
         # A step goes forward and backward, three times the work; decoding is added to it here.
-        return self._judge.pixels / pixels * step / 2
+        judged = self._judge.pixels + (0 if self._start is None else self._start.pixels)
+        return judged / pixels * step / 2
 
     def _look(self, budget: Budget) -> Validated:
         """Validate, and keep the weights if they are the best so far."""
@@ -261,6 +269,8 @@ class Trainer:
         judge, best = self._judge, self._best
         enough = best.enough(judge.uncertainty(best.highest or 0.0))
         score = judge.score(self._learner.judged, enough)
+        if self._start is not None:
+            self._start.compare(self._learner.judged)
 
         def take() -> Kept:
             return Kept(self._learner.state(), judge.task, self._step, score)
@@ -290,17 +300,10 @@ class Trainer:
         return {
             "score": score,
             "score_name": task.score_name,
-            "versions": describe_versions(),
-            **self._prepared.images,
-            "slicewise": any(pair.slices(self.config.ndim) > 1 for pair in self._pairs),
-            "settings": self.config.to_dict(),
-            "chosen": list(self._prepared.setup.chosen),
-            "validation": self._prepared.split.message,
+            **self._about,
             "step": step,
             "steps": self._step,
             "seconds": round(self._seconds, 1),
-            "seed": self.config.seed,
-            "device": self._prepared.device.type,
             "finished": self._reason,
             "halo_tolerance": None if self._halo is None else TOLERANCE,
         }

@@ -12,7 +12,7 @@ from unet_napari.training.data.sample import Sample
 from unet_napari.training.data.split import LEAST, Split
 from unet_napari.training.held_out import count_cells
 
-__all__ = ["judgement", "what_is_missing"]
+__all__ = ["judgement", "kept_start", "what_is_missing"]
 
 _LEARNING = 0.3  # a score below which nothing can be told before the end
 _FEW_CELLS = 20  # one cell moves the score of fewer by a twentieth
@@ -44,6 +44,20 @@ def judgement(score: float, *, task: str, cells: int, finished: bool) -> str:
     _, of_cells, of_classes = next(words for words in _WORDS if score < words[0])
     text = of_cells if task == "cells" else of_classes
     return f"{text} (only {cells} cells judge it)" if 0 < cells < _FEW_CELLS else text
+
+
+def kept_start(name: str, cells: int) -> str:
+    """Return that nothing that was learnt was better than the start, judged by what is held out.
+
+    Parameters
+    ----------
+    name
+        Of the model that training started from.
+    cells
+        How many cells judged; 0 for classes.
+    """
+    judges = f"{cells} held-out cells" if cells else "held-out labels"
+    return f"the {judges} do not show that the training made {name} better: its weights stay"
 
 
 def what_is_missing(split: Split, task: str, fraction: float) -> str:

@@ -93,7 +93,7 @@ def _run(arguments: argparse.Namespace) -> int:
             keeper.update(event)
             _show(line, event)
     except KeyboardInterrupt:
-        if trainer.best_step == 0:
+        if trainer.steps == 0:
             raise UnetNapariError(_NO_MODEL) from None
         line.show("stopped; keeping the best model so far", last=True)
         keeper.stop()

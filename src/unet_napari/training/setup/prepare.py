@@ -16,27 +16,34 @@ from unet_napari.inference.backends.device_choice import choose_device
 from unet_napari.labels.measure import diameters
 from unet_napari.networks import build_network
 from unet_napari.system.device import available_memory
+from unet_napari.training.best import Kept
 from unet_napari.training.data.augment import Augmenter
 from unet_napari.training.data.check_pairs import check_pairs
 from unet_napari.training.data.identity import fingerprint, image_groups
 from unet_napari.training.data.pairs import load_samples, reference_image, spacing_of
 from unet_napari.training.data.patches import PatchSampler
 from unet_napari.training.data.split import Split, split_samples
+from unet_napari.training.events import Started
 from unet_napari.training.held_out import describe_judged, judged_parts
+from unet_napari.training.incumbent import Incumbent
 from unet_napari.training.judge import Judge
 from unet_napari.training.learner import Randomness
 from unet_napari.training.setup.choose_task import choose_task
 from unet_napari.training.setup.configure import Data, Setup, choose_setup
 from unet_napari.training.setup.provenance import describe_data
+from unet_napari.training.setup.working_scale import WorkingScale
 from unet_napari.training.tiling import largest_tile
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from unet_napari.model.model import Model
     from unet_napari.networks.base import Network
     from unet_napari.tasks import Task
     from unet_napari.training.config import TrainConfig
     from unet_napari.training.data.pairs import Pair
     from unet_napari.training.data.sample import Sample
+    from unet_napari.training.learner import State
 
 __all__ = ["Prepared", "prepare"]
 
@@ -57,9 +64,12 @@ class Prepared:
         Where the network learns.
     randomness
         Of the network: fresh weights were drawn from it, dropout will be.
-    normalisation, pixel_size, spacing
-        Of the images; pixel size in micrometres where it is known, and per axis of the network,
-        relative to the smallest.
+    normalisation, pixel_size
+        Of the images; pixel size in micrometres where it is known.
+    scale
+        How coarse the images are to the network; all that follows is in its pixels.
+    spacing
+        Pixel size per axis of the network, relative to the smallest.
     task
         With the classes that were found in the labels.
     data
@@ -80,12 +90,15 @@ class Prepared:
         What was chosen.
     network
         Fresh, or with the weights of the model that training starts from.
+    start
+        Name of that model, if all of its weights are in the network; else "".
     """
 
     device: torch.device
     randomness: Randomness
     normalisation: Normalisation
     pixel_size: dict[str, float]
+    scale: WorkingScale
     spacing: tuple[float, ...]
     task: Task
     data: Data
@@ -97,6 +110,7 @@ class Prepared:
     images: dict[str, Any]
     setup: Setup
     network: Network
+    start: str
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -105,7 +119,20 @@ class Prepared:
         if self.judged and self.task.name == "cells":
             validation += f"; {describe_judged(self.split.validation, self.judged)}"
         device = f"Device: {self.device.type}."
-        return (*self.setup.chosen, f"Validation: {validation}.", device)
+        scale = filter(None, [self.scale.describe()])
+        return (*self.setup.chosen, *scale, f"Validation: {validation}.", device)
+
+    def describe(self) -> Started:
+        """Return what the first event of the training says."""
+        return Started(
+            chosen=self.chosen,
+            device=self.device.type,
+            patch=self.setup.patch,
+            batch=self.setup.batch,
+            samples=self.samples,
+            parameters=self.network.parameter_count,
+            validation=self.split.message,
+        )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -117,6 +144,15 @@ class Prepared:
     def make_judge(self) -> Judge:
         """Make what scores the network."""
         return Judge(self.judged, self.task, self.device, halo=self.halo, most=self.tile)
+
+    def make_start(self, state: State, config: TrainConfig) -> Incumbent | None:
+        """Make what decides whether the start stays, where nothing is held out to decide it."""
+        if not self.start or self.judged:
+            return None
+        context, cells = _CONTEXT[config.ndim], config.task == "cells"
+        painted = judged_parts(self.split.training, self.spacing, context, config.seed, cells=cells)
+        kept = Kept(state, self.task, 0, None)
+        return Incumbent(self.start, kept, painted, self.device, halo=self.halo, most=self.tile)
 
     def make_sampler(self, config: TrainConfig) -> PatchSampler:
         """Make the source of the batches, on the GPU where the samples fit there."""
@@ -149,7 +185,11 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
     groups = image_groups(images, prints)
     samples = load_samples(pairs, config, normalisation, memory // 4, groups)
     reference = reference_image(pairs, config.ndim)
+    old = start_from.network if start_from else None
     spacing = spacing_of(reference, config.ndim)
+    scale = WorkingScale.choose(config, samples, spacing, old)
+    samples, spacing, config = scale.samples(samples), scale.spacing(spacing), scale.config(config)
+    old = scale.plain(old)
     split = split_samples(
         samples,
         task=config.task,
@@ -158,20 +198,15 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         context=_CONTEXT[config.ndim],
         seed=config.seed,
     )
-    known = None if start_from is None else start_from.task
+    known = None if start_from is None else scale.task(start_from.task)
     task = choose_task(config, samples, split.training, spacing, known)
     if device.type != "cpu" and config.memory is None:
         memory = available_memory(device) // 2
-    old = start_from.network if start_from else None
     data = _describe(samples, task, spacing, config)
     with Randomness(config.seed, device)():  # it builds networks to look at them
         setup = choose_setup(config, data, device.type, 3 * memory // 4, old)
     randomness = Randomness(config.seed, device)
-    with randomness():
-        name = old.name if old else config.network
-        network = build_network(name, setup.network_options, pretrained=config.pretrained)
-    if old is not None:
-        _take_weights(network, old)
+    network = _build(config, setup, old, randomness)
     cells, context = config.task == "cells", _CONTEXT[config.ndim]
     judged = judged_parts(split.validation, spacing, context, config.seed, cells=cells)
     return Prepared(
@@ -179,6 +214,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         randomness=randomness,
         normalisation=normalisation,
         pixel_size=dict(reference.pixel_size),
+        scale=scale,
         spacing=spacing,
         task=task,
         data=data,
@@ -190,6 +226,7 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
         images=describe_data(images, prints),
         setup=setup,
         network=network,
+        start=_whole_start(network, start_from),
     )
 
 
@@ -216,11 +253,31 @@ def _check_start(model: Model | None, pair: Pair, config: TrainConfig) -> None:
         )
 
 
-def _take_weights(network: Network, old: Network) -> None:
-    """Copy the weights that fit; with other classes, all but the last layer."""
+def _build(
+    config: TrainConfig, setup: Setup, old: Network | None, randomness: Randomness
+) -> Network:
+    """Return the network that learns: fresh, or with the weights that training starts from."""
+    with randomness():
+        name = old.name if old else config.network
+        network = build_network(name, setup.network_options, pretrained=config.pretrained)
+    if old is not None:
+        # With other classes, all but the last layer.
+        network.load_state_dict({**network.state_dict(), **_fitting(network, old)})
+    return network
+
+
+def _fitting(network: Network, old: Network) -> dict[str, Tensor]:
+    """Return the weights of a network that fit into another."""
     fresh = network.state_dict()
-    kept = {k: v for k, v in old.state_dict().items() if v.shape == fresh[k].shape}
-    network.load_state_dict({**fresh, **kept})
+    return {k: v for k, v in old.state_dict().items() if v.shape == fresh[k].shape}
+
+
+def _whole_start(network: Network, start_from: Model | None) -> str:
+    """Return the name of the model whose weights a network has, all of them; else ""."""
+    if start_from is None:
+        return ""
+    old = start_from.network
+    return start_from.name if len(_fitting(network, old)) == len(old.state_dict()) else ""
 
 
 def _describe(

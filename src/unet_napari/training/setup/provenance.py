@@ -13,8 +13,10 @@ from unet_napari._version import __version__
 
 if TYPE_CHECKING:
     from unet_napari.images import Image
+    from unet_napari.training.config import TrainConfig
+    from unet_napari.training.data.pairs import Pair
 
-__all__ = ["describe_data", "describe_versions"]
+__all__ = ["describe_data", "describe_training"]
 
 _LISTED = 200  # images; a model file holds a limited number of values
 _NAME = 200  # characters
@@ -54,12 +56,18 @@ def describe_data(images: Sequence[Image], prints: Sequence[str]) -> dict[str, A
     return {"data": described, "more_data": {"images": len(more), "sha256": together}}
 
 
-def describe_versions() -> dict[str, str]:
-    """Return the versions that decide what a training run computes."""
-    return {
+def describe_training(config: TrainConfig, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Return what was asked for, and the versions that decide what a training run computes."""
+    versions = {
         "unet-napari": __version__,
         "torch": str(torch.__version__),
         "numpy": np.__version__,
+    }
+    return {
+        "versions": versions,
+        "slicewise": any(pair.slices(config.ndim) > 1 for pair in pairs),
+        "settings": config.to_dict(),
+        "seed": config.seed,
     }
 
 

@@ -54,11 +54,22 @@ class ImageRef:
 @message
 @dataclass(frozen=True)
 class PairRef:
-    """An image with its labels, and optionally where the labels are complete."""
+    """An image with its labels.
+
+    Attributes
+    ----------
+    image, labels
+        Of one shape, but for the channels.
+    annotated
+        Where the labels are complete; None where nobody said so.
+    background
+        The number among the labels that means background; None: none does.
+    """
 
     image: ImageRef
     labels: ArrayRef
     annotated: ArrayRef | None = None
+    background: int | None = None
 
 
 @message

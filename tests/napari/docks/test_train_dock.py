@@ -99,6 +99,25 @@ def test_what_is_painted_is_told(ready, qtbot):
     qtbot.waitUntil(lambda: "classes" in ready.detected.value)
 
 
+def test_background_is_painted_in_grey_told_and_sent(ready, viewer, client, qtbot):
+    qtbot.waitUntil(lambda: "cells" in ready.detected.value)
+    layer = viewer.layers["paint"]
+    ready.paint_background.native.click()
+    number = int(layer.selected_label)
+    assert ready.status.value == "The brush paints background, in grey."
+    assert layer.mode == "paint"
+    layer.paint((2, 2), number)
+    qtbot.waitUntil(lambda: f"Grey (number {number}) is background." in ready.detected.value)
+    ready.run.native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    assert client.jobs[0].pairs[0].background == number
+
+
+def test_without_labels_no_background_can_be_painted(dock):
+    dock.paint_background.native.click()
+    assert "choose a labels layer, or add one with New" in dock.status.value
+
+
 def test_strokes_of_the_brush_are_noticed(ready, viewer, qtbot):
     qtbot.waitUntil(lambda: "cells" in ready.detected.value)
     viewer.layers["paint"].data = np.zeros_like(viewer.layers["paint"].data)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from napari.layers import Image, Labels, Shapes
+from unet_napari._napari.layers.background_paint import reserve_background
 from unet_napari._napari.layers.empty_array import empty_array
 from unet_napari._napari.sections import paint
 from unet_napari._napari.sections.detection import split_labels
-from unet_napari._napari.sections.paint import detect, take_snapshot
+from unet_napari._napari.sections.paint import detect, share_pair, take_snapshot
 from unet_napari.errors import LabelsError
 from unet_napari.labels.sparse import SparseArray
 
@@ -142,6 +143,46 @@ def test_a_mask_in_an_enormous_layer_is_split_where_it_is_painted():
     assert labels.data[3, 4020, 5020] == 1
     assert labels.data[3, 4120, 5020] == 2
     assert labels.selected_label == 3
+
+
+def with_background():
+    """Return labels of two cells and a stroke of background, and what is to be seen of them."""
+    labels = np.zeros((40, 50), np.uint16)
+    labels[5:10, 5:10], labels[20:26, 20:26] = 1, 2
+    layer = Labels(labels, name="paint")
+    layer.data[35:, :] = reserve_background(layer)
+    return layer, take_snapshot(Image(np.zeros((40, 50))), layer, None, None, copy=True)
+
+
+def test_painted_background_is_no_cell_and_known():
+    _, taken = with_background()
+    assert detect(taken, **RULES).describe() == "2D, 2 cells, sparse, 3.0 % painted"
+    labels, known = taken.settled().parted("cells")
+    assert np.unique(labels[...]).tolist() == [0, 1, 2]
+    assert known[35:].all()
+    assert not known[:35].any()
+
+
+def test_painted_background_is_one_of_the_classes():
+    _, taken = with_background()
+    assert detect(taken, task="semantic", unpainted="auto").ids == (1, 2, 65535)
+
+
+def test_the_engine_learns_which_number_is_background():
+    _, taken = with_background()
+    job = Mock(share=lambda image: image, share_array=lambda array: array)
+    assert share_pair(job, taken, "cells").background == 65535
+    assert share_pair(job, taken, "semantic").background is None
+
+
+def test_background_is_not_split_into_cells():
+    layer, _ = with_background()
+    layer.data[layer.data == 2] = 1
+    layer.data[35:, 20:30] = 0
+    split_labels(layer)
+    assert np.unique(layer.data).tolist() == [0, 1, 2, 65535]
+    assert (layer.data[35:, :20] == 65535).all()
+    assert layer.selected_label == 3
 
 
 def test_of_several_labels_each_has_its_share_of_what_is_copied_at_once(monkeypatch):

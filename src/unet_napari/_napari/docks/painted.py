@@ -8,6 +8,7 @@ from napari.viewer import ViewerModel
 from qtpy.QtWidgets import QWidget
 
 from unet_napari._napari.docks.train_settings import TrainSettings
+from unet_napari._napari.layers.background_paint import hold_background, is_background_held
 from unet_napari._napari.layers.file_facts import read_facts
 from unet_napari._napari.layers.grid import UnplacedError
 from unet_napari._napari.layers.layer_axes import geometry, image_of, new_labels
@@ -113,6 +114,21 @@ class Painted:
         self._labels.value = labels
         labels.mode = "paint"
 
+    def hold_background(self, status: Message) -> None:
+        """Take the brush for background in hand, or for a new cell, or say why that cannot be."""
+        labels = self._labels.value
+        if labels is None:
+            status.say("To paint background, choose a labels layer, or add one with New.")
+            return
+        try:
+            hold_background(labels)
+        except UnetNapariError as error:
+            status.say(str(error), error=True)
+            return
+        held = "background, in grey" if is_background_held(labels) else "a new cell"
+        status.say(f"The brush paints {held}.")
+        self.watch.touch()
+
     def _lay(self) -> None:
         """Give the labels the place of the image."""
         pair = self.pair()
@@ -136,6 +152,8 @@ class Painted:
             self._detection.clear(unplaced=isinstance(error, UnplacedError))
             return
         notes = []
+        if snapshot.background is not None and self._task.value == "cells":
+            notes.append(f"Grey (number {snapshot.background}) is background.")
         if snapshot.resampling is not None:
             notes.append("The labels are taken where they lie on the image.")
         if is_unedited(pair.labels):

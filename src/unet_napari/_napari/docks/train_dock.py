@@ -18,6 +18,7 @@ from unet_napari._napari.docks.train_fields import (
     effort_choice,
     image_choice,
     labels_choice,
+    paint_buttons,
     task_choice,
 )
 from unet_napari._napari.docks.train_settings import TrainSettings
@@ -29,7 +30,7 @@ from unet_napari._napari.sections.chosen import Chosen
 from unet_napari._napari.sections.detection import Detection
 from unet_napari._napari.sections.further_pairs import PairList
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
-from unet_napari._napari.widgets.fields import Message, button, optional
+from unet_napari._napari.widgets.fields import Message, optional
 from unet_napari._napari.widgets.layer_combo import LayerCombo
 from unet_napari._napari.widgets.model_combo import ModelCombo, model_saved
 from unet_napari._napari.widgets.picture_window import show_picture
@@ -57,6 +58,7 @@ class TrainDock(EngineDock):
     effort: ComboBox
     duration: Message
     new: PushButton
+    paint_background: PushButton
     segment: PushButton
     model_name: LineEdit
     start_from: ModelCombo
@@ -88,6 +90,7 @@ class TrainDock(EngineDock):
         self.effort.changed.connect(self._tell_duration)
         self.settings.minutes.changed.connect(self._tell_duration)
         self.new.changed.connect(lambda: self.painted.add(self.status))
+        self.paint_background.changed.connect(lambda: self.painted.hold_background(self.status))
         self.segment.changed.connect(self._open_segment)
         self.settings.show_augmentation.changed.connect(self._show_augmentation)
         self.segment.visible = False
@@ -101,10 +104,7 @@ class TrainDock(EngineDock):
     def _add_shown_fields(self) -> None:
         rows = self.add_rows()
         rows.add(image_choice())
-        rows.add(
-            labels_choice(),
-            button("new", "New", "Add an empty labels layer to paint on, right over the image."),
-        )
+        rows.add(labels_choice(), *paint_buttons())
         rows.add(task_choice())
         self.detection = Detection(rows, self.background, lambda: self.labels.value)
         self.correcting = Correcting(self.viewer, rows, lambda: self.chosen.pair())

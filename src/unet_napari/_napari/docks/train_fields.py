@@ -1,17 +1,17 @@
 """The fields of the Train dock that are always shown."""
 
-from magicgui.widgets import ComboBox
+from magicgui.widgets import ComboBox, PushButton
 
 from napari.layers import Image, Labels
 from unet_napari._napari.docks.train_settings import EFFORTS
-from unet_napari._napari.widgets.fields import choice
+from unet_napari._napari.widgets.fields import button, choice
 from unet_napari._napari.widgets.layer_combo import LayerCombo, layer_choice
 from unet_napari._napari.widgets.option_fields import choices_shown
 from unet_napari.options import options_of
 from unet_napari.system.text import human_time
 from unet_napari.training.config import TrainConfig
 
-__all__ = ["effort_choice", "image_choice", "labels_choice", "task_choice"]
+__all__ = ["effort_choice", "image_choice", "labels_choice", "paint_buttons", "task_choice"]
 
 
 def image_choice() -> LayerCombo:
@@ -29,6 +29,20 @@ def labels_choice() -> LayerCombo:
         "choose",
         "The labels layer that you paint in. A training uses the labels as they are when you\n"
         "press Train; go on painting for the next one.",
+    )
+
+
+def paint_buttons() -> tuple[PushButton, PushButton]:
+    """Return the buttons that make something to paint on, and to paint with."""
+    return (
+        button("new", "New", "Add an empty labels layer to paint on, right over the image."),
+        button(
+            "paint_background",
+            "Background",
+            "Paint background with the brush: strokes where there is no cell, shown in grey.\n"
+            "They help more than anything else where a training finds cells that are none.\n"
+            "Click again to paint a new cell.",
+        ),
     )
 
 

@@ -59,7 +59,7 @@ def train_job(
         patch = patch * ndim
     config = TrainConfig.from_dict({**values, "patch": patch, "ndim": ndim})
     return TrainJob(
-        pairs=tuple(share_pair(job, snapshot) for snapshot in snapshots),
+        pairs=tuple(share_pair(job, snapshot, config.task) for snapshot in snapshots),
         config=config.to_dict(),
         output=str(output),
         name=output.stem,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari.layers import Labels
 from unet_napari._napari.jobs.background_work import Background
+from unet_napari._napari.layers.background_paint import background_number
 from unet_napari._napari.layers.empty_array import painted_parts
 from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari._napari.sections.paint import Snapshot, detect
@@ -130,15 +131,20 @@ def split_labels(labels: Labels, apart: Sequence[int] = ()) -> None:
         next is a piece in each.
     """
     data, corner = _painted_box(array_of(labels))
-    pieces = _split(data, apart)
+    # Background that was painted is no cell, in however many pieces.
+    known = data == (background_number(labels) or 0)
+    pieces = _split(np.where(known, 0, data), apart)
     count = int(pieces.max(initial=0))
+    pieces[known] = data[known]
     if isinstance(labels.data, np.ndarray) and count < np.iinfo(labels.data.dtype).max:
         changed = np.nonzero(data != pieces)
         values = pieces[changed].astype(labels.data.dtype)
         where = tuple(index + start for index, start in zip(changed, corner, strict=True))
         labels.data_setitem(where, values)
     else:
-        labels.data = _split(np.asarray(labels.data), apart)
+        whole = np.zeros(array_of(labels).shape, np.uint32)
+        whole[tuple(slice(c, c + n) for c, n in zip(corner, pieces.shape, strict=True))] = pieces
+        labels.data = whole
     labels.selected_label = count + 1
 
 

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Shapes
 from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.layers.background_paint import background_number
 from unet_napari._napari.layers.empty_array import painted_parts
 from unet_napari._napari.layers.grid import LayerGrid, Resampling
 from unet_napari._napari.layers.layer_axes import array_of, image_of
 from unet_napari._napari.layers.regions import Outline, fill, regions_of
 from unet_napari.engine import PairRef
 from unet_napari.images import Image, LazyArray
+from unet_napari.labels.background import part_background
 from unet_napari.labels.label_axes import fit_labels
 from unet_napari.labels.painting import Painting, check_labels
 from unet_napari.labels.sparse import SparseArray, boxes
@@ -48,6 +50,8 @@ class Snapshot:
         How the labels come to lie on the image.
     copying : Copying or None
         Copies labels that are too large to be copied at once.
+    background : int or None
+        The number among the labels that means background; None for none.
     """
 
     image: Image
@@ -56,6 +60,7 @@ class Snapshot:
     regions: tuple[Outline, ...]
     resampling: Resampling | None = None
     copying: "Copying | None" = None
+    background: int | None = None
 
     def settled(self) -> "Snapshot":
         """Return the snapshot with labels on the image's grid; may take long.
@@ -70,6 +75,15 @@ class Snapshot:
         if self.resampling is not None:
             labels = _small_as_array(self.resampling.read(labels))
         return replace(self, labels=labels, resampling=None, copying=None)
+
+    def parted(self, task: str) -> tuple[LazyArray, LazyArray | None]:
+        """Return the labels without painted background, and where all is known; see `complete`.
+
+        Of classes, the background is one like any other.
+        """
+        if self.background is None or task != "cells":
+            return self.labels, self.complete()
+        return part_background(self.labels, self.complete(), self.background)
 
     def complete(self) -> LazyArray | None:
         """Return where everything is painted; None if nobody said so."""
@@ -146,7 +160,8 @@ def take_snapshot(
         data = np.array(data)
     elif copy:
         copying = Copying(labels)
-    return Snapshot(source, data, grid.axes, regions, resampling, copying)
+    background = background_number(labels)
+    return Snapshot(source, data, grid.axes, regions, resampling, copying, background)
 
 
 def detect(
@@ -172,8 +187,8 @@ def detect(
         ndim = 2
     elif ndim is None:
         ndim = 3 if _longest_run(_painted_slices(snapshot)) >= _VOLUME_SLICES else 2
-    labels = fit_labels(snapshot.labels, snapshot.image)
-    complete = snapshot.complete()
+    painted, complete = snapshot.parted(task)
+    labels = fit_labels(painted, snapshot.image)
     return check_labels(
         labels,
         labels.shape,
@@ -185,13 +200,15 @@ def detect(
     )
 
 
-def share_pair(job: Job, snapshot: Snapshot) -> PairRef:
+def share_pair(job: Job, snapshot: Snapshot, task: str) -> PairRef:
     """Make an image and its labels readable by the engine; takes as long as copying them."""
     mask = snapshot.complete()
+    background = snapshot.background if task == "cells" else None
     return PairRef(
         job.share(snapshot.image),
         job.share_array(snapshot.labels),
         None if mask is None else job.share_array(mask),
+        background,
     )
 
 

@@ -55,7 +55,7 @@ def open_pair(reference: PairRef, context: JobContext) -> Pair:
         open_image(reference.image, context),
         open_array(reference.labels, context),
         None if annotated is None else open_array(annotated, context),
-    )
+    ).with_background(reference.background)
 
 
 def open_array(data: Any, context: JobContext) -> Any:  # noqa: ANN401  an array, or a reference to one

@@ -12,8 +12,8 @@ from unet_napari.model.model import Model
 from unet_napari.model.schema import encode_info
 from unet_napari.networks import build_network
 from unet_napari.system.device import is_out_of_memory, release_memory
-from unet_napari.training.best import Best, Kept
 from unet_napari.training.budget import Budget, used_up
+from unet_napari.training.candidates.best import Best, Kept
 from unet_napari.training.data.patch_sheet import thumbnail as draw_thumbnail
 from unet_napari.training.events import Finished, Step, TrainEvent, Validated
 from unet_napari.training.learner import Learner, Randomness

@@ -16,7 +16,8 @@ from unet_napari.inference.backends.device_choice import choose_device
 from unet_napari.labels.measure import diameters
 from unet_napari.networks import build_network
 from unet_napari.system.device import available_memory
-from unet_napari.training.best import Kept
+from unet_napari.training.candidates.best import Kept
+from unet_napari.training.candidates.incumbent import Incumbent
 from unet_napari.training.data.augment import Augmenter
 from unet_napari.training.data.check_pairs import check_pairs
 from unet_napari.training.data.identity import fingerprint, image_groups
@@ -25,7 +26,6 @@ from unet_napari.training.data.patches import PatchSampler
 from unet_napari.training.data.split import Split, split_samples
 from unet_napari.training.events import Started
 from unet_napari.training.held_out import describe_judged, judged_parts
-from unet_napari.training.incumbent import Incumbent
 from unet_napari.training.judge import Judge
 from unet_napari.training.learner import Randomness
 from unet_napari.training.setup.choose_task import choose_task

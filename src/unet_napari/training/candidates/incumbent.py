@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from unet_napari.networks.base import Network
     from unet_napari.tasks import Task
-    from unet_napari.training.best import Kept
+    from unet_napari.training.candidates.best import Kept
     from unet_napari.training.data.sample import Sample
 
 __all__ = ["Incumbent", "margin"]

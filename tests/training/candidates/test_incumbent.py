@@ -8,9 +8,9 @@ import torch
 
 from unet_napari.errors import UnetNapariWarning
 from unet_napari.tasks import CellsTask, SemanticTask
-from unet_napari.training.best import Best, Kept
+from unet_napari.training.candidates.best import Best, Kept
+from unet_napari.training.candidates.incumbent import Incumbent, margin
 from unet_napari.training.data.sample import Sample
-from unet_napari.training.incumbent import Incumbent, margin
 
 CPU = torch.device("cpu")
 COUNT = 10
@@ -39,7 +39,7 @@ def start(painted, monkeypatch):
         found = ((sample.labels > 0) & (sample.labels <= network)).astype(np.float32)
         return np.stack([found, np.zeros_like(found), found])
 
-    monkeypatch.setattr("unet_napari.training.incumbent.predict_sample", predict)
+    monkeypatch.setattr("unet_napari.training.candidates.incumbent.predict_sample", predict)
     kept = Kept({}, CellsTask(), 0, None)
     return Incumbent("nuclei", kept, [painted], CPU, halo=(8, 8), most=1000)
 
@@ -70,7 +70,7 @@ def test_without_memory_the_start_gives_way_with_a_warning(start, monkeypatch):
     def fail(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("unet_napari.training.incumbent.predict_sample", fail)
+    monkeypatch.setattr("unet_napari.training.candidates.incumbent.predict_sample", fail)
     with pytest.warns(UnetNapariWarning, match="not enough memory to compare"):
         start.compare(10)
     assert not start.stays

@@ -1,0 +1,4 @@
+"""Which weights of a training are kept: the best so far, or those that it started from.
+
+It may import `evaluation`, `system`, `tasks` and `training.tiling`.
+"""

@@ -1,4 +1,5 @@
 """Which weights of a training are kept: the best so far, or those that it started from.
 
-It may import `evaluation`, `system`, `tasks` and `training.tiling`.
+It may import `evaluation`, `system`, `tasks`, `training.data`, `training.learner` and
+`training.tiling`.
 """

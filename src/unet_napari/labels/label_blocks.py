@@ -128,6 +128,7 @@ def count_ids(ids: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np
         )
     if ids.max() > _COUNTED_ID:
         return np.unique(ids, return_counts=True)
+    # numpy 2.0 does not take uint64 for numbers that it can count.
     counts = np.bincount(ids.ravel().astype(np.intp, copy=False))
     values = np.flatnonzero(counts)
     return values, counts[values]

@@ -51,7 +51,6 @@ KNOWN: frozenset[str] = frozenset(
         "src/unet_napari/inference/diameter.py, diameter_steps",
         "src/unet_napari/inference/planning/planner.py, make_plan",
         "src/unet_napari/inference/segment.py, segment_steps",
-        "src/unet_napari/labels/painting.py, check_labels",
         "tests/cli/test_commands.py",
         "tests/engine/test_client.py",
         "tests/engine/worker/test_jobs.py",

@@ -1,4 +1,4 @@
-"""Which pixels say something: the painted ones, and what 0 means where nothing is painted."""
+"""The pixels that training learns from: painted ones, and unpainted ones that are background."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ TaskName: TypeAlias = Literal["cells", "semantic"]
 Unpainted: TypeAlias = Literal["auto", "ignore", "background"]
 Rule: TypeAlias = Literal["ignore", "background", "nearby"]
 
-# The ring around painted cells that counts as background: of a cell's diameter, and in pixels.
+# Width of the ring around painted cells that counts as background: a share of the diameter of a
+# cell, but at least this number of pixels.
 _RING_SHARE = 0.2
 _RING_PIXELS = 3.0
-_APART = 1e6  # pixel size by which planes have nothing to do with each other
+# Pixel size along an axis at which planes across it are too far apart to reach each other.
+_FAR_APART = 1e6
 
 
 def unpainted_rule(task: TaskName, unpainted: Unpainted, *, has_region: bool) -> Rule:
-    """Decide what 0 means.
+    """Decide on the meaning of 0.
 
     Raises
     ------
@@ -60,19 +62,19 @@ def annotated_mask(
     annotated: NDArray[Any] | None = None,
     spacing: Sequence[float] | None = None,
 ) -> NDArray[np.bool_]:
-    """Mark the pixels that say something: painted ones, and 0 as far as it is background.
+    """Mark the pixels that training learns from: painted ones, and 0 where it is background.
 
     Parameters
     ----------
     labels
-        Painted labels ``(*S)`` in memory, with as many axes as the network: the slices of a
-        stack one by one for a 2D network.
+        Painted labels ``(*S)`` in memory, with as many axes as the network. For a 2D network the
+        slices of a stack come one by one.
     task, unpainted
-        As in `check_labels`.
+        Task and meaning of 0, as in `check_labels`.
     annotated
-        Nonzero inside regions that are annotated completely; always added.
+        Nonzero inside regions that are annotated completely, which are always marked.
     spacing
-        Pixel size along each axis, in any unit; None: equal along all.
+        Pixel size along each axis, in any unit; by default equal along all.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def annotated_mask(
 
 
 def _nearby(labels: NDArray[Any], spacing: Sequence[float]) -> NDArray[np.bool_]:
-    """Painted cells, the gaps between them too narrow for another cell, and a thin ring.
+    """Return painted cells, the gaps between them too narrow for another cell, and a thin ring.
 
     The gaps are those that a closing by half a cell's diameter fills: where a ball as large as
     a cell does not fit, nobody forgot to paint one.
@@ -111,7 +113,7 @@ def _nearby(labels: NDArray[Any], spacing: Sequence[float]) -> NDArray[np.bool_]
 def _beside(
     labels: NDArray[Any], diameter: float, ring: float, sizes: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Painted cells and what lies beside them, in the planes in which they were painted."""
+    """Return painted cells and the pixels beside them, in the planes in which they were painted."""
     painted = labels != 0
     if labels.ndim < 3:
         return closed_ring(painted, diameter, ring, sizes)
@@ -123,7 +125,7 @@ def _beside(
     if WHOLE in kinds:
         near = near | _nearer_to_whole(painted, planes == WHOLE, diameter, ring, sizes)
     for axis in kinds - {WHOLE}:
-        apart = np.where(np.arange(3) == axis, _APART, sizes)
+        apart = np.where(np.arange(3) == axis, _FAR_APART, sizes)
         near = near | closed_ring(planes == axis, diameter, ring, apart)
     return near
 
@@ -135,13 +137,14 @@ def _nearer_to_whole(
     ring: float,
     sizes: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Find what lies beside whole cells, and not nearer to cells that were painted in planes.
+    """Return the pixels beside whole cells that are not nearer to cells painted in planes.
 
-    Off its plane, paint in a plane says nothing, nor do whole cells that are farther away.
+    A pixel off the plane of its nearest cell may belong to that cell, so it is not background, even
+    if it lies beside a whole cell that is farther away.
     """
     near = _in_painted_planes(whole, 0, diameter, ring, sizes)
     others = painted & ~whole
-    reach = diameter + ring  # what is near lies within
+    reach = diameter + ring  # No pixel farther from the paint than this is near.
     margins = [math.ceil(reach / size) for size in sizes]
     for box in near_boxes(others, reach, sizes):
         index = box.to_slices()
@@ -162,7 +165,11 @@ def _in_painted_planes(
     ring: float,
     sizes: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Leave out planes across an axis in which nothing is painted: they say nothing."""
+    """Return the pixels near the paint, but for those of planes in which nothing is painted.
+
+    The planes are those across one axis. Nobody looked at a plane without paint, so it says
+    nothing.
+    """
     others = tuple(axis for axis in range(3) if axis != across)
     near = closed_ring(painted, diameter, ring, sizes)
     return near & painted.any(axis=others, keepdims=True)

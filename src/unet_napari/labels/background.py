@@ -26,7 +26,7 @@ def part_background(
     labels
         Whole numbers of any shape ``(*S)``; pixels of `number` are background, and no cell.
     annotated
-        Nonzero where everything is annotated, ``(*S)``; None: nowhere.
+        Nonzero where everything is annotated, ``(*S)``; None where nothing is known to be.
     number
         The label number that means background.
 
@@ -39,7 +39,7 @@ def part_background(
         they are asked for, except those of a `SparseArray`, which are sparse themselves.
     """
     if not isinstance(labels, SparseArray):
-        return _Cells(labels, number), _Known(labels, annotated, number)
+        return _Cells(labels, number), _Annotated(labels, annotated, number)
     cells = SparseArray(labels.shape, labels.dtype)
     known = SparseArray(labels.shape, bool)
     for box in labels.boxes():
@@ -53,7 +53,7 @@ def part_background(
 
 
 class _Cells:
-    """Labels without the background: a `LazyArray`."""
+    """The labels of the cells alone, with 0 for the background, as a `LazyArray`."""
 
     def __init__(self, labels: LazyArray, number: int) -> None:
         self._labels, self._number = labels, number
@@ -64,8 +64,8 @@ class _Cells:
         return np.where(block == self._number, np.zeros_like(block), block)
 
 
-class _Known:
-    """Where the background was painted, or everything: a `LazyArray` of bool."""
+class _Annotated:
+    """The pixels that are background, or annotated otherwise, as a `LazyArray` of bool."""
 
     dtype = np.dtype(bool)
 

@@ -1,4 +1,4 @@
-"""The gaps and the ring beside what is painted, looked for only near it. No torch."""
+"""The gaps between painted cells and the ring around them, found only near the paint. No torch."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["closed_ring", "distance", "near_boxes"]
 def closed_ring(
     painted: NDArray[np.bool_], diameter: float, ring: float, sizes: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Add to what is painted the gaps too narrow for a ball of a diameter, and a ring around.
+    """Return the paint with the gaps too narrow for a ball of a diameter, and a ring around it.
 
     Parameters
     ----------
     painted
-        Of any shape.
+        Mask of the paint, of any shape.
     diameter, ring
-        In the unit of `sizes`.
+        Diameter of the ball and width of the ring, in the unit of `sizes`.
     sizes
         Pixel size along each axis.
     """
     near = np.zeros(painted.shape, bool)
-    # More paint never takes away from what is near, so the boxes may lie on each other.
+    # More paint only ever adds pixels, so boxes may overlap: each adds what it finds.
     for box in near_boxes(painted, diameter + ring, sizes):
         index = box.to_slices()
         part = painted[index]
@@ -49,7 +49,7 @@ def near_boxes(mask: NDArray[np.bool_], reach: float, sizes: NDArray[np.float64]
     Parameters
     ----------
     mask
-        Of any shape.
+        Mask of any shape.
     reach
         The distance, in the unit of `sizes`.
     sizes
@@ -59,6 +59,8 @@ def near_boxes(mask: NDArray[np.bool_], reach: float, sizes: NDArray[np.float64]
         return []
     from scipy import ndimage  # takes half a second, while the window waits
 
+    # Blocks are longer than the distance, so every pixel that is near lies in a block with a pixel
+    # of the mask or in a neighbour of such a block; and there are few blocks to look through.
     sides = [math.ceil(reach / size) + 1 for size in sizes]
     blocks = mask
     for axis, side in enumerate(sides):
@@ -73,7 +75,7 @@ def near_boxes(mask: NDArray[np.bool_], reach: float, sizes: NDArray[np.float64]
 
 
 def distance(mask: NDArray[np.bool_], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance of each pixel to the mask; infinite where the mask is empty."""
+    """Return the distance of each pixel to the mask, which is infinite if the mask is empty."""
     if not mask.any():
         return np.full(mask.shape, np.inf)
     if mask.all():

@@ -1,7 +1,7 @@
-"""Which axis of a labels array is which axis of its image. No torch.
+"""Labels with the axes of their image. No torch.
 
-Labels have the axes of their image without the channels. Axes of length 1 say nothing and may be
-there or not, on either side: an OME-Zarr image has five axes even if it is a single plane.
+Labels have the axes of their image without the channels. Either of the two may have axes of length
+1 that the other lacks: an OME-Zarr image has five axes even if it is a single plane.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ def labels_shape(image: Image) -> tuple[int, ...]:
 
 
 def read_labels(path: Path, image: Image) -> LazyArray:
-    """Open the labels of an image; nothing is read yet.
+    """Open the labels of an image without reading them.
 
     Parameters
     ----------
     path
-        Any file that `read_image` takes. Where it does not say what its axes are, they are those of
-        the image, with or without the channels.
+        A file that `read_image` takes. If it does not name its axes, they are those of the image,
+        with or without the channels.
     image
-        What the labels belong to.
+        The image that the labels belong to.
 
     Returns
     -------
     LazyArray
-        Of the shape `labels_shape`, or as they are where they do not fit.
+        The labels in the shape `labels_shape`, or as they are stored if they do not fit.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def read_labels(path: Path, image: Image) -> LazyArray:
     errors = []
     for axes in (None, image.axes, image.axes.replace("C", "")):
         try:
-            # Both are right for labels, and of no use to them.
+            # Labels may well be a picture with a table, and they need no pixel size.
             with without_warnings("takes its colours from a table", "the pixel size along"):
                 labels = images.read_image(path, axes=axes)
         except ImageError as error:
@@ -73,7 +73,7 @@ def read_labels(path: Path, image: Image) -> LazyArray:
 
 
 def _without_colours(path: Path, labels: Image) -> tuple[LazyArray, str]:
-    """Take one channel of a picture whose channels are all the same, as programs save grays."""
+    """Return one channel of a picture with equal channels, which is how programs save grays."""
     if labels.axes != "YXC" or labels.data.shape[2] != 3:
         return labels.data, labels.axes
     pixels = np.asarray(labels.data[...])
@@ -94,14 +94,15 @@ def fit_labels(labels: LazyArray, image: Image, axes: str | None = None) -> Lazy
         An array of the image's shape with or without its channels (a channel axis must have
         length 1), or of the shape `labels_shape`, each with or without axes of length 1.
     image
-        What the labels belong to. Where it holds an axis at one index, so do labels that have it.
+        The image that the labels belong to. An axis that it holds at one index is held by labels
+        that have it, too.
     axes
-        What the axes of the labels are called, which counts where the shape does not tell.
+        Letters of the axes of the labels, which count where the shape alone does not tell.
 
     Returns
     -------
     LazyArray
-        Of the shape `labels_shape`, or `labels` themselves where they do not fit.
+        The labels in the shape `labels_shape`, or `labels` themselves if they do not fit.
     """
     shape, own = labels_shape(image), labels_axes(image)
     if tuple(labels.shape) == shape and shape != tuple(image.data.shape):
@@ -121,14 +122,14 @@ def fit_labels(labels: LazyArray, image: Image, axes: str | None = None) -> Lazy
 def _candidates(
     shape: tuple[int, ...], image: Image, own: str, axes: str | None
 ) -> list[Sequence[str]]:
-    """Return what the axes of labels may be, the likeliest first; "" is an axis to be dropped."""
+    """Return possible axes of labels, the likeliest first, with "" for an axis to be dropped."""
     spatial = image.axes.replace("C", "")
     found: list[Sequence[str]] = [
         letters for letters in (image.axes, spatial, own) if len(letters) == len(shape)
     ]
     if axes is not None:
         found.append(axes)
-    # Nothing but axes of length 1 is too many or too few.
+    # At last, the labels may have more or fewer axes of length 1 than the image.
     leading = [size for size in shape[:-2] if size != 1]
     sizes = zip(own[:-2], labels_shape(image), strict=False)
     wanted = [axis for axis, size in sizes if size != 1]
@@ -141,7 +142,10 @@ def _candidates(
 def _held(
     shape: tuple[int, ...], letters: Sequence[str], image: Image, own: str
 ) -> tuple[int | None, ...] | None:
-    """Return the index that each axis is held at, None where it is free; None if it cannot be."""
+    """Return for each axis the index it is held at, or None if it is free.
+
+    The result as a whole is None if labels of this shape cannot have these axes.
+    """
     held: list[int | None] = []
     for size, axis in zip(shape, letters, strict=True):
         if axis and axis in own:
@@ -166,7 +170,7 @@ class _View:
     Attributes
     ----------
     data
-        What is viewed.
+        The array.
     held
         For each axis of `data` the index that it is held at, or None.
     order

@@ -1,7 +1,7 @@
-"""Labels of any size, looked through block by block. No torch.
+"""Counting in labels of any size, block by block. No torch.
 
-Nothing is allocated by the size of an id, and of an array that is not in memory no more than a
-block at a time.
+No table is as long as the largest id, and no more than one block at a time is read of an array
+that is not in memory.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Tally", "count_ids", "number_ids", "painted_box", "tally", "whole_numbers"]
 
-_COUNTED_ID = 2**20  # ids up to this are counted in a table, others by sorting
+# Largest id that is counted in a table; larger ones are counted by sorting.
+_COUNTED_ID = 2**20
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How often each id occurs.
+    """The number of pixels of each id.
 
     Attributes
     ----------
     painted
-        Pixels of each id but 0.
+        Number of pixels of each id but 0.
     zeros_in_region
-        Pixels of 0 where everything is painted.
+        Number of pixels of 0 inside regions that are annotated completely.
     """
 
     painted: dict[int, int]
@@ -50,12 +51,12 @@ def tally(labels: LazyArray, annotated: LazyArray | None = None) -> Tally:
     labels
         Whole numbers from 0 up.
     annotated
-        Nonzero where everything is painted, of the same shape.
+        Nonzero inside regions that are annotated completely, of the same shape.
 
     Raises
     ------
     LabelsError
-        For anything that is no label number.
+        For a value that is no label number.
     """
     painted: dict[int, int] = {}
     zeros = 0
@@ -95,7 +96,7 @@ def whole_numbers(block: NDArray[Any]) -> NDArray[np.integer]:
     Raises
     ------
     LabelsError
-        For fractions, NaN, and what is no number.
+        For fractions, NaN, and values that are no numbers.
     """
     if block.dtype.kind == "b":
         return block.astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What is allowed in painted cells but likely not meant, in one sentence. No torch."""
+"""Mistakes that are allowed in painted cells but likely not meant. No torch."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ __all__ = ["find_problem", "split_components"]
 _SEARCHED_PIXELS = 2**24
 # A piece this small beside the largest one of its id is a slip of the brush, not a cell.
 _SLIP_SHARE = 0.1
-# What covers more of the image than this is hardly one cell among others.
+# A label that covers more of the image than this is hardly one cell among others.
 _BACKGROUND_SHARE = 0.5
-_SLIVERS = 0.05  # share of the cells
-_FEW = 4  # numbers, each in several pieces: kinds of pixels rather than cells
+# Share of the cells that may be thin slivers without a word about it.
+_SLIVER_SHARE = 0.05
+# Up to so many ids, each of them in several pieces, are kinds of pixels rather than cells.
+_MOST_KINDS = 4
 
 
 def find_problem(
@@ -36,25 +38,26 @@ def find_problem(
     complete: bool,
     spacing: Sequence[float] | None = None,
 ) -> tuple[str | None, bool]:
-    """Look for what is likely not meant: a painted background, a mask, cells that cannot part.
+    """Look for likely mistakes: a painted background, a mask, cells that cannot be told apart.
 
     Parameters
     ----------
     labels
-        Cells, as `check_labels` takes them.
+        Labels of cells, as `check_labels` takes them.
     counts
-        Pixels of each painted id.
+        Number of pixels of each painted id.
     ndim
-        Of the network: what the leading axes hold is looked at one by one, as an id may stand for
-        another cell in each slice or frame.
+        Number of spatial axes of the network. The slices and frames along the leading axes are
+        looked at one by one, as an id may stand for another cell in each of them.
     complete
         Whether every 0 is background.
     spacing
-        Pixel size along each axis of the network, in any unit; None: equal along all.
+        Pixel size along each axis of the network, in any unit; by default equal along all.
 
     Returns
     -------
     problem : str or None
+        One sentence on the gravest mistake; None if there seems to be none.
     splittable : bool
         Whether `split_components` would put it right.
     """
@@ -77,23 +80,27 @@ def find_problem(
 
 
 class _Found:
-    """What has been seen of the frames of some labels."""
+    """Facts about the ids of some labels, gathered frame by frame."""
 
     def __init__(self) -> None:
-        self._most: dict[int, int] = {}  # pieces of each id
-        self._frames: Counter[int] = Counter()  # in which an id is
-        self._several: Counter[int] = Counter()  # in which it is in several pieces
-        self._beside: set[int] = set()  # what touches the largest
-        self._spots = 0  # of 0 in frames where nothing else is painted
-        self._thin: set[int] = set()
+        # For each id, the largest number of pieces that it has in a frame, the number of frames it
+        # occurs in, and of those in which it has several pieces.
+        self._most_pieces: dict[int, int] = {}
+        self._frames: Counter[int] = Counter()
+        self._several: Counter[int] = Counter()
+        self._beside: set[int] = set()  # ids that touch the largest cell
+        self._spots = 0  # connected parts of 0, in all frames
+        self._thin: set[int] = set()  # ids of cells that are too thin to be told apart
 
     def add_pieces(self, ids: NDArray[np.integer]) -> None:
+        """Count the pieces of each id in one frame."""
         for cell, number in _large_pieces(ids).items():
-            self._most[cell] = max(number, self._most.get(cell, 0))
+            self._most_pieces[cell] = max(number, self._most_pieces.get(cell, 0))
             self._frames[cell] += 1
             self._several[cell] += number > 1
 
     def add_neighbours(self, ids: NDArray[np.integer], largest: int) -> None:
+        """Note which ids touch the largest cell in one frame, and count the spots of 0."""
         for axis in range(ids.ndim):
             a, b = _neighbours(ids, axis)
             for here, there in ((a, b), (b, a)):
@@ -103,10 +110,11 @@ class _Found:
     def add_thin(
         self, ids: NDArray[np.integer], spacing: Sequence[float], *, complete: bool
     ) -> None:
+        """Note which cells of one frame are too thin, see `_thin_cells`."""
         self._thin |= _thin_cells(ids, spacing, complete=complete)
 
     def background(self, largest: int, share: float, others: set[int]) -> str | None:
-        """Say that the largest cell looks like the background; None if it does not."""
+        """Return a sentence if the largest cell looks like the background."""
         covers = f"Cell {largest} covers {share:.0%} of the image"
         covers = covers.replace("%", " %")
         if others and others <= self._beside:
@@ -114,7 +122,7 @@ class _Found:
                 f"{covers} and touches all others: is it the background? The background has the "
                 "number 0."
             )
-        if not others and self._spots > 1 and self._most.get(largest, 1) == 1:
+        if not others and self._spots > 1 and self._most_pieces.get(largest, 1) == 1:
             return (
                 f"{covers} around {self._spots} spots that are not painted: is the mask the wrong "
                 "way round? Cells have numbers, the background has 0."
@@ -122,10 +130,10 @@ class _Found:
         return None
 
     def pieces(self, ids: Sequence[int]) -> tuple[str | None, bool]:
-        """Say which cells are in several pieces, and whether it looks like a mask."""
+        """Return a sentence on cells in several pieces, and whether splitting them would help."""
         several = {
             cell: number
-            for cell, number in sorted(self._most.items())
+            for cell, number in sorted(self._most_pieces.items())
             # The section of a bent cell may be in several pieces in some slices of a stack.
             if number > 1 and 2 * self._several[cell] > self._frames[cell]
         }
@@ -138,7 +146,7 @@ class _Found:
                 "cells need a number each. Split it into one number for each piece.",
                 True,
             )
-        if len(several) == len(ids) <= _FEW and set(ids) == set(range(1, len(ids) + 1)):
+        if len(several) == len(ids) <= _MOST_KINDS and set(ids) == set(range(1, len(ids) + 1)):
             return (
                 f"Each of the {len(ids)} numbers is in several pieces: if they are kinds of "
                 "pixels, such as background and cell, learn classes of pixels; cells need a number "
@@ -149,8 +157,8 @@ class _Found:
         return f"Cell {first}{more} is in {number} pieces; they are kept as one cell.", False
 
     def thin(self, cells: int) -> str | None:
-        """Say which cells cannot be told apart, see `relative_depth`; few slivers may pass."""
-        if len(self._thin) <= _SLIVERS * cells:
+        """Return a sentence on cells that cannot be told apart, if more than a few slivers are."""
+        if len(self._thin) <= _SLIVER_SHARE * cells:
             return None
         first, *rest = sorted(self._thin)
         return (
@@ -161,7 +169,7 @@ class _Found:
 
 
 def _painted_part(labels: LazyArray, index: tuple[int, ...]) -> NDArray[np.integer] | None:
-    """Read what is painted of a frame, and a pixel around it; None where that is too much."""
+    """Read the painted box of a frame with a pixel around it; None if it is empty or too large."""
     box = painted_box([labels], index)
     if box is None:
         return None
@@ -172,9 +180,9 @@ def _painted_part(labels: LazyArray, index: tuple[int, ...]) -> NDArray[np.integ
 
 
 def _large_pieces(ids: NDArray[np.integer]) -> dict[int, int]:
-    """Count the pieces of each id of one image, slips of the brush aside."""
+    """Count the pieces of each id in one frame, without slips of the brush."""
     if ids.ndim == 3:
-        # What lies between painted slices of a stack is not painted, but no gap.
+        # Slices between painted ones may be left out by the user, and make no two pieces of a cell.
         ids = ids[ids.any(axis=(1, 2))]
     pieces = _components(ids, background=0)
     areas = np.bincount(pieces.ravel())
@@ -189,10 +197,10 @@ def _large_pieces(ids: NDArray[np.integer]) -> dict[int, int]:
 
 
 def _thin_cells(ids: NDArray[np.integer], spacing: Sequence[float], *, complete: bool) -> set[int]:
-    """Return the cells that touch another, where no pixel of either is off its edge.
+    """Return the cells that touch another one while neither has a pixel off its own edge.
 
-    They have no middle that the distance map could show, see `relative_depth`. With `complete` a
-    cell also ends at every 0; else that may be a slice that nobody painted.
+    Such cells have no middle that the distance map could show, see `relative_depth`. With
+    `complete`, a cell also ends at every 0. Without it, a 0 may lie in a slice that nobody painted.
     """
     middle = ids != 0
     touching = []
@@ -212,7 +220,7 @@ def _thin_cells(ids: NDArray[np.integer], spacing: Sequence[float], *, complete:
 
 
 def _neighbours(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return views of the pixels along an axis, without the last, and of those after them."""
+    """Return views of all pixels but the last along an axis, and of the pixels after them."""
     along = np.moveaxis(array, axis, 0)
     return along[:-1], along[1:]
 
@@ -227,8 +235,8 @@ def split_components(labels: NDArray[Any], ndim: int | None = None) -> NDArray[n
     labels
         Ids of any shape.
     ndim
-        Axes along which pieces are connected, the last ones: what the others hold is split one by
-        one. None: all, but three at most.
+        Number of axes along which pieces are connected, which are the last ones. Each position on
+        the other axes is split by itself. By default all axes are, but at most three.
     """
     ids = whole_numbers(np.asarray(labels))
     leading = ids.ndim - min(ndim or 3, ids.ndim)

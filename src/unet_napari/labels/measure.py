@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_measurable", "diameter_of_size", "diameters", "measure", "write_table"]
 
+# Number of pixels that are measured at a time.
 _SLAB_PIXELS = 16 * 2**20
 
 
@@ -41,9 +42,9 @@ def measure(image: Image, labels: LazyArray) -> dict[str, list[float]]:
     Parameters
     ----------
     image : Image
-        Intensities are of its own units, channel by channel.
+        The image, whose intensities are measured channel by channel, in its own units.
     labels : array of int, shape ``image.shape``, in a time series ``(T, *image.shape)``
-        0 is background.
+        Labels of the objects; 0 is background.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def measure(image: Image, labels: LazyArray) -> dict[str, list[float]]:
 
 
 class _Frame:
-    """One time point of labels, read only where it is asked for."""
+    """One time point of labels, whose parts are read when they are asked for."""
 
     def __init__(self, labels: LazyArray, frame: int) -> None:
         self._labels, self._frame = labels, frame
@@ -103,14 +104,14 @@ def diameters(
     Parameters
     ----------
     labels : ndarray of int, 2D or 3D
-        0 is background.
+        Labels of the objects; 0 is background.
     spacing : sequence of float, optional
         Pixel size per axis, in the unit that the diameters shall have; by default 1.
 
     Returns
     -------
     ndarray of float64, shape (number of objects,)
-        In the order of the ids.
+        The diameters, in the order of the ids.
     """
     counts = np.unique(labels[labels > 0], return_counts=True)[1]
     return diameter_of_size(counts * math.prod(spacing or ()), labels.ndim)

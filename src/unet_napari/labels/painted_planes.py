@@ -1,7 +1,7 @@
-"""In which planes of a stack cells were painted. No torch.
+"""The planes of a stack in which cells were painted. No torch.
 
-A cell that was painted in one plane goes on before and behind it, where nobody said anything. So
-what lies beside its paint within the plane is background, and what lies off the plane says nothing.
+A cell that was painted in one plane goes on before and behind it, where nobody painted it. So the
+pixels beside its paint within the plane are background, and pixels off the plane say nothing.
 """
 
 from __future__ import annotations
@@ -20,34 +20,40 @@ if TYPE_CHECKING:
 __all__ = ["WHOLE", "painted_planes"]
 
 WHOLE = -1
-"""A pixel of a cell that was not painted in single planes."""
-_NOWHERE = -2
+"""Axis of a pixel whose cell was not painted in single planes."""
+# Axis of a pixel that is not painted.
+_UNPAINTED = -2
 
-_ONE_PLANE = 1.5  # pixels of mean thickness
-_FLAT = 3.0  # times as thick along the other axes: painted in a few planes side by side
-_CROSSED = 0.75  # share of the pixels that lie in single planes, of a cell painted in several
-_FEWEST = 20  # pixels of such a cell
+# Mean thickness of a cell, in pixels, up to which it was painted in a single plane.
+_ONE_PLANE = 1.5
+# A cell that is so many times as thick along both other axes was painted in a few planes side by
+# side.
+_FLATNESS = 3.0
+# A cell was painted in planes of several directions that cross each other if this share of its
+# pixels lies in single planes, and if it has at least so many pixels.
+_CROSSED_SHARE = 0.75
+_CROSSED_PIXELS = 20
 
 
 def painted_planes(
     labels: NDArray[Any], sizes: Sequence[float] | NDArray[np.floating]
 ) -> NDArray[np.int8]:
-    """Tell across which axis each painted pixel's plane lies.
+    """Return for each painted pixel the axis across the plane that it was painted in.
 
     Parameters
     ----------
     labels
-        Cells ``(Z, Y, X)``, and around them a pixel or more of the image, where it goes on.
+        Cells ``(Z, Y, X)``, with a pixel or more of the image around them, where it goes on.
     sizes
         Pixel size along each axis, in any unit.
 
     Returns
     -------
     int8 (Z, Y, X)
-        0 where a cell was painted in an XY plane, 1 in XZ, 2 in YZ; `WHOLE` where it was painted
-        in all directions, or where nobody can tell; below that where nothing is painted.
+        0 where a cell was painted in an XY plane, 1 in XZ, 2 in YZ. `WHOLE` where it was painted
+        in all directions, or where nobody can tell. Below that where nothing is painted.
     """
-    planes = np.full(labels.shape, _NOWHERE, np.int8)
+    planes = np.full(labels.shape, _UNPAINTED, np.int8)
     painted = labels != 0
     cell = number_ids(labels[painted])[1]
     pixels = np.bincount(cell)
@@ -55,12 +61,12 @@ def painted_planes(
     runs = [np.bincount(cell, _alone(labels, axis)[painted]) for axis in range(3)]
     thickness = pixels / np.array(runs)
     across = _across(thickness, np.asarray(sizes, float))
-    # Cells painted in planes of several directions: each pixel has its own.
+    # In cells that were painted in planes of several directions, each pixel has a plane of its own.
     alone = np.sum(single, axis=0)
     share = np.bincount(cell, alone > 0) / pixels
-    crossed = ((across == WHOLE) & (share >= _CROSSED) & (pixels >= _FEWEST))[cell]
+    crossed = ((across == WHOLE) & (share >= _CROSSED_SHARE) & (pixels >= _CROSSED_PIXELS))[cell]
     if 2 * np.count_nonzero(across == WHOLE) > len(across):
-        # Among whole cells, those that are flat at the border are cut by it.
+        # Most cells are whole, so a cell that is flat at the border is a whole one cut by it.
         across[_cut(painted, cell, across)] = WHOLE
     of_pixel = across[cell].astype(np.int8)
     for axis in range(3):
@@ -74,17 +80,17 @@ def _across(thickness: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArr
     thin = thickness < _ONE_PLANE
     count = thin.sum(axis=0)
     across = np.where(count == 1, thin.argmax(axis=0), WHOLE)
-    # A line lies in planes of two directions, and a single pixel in those of all: they were painted
-    # as the others were.
+    # A line lies in planes of two directions, and a single pixel in planes of all three. They are
+    # taken to have been painted in the direction of most other cells.
     usual = Counter(across[count == 1].tolist()).most_common(1)
     first = usual[0][0] if usual else 0
     across[(count == 2) & thin[first]] = first
     if np.count_nonzero(count == 1) > np.count_nonzero(count == 0):
         across[count == 3] = first
-    # Whole cells may be flat, and are so along Z rather than along Y or X.
+    # A whole cell may be flat by nature, along Z rather than along Y or X, so only these two count.
     deep = np.sort(thickness * sizes[:, None], axis=0)
     for axis in (1, 2):
-        flat = (count == 0) & (_FLAT * thickness[axis] * sizes[axis] <= deep[1])
+        flat = (count == 0) & (_FLATNESS * thickness[axis] * sizes[axis] <= deep[1])
         across[flat] = axis
     return across
 
@@ -103,7 +109,10 @@ def _cut(
 
 
 def _alone(labels: NDArray[Any], axis: int, *, both: bool = False) -> NDArray[np.bool_]:
-    """Return where the pixel before along an axis, and the one after, is not of the same cell."""
+    """Return the pixels whose neighbour before them along an axis is not of the same cell.
+
+    With `both`, the neighbour after them must not be of the same cell either.
+    """
     along = np.moveaxis(labels, axis, 0)
     alone = np.ones(along.shape, bool)
     other = along[1:] != along[:-1]

@@ -1,4 +1,4 @@
-"""What was painted: which ids, how much, whether one can train on it. No torch.
+"""A look at painted labels: which ids, how much, whether one can train on them. No torch.
 
 Labels may be any array that can be sliced (NumPy, memory-mapped, zarr, dask); they are read
 block by block and nothing is allocated by the size of an id.
@@ -19,42 +19,46 @@ from unet_napari.labels.label_problems import find_problem, split_components
 if TYPE_CHECKING:
     from unet_napari.images import LazyArray
     from unet_napari.labels.annotated import Rule, TaskName, Unpainted
+    from unet_napari.labels.label_blocks import Tally
 
 __all__ = ["Painting", "annotated_mask", "check_labels", "split_components"]
 
 _MOST_CLASSES = 1000
-_MANY_CLASSES = 10  # more are rather cells
-# All but a rim is painted where so much of a box is, which takes so much of each axis.
+# Number of classes above which the ids are rather those of cells.
+_MANY_CLASSES = 10
+# All but a rim of the image is painted where this share of a box is painted, and the box takes this
+# share of each axis.
 _COMPLETE_SHARE = 0.9
 _COMPLETE_AXIS = 2 / 3
 
 
 @dataclass(frozen=True)
 class Painting:
-    """What a labels array holds, as far as training is concerned.
+    """The content of a labels array, as far as training is concerned.
 
     Attributes
     ----------
     task
-        "cells" or "semantic".
+        Name of the task, "cells" or "semantic".
     ndim
-        Spatial axes of the network that learns from them.
+        Number of spatial axes of the network that learns from the labels.
     ids
-        ``semantic``: the classes, ascending, with 0 only where it counts as background.
-        ``cells``: the ids of the cells.
+        Ids of the cells, or of the classes in ascending order. The latter hold 0 only where it
+        counts as background.
     counts
-        Pixels of each id.
+        Number of pixels of each id.
     painted_fraction
-        Share of the pixels that are not 0.
+        Share of the pixels that are not 0, from 0 to 1.
     sparse
-        Whether some pixels may say nothing.
+        Whether some pixels may say nothing, so that training leaves them out.
     unpainted
-        What 0 means: "ignore", "background" or, in cells, "nearby": background near cells.
+        Meaning of 0: "ignore", "background" or, for cells, "nearby", which is background near
+        painted cells.
     nearly_complete
-        Whether all but a rim of the image is painted, and only the rim may say nothing: then
+        Whether all but a rim of the image is painted, and only the rim may say nothing. Then
         ``unpainted="background"`` is likely meant.
     problem
-        One sentence on something that is allowed but likely not meant; None if there is none.
+        One sentence on something that is allowed but likely not meant; None without any problem.
     splittable
         Whether `split_components` would put the problem right.
     """
@@ -99,19 +103,19 @@ def check_labels(
     labels
         Whole numbers (bool, any integer, or float without fractions).
     image_shape
-        Of the image's spatial axes (and time, where the labels have it).
+        Shape of the image along its spatial axes (and time, where the labels have it).
     task
-        "cells": each id is one cell. "semantic": each id is a class.
+        "cells", where each id is one cell, or "semantic", where each id is a class.
     unpainted
-        What 0 means.
+        Meaning of 0.
     annotated
-        Nonzero inside regions that are annotated completely, of the labels' shape.
+        Nonzero inside regions that are annotated completely, of the shape of the labels.
     ndim
-        Spatial axes of the network; the axes in front are looped over, so that an id may
-        stand for another cell in each slice or frame. None: as many as the labels have, but
-        three at most.
+        Number of spatial axes of the network. The axes in front are looped over, so that an id
+        may stand for another cell in each slice or frame. By default it is the number of axes of
+        the labels, but at most three.
     spacing
-        Pixel size along each of these axes, in any unit; None: equal along all.
+        Pixel size along each of these axes, in any unit; by default equal along all.
 
     Raises
     ------
@@ -122,40 +126,48 @@ def check_labels(
     if annotated is not None:
         _check_shape("annotated region has", annotated, image_shape)
     ndim = ndim or min(3, len(image_shape))
-    counts = tally(labels, annotated)
-    size = math.prod(image_shape)
-    background = size - sum(counts.painted.values())
     rule = unpainted_rule(task, unpainted, has_region=annotated is not None)
+    counts = tally(labels, annotated)
+    if not counts.painted:
+        raise LabelsError(_NOTHING_PAINTED[task])
+    return _painting(labels, counts, task, rule, ndim, spacing)
+
+
+def _painting(
+    labels: LazyArray,
+    counts: Tally,
+    task: TaskName,
+    rule: Rule,
+    ndim: int,
+    spacing: Sequence[float] | None,
+) -> Painting:
+    """Return what counted labels hold, and refuse classes that cannot be learned."""
     painted = dict(sorted(counts.painted.items()))
-    if not painted:
-        raise LabelsError(_NOTHING[task])
-    fraction = sum(painted.values()) / size
+    pixels, size = sum(painted.values()), math.prod(labels.shape)
+    background = size - pixels
+    complete = rule == "background"
+    sparse = not complete and background > counts.zeros_in_region
     if task == "semantic":
-        zeros = background if rule == "background" else counts.zeros_in_region
-        if zeros:
-            painted = {0: zeros, **painted}
-        problem, splittable = _check_classes(painted), False
+        zeros = background if complete else counts.zeros_in_region
+        painted = {0: zeros, **painted} if zeros else painted
+        found = _check_classes(painted), False
     else:
-        complete = rule == "background"
-        problem, splittable = find_problem(
-            labels, painted, ndim, complete=complete, spacing=spacing
-        )
-    sparse = rule != "background" and background > counts.zeros_in_region
+        found = find_problem(labels, painted, ndim, complete=complete, spacing=spacing)
     return Painting(
         task=task,
         ndim=ndim,
         ids=tuple(painted),
         counts=tuple(painted.values()),
-        painted_fraction=fraction,
+        painted_fraction=pixels / size,
         sparse=sparse,
         unpainted=rule,
-        nearly_complete=sparse and _all_but_a_rim(labels, fraction * size, ndim),
-        problem=problem,
-        splittable=splittable,
+        nearly_complete=sparse and _all_but_a_rim(labels, pixels, ndim),
+        problem=found[0],
+        splittable=found[1],
     )
 
 
-_NOTHING = {
+_NOTHING_PAINTED = {
     "cells": "Nothing is painted yet: paint some cells, each with a label number of its own.",
     "semantic": "Nothing is painted yet: paint a few strokes of each class, each class with a "
     "label number of its own.",
@@ -163,6 +175,7 @@ _NOTHING = {
 
 
 def _check_shape(what: str, array: LazyArray, image_shape: Sequence[int]) -> None:
+    """Refuse an array that has not the shape of the image."""
     shape, expected = tuple(array.shape), tuple(image_shape)
     if shape != expected:
         raise LabelsError(
@@ -176,7 +189,7 @@ def _x(shape: Sequence[int]) -> str:
 
 
 def _check_classes(painted: dict[int, int]) -> str | None:
-    """Refuse classes that cannot be learned; say what is likely not meant."""
+    """Refuse classes that cannot be learned, and return a sentence on what is likely not meant."""
     if len(painted) == 1:
         raise LabelsError(
             f"Only class {next(iter(painted))} is painted: paint at least one other class, for "
@@ -195,8 +208,8 @@ def _check_classes(painted: dict[int, int]) -> str | None:
     return None
 
 
-def _all_but_a_rim(labels: LazyArray, painted: float, ndim: int) -> bool:
-    """Tell whether nearly all is painted of a box that leaves only a rim of each frame."""
+def _all_but_a_rim(labels: LazyArray, painted: int, ndim: int) -> bool:
+    """Tell whether a box that leaves only a rim of each frame is painted nearly everywhere."""
     box = painted_box([labels])
     if box is None or painted / math.prod(labels.shape) < _COMPLETE_SHARE * _COMPLETE_AXIS**ndim:
         return False

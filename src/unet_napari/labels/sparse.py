@@ -1,4 +1,4 @@
-"""Arrays of which only the parts that are not zero are kept, such as labels of a large image."""
+"""Arrays that keep only those parts that are not zero, such as labels of a large image."""
 
 from __future__ import annotations
 
@@ -19,19 +19,23 @@ if TYPE_CHECKING:
 
 __all__ = ["SparseArray", "boxes"]
 
-_SIDE = 256  # pixels of a block along Y and X; along all other axes it is one slice
-_AT_ONCE = 2**22  # pixels that are looked at at once
+# Side of a block along Y and X, in pixels. Along all other axes a block is one slice.
+_BLOCK_SIDE = 256
+# Number of pixels of an array that are read at a time.
+_SLAB_PIXELS = 2**22
 
 
 class SparseArray:
-    """An array that can be read, of which only blocks with something else than 0 are in memory.
+    """An array that keeps only those of its blocks in memory that hold something else than 0.
 
-    It is a `LazyArray`, and may be pickled, so that it travels to another process as it is.
+    It is a `LazyArray`, and it can be pickled, so that it travels to another process as it is.
 
     Parameters
     ----------
     shape : sequence of int
+        Shape of the whole array.
     dtype : data-type
+        Type of its values.
 
     Attributes
     ----------
@@ -46,16 +50,17 @@ class SparseArray:
 
     @classmethod
     def of(cls, data: LazyArray, where: Iterable[Box] | None = None) -> SparseArray:
-        """Copy what is not zero of an array, slab by slab.
+        """Copy the blocks of an array that are not zero, slab by slab.
 
         Parameters
         ----------
         data : LazyArray
+            The array.
         where : iterable of Box, optional
             The boxes that are looked at; by default all of the array.
         """
         array = cls(data.shape, data.dtype)
-        for box in Box.whole(data.shape).slabs_of(_AT_ONCE) if where is None else where:
+        for box in Box.whole(data.shape).slabs_of(_SLAB_PIXELS) if where is None else where:
             array.put(box, np.asarray(data[box.to_slices()]))
         return array
 
@@ -66,7 +71,7 @@ class SparseArray:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are in memory."""
+        """Number of bytes of the blocks in memory."""
         return sum(block.nbytes for block in self._blocks.values())
 
     def put(self, box: Box, values: NDArray[Any], *, add: bool = False) -> None:
@@ -79,7 +84,7 @@ class SparseArray:
         values : ndarray
             Values of the box's shape.
         add : bool
-            Whether zeros leave what is there.
+            Whether zeros leave the values of the array as they are.
         """
         for key in self._keys(box):
             cell = self._cell(key)
@@ -93,7 +98,7 @@ class SparseArray:
             np.copyto(block, part, where=part != 0 if add else True)
 
     def boxes(self, index: Sequence[int] = ()) -> Iterator[Box]:
-        """Yield where there may be something at positions on the first axes; see `boxes`."""
+        """Yield the boxes that may hold something else than 0; see the function `boxes`."""
         leading = len(index)
         box = Box.whole(self.shape[leading:]).prepend(index)
         cells = (self._cell(key) for key in sorted(self._keys_within(box)))
@@ -114,7 +119,7 @@ class SparseArray:
         return np.asarray(self[...], dtype)
 
     def _sides(self) -> tuple[int, ...]:
-        return tuple(_SIDE if axis >= self.ndim - 2 else 1 for axis in range(self.ndim))
+        return tuple(_BLOCK_SIDE if axis >= self.ndim - 2 else 1 for axis in range(self.ndim))
 
     def _cell(self, key: tuple[int, ...]) -> Box:
         start = tuple(k * side for k, side in zip(key, self._sides(), strict=True))
@@ -130,9 +135,10 @@ class SparseArray:
         )
 
     def _keys_within(self, box: Box) -> Iterator[tuple[int, ...]]:
-        """Yield the blocks that a box touches, the quicker way round."""
+        """Yield the keys of the blocks in memory that a box touches."""
         sides = self._sides()
         count = math.prod(-(-b // s) - a // s for (a, b), s in zip(box.spans, sides, strict=True))
+        # The shorter of the two lists is looked through: all blocks of the box, or all in memory.
         if count <= len(self._blocks):
             return (key for key in self._keys(box) if key in self._blocks)
         return (
@@ -145,7 +151,7 @@ class SparseArray:
         )
 
     def _box_of(self, index: Any) -> tuple[Box, set[int]]:  # noqa: ANN401
-        """Return the box that an index of integers, slices and ... picks, and axes it drops."""
+        """Return the box that an index of integers and slices picks, and the axes that it drops."""
         parts = list(index) if isinstance(index, tuple) else [index]
         if Ellipsis in parts:
             at = parts.index(Ellipsis)
@@ -173,9 +179,10 @@ def boxes(data: LazyArray, index: Sequence[int] = ()) -> Iterator[Box]:
     Parameters
     ----------
     data : LazyArray
+        The array.
     index : sequence of int
         Positions on the first axes; the boxes are of the others.
     """
     if isinstance(data, SparseArray):
         return data.boxes(index)
-    return Box.whole(data.shape[len(index) :]).slabs_of(_AT_ONCE)
+    return Box.whole(data.shape[len(index) :]).slabs_of(_SLAB_PIXELS)

@@ -1,4 +1,4 @@
-"""How well predicted classes of pixels agree with true ones. NumPy only."""
+"""Agreement of predicted classes of pixels with the true ones. It needs NumPy only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ __all__ = ["ClassCounts", "ClassEvaluation", "count_classes"]
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """Pixels of each class in one image, shape (number of classes,) each."""
+    """Numbers of pixels of each class in one image, arrays of shape (number of classes,).
+
+    Attributes
+    ----------
+    true, predicted
+        Number of pixels that have the class in the truth, and in the prediction.
+    shared
+        Number of pixels that have it in both.
+    """
 
     true: NDArray[np.int64]
     predicted: NDArray[np.int64]
@@ -26,14 +34,14 @@ class ClassCounts:
 def count_classes(
     true: NDArray[np.integer], predicted: NDArray[np.integer], classes: Sequence[int]
 ) -> ClassCounts:
-    """Count the pixels of each class, where the truth is one of them.
+    """Count the pixels of each class among those whose true class is one of them.
 
     Parameters
     ----------
     true, predicted
         Ids of classes, of equal shape; pixels whose true id is no class are left out.
     classes
-        The ids.
+        Ids of the classes.
 
     Raises
     ------
@@ -42,8 +50,8 @@ def count_classes(
     """
     if true.shape != predicted.shape:
         raise ValueError(f"shapes differ: {true.shape} and {predicted.shape}")
-    said = np.isin(true, classes)
-    true, predicted = true[said], predicted[said]
+    labelled = np.isin(true, classes)
+    true, predicted = true[labelled], predicted[labelled]
     counts = [
         (
             np.count_nonzero(true == i),
@@ -57,14 +65,14 @@ def count_classes(
 
 @dataclass(frozen=True)
 class ClassEvaluation:
-    """Agreement over some images; pixels are pooled.
+    """Agreement over some images, whose pixels are pooled.
 
     Attributes
     ----------
     classes
-        The ids.
+        Ids of the classes.
     counts
-        One for each image.
+        Counts of pixels, one for each image.
     """
 
     classes: tuple[int, ...]
@@ -90,7 +98,7 @@ class ClassEvaluation:
         return {"Dice": one.mean_dice(), **named}
 
     def describe(self) -> str:
-        """Lines for people."""
+        """Return lines of text with the Dice of each class and their mean."""
         dice = zip(self.classes, self.dice(), strict=True)
         lines = [f"{f'Dice {i}':<10}{d:.3f}" for i, d in dice]
         means = [self.row(number)["Dice"] for number in range(len(self.counts))]

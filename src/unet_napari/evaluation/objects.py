@@ -1,4 +1,4 @@
-"""How well predicted labels agree with true ones. NumPy and SciPy only.
+"""Agreement of predicted labels with the true ones. It needs NumPy and SciPy only.
 
 Objects are matched through a sparse table of overlaps, so that thousands of them cost little
 and the size of their ids costs nothing.
@@ -26,7 +26,7 @@ __all__ = [
 if TYPE_CHECKING:
     S = TypeVar("S", bound=np.generic)
 
-_STEPS = (0.5, 0.6, 0.7, 0.8, 0.9)  # IoU thresholds that are reported
+_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)  # IoU thresholds that are reported
 
 Labels: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
 
@@ -43,9 +43,9 @@ class Match:
     Attributes
     ----------
     true_area, predicted_area
-        Pixels of each object, ``(n_true,)`` and ``(n_predicted,)``.
+        Number of pixels of each object, ``(n_true,)`` and ``(n_predicted,)``.
     true_index, predicted_index, overlap
-        The pairs that share pixels: positions in the two arrays above, and shared pixels.
+        Pairs that share pixels: their positions in the two arrays, and the shared pixels.
     """
 
     true_area: NDArray[np.int64]
@@ -66,7 +66,7 @@ class Match:
 
     @property
     def shared_foreground(self) -> int:
-        """Pixels that are an object's in both."""
+        """Number of pixels that belong to an object in both."""
         return int(self.overlap.sum())
 
     @property
@@ -76,10 +76,10 @@ class Match:
         return self.overlap / (areas - self.overlap)
 
     def matched_iou(self, threshold: float) -> NDArray[np.float64]:
-        """IoU of the matched pairs: one to one, as many as possible, each at least `threshold`.
+        """Return the IoU of the matched pairs, each of which is at least `threshold`.
 
-        Above 0.5 a pair is the only one of its objects (Kirillov et al. 2019); where pairs
-        contend, as many as possible are matched, and among these those of the largest IoU.
+        Objects are matched one to one: above 0.5 a pair is the only one of its objects (Kirillov et
+        al. 2019). Where pairs contend, as many as possible are matched, and then the largest IoU.
         """
         iou = self.iou
         good = iou >= threshold
@@ -93,14 +93,14 @@ class Match:
 
     @property
     def splits(self) -> int:
-        """True objects that hold most of two or more predicted objects."""
+        """Number of true objects that hold most of two or more predicted objects."""
         share = self.overlap / self.predicted_area[self.predicted_index]
         held = np.bincount(self.true_index[share > 0.5], minlength=self.true_count)
         return int(np.count_nonzero(held > 1))
 
     @property
     def merges(self) -> int:
-        """Predicted objects that hold most of two or more true objects."""
+        """Number of predicted objects that hold most of two or more true objects."""
         share = self.overlap / self.true_area[self.true_index]
         held = np.bincount(self.predicted_index[share > 0.5], minlength=self.predicted_count)
         return int(np.count_nonzero(held > 1))
@@ -114,9 +114,9 @@ def match(
     Parameters
     ----------
     true, predicted
-        Integer labels of equal shape, 0 is background; ids of any size.
+        Integer labels of equal shape, with ids of any size; 0 is background.
     annotated
-        Bool, of the same shape: only these pixels are compared. Predicted objects that lie
+        Mask of the pixels that are compared, bool, of the same shape. Predicted objects that lie
         mostly outside are left out, because nobody said whether they are right.
 
     Raises
@@ -149,7 +149,7 @@ def match(
 
 
 def _inside(labels: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
-    """Keep the inside part of the objects of which at least half is inside."""
+    """Return the parts inside a mask of those objects of which at least half is inside."""
     ids, area = np.unique(labels, return_counts=True)
     inner, inner_area = np.unique(labels[where], return_counts=True)
     kept = inner[2 * inner_area >= area[np.searchsorted(ids, inner)]]
@@ -157,7 +157,7 @@ def _inside(labels: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
 
 
 def _runs(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
-    """Compress two arrays into runs in which both are constant: values and lengths."""
+    """Return the values and the lengths of the runs in which two arrays are both constant."""
     change = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
     starts = np.concatenate([[0], np.flatnonzero(change) + 1])[: a.size]
     return a[starts], b[starts], np.diff(starts, append=a.size)
@@ -166,13 +166,14 @@ def _runs(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any],
 def _assign(
     t: NDArray[np.int64], p: NDArray[np.int64], iou: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Choose among contending pairs: as many as possible, then the largest IoU."""
+    """Return the IoU of as many contending pairs as possible, with the largest sum of IoU."""
     rows, r = np.unique(t, return_inverse=True)
     columns, c = np.unique(p, return_inverse=True)
-    from scipy.optimize import linear_sum_assignment  # takes 0.3 s, and predicting needs none
+    from scipy.optimize import linear_sum_assignment  # It takes 0.3 s, and predicting needs it not.
 
     table = np.zeros((len(rows), len(columns)))
     table[r, c] = iou
+    # All IoU together gain less than one more pair does, so the number of pairs comes first.
     gain = (table > 0) + table / (2 * max(1, min(table.shape)))
     chosen: NDArray[np.float64] = table[linear_sum_assignment(gain, maximize=True)]
     return chosen[chosen > 0]
@@ -180,14 +181,14 @@ def _assign(
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Agreement over some images; counts are pooled, so that every object has the same say.
+    """Agreement over some images, whose counts are pooled, so that each object counts as much.
 
-    Where there is nothing to find and nothing was found, agreement is perfect: 1.
+    Where there is no object in the truth and none was predicted, the agreement is perfect: 1.
 
     Attributes
     ----------
     matches
-        One for each image.
+        Overlaps of the objects, one for each image.
     """
 
     matches: tuple[Match, ...]
@@ -203,43 +204,43 @@ class Evaluation:
         return sum(m.predicted_count for m in self.matches)
 
     def _hits(self, threshold: float) -> tuple[int, int, float]:
-        """Count matched pairs, objects left over on either side, and add up the IoU."""
+        """Return the number of matched pairs and of objects left over, and the sum of the IoU."""
         matched = [m.matched_iou(threshold) for m in self.matches]
         hits = sum(len(iou) for iou in matched)
         left = self.true_count + self.predicted_count - 2 * hits
         return hits, left, float(sum(iou.sum() for iou in matched))
 
     def average_precision(self, threshold: float = 0.5) -> float:
-        """``TP / (TP + FP + FN)`` at an IoU threshold.
+        """Return ``TP / (TP + FP + FN)`` at an IoU threshold.
 
-        The measure of the 2018 Data Science Bowl (Caicedo et al. 2019), called AP by StarDist
+        It is the measure of the 2018 Data Science Bowl (Caicedo et al. 2019), called AP by StarDist
         and Cellpose too.
         """
         hits, left, _ = self._hits(threshold)
         return _ratio(hits, hits + left)
 
     def per_image_precision(self, threshold: float = 0.5) -> list[float]:
-        """`average_precision` of each image, whose mean is reported by some papers."""
+        """Return the `average_precision` of each image, whose mean some papers report."""
         return [Evaluation((m,)).average_precision(threshold) for m in self.matches]
 
     def f1(self, threshold: float = 0.5) -> float:
-        """``2 TP / (2 TP + FP + FN)`` at an IoU threshold."""
+        """Return ``2 TP / (2 TP + FP + FN)`` at an IoU threshold."""
         hits, left, _ = self._hits(threshold)
         return _ratio(2 * hits, 2 * hits + left)
 
     def panoptic_quality(self, threshold: float = 0.5) -> float:
-        """Sum of the matched IoU over ``TP + FP / 2 + FN / 2`` (Kirillov et al. 2019)."""
+        """Return the sum of matched IoU over ``TP + FP / 2 + FN / 2`` (Kirillov et al. 2019)."""
         hits, left, iou = self._hits(threshold)
         return _ratio(iou, hits + left / 2)
 
     @property
     def splits(self) -> int:
-        """True objects that hold most of two or more predicted objects."""
+        """Number of true objects that hold most of two or more predicted objects."""
         return sum(m.splits for m in self.matches)
 
     @property
     def merges(self) -> int:
-        """Predicted objects that hold most of two or more true objects."""
+        """Number of predicted objects that hold most of two or more true objects."""
         return sum(m.merges for m in self.matches)
 
     @property
@@ -255,7 +256,7 @@ class Evaluation:
         return {
             "true": one.true_count,
             "predicted": one.predicted_count,
-            **{f"AP{100 * t:.0f}": one.average_precision(t) for t in _STEPS},
+            **{f"AP{100 * t:.0f}": one.average_precision(t) for t in _THRESHOLDS},
             "F1": one.f1(),
             "PQ": one.panoptic_quality(),
             "splits": one.splits,
@@ -264,9 +265,9 @@ class Evaluation:
         }
 
     def describe(self) -> str:
-        """Lines for people: AP pooled over the images, and its mean over them."""
+        """Return lines of text with all measures, pooled over the images, and the mean of AP."""
         lines = [f"{'objects':<10}{self.true_count} true, {self.predicted_count} predicted"]
-        lines += [f"{f'AP {t}':<10}{self._precision_text(t)}" for t in _STEPS]
+        lines += [f"{f'AP {t}':<10}{self._precision_text(t)}" for t in _THRESHOLDS]
         lines += [
             f"{'F1 0.5':<10}{self.f1():.3f}",
             f"{'PQ':<10}{self.panoptic_quality():.3f}",
@@ -286,7 +287,7 @@ class Evaluation:
 def evaluate(
     true: Labels, predicted: Labels, annotated: NDArray[Any] | Sequence[NDArray[Any]] | None = None
 ) -> Evaluation:
-    """Compare label images; arguments as in `match`, one array or a list of arrays each."""
+    """Compare label images, given as in `match`; each argument is an array or a list of arrays."""
     truth, found = as_list(true), as_list(predicted)
     where = [None] * len(truth) if annotated is None else as_list(annotated)
     images = zip(truth, found, where, strict=True)
@@ -294,12 +295,12 @@ def evaluate(
 
 
 def average_precision(true: Labels, predicted: Labels, threshold: float = 0.5) -> float:
-    """`Evaluation.average_precision` of one array or a list of arrays each."""
+    """Return `Evaluation.average_precision` of one array, or a list of arrays, each."""
     return evaluate(true, predicted).average_precision(threshold)
 
 
 def class_dice(true: NDArray[Any], predicted: NDArray[Any], label: int = 1) -> float:
-    """Dice of the pixels that carry `label`: ``2 |A and B| / (|A| + |B|)``."""
+    """Return the Dice of the pixels that carry `label`: ``2 |A and B| / (|A| + |B|)``."""
     a, b = true == label, predicted == label
     both = int(np.count_nonzero(a)) + int(np.count_nonzero(b))
     return _ratio(2 * int(np.count_nonzero(a & b)), both)

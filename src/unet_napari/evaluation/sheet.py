@@ -1,4 +1,4 @@
-"""Pictures of predicted labels beside the true ones, for a look at the worst images."""
+"""Pictures of predicted labels beside the true ones, so that one can look at the worst images."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "lay_out"]
 
-_SIDE = 320  # pixels, longest side of one picture
-_RIM = 4  # pixels between pictures
-_TEXT = 13  # pixels, height of letters
+# Longest side of one picture, distance between pictures, and height of letters, in pixels.
+_PICTURE_SIDE = 320
+_GAP_WIDTH = 4
+_TEXT_HEIGHT = 13
 
 
 def compare(
@@ -33,36 +34,37 @@ def compare(
     Parameters
     ----------
     image
-        Shape (C, *S); the mean of the channels is shown. Of a stack the slice is shown in which
-        most is labelled, in either of the two.
+        The image, shape (C, *S). The mean of its channels is shown; of a stack, the slice with the
+        most pixels that are labelled in either of the two.
     true, predicted
         Integer labels, shape (*S).
     caption
-        One line.
+        Text of one line.
 
     Returns
     -------
     ndarray of uint8, shape (Y, X, 3)
     """
     place = _fullest_slice(true, predicted)
-    step = math.ceil(max(true.shape[-2:]) / _SIDE)
+    step = math.ceil(max(true.shape[-2:]) / _PICTURE_SIDE)
     thin = (..., slice(None, None, step), slice(None, None, step))
     plane = image.astype(np.float32).mean(axis=0)[place][thin]
     bare = np.repeat(grey(plane)[..., None], 3, axis=-1)
     pictures = [bare, *(overlay(plane, labels[place][thin]) for labels in (true, predicted))]
-    rim = np.zeros((bare.shape[0], _RIM, 3), np.uint8)
-    row = np.concatenate([pictures[0], rim, pictures[1], rim, pictures[2]], axis=1)
+    gap = np.zeros((bare.shape[0], _GAP_WIDTH, 3), np.uint8)
+    row = np.concatenate([pictures[0], gap, pictures[1], gap, pictures[2]], axis=1)
     return lay_out([_write(caption, row.shape[1]), row])
 
 
 def lay_out(rows: Sequence[Picture]) -> Picture:
     """Lay pictures below each other, on black."""
     width = max(row.shape[1] for row in rows)
-    padded = [np.pad(row, ((0, _RIM), (0, width - row.shape[1]), (0, 0))) for row in rows]
-    return np.concatenate(padded)[:-_RIM]
+    padded = [np.pad(row, ((0, _GAP_WIDTH), (0, width - row.shape[1]), (0, 0))) for row in rows]
+    return np.concatenate(padded)[:-_GAP_WIDTH]
 
 
 def _fullest_slice(true: NDArray[np.integer], predicted: NDArray[np.integer]) -> tuple[int, ...]:
+    """Return the place of the slice with the most pixels that are labelled in either of the two."""
     leading = true.ndim - 2
     labelled = np.count_nonzero((true > 0) | (predicted > 0), axis=(-2, -1))
     return tuple(int(i) for i in np.unravel_index(labelled.argmax(), true.shape[:leading]))
@@ -72,8 +74,8 @@ def _write(text: str, width: int) -> Picture:
     """Return white letters on black, at least `width` wide."""
     from PIL import Image, ImageDraw, ImageFont
 
-    font = ImageFont.load_default(_TEXT)
-    size = (max(width, math.ceil(font.getlength(text))), 2 * _TEXT - _RIM)
+    font = ImageFont.load_default(_TEXT_HEIGHT)
+    size = (max(width, math.ceil(font.getlength(text))), 2 * _TEXT_HEIGHT - _GAP_WIDTH)
     canvas = Image.new("RGB", size)
     ImageDraw.Draw(canvas).text((0, 0), text, font=font, fill="white")
     return np.asarray(canvas)

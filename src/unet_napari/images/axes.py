@@ -1,4 +1,4 @@
-"""The letters that say what each axis of an array is.
+"""Letters that name the axes of an array.
 
 ``T`` time, ``C`` channel, ``Z`` depth, ``Y`` rows, ``X`` columns. Everything else in the
 package asks for an axis by its letter and never by its position.
@@ -22,7 +22,7 @@ __all__ = ["AXES", "SPATIAL_AXES", "describe_shape", "guess_axes", "parse_axes"]
 AXES = "TCZYX"
 SPATIAL_AXES = "ZYX"
 
-# Up to this many planes, the first axis of a 3-D array is as likely to be the channels.
+# Number of planes up to which the first axis of a 3-D array is as likely to be the channels.
 _MOST_CHANNELS = 4
 
 
@@ -74,7 +74,7 @@ def parse_axes(axes: str, shape: Sequence[int]) -> str:
 
 
 def guess_axes(shape: Sequence[int], dtype: DTypeLike, *, rgb: bool = False) -> str:
-    """Say what the axes of a bare array are, where only one answer is sensible.
+    """Return the axes of a bare array, where only one answer is sensible.
 
     Two axes are ``YX``. Three are ``YXC`` if the last holds the 3 or 4 values of an RGB
     picture (uint8 or floating point), ``TYX`` if the first has length 1, else ``ZYX``. An array
@@ -83,7 +83,7 @@ def guess_axes(shape: Sequence[int], dtype: DTypeLike, *, rgb: bool = False) -> 
     Parameters
     ----------
     shape, dtype
-        Of the array.
+        Shape and type of the array.
     rgb
         Whether the last axis is known to be the colour of an RGB picture.
 
@@ -114,7 +114,7 @@ def guess_axes(shape: Sequence[int], dtype: DTypeLike, *, rgb: bool = False) -> 
         if kind == np.uint8 or kind.kind == "f":
             return "YXC"
         raise _ambiguous(sizes, "YXC or ZYX")
-    if sizes[0] == 1:  # a projection, say: whatever it is, there is one of it
+    if sizes[0] == 1:  # A projection is an example: whatever the axis is, there is one of it.
         return "TYX"
     if sizes[0] <= _MOST_CHANNELS:
         raise _ambiguous(sizes, "CYX (channels) or ZYX (a stack)")
@@ -127,7 +127,7 @@ def describe_shape(shape: Sequence[int]) -> str:
 
 
 def _order(letters: str) -> tuple[int, ...]:
-    """Return what to transpose axes with so that the spatial ones are in our order."""
+    """Return the order of the axes in which the spatial ones are in our order, for `transpose`."""
     spatial = iter(sorted(a for a in letters if a in SPATIAL_AXES)[::-1])
     return tuple(letters.index(next(spatial) if a in SPATIAL_AXES else a) for a in letters)
 

@@ -1,4 +1,4 @@
-"""Colour pictures for models of other channels: grays saved as RGB, and RGB with transparency."""
+"""Colour pictures for models of fewer channels: grays saved as RGB, and RGB with transparency."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _RGB, _RGBA = 3, 4
 
 
 def fit_colours(image: Image, channels: int) -> Image:
-    """Take of a colour picture what a model of other channels can use.
+    """Return the channels of a colour picture that a model of fewer channels can use.
 
-    Of RGB with transparency the colours, for a model of three channels; of a picture whose three
-    colours are equal, as of grays that were saved as RGB, one of them, for a model of one.
+    For a model of three channels, these are the colours of RGB with transparency. For a model of
+    one channel, it is one of three equal colours, as grays have that were saved as RGB.
 
     Parameters
     ----------
     image
-        Its colours lie behind the other axes; any other image is returned as it is.
+        A picture whose channels are its last axis. Any other image is returned as it is.
     channels
-        That the model takes.
+        Number of channels that the model takes.
 
     Warns
     -----
     UnetNapariWarning
-        Saying what is left out.
+        If channels are left out.
     """
     coloured = image.axes.endswith("C") and image.channels in (_RGB, _RGBA)
     if not coloured or image.channels == channels or channels not in (1, _RGB):

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Scale", "measure_scale"]
 
-# Time points that are looked at, evenly spread, and the pixels of each: the same places in all.
-_LOOKS = 16
-_PIXELS = 2**17
-# Brightness drifts if the contrast of time points differs by more than this factor, or their
-# black by more than this share of the least contrast. At 1.5 the model 'nuclei' has lost a fifth
-# of its AP50 in the darkest time points.
-_CONTRAST = 1.3
-_BLACK = 0.3
+# Number of time points that are looked at, evenly spread, and number of pixels that are read of
+# each, at the same places in all.
+_FRAMES_READ = 16
+_FRAME_PIXELS = 2**17
+# Brightness drifts if the contrast of time points differs by more than this factor, or their black
+# by more than this share of the least contrast. At a factor of 1.5 the model 'nuclei' has lost a
+# fifth of its AP50 in the darkest time points.
+_CONTRAST_FACTOR = 1.3
+_BLACK_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,15 @@ class Scale:
 
     Attributes
     ----------
-    rule, image
-        What is measured by which rule.
+    rule
+        The rule that the image is measured by.
+    image
+        The image.
     whole
-        Of all time points together.
+        Statistics of all time points together.
     drift
-        Where brightness drifts, so that each time point has a scale of its own: by what factor
-        the contrast changes, 1 or more.
+        Factor, 1 or more, by which the contrast changes over time. It is None unless brightness
+        drifts; if it does, each time point has a scale of its own.
     """
 
     rule: Normalisation
@@ -58,7 +61,7 @@ class Scale:
         return self._frames[frame]
 
     def at(self, frame: int | None) -> Statistics:
-        """Return the statistics of a time point; None: of the whole, or the only one."""
+        """Return the statistics of a time point; with None, those of the whole image."""
         if frame is None or self.image.frames == 1:
             return self.whole
         return self.of(self.image.select(T=frame))
@@ -66,14 +69,15 @@ class Scale:
     def _measure(self, frame: int) -> Statistics:
         try:
             return self.rule.measure(self.image.select(T=frame), quiet=True)
-        except ImageError:  # as in `_look`
+        except ImageError:  # It holds no number, which the user was told of the whole image.
             return self.whole
 
 
 def measure_scale(rule: Normalisation, image: Image, *, quiet: bool = False) -> Scale:
     """Measure the brightness of an image, and whether it drifts over time.
 
-    Time points without objects (whose contrast is less than the rule asks of noise) do not tell.
+    Time points without objects say nothing about drift. These are the ones whose contrast is less
+    than the rule asks for, given their noise.
 
     Raises
     ------
@@ -88,7 +92,7 @@ def measure_scale(rule: Normalisation, image: Image, *, quiet: bool = False) -> 
     whole = rule.measure(image, quiet=quiet)
     if image.frames == 1:
         return Scale(rule, image, whole)
-    frames = np.unique(np.linspace(0, image.frames - 1, _LOOKS).astype(int)).tolist()
+    frames = np.unique(np.linspace(0, image.frames - 1, _FRAMES_READ).astype(int)).tolist()
     looks = [look for t in frames if (look := _look(rule, image.select(T=t)))]
     factors = [_drift(channel, rule.noise) for channel in zip(*looks, strict=True)]
     drift = max((factor for factor in factors if factor is not None), default=None)
@@ -102,14 +106,15 @@ def measure_scale(rule: Normalisation, image: Image, *, quiet: bool = False) -> 
 
 
 def _look(rule: Normalisation, still: Image) -> list[Levels]:
+    """Return the levels of each channel of a time point; empty if it holds no number."""
     try:
-        return rule.levels(still, pixels=_PIXELS, quiet=True)
-    except ImageError:  # without a number, which the whole image has been warned of
+        return rule.levels(still, pixels=_FRAME_PIXELS, quiet=True)
+    except ImageError:  # The user was told of it for the whole image.
         return []
 
 
 def _drift(levels: Sequence[Levels], noise: float) -> float | None:
-    """Return by what factor the contrast of one channel changes, if its brightness drifts."""
+    """Return the factor by which the contrast of a channel changes; None if it does not drift."""
     clear = [at for at in levels if 0 < at.high - at.low >= noise * at.noise]
     if len(clear) < 2:
         return None
@@ -117,8 +122,8 @@ def _drift(levels: Sequence[Levels], noise: float) -> float | None:
     black = [at.low for at in clear]
     factor = max(contrasts) / min(contrasts)
     shift = (max(black) - min(black)) / min(contrasts)
-    return factor if factor > _CONTRAST or shift > _BLACK else None
+    return factor if factor > _CONTRAST_FACTOR or shift > _BLACK_SHARE else None
 
 
 def _told(factor: float) -> str:
-    return f" ({factor:.1f}-fold)" if factor > _CONTRAST else ""
+    return f" ({factor:.1f}-fold)" if factor > _CONTRAST_FACTOR else ""

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Image", "LazyArray"]
 
-_MOST_CHANNELS = 4096  # all of them are read at once; spectral cameras have up to 2,000
+# Largest number of channels, as all of them are read at once. Spectral cameras have up to 2,000.
+_MOST_CHANNELS = 4096
 
 
 class LazyArray(Protocol):
-    """What NumPy arrays, memory maps, zarr and dask arrays have in common.
+    """An array as NumPy arrays, memory maps, zarr and dask arrays are all of them.
 
-    Their types for keys and pixels have nothing in common, hence `Any`.
+    Their types for keys and pixels have nothing in common, so these are `Any`.
     """
 
     @property
@@ -56,7 +57,7 @@ class Image:
     pixel_size
         Micrometres per pixel for each spatial axis where it is known.
     name
-        What to call the image in messages and new layers.
+        Name of the image in messages and new layers.
     source
         The file that the image was read from.
     fixed
@@ -184,7 +185,7 @@ class Image:
         return np.array(pixels, dtype=pixels.dtype.newbyteorder("="), order="C", copy=True)
 
     def _key(self, region: tuple[slice, ...] | None) -> tuple[int | slice, ...]:
-        """Return what to index `data` with: an integer for each axis that `read` drops."""
+        """Return the index into `data`, with an integer for each axis that `read` drops."""
         if region is None:
             region = tuple(slice(0, size) for size in self.shape)
         if len(region) != self.ndim:
@@ -218,7 +219,7 @@ def override(
     channel: int | None = None,
     name: str | None = None,
 ) -> Image:
-    """Put what the user said over what is known about an image already."""
+    """Return an image with the values that the user gave in place of its own."""
     image = replace(
         image,
         axes=axes or image.axes,
@@ -236,6 +237,7 @@ def override(
 
 
 def check_pixels(data: LazyArray, name: str) -> None:
+    """Raise `ImageError` for an array that is empty or does not hold plain numbers."""
     if 0 in data.shape:
         raise ImageError(f"{name} is empty: its shape is {describe_shape(data.shape)}")
     dtype = np.dtype(data.dtype)

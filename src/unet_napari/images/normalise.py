@@ -1,8 +1,8 @@
 """Bring the brightness of an image to the range that a network was trained on.
 
-The rule (`Normalisation`) belongs to the model and travels with it; what it finds in one
-image (`Statistics`) is measured once per image, never per tile: statistics per tile are what
-draws a grid into tiled predictions.
+The rule (`Normalisation`) belongs to the model and travels with it. The statistics that it finds
+in an image (`Statistics`) are measured once per image and never per tile, because statistics per
+tile would draw a grid into tiled predictions.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ __all__ = ["Levels", "Normalisation", "Statistics"]
 _MEDIAN_DIFFERENCE = 0.6744897501960817 * math.sqrt(2)
 # The largest integer up to which float64 holds every integer.
 _LARGEST_EXACT = 2.0**53
-# Images with fewer pixels are toys, whose every pixel counts.
-_TINY = 16
-# Share of the pixels left out of the brightness scale that is worth a word.
-_MUCH = 0.01
+# Number of pixels up to which an image is a toy whose every pixel counts.
+_TINY_IMAGE = 16
+# Share of the pixels left out of the brightness scale from which on the user is told.
+_SHARE_TO_TELL = 0.01
 
 
 @dataclass(frozen=True)
 class Statistics(Record):
-    """What becomes 0 and what becomes 1, one pair per channel, in the image's own values.
+    """The values of an image that become 0 and 1, one pair per channel.
 
     Equal values mean a channel without contrast, which becomes 0 everywhere.
 
     Attributes
     ----------
     low, high
-        One value for each channel.
+        For each channel the values that become 0 and 1, in the image's own units.
     outside
         For each channel the exact values of padding, empty frames and dead pixels, which become
-        0 as well; empty where there are none in any channel.
+        0 as well; empty if no channel has such pixels.
     """
 
     record_name: ClassVar[str] = "The brightness scale"
@@ -60,12 +60,12 @@ class Statistics(Record):
 
 
 class Levels(NamedTuple):
-    """What was found in a sample of one channel.
+    """The levels of brightness in a sample of one channel.
 
     Attributes
     ----------
     low, high
-        The rule's percentiles.
+        The percentiles of the rule.
     noise
         Standard deviation of the noise.
     outside
@@ -80,7 +80,9 @@ class Levels(NamedTuple):
 
 @dataclass(frozen=True)
 class Normalisation(Record):
-    """The rule ``(value - low) / (high - low)``, limited to `floor` .. `ceiling`.
+    """The rule that scales the brightness of an image.
+
+    A value becomes ``(value - low) / (high - low)``, limited to `floor` .. `ceiling`.
 
     `low` and `high` are percentiles of the image, at least one pixel away from its extremes,
     so that one hot pixel does not change them. The contrast ``high - low`` is never taken to
@@ -125,7 +127,7 @@ class Normalisation(Record):
             raise ValueError(f"limits {self.floor} and {self.ceiling} do not enclose 0")
 
     def measure(self, image: Image, *, quiet: bool = False) -> Statistics:
-        """Find what becomes 0 and 1 in an image, from a bounded sample of its pixels.
+        """Find the values of an image that become 0 and 1, from a bounded sample of its pixels.
 
         Parameters
         ----------
@@ -133,7 +135,7 @@ class Normalisation(Record):
             A free time axis is sampled too, so that a time series gets one brightness scale; see
             `unet_napari.images.drift` for one that drifts.
         quiet
-            Do not warn.
+            Whether no warning is given.
 
         Returns
         -------
@@ -162,7 +164,7 @@ class Normalisation(Record):
     def levels(
         self, image: Image, *, pixels: int | None = None, quiet: bool = False
     ) -> list[Levels]:
-        """Look at a sample of so many pixels of an image; one result per channel."""
+        """Return the levels of each channel, from a sample of so many pixels of an image."""
         blocks = sample_blocks(image, pixels)
         found = []
         for channel in range(image.channels):
@@ -179,7 +181,7 @@ class Normalisation(Record):
             Shape ``(C, *S)``, any real dtype; it stays as it is. The computation is in
             float64, so that the result does not depend on the dtype.
         statistics
-            What `measure` found in the image that the pixels belong to.
+            Statistics that `measure` found in the image that the pixels belong to.
 
         Returns
         -------
@@ -221,13 +223,13 @@ class Normalisation(Record):
         return Levels(*self._percentiles(values), _noise(pixels), outliers.constants)
 
     def _white(self, found: Levels) -> float:
-        """Return what becomes 1, so that noise stays small."""
+        """Return the value that becomes 1, which is so high that noise stays small."""
         if not found.high > found.low:
             return found.high
         return max(found.high, found.low + self.noise * found.noise)
 
     def _percentiles(self, values: NDArray[np.float64]) -> tuple[float, float]:
-        """Return what becomes 0 and 1 of some values, were there no noise."""
+        """Return the values that become 0 and 1 if there is no noise."""
         return _percentiles(values, self.low, self.high)
 
 
@@ -237,17 +239,17 @@ def _share_of_no_number(blocks: Sequence[NDArray[np.float64]]) -> float:
 
 
 def _warn_of(outliers: Outliers, lacking: float, which: str) -> None:
-    """Say by what the brightness was not measured, if it is no number, or much."""
+    """Tell the user about pixels that do not count, if they are no numbers or if there are many."""
     if lacking:
         _warn(
             f"{which} holds NaN or infinity in {100 * lacking:.3g} % of its pixels; "
             "they count as background"
         )
-    if outliers.constant_share >= _MUCH:
+    if outliers.constant_share >= _SHARE_TO_TELL:
         values = " or ".join(f"{value:g}" for value in outliers.constants)
         reason = f"are exactly {values}, as padding, empty frames and dead pixels are"
         share = outliers.constant_share
-    elif outliers.bright_share >= _MUCH:
+    elif outliers.bright_share >= _SHARE_TO_TELL:
         reason, share = "are much brighter than all else", outliers.bright_share
     else:
         return
@@ -263,11 +265,11 @@ def _warn(message: str) -> None:
 
 def _percentiles(values: NDArray[np.float64], low: float, high: float) -> tuple[float, float]:
     """Return two percentiles, at least one pixel away from the extremes of a real image."""
-    one_pixel = 100 / (values.size - 1) if values.size > _TINY else 0.0
+    one_pixel = 100 / (values.size - 1) if values.size > _TINY_IMAGE else 0.0
     second = 100 - one_pixel
     percents = [max(low, one_pixel), min(high, second), second]
     bottom, top, almost_largest = map(float, np.percentile(values, percents))
-    # Few objects on a background without any noise, as in a mask: the objects are the contrast.
+    # With few objects on a background without noise, as in a mask, the objects are the contrast.
     return bottom, top if top > bottom else almost_largest
 
 

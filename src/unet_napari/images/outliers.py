@@ -1,7 +1,7 @@
-"""What of an image is no image: padding, empty frames, dead pixels, specks of debris.
+"""Pixels that show nothing of a specimen: padding, empty frames, dead pixels, specks of debris.
 
-Brightness is measured without it. Two rules, each of which leaves a picture with objects and
-noise of its own or does nothing; images without such pixels are measured as ever.
+Brightness is measured without them. There are two rules, and each of them either leaves a picture
+with objects and noise of its own or does nothing. Images without such pixels are measured whole.
 """
 
 from __future__ import annotations
@@ -24,53 +24,58 @@ if TYPE_CHECKING:
 
 __all__ = ["Outliers", "blank", "find_outliers"]
 
-# A constant lies apart if it is farther from the darkest (brightest) of the rest than this share
-# of the rest's contrast and this many times its noise, with as good as nothing in between. The
-# clipped backgrounds of 570 known images end within 0.07 of their contrast.
-_APART = 0.1
+# A constant value lies apart if its distance to the darkest (or brightest) of the other pixels is
+# more than this share of their contrast and this many times their noise, and if at most this share
+# of them lies in between. The clipped backgrounds of 570 known images end within 0.07 of their
+# contrast.
+_APART_CONTRAST = 0.1
 _APART_NOISE = 3.0
-_BETWEEN = 0.001
-# Share of its pixels that lie outside the picture: in lines that reach the border, or alone, in
-# at most so many pixels. The picture fills at least this share of the box around it, as one
-# that was turned does; a small one, which may be a cell or two, fills it like a picture.
-_OUTSIDE = 0.95
-_ALONE = 16
-_PICTURE = 0.3
-_LARGE = 0.1
-_BLUR = 2  # pixels along a padding that interpolation may have mixed with it
-_LEVELS = 24  # different values that a picture has; with fewer it is a mask
+_BETWEEN_SHARE = 0.001
+# Share of the pixels of a constant that lie outside the picture, either in lines that reach the
+# border, or in spots of at most so many pixels.
+_OUTSIDE_SHARE = 0.95
+_SPOT_PIXELS = 16
+# A picture that covers this share of the image must fill this share of the box around it, as a
+# picture that was turned does. A smaller one, which may be a cell or two, must fill it nearly.
+_LARGE_PICTURE = 0.1
+_FILLED_SHARE = 0.3
+# Width of the seam along a padding, in pixels, in which interpolation may have mixed the two.
+_SEAM_PIXELS = 2
+# Number of different values from which on pixels are a picture; with fewer they are a mask.
+_PICTURE_LEVELS = 24
 
-# Specks are brighter than this share of the white point and cover at most this share of the
-# image; so many pixels around them do not count either, as their glare is there (around single
-# hot pixels as many as along a padding).
-_BRIGHT = 0.7
-_MOST_BRIGHT = 0.03
-_GLARE = 16
-# Without them the contrast is at least so many times smaller, but still so many times the noise,
-# and for each speck there are so many objects: of at least so many pixels, brighter than this
-# share of what is left of the contrast. Of 570 known images, many of them of few bright nuclei
-# on little else, one has such a speck.
+# Specks are brighter than this share of the white point and cover at most this share of the image.
+# So many pixels around them do not count either, because their glare lies there. Single hot pixels
+# have a seam like that of a padding.
+_SPECK_LEVEL = 0.7
+_SPECK_SHARE = 0.03
+_GLARE_PIXELS = 16
+# Without specks the contrast is at least so many times smaller, but still so many times the noise.
 _TIMES_BRIGHTER = 2.2
-_CLEAR = 16.0
-_OBJECTS_EACH = 12
-_OBJECT_SIZE = 9
+_TIMES_NOISE = 16.0
+# For each speck there are so many objects of at least so many pixels, brighter than this share of
+# the remaining contrast. Of 570 known images, many of which hold few bright nuclei and little else,
+# one has such a speck.
+_OBJECTS_PER_SPECK = 12
+_OBJECT_PIXELS = 9
 _OBJECT_LEVEL = 1 / 3
 
+# Number of constants and kinds of specks that are looked for in one image.
 _MOST_ROUNDS = 6
 
 
 @dataclass(frozen=True)
 class Outliers:
-    """Pixels of blocks of one channel by which brightness is not to be measured.
+    """Pixels of one channel that brightness is not measured by.
 
     Attributes
     ----------
     kept
-        True where a pixel counts, for each block.
+        For each block, true where a pixel counts.
     constants
         Exact values that are no brightness.
     constant_share, bright_share
-        Of the finite pixels: how many have one of these values, and how many are in specks.
+        Share of the finite pixels that have one of these values, and share that are in specks.
     """
 
     kept: tuple[Mask, ...]
@@ -80,29 +85,29 @@ class Outliers:
 
 
 def find_outliers(blocks: Sequence[Pixels], percentiles: Percentiles, noise: Noise) -> Outliers:
-    """Find the pixels of an image that are no image.
+    """Find the pixels of an image that show nothing of a specimen.
 
-    *Constants*: a value at the dark or the bright end that many pixels have exactly, with a gap
-    to all others, where these pixels lie along the border (also along that of a picture that was
-    turned), fill frames or whole lines, or are single: padding, empty frames, dead pixels. A
+    *Constants* are padding, empty frames and dead pixels: a value at the dark or the bright end
+    that many pixels have exactly, with a gap to all others. These pixels lie along the border (also
+    along that of a picture that was turned), fill frames or whole lines, or are single. A
     background that is exactly 0 between objects is none of these.
 
-    *Specks*: the few brightest pixels, where they are several times as bright as all else and
-    there are many other objects: debris, dead cells, hot pixels.
+    *Specks* are debris, dead cells and hot pixels: the few brightest pixels, where they are several
+    times as bright as all others and there are many other objects.
 
     Parameters
     ----------
     blocks
-        Of one channel, float64, ``(..., Y, X)``.
+        Blocks of one channel, float64, ``(..., Y, X)``.
     percentiles
-        Returns what becomes 0 and 1 of some values.
+        Function that returns the values that become 0 and 1, given some values.
     noise
-        Returns the standard deviation of the noise of blocks, in which NaN does not count.
+        Function that returns the standard deviation of the noise of blocks, without NaN.
 
     Returns
     -------
     Outliers
-        Where there are none, every finite pixel is kept.
+        The pixels found; where there are none, every finite pixel is kept.
     """
     kept = tuple(np.isfinite(block) for block in blocks)
     search = _Search(blocks, percentiles, noise, Outliers(kept))
@@ -115,7 +120,7 @@ def find_outliers(blocks: Sequence[Pixels], percentiles: Percentiles, noise: Noi
 
 
 class _Search:
-    """Looks for pixels to leave out, given those left out so far."""
+    """A search for pixels to leave out, which knows those that are left out so far."""
 
     def __init__(
         self, blocks: Sequence[Pixels], percentiles: Percentiles, noise: Noise, found: Outliers
@@ -139,13 +144,15 @@ class _Search:
         edges = [_reaching_the_border(mask) for mask in same]
         if not _outside_the_picture(same, edges):
             return None
-        kept = self._without([m | _grown(e, _BLUR) for m, e in zip(same, edges, strict=True)])
+        kept = self._without(
+            [m | _grown(e, _SEAM_PIXELS) for m, e in zip(same, edges, strict=True)]
+        )
         gap = self._gap(value, kept, bright=bright)
         if gap == 0 or gap < _APART_NOISE * self._noise(blank(self._blocks, kept)):
             return None
         rest = self._values(kept)
         between = np.count_nonzero(np.abs(rest - value) < gap / 2)
-        if between > _BETWEEN * rest.size or not _is_picture(rest):
+        if between > _BETWEEN_SHARE * rest.size or not _is_picture(rest):
             return None
         return replace(
             self.found,
@@ -155,41 +162,47 @@ class _Search:
         )
 
     def specks(self) -> Outliers | None:
-        """Leave out what is much brighter than all else, if it is little."""
-        threshold = self._low + _BRIGHT * (self._high - self._low)
+        """Leave out the few pixels that are much brighter than all others, if there are such."""
+        threshold = self._low + _SPECK_LEVEL * (self._high - self._low)
         bright = self._where(lambda block: block > threshold)
         count = _total(bright)
-        if not 0 < count <= _MOST_BRIGHT * self._count:
+        if not 0 < count <= _SPECK_SHARE * self._count:
             return None
         specks = [_sized(mask) for mask in bright]
-        glare = [_grown(m, _BLUR) | _grown(s, _GLARE) for m, s in zip(bright, specks, strict=True)]
+        glare = [
+            _grown(m, _SEAM_PIXELS) | _grown(s, _GLARE_PIXELS)
+            for m, s in zip(bright, specks, strict=True)
+        ]
         kept = self._without(glare)
         rest = self._values(kept)
         if rest.size < self._count / 2:
             return None
-        others = rest[rest != self._low]  # which may be the value of padding
+        # The lowest value may be that of a padding, which is no part of the contrast.
+        others = rest[rest != self._low]
         low, high = self._percentiles(others if others.size else rest)
         if not 0 < _TIMES_BRIGHTER * (high - low) <= self._high - low:
             return None
         noise = self._noise(blank(self._blocks, self.found.kept))
-        if high - low < _CLEAR * noise or not _is_picture(rest[(rest > low) & (rest <= high)]):
+        if high - low < _TIMES_NOISE * noise or not _is_picture(
+            rest[(rest > low) & (rest <= high)]
+        ):
             return None
         level = low + _OBJECT_LEVEL * (high - low)
         clear = [(b > level) & k for b, k in zip(self._blocks, kept, strict=True)]
-        if _objects(map(_sized, clear)) < _OBJECTS_EACH * max(1, _objects(specks)):
+        if _objects(map(_sized, clear)) < _OBJECTS_PER_SPECK * max(1, _objects(specks)):
             return None
         return replace(
             self.found, kept=kept, bright_share=self.found.bright_share + count / self._all
         )
 
     def _gap(self, value: float, kept: Sequence[Mask], *, bright: bool) -> float:
-        """Return how far a value is from what is kept, or 0 if that is not far."""
+        """Return the distance of a value to the kept pixels, or 0 if it does not lie apart."""
         rest = self._values(kept)
         if not rest.size:
             return 0.0
         low, high = self._percentiles(rest)
         gap = value - high if bright else low - value
-        return gap if high > low and gap >= _APART * (high - low) else 0.0
+        return gap if high > low and gap >= _APART_CONTRAST * (high - low) else 0.0
 
     def _where(self, condition: Callable[[Pixels], Mask]) -> list[Mask]:
         pairs = zip(self._blocks, self.found.kept, strict=True)
@@ -212,8 +225,8 @@ def _total(masks: Iterable[Mask]) -> int:
 
 
 def _is_picture(values: Pixels) -> bool:
-    """Tell the values of a picture from those of a mask."""
-    return len(np.unique(values)) >= _LEVELS
+    """Tell whether values are those of a picture rather than those of a mask."""
+    return len(np.unique(values)) >= _PICTURE_LEVELS
 
 
 def _reaching_the_border(mask: Mask) -> Mask:
@@ -227,23 +240,25 @@ def _reaching_the_border(mask: Mask) -> Mask:
 
 
 def _outside_the_picture(same: Sequence[Mask], edges: Sequence[Mask]) -> bool:
-    """Tell padding, empty frames and dead pixels from a background between objects."""
+    """Tell whether a constant is padding, empty frames or dead pixels, and no background."""
     outside = _total(edges)
-    box = 0  # pixels of the boxes around what is left
+    box = 0  # pixels of the boxes around the pictures
     for mask, edge in zip(same, edges, strict=True):
         names, count = ndimage.label(mask & ~edge, _in_plane(mask.ndim))
         if count:
             sizes = np.bincount(names.ravel())[1:]
-            outside += int(sizes[sizes <= _ALONE].sum())
+            outside += int(sizes[sizes <= _SPOT_PIXELS].sum())
         box += int(np.count_nonzero(_between_ends(~mask, -1) & _between_ends(~mask, -2)))
     size = sum(mask.size for mask in same)
     picture = size - _total(same)
-    framed = picture >= (_PICTURE if picture >= _LARGE * size else _OUTSIDE) * box
-    return framed and outside >= _OUTSIDE * _total(same)
+    framed = (
+        picture >= (_FILLED_SHARE if picture >= _LARGE_PICTURE * size else _OUTSIDE_SHARE) * box
+    )
+    return framed and outside >= _OUTSIDE_SHARE * _total(same)
 
 
 def _between_ends(mask: Mask, axis: int) -> Mask:
-    """Return the lines from the first to the last, along an axis, in which the mask has pixels."""
+    """Return all lines between the first and the last one along an axis that has a mask pixel."""
     lines = mask.any(axis=axis, keepdims=True)
     other = -3 - axis
     before = np.logical_or.accumulate(lines, axis=other)
@@ -254,7 +269,7 @@ def _between_ends(mask: Mask, axis: int) -> Mask:
 def _sized(mask: Mask) -> Mask:
     """Return the connected parts that are no single pixels."""
     names, _ = ndimage.label(mask)
-    sized = np.bincount(names.ravel()) >= _OBJECT_SIZE
+    sized = np.bincount(names.ravel()) >= _OBJECT_PIXELS
     sized[0] = False
     found: Mask = sized[names]
     return found
@@ -265,7 +280,7 @@ def _objects(masks: Iterable[Mask]) -> int:
 
 
 def _grown(mask: Mask, pixels: int) -> Mask:
-    """Add what lies within a square of so many pixels to either side, plane by plane."""
+    """Return the mask grown by so many pixels to each side, plane by plane."""
     grown = mask.astype(np.uint8)
     for axis in (-2, -1):
         grown = ndimage.maximum_filter1d(grown, 2 * pixels + 1, axis=axis)
@@ -273,7 +288,7 @@ def _grown(mask: Mask, pixels: int) -> Mask:
 
 
 def _in_plane(ndim: int) -> Mask:
-    """Return which neighbours of a pixel are connected to it: those in its plane."""
+    """Return the neighbours that a pixel is connected to, which are those in its plane."""
     structure = np.zeros((3,) * ndim, bool)
     structure[(1,) * (ndim - 2)] = ndimage.generate_binary_structure(2, 1)
     return structure

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unet_napari.geometry import Box
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,36 +19,36 @@ if TYPE_CHECKING:
 
 __all__ = ["sample_blocks"]
 
-# Pixels per channel in a sample: enough for the 99.8th percentile to be steady to a few
-# per mille, little enough to sort in a tenth of a second.
+# Number of pixels per channel in a sample. They are enough for the 99.8th percentile to be steady
+# to a few per mille, and few enough to be sorted in a tenth of a second.
 SAMPLE_SIZE = 2 * 2**20
-# Pixels that may be decoded to get the sample out of large compressed chunks.
+# Number of pixels that may be decoded to get the sample out of large compressed chunks.
 DECODED_SIZE = 64 * 2**20
 MOST_BLOCKS = 64
 FEWEST_BLOCKS = 4
-# From so many blocks on, each is taken with its mirror images; of fewer each counts more at a
-# place of its own.
-_ENOUGH_TO_MIRROR = 16
+# Number of blocks from which on each block is taken with its mirror images. Of fewer blocks, each
+# tells more at a place of its own.
+_MIRRORED_BLOCKS = 16
 
 
 def sample_blocks(image: Image, pixels: int | None = None) -> list[NDArray[Any]]:
     """Read all of a small image, or blocks from all over a large one.
 
-    Compact blocks, because a strided view would pull every chunk of the file through the
-    decoder. They are spread evenly along every axis, from the first pixel to the last, and lie
-    in mirror images of each other, so that a flipped image is sampled as the image itself.
+    The blocks are compact, because a strided view would pull every chunk of the file through the
+    decoder. They are spread evenly along every axis, from the first pixel to the last, and they are
+    mirror images of each other, so that a flipped image is sampled at the same pixels.
 
     Parameters
     ----------
     image
-        Its free time axis is sampled too.
+        The image; its free time axis is sampled too.
     pixels
-        Of the sample, per channel; by default `SAMPLE_SIZE`.
+        Number of pixels of the sample, per channel; by default `SAMPLE_SIZE`.
 
     Returns
     -------
     list of numpy.ndarray
-        Shape ``(C, *block)`` each, at most so many pixels per channel together.
+        Blocks of shape ``(C, *block)``, which together have at most so many pixels per channel.
     """
     pixels = pixels or SAMPLE_SIZE
     stills = [image] if "T" in image.fixed else [image.select(T=t) for t in range(image.frames)]
@@ -58,15 +60,15 @@ def sample_blocks(image: Image, pixels: int | None = None) -> list[NDArray[Any]]
     blocks = []
     for place in _spread(tuple(map(len, starts)), count):
         still, *corner = (along[i] for along, i in zip(starts, place, strict=True))
-        region = tuple(slice(a, a + size) for a, size in zip(corner, block, strict=True))
-        blocks.append(stills[still].read(region))
+        box = Box.whole(block).shift(corner)
+        blocks.append(stills[still].read(box.to_slices()))
     return blocks
 
 
 def _number_of_blocks(image: Image) -> int:
     """Choose fewer, larger blocks where every block costs the decoding of a large chunk."""
     chunks = getattr(image.data, "chunks", None) or ()
-    # zarr has one size per axis, dask a tuple of them
+    # The chunks of zarr have one size per axis, those of dask a tuple of sizes.
     decoded = math.prod(int(np.max(chunk)) for chunk in chunks)
     return min(MOST_BLOCKS, max(FEWEST_BLOCKS, DECODED_SIZE // decoded))
 
@@ -83,7 +85,7 @@ def _block_shape(shape: tuple[int, ...], pixels: int) -> tuple[int, ...]:
 
 
 def _starts(size: int, block: int) -> list[int]:
-    """First pixels of blocks that cover an axis from end to end, alike from either end."""
+    """Return the first pixels of blocks that cover an axis, symmetric about its middle."""
     parts = math.ceil(size / block)
     span = size - block
     first = [i * span // max(parts - 1, 1) for i in range(-(-parts // 2))]
@@ -93,12 +95,13 @@ def _starts(size: int, block: int) -> list[int]:
 def _spread(lattice: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
     """Choose at most `count` places of a lattice, spread evenly along every axis.
 
-    Latin hypercubes (McKay, Beckman and Conover, Technometrics 21, 1979), of half of each
-    spatial axis where every place brings along its mirror images. The first axis is time.
+    The places are Latin hypercubes (McKay, Beckman and Conover, Technometrics 21, 1979). Where
+    every place brings along its mirror images, they are drawn in one half of each spatial axis. The
+    first axis is time.
     """
     if math.prod(lattice) <= count:
         return list(np.ndindex(*lattice))
-    cut = [n > 1 and count >= _ENOUGH_TO_MIRROR for n in lattice[1:]]  # axes to mirror
+    cut = [n > 1 and count >= _MIRRORED_BLOCKS for n in lattice[1:]]  # axes to mirror
     halves = [lattice[0], *(-(-n // 2) if c else n for n, c in zip(lattice[1:], cut, strict=True))]
     images = 2 ** sum(cut)
     rng = np.random.default_rng(0)

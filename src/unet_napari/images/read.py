@@ -1,4 +1,4 @@
-"""Read an image file: TIFF, zarr or a picture, whatever its name ends in; take arrays as images."""
+"""Opening of image files (TIFF, zarr, pictures), whatever they are called, and of arrays."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def read_image(
         folder of a zarr array or OME-Zarr image, or, with the extra ``bioio``, a CZI, LIF, ND2
         or OIR file.
     axes
-        What the axes are, in place of what the file says.
+        Letters of the axes, in place of those that the file names.
     pixel_size
-        Micrometres per pixel for some axes, in place of what the file says.
+        Micrometres per pixel for some axes, in place of the sizes that the file names.
     channel
-        Use this channel alone, counted from 0.
+        Number of the only channel that is used, counted from 0; by default all are.
     scene
-        Which image of a CZI, LIF or ND2 file that holds several: its number, from 0, or its
-        name; by default the first, with a warning.
+        Number, from 0, or name of an image in a CZI, LIF or ND2 file that holds several; by
+        default the first, with a warning.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def read_image(
 
 
 def _open(path: Path, scene: int | str | None) -> tuple[LazyArray, str | None, dict[str, float]]:
-    """Open what is there with what reads it; the content decides, not the name."""
+    """Open a file with the reader for its content, which counts for more than its name."""
     if path.is_dir():
         return open_zarr(path)
     if picture_format(path):
@@ -95,7 +95,7 @@ def _open(path: Path, scene: int | str | None) -> tuple[LazyArray, str | None, d
 
 
 def _warn_of_unknown(image: Image, path: Path) -> None:
-    """Say along which axes the pixel size is missing, where it is known along others."""
+    """Tell the user along which axes the pixel size is missing, if it is known along others."""
     unknown = [axis for axis in image.spatial_axes if axis not in image.pixel_size]
     known = [f"{axis} {size:.4g} µm" for axis, size in image.pixel_size.items()]
     if known and unknown:
@@ -122,13 +122,13 @@ def as_image(
     source
         An array (NumPy, zarr, dask, ...), the path of a file, or an image already.
     axes
-        What the axes are; None takes the file's word or guesses (`guess_axes`).
+        Letters of the axes; by default those that the file names, or a guess (`guess_axes`).
     pixel_size
-        Micrometres per pixel for some axes, on top of what the file says.
+        Micrometres per pixel for some axes, in place of the sizes that the file names.
     channel
-        Use this channel alone, counted from 0.
+        Number of the only channel that is used, counted from 0; by default all are.
     name
-        What to call it.
+        Name of the image.
 
     Returns
     -------

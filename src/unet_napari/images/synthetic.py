@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,21 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = ["nuclei"]
 
-# Micrographs have coarser steps along Z; this is how many pixels of X one step of Z is worth.
-Z_STEP = 2.0
+# Length of a step along Z, in pixels of X; micrographs have coarser steps there.
+_Z_STEP = 2.0
 # Share of the picture that nuclei cover, by number of spatial axes.
-COVER = {2: 0.26, 3: 0.16}
-RADII = (4.0, 13.0)  # pixels, limits of the mean radius
-TOUCHING = 0.3  # share of nuclei that are put next to another one
-MITOTIC = 0.06  # share of small, bright, smooth nuclei
-# Camera: counts without light, counts per photon, standard deviation of the read-out.
-OFFSET, GAIN, READ_NOISE = 110.0, 6.0, 5.0
-PHOTONS = 130.0  # of a nucleus of average brightness, at its centre
+_COVER_SHARE = {2: 0.26, 3: 0.16}
+# Limits of the mean radius, in pixels.
+_RADIUS_LIMITS = (4.0, 13.0)
+# Share of the nuclei that are put next to another one.
+_TOUCHING_SHARE = 0.3
+# Share of the nuclei that are small, bright and smooth, as in mitosis.
+_MITOTIC_SHARE = 0.06
+# Properties of the camera: counts without light, counts per photon, standard deviation of the
+# read-out.
+_OFFSET, _GAIN, _READ_NOISE = 110.0, 6.0, 5.0
+# Number of photons from the centre of a nucleus of average brightness.
+_PHOTONS = 130.0
 
 
 @dataclass(frozen=True)
 class _Nucleus:
-    """One ellipsoid; lengths in pixels of X, so that Z is already stretched by its step."""
+    """One ellipsoid. Its lengths are in pixels of X, also along Z."""
 
     centre: NDArray[np.float64]
     radius: float
@@ -69,11 +73,11 @@ def nuclei(
     ValueError
         If the shape has not 2 or 3 positive sizes or the count is negative.
     """
-    if len(shape) not in COVER or min(shape) < 1 or count < 0:
+    if len(shape) not in _COVER_SHARE or min(shape) < 1 or count < 0:
         raise ValueError(f"cannot draw {count} nuclei in a picture of shape {tuple(shape)}")
     rng = np.random.default_rng(seed)
     step = np.ones(len(shape))
-    step[:-2] = Z_STEP
+    step[:-2] = _Z_STEP
     drawn = list(_place(rng, np.asarray(shape) * step, count))
     wobble = _noise(rng, shape, 5.0 / step)
     chromatin = _noise(rng, shape, 1.6 / step)
@@ -85,15 +89,15 @@ def _place(rng: np.random.Generator, extent: NDArray[np.float64], count: int) ->
     """Draw nuclei that overlap as little as the room allows."""
     ndim = len(extent)
     unit_ball = math.pi if ndim == 2 else 4 / 3 * math.pi
-    room = COVER[ndim] * float(np.prod(extent)) / (max(count, 1) * unit_ball)
-    mean_radius = float(np.clip(room ** (1 / ndim), *RADII))
+    room = _COVER_SHARE[ndim] * float(np.prod(extent)) / (max(count, 1) * unit_ball)
+    mean_radius = float(np.clip(room ** (1 / ndim), *_RADIUS_LIMITS))
     centres = np.empty((0, ndim))
     radii = np.empty(0)
     for _ in range(count):
-        mitotic = rng.random() < MITOTIC
+        mitotic = rng.random() < _MITOTIC_SHARE
         radius = mean_radius * rng.uniform(0.75, 1.25) * (0.7 if mitotic else 1.0)
         candidates = rng.uniform(0.02, 0.98, (40, ndim)) * extent
-        if len(centres) and rng.random() < TOUCHING:
+        if len(centres) and rng.random() < _TOUCHING_SHARE:
             neighbour = rng.integers(len(centres))
             reach = 0.95 * (radius + radii[neighbour])
             candidates = centres[neighbour] + reach * _directions(rng, 40, ndim)
@@ -144,7 +148,7 @@ def _draw(
         reach = 1.5 * nucleus.radius
         first = np.maximum(np.floor((nucleus.centre - reach) / step), 0).astype(int)
         last = np.minimum(np.ceil((nucleus.centre + reach) / step) + 1, shape).astype(int)
-        box = tuple(itertools.starmap(slice, zip(first, last, strict=True)))
+        box = tuple(map(slice, first, last))
         grid = np.stack(np.meshgrid(*map(np.arange, first, last), indexing="ij"), axis=-1)
         place = (grid * step - nucleus.centre) @ nucleus.to_sphere.T
         distance = np.linalg.norm(place, axis=-1) + 0.06 * wobble[box]
@@ -166,7 +170,7 @@ def _emission(
     if nucleus.smooth:
         return nucleus.brightness * thickness
     grain = np.clip(1 + 0.22 * chromatin, 0.2, None)
-    # Where the nucleoli sit follows from the turn of the nucleus, so it needs no more chance.
+    # The places of the nucleoli follow from the turn of the nucleus: no random numbers are needed.
     axis = nucleus.to_sphere[0] * nucleus.radius
     for spot in (0.45 * axis, -0.3 * axis):
         grain *= 1 - 0.45 * np.exp(-np.sum((place - spot) ** 2, axis=-1) / 0.045)
@@ -178,7 +182,7 @@ def _through_microscope(
 ) -> NDArray[np.float64]:
     """Blur, add out-of-focus haze and autofluorescence, and light the field unevenly."""
     sigma = np.full(light.ndim, 1.1)
-    sigma[:-2] = 2.6 / Z_STEP  # the point-spread function is longer along Z
+    sigma[:-2] = 2.6 / _Z_STEP  # the point-spread function is longer along Z
     sharp = ndimage.gaussian_filter(light, sigma)
     haze = ndimage.gaussian_filter(light, 14 / step, mode="nearest")
     ramps = np.meshgrid(*(np.linspace(-1, 1, size) for size in light.shape[-2:]), indexing="ij")
@@ -190,6 +194,6 @@ def _through_microscope(
 
 
 def _record(rng: np.random.Generator, light: NDArray[np.float64]) -> NDArray[np.uint16]:
-    counts = OFFSET + GAIN * rng.poisson(PHOTONS * light)
-    counts = counts + rng.normal(0, READ_NOISE, light.shape)
+    counts = _OFFSET + _GAIN * rng.poisson(_PHOTONS * light)
+    counts = counts + rng.normal(0, _READ_NOISE, light.shape)
     return np.clip(np.rint(counts), 0, 2**16 - 1).astype(np.uint16)

@@ -1,4 +1,4 @@
-"""Small pictures: what a thumbnail, the demo and the evaluation sheet show."""
+"""Small pictures for thumbnails, the demo and the evaluation sheet."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def overlay(
     ----------
     image : array_like, shape (Y, X)
     labels : ndarray of int, shape (Y, X)
-        0 is left as it is.
+        Labels; where they are 0, the plane is left as it is.
     opacity : float
-        Of the tint, 0 to 1.
+        Opacity of the tint, 0 to 1.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
     Parameters
     ----------
     path : Path
-        An existing picture is replaced.
+        Path of the file, which is replaced if it exists.
     picture : ndarray of uint8, shape (Y, X) or (Y, X, 3)
 
     Raises

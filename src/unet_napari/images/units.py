@@ -9,7 +9,7 @@ import unicodedata
 __all__ = ["INCH", "is_length", "micrometres", "plain_unit"]
 
 INCH = 25_400.0
-"""Micrometres."""
+"""Length of an inch, in micrometres."""
 
 _MICROMETRES = {
     1e-6: ("pm", "picometer", "picometre"),
@@ -24,7 +24,10 @@ _MICROMETRES = {
 }
 _FACTORS = {unit: factor for factor, units in _MICROMETRES.items() for unit in units}
 # Dots per inch that programs write when nobody measured anything.
-_DOTS = (72, 75, 90, 96, 100, 120, 144, 150, 180, 200, 240, 300, 360, 400, 600, 720, 1200, 2400)
+_PRINTER_DOTS = (
+    *(72, 75, 90, 96, 100, 120, 144, 150, 180),
+    *(200, 240, 300, 360, 400, 600, 720, 1200, 2400),
+)
 
 
 def micrometres(length: object, unit: str) -> float | None:
@@ -42,8 +45,8 @@ def micrometres(length: object, unit: str) -> float | None:
     Returns
     -------
     float or None
-        None where that is no length, so that the size counts as unknown. The dots of a
-        printer, such as 1/72 inch and 1/28.35 cm, are none.
+        The length in micrometres; None where it is no length, so that it counts as unknown. The
+        dots of a printer, such as 1/72 inch and 1/28.35 cm, are no lengths either.
     """
     factor = _factor(unit)
     try:
@@ -78,4 +81,4 @@ def _factor(unit: str) -> float | None:
 def _is_printers(size: float) -> bool:
     """Tell whether a pixel of so many micrometres is the dot of a printer or a screen."""
     dots = INCH / size
-    return any(abs(dots - usual) < 0.002 * usual for usual in _DOTS)
+    return any(abs(dots - usual) < 0.002 * usual for usual in _PRINTER_DOTS)

@@ -12,17 +12,17 @@ __all__ = ["reserve"]
 
 
 def reserve(file: IO[bytes], size: int) -> None:
-    """Make a file as large as this and claim the room for it.
+    """Give a file its size, and claim the room on the disk for it.
 
-    Writing through a memory map to a full disk does not raise: it kills the process. On disks
-    that cannot reserve room this only finds out whether there is enough.
+    Writing through a memory map to a full disk raises no error but kills the process. On disks
+    that cannot reserve room, this function only finds out whether there is enough of it.
 
     Parameters
     ----------
     file
-        Opened for writing.
+        The file, opened for writing.
     size
-        Bytes in all.
+        Size of the file, in bytes.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def reserve(file: IO[bytes], size: int) -> None:
 
 
 def _allocate(descriptor: int, size: int) -> bool:
-    """Reserve room; False where the system or the disk cannot, or there is nothing to reserve."""
+    """Reserve room, and return whether the system and the disk could do so."""
     if not hasattr(os, "posix_fallocate"):
         return False
     try:

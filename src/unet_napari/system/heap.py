@@ -1,4 +1,4 @@
-"""Memory that is freed and needed again soon stays with the process. Free of torch.
+"""Keeping of memory that is freed and soon needed again with the process. Free of torch.
 
 Each layer of a network frees tens of megabytes and asks for as many, and so does each prediction.
 By default the C library of Linux returns them to the system and fetches them again, zeroed page by
@@ -17,11 +17,11 @@ from typing import Any
 
 __all__ = ["keep_freed_memory", "return_freed_memory"]
 
-# After the last use, until the memory goes back. The next Run of a user who looks at a result and
-# goes on comes sooner; where memory is scarce its plan takes back what is kept.
+# Time after the last use until the memory goes back. The next run of a user who looks at a result
+# and goes on comes sooner. Where memory is scarce, the plan of that run takes back what is kept.
 _IDLE_SECONDS = 60.0
-# Of mallopt(3): from what size on memory comes from the system directly, and how much of it
-# may lie unused before it is returned.
+# Parameters of mallopt(3): how much memory may lie unused before it is returned to the system, and
+# the size from which on a piece of memory comes from the system directly.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 # The values that glibc itself goes up to when a program frees large pieces.
 _USUAL_MMAP = 32 * 2**20
@@ -32,7 +32,7 @@ _USUAL_TRIM = 2 * _USUAL_MMAP
 def keep_freed_memory() -> Iterator[None]:
     """Keep freed memory for what comes next; a minute afterwards it returns to the system.
 
-    Does nothing where the C library is not glibc. What is used at most does not grow.
+    Nothing is done where the C library is not glibc. The peak of the memory does not grow.
     """
     library = _glibc()
     if library is None:
@@ -47,14 +47,14 @@ def keep_freed_memory() -> Iterator[None]:
 
 
 def return_freed_memory() -> None:
-    """Return what is kept to the system at once; nothing where the C library is not glibc."""
+    """Return the kept memory to the system at once, where the C library is glibc."""
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)
 
 
 class _Heap:
-    """Counts who uses the heap at the moment; threads may."""
+    """A count of the users of the heap, which several threads may be."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

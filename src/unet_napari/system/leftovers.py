@@ -1,4 +1,4 @@
-"""Temporary files that outlive their use, and what killed processes have left. Free of torch."""
+"""Removal of temporary files, also of those that killed processes have left. Free of torch."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ __all__ = ["MEMORY_DISK", "remove_leftovers", "remove_with", "temporary_prefix"]
 
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108  a disk in memory, on Linux; folders in it are private
 
-_NAME = re.compile(r"unet-napari-(\d+)-")
-# The processes of a container that shares the folder cannot be seen: what one of them uses is new.
-_SECONDS = 24 * 3600
+_TEMPORARY_NAME = re.compile(r"unet-napari-(\d+)-")
+# Age in seconds at which a file may be removed. A container that shares the folder has processes
+# that cannot be seen from here, but a file that one of them uses is younger.
+_LEAST_AGE = 24 * 3600
 
 
 def temporary_prefix() -> str:
@@ -39,30 +40,31 @@ def remove_with(array: np.memmap[Any, Any], path: Path) -> None:
     Parameters
     ----------
     array
-        The map, or a view of it.
+        The memory map of the file, or a view of it.
     path
-        The file. What cannot be removed then either goes at the next start.
+        The file. If it cannot be removed then either, the next start of the program does it.
     """
     try:
         path.unlink(missing_ok=True)
     except PermissionError:
-        # Not with the array: the map is still open while an array ends.
+        # The map is still open while the array ends, so the file waits for the end of the map.
         weakref.finalize(array._mmap, _remove, path)  # type: ignore[attr-defined]
 
 
 def remove_leftovers(folders: Iterable[Path] | None = None) -> None:
     """Remove temporary files and folders of processes that have ended; meant for a thread.
 
-    Only those of a day's age, as a process in a container of its own cannot be seen.
+    Only files that are a day old are removed, as a process in a container of its own cannot be
+    seen.
 
     Parameters
     ----------
     folders
-        Where to look; by default the folders for temporary files.
+        The folders that are looked through; by default those for temporary files.
     """
     for folder in folders or (Path(tempfile.gettempdir()), MEMORY_DISK):
         for path in folder.glob("unet-napari-*"):
-            found = _NAME.match(path.name)
+            found = _TEMPORARY_NAME.match(path.name)
             if found and not psutil.pid_exists(int(found[1])) and _is_old(path):
                 _remove(path)
 
@@ -70,14 +72,14 @@ def remove_leftovers(folders: Iterable[Path] | None = None) -> None:
 def _is_old(path: Path) -> bool:
     try:
         newest = max(entry.lstat().st_mtime for entry in (path, *path.glob("*")))
-    except OSError:  # somebody else's, or gone meanwhile
+    except OSError:  # The file belongs to somebody else, or it is gone meanwhile.
         return False
-    return time.time() - newest > _SECONDS
+    return time.time() - newest > _LEAST_AGE
 
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        with suppress(OSError):  # the next start tries again
+        with suppress(OSError):  # The next start of the program tries again.
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""How much memory of the computer a process may still take. Free of torch."""
+"""The memory of the computer that a process may still take. Free of torch."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import psutil
 
 __all__ = ["free_memory"]
 
-_ROOT = Path("/")
+_ROOT_FOLDER = Path("/")
 
 
 class _Names(NamedTuple):
-    """What the files and fields of a control group are called."""
+    """Names of the files and fields of a control group."""
 
     limits: tuple[str, ...]
     used: str
@@ -35,24 +35,24 @@ _VERSION_2 = _Names(
 )
 
 
-def free_memory(root: Path = _ROOT) -> int:
+def free_memory(root: Path = _ROOT_FOLDER) -> int:
     """Return the bytes that this process may still take, without swapping.
 
-    The least of what the computer has free, what is left to the container or job that the process
-    runs in (control groups of Linux, all of them from its own one upwards), and what ``ulimit``
-    leaves.
+    It is the least of three numbers: the memory that the computer has free, the memory that is left
+    to the container or job that the process runs in (all control groups of Linux from its own one
+    upwards), and the memory that ``ulimit`` leaves.
 
     Parameters
     ----------
     root
-        Where ``proc`` and ``sys`` are, for tests.
+        Folder that holds ``proc`` and ``sys``; another one than the usual is for tests.
     """
     free = psutil.virtual_memory().available
     return max(0, min([free, *_left_to_groups(root), *_left_by_limits(root)]))
 
 
 def _left_to_groups(root: Path) -> Iterator[int]:
-    """Yield what is left to each control group with a limit that the process is in."""
+    """Yield the bytes left to each control group of the process that has a limit."""
     own = _own_groups(root)
     for mount, top, controllers in _mounts(root):
         path = own.get(controllers)
@@ -74,7 +74,7 @@ def _own_groups(root: Path) -> dict[str, PurePosixPath]:
 
 
 def _mounts(root: Path) -> Iterator[tuple[Path, PurePosixPath, str]]:
-    """Yield where groups that count memory are mounted, the group at the top, the controller.
+    """Yield for each mount of groups that count memory its folder, its top group, its controller.
 
     The fields of the file are described in proc_pid_mountinfo(5).
     """
@@ -89,7 +89,7 @@ def _mounts(root: Path) -> Iterator[tuple[Path, PurePosixPath, str]]:
 
 
 def _below(path: PurePosixPath, top: PurePosixPath) -> PurePosixPath:
-    """Return a group relative to what is mounted: in a container that is often its own group."""
+    """Return a group relative to the top of a mount, which is often the group of a container."""
     return path.relative_to(top if path.is_relative_to(top) else "/")
 
 
@@ -101,6 +101,7 @@ def _upwards(mount: Path, group: PurePosixPath) -> Iterator[Path]:
 
 
 def _left_to_group(group: Path, names: _Names) -> Iterator[int]:
+    """Yield the bytes left to one control group, if it has a limit."""
     limits = [int(text) for name in names.limits for text in _lines(group / name) if text != "max"]
     used = [int(text) for text in _lines(group / names.used)]
     if not limits or not used:
@@ -111,7 +112,7 @@ def _left_to_group(group: Path, names: _Names) -> Iterator[int]:
 
 
 def _left_by_limits(root: Path) -> Iterator[int]:
-    """Yield what the limits of the process leave, as set by ``ulimit``."""
+    """Yield the bytes that the limits of the process leave, as set by ``ulimit``."""
     if sys.platform != "linux":
         return
     import resource
@@ -124,7 +125,7 @@ def _left_by_limits(root: Path) -> Iterator[int]:
 
 
 def _lines(file: Path) -> list[str]:
-    """Return the lines of a file of the kernel's; none where it is not there or not for us."""
+    """Return the lines of a file of the kernel; none if it does not exist or cannot be read."""
     try:
         return file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Which files are images that can be read, by their names, and what is said of all others."""
+"""Names of image files: the endings that can be read, and names without their ending."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = [
     "is_image_name",
 ]
 
-# Of TIFF's relatives, those that people have: Zeiss's, MetaMorph's and slide scanners'.
+# Endings of TIFF and of its relatives that people have: Zeiss's, MetaMorph's, slide scanners'.
 _TIFF_SUFFIXES = (
     *(".ome.tiff", ".ome.tif", ".ome.btf", ".ome.tf8", ".tiff", ".tif", ".btf", ".tf8"),
     *(".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff", ".bif"),
@@ -22,26 +22,26 @@ _TIFF_SUFFIXES = (
 _ZARR_SUFFIXES = (".ome.zarr", ".zarr")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 MICROSCOPE_SUFFIXES = (".czi", ".lif", ".nd2", ".oir")
-"""Of the formats that the extra ``bioio`` reads."""
+"""Endings of the formats that the extra ``bioio`` reads."""
 
 WAY_OUT = (
     "TIFF, zarr, PNG, JPEG and BMP images can be read, and CZI, LIF, ND2 and OIR after "
     'pip install "unet-napari[bioio]". Of another format, save a TIFF: in Fiji with '
     "File > Save As > Tiff, or in napari, with a plugin that reads it, with File > Save"
 )
-"""What to do with a file of a format that cannot be read; the end of a message."""
+"""Advice on a file of a format that cannot be read, for the end of a message."""
 
 
 def is_image_name(name: str) -> bool:
     """Tell by its name whether a file, or the folder of a zarr, is an image that can be read.
 
-    Files that begin with a dot are none: macOS puts ``._image.tif`` beside ``image.tif``.
-    Formats of microscopes count where what reads them is installed.
+    Files whose names begin with a dot are no images: macOS puts ``._image.tif`` beside
+    ``image.tif``. Formats of microscopes count if the package that reads them is installed.
 
     Parameters
     ----------
     name
-        Of the file, without its folder.
+        Name of the file, without its folder.
     """
     if name.startswith("."):
         return False
@@ -53,7 +53,7 @@ def is_image_name(name: str) -> bool:
 
 
 def image_stem(name: str) -> str:
-    """Return the name of an image file without its ending, be it as long as ``.ome.tif``."""
+    """Return the name of an image file without its ending, also without a long ``.ome.tif``."""
     lower = name.lower()
     for suffix in (*_TIFF_SUFFIXES, *_ZARR_SUFFIXES):
         if lower.endswith(suffix) and len(name) > len(suffix):
@@ -62,10 +62,10 @@ def image_stem(name: str) -> str:
 
 
 def image_name(path: Path) -> str:
-    """Return what to call an image: its file's name without its ending.
+    """Return the name of an image, which is that of its file without the ending.
 
-    An image inside a zarr, such as ``plate.zarr/A/1/0``, is called after its place there, as
-    ``plate_A_1_0``.
+    The name of an image inside a zarr, such as ``plate.zarr/A/1/0``, has its place there, too, as
+    in ``plate_A_1_0``.
     """
     for depth, folder in enumerate(path.parents, start=1):
         if folder.name.lower().endswith(_ZARR_SUFFIXES) and len(folder.name) > len(".zarr"):

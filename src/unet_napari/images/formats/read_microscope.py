@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 
 __all__ = ["is_microscope_file", "open_microscope"]
 
-# Named, as bioio would try all readers it finds, and one of them fetches a Java from the network.
-_READERS = {".czi": "bioio_czi", ".lif": "bioio_lif", ".nd2": "bioio_nd2"}
+# The readers are named here, as bioio would try all readers that it finds, and one of them fetches
+# a Java from the network.
+_BIOIO_READERS = {".czi": "bioio_czi", ".lif": "bioio_lif", ".nd2": "bioio_nd2"}
 
 
-# What they have to say about a damaged file is in our one message already.
+# These libraries write about a damaged file, which our one message does already.
 for _library in ("bioio", "oirfile"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
 
 
 def is_microscope_file(path: Path) -> bool:
-    """Tell by its name whether a file is one of those."""
+    """Tell by its name whether a file is a CZI, LIF, ND2 or OIR file."""
     return path.suffix.lower() in MICROSCOPE_SUFFIXES
 
 
@@ -47,8 +48,8 @@ def open_microscope(path: Path, scene: int | str | None = None) -> Opened:
     path
         The file.
     scene
-        Which of its images: a number, from 0, or its name. None takes the first, with a
-        warning if there are more.
+        Number, from 0, or name of an image in the file; by default the first, with a warning if
+        there are more.
 
     Returns
     -------
@@ -58,7 +59,8 @@ def open_microscope(path: Path, scene: int | str | None = None) -> Opened:
     Raises
     ------
     ImageError
-        If what reads it is not installed, there is no such image, or the file is damaged.
+        If the package that reads it is not installed, there is no such image, or the file is
+        damaged.
     """
     opener = _open_oir if path.suffix.lower() == ".oir" else _open_bioio
     try:
@@ -80,7 +82,7 @@ def open_microscope(path: Path, scene: int | str | None = None) -> Opened:
 def _open_bioio(path: Path, scene: int | str | None) -> Opened:
     from bioio import BioImage
 
-    reader = importlib.import_module(_READERS[path.suffix.lower()]).Reader
+    reader = importlib.import_module(_BIOIO_READERS[path.suffix.lower()]).Reader
     image = BioImage(path, reader=reader)
     _choose(path, list(image.scenes), scene, image.set_scene)
     size = image.physical_pixel_sizes
@@ -125,7 +127,7 @@ class _ReadAtOnce:
 def _choose(
     path: Path, names: list[str], scene: int | str | None, take: Callable[[int], object]
 ) -> None:
-    """Take the image that was asked for, or the first."""
+    """Choose the image that was asked for, or the first."""
     if scene is None:
         if len(names) > 1:
             warn_user(
@@ -147,12 +149,13 @@ def _listed(names: list[str]) -> str:
 def _without_single_axes(
     path: Path, data: LazyArray, axes: str, sizes: dict[str, float | None]
 ) -> Opened:
-    """Leave out axes of length 1; the samples of a pixel are channels."""
+    """Return an image without axes of length 1, in which the samples of a pixel are channels."""
     single = [size == 1 and axis not in "YX" for axis, size in zip(axes, data.shape, strict=True)]
     kept = "".join(axis for axis, one in zip(axes, single, strict=True) if not one)
     if "C" in kept and "S" in kept:
         raise ImageError(f"{path} has several channels of colours; save it as TIFF in Fiji")
     letters = kept.replace("S", "C")
     if any(single):
-        data = data[tuple(0 if one else slice(None) for one in single)]  # dask, so lazy still
+        # A dask array stays as lazy as it was.
+        data = data[tuple(0 if one else slice(None) for one in single)]
     return data, letters, {a: size for a, size in sizes.items() if size is not None and a in kept}

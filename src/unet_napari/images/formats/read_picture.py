@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Picture", "open_picture", "picture_format"]
 
-_MAGIC = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"BM": "BMP"}
-# Pictures of more bytes are refused: they would be in memory as a whole, more than once.
-_LARGEST = 3 * 2**27
-_PNG_RGB, _PNG_GRAY_ALPHA, _PNG_RGBA = 2, 4, 6  # as PNG numbers its types of colour
+_MAGIC_BYTES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"BM": "BMP"}
+# Largest number of bytes of a picture, which is in memory as a whole and more than once.
+_MOST_BYTES = 3 * 2**27
+# Numbers that PNG gives to its types of colour.
+_PNG_RGB, _PNG_GRAY_ALPHA, _PNG_RGBA = 2, 4, 6
 
 
 class Picture:
@@ -33,7 +34,7 @@ class Picture:
     path
         The file.
     shape, dtype
-        As its header says: two axes, and a third of length 3 for colours.
+        Shape and type that its header names: two axes, and a third of length 3 for colours.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -64,15 +65,15 @@ def picture_format(path: Path) -> str | None:
     """Return ``PNG``, ``JPEG`` or ``BMP`` if a file begins like one, else None."""
     with path.open("rb") as file:
         start = file.read(8)
-    return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
+    return next((name for magic, name in _MAGIC_BYTES.items() if start.startswith(magic)), None)
 
 
 def open_picture(path: Path) -> tuple[Picture, str, dict[str, float]]:
     """Open a picture; its pixels are decoded when they are needed.
 
-    Values are kept as they are stored: of a picture that takes its colours from a table they
-    are the numbers of the colours, as labels are kept in such files, unless the table holds
-    grays. Transparency is left out. What is said of the resolution is that of a screen.
+    Values are kept as they are stored. A picture that takes its colours from a table has the
+    numbers of the colours as values, because labels are kept in such files, unless the table holds
+    grays. Transparency is left out. The resolution is left out, too: it is that of a screen.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def open_picture(path: Path) -> tuple[Picture, str, dict[str, float]]:
     Raises
     ------
     ImageError
-        If it is damaged, or so large that it had better be in parts.
+        If it is damaged, or too large to be read as a whole.
     """
     import PIL.Image
 
@@ -98,7 +99,7 @@ def open_picture(path: Path) -> tuple[Picture, str, dict[str, float]]:
         # Parsers of damaged files raise whatever they like.
         renamed = ", not a TIFF file," if path.suffix.lower() in (".tif", ".tiff") else ""
         raise ImageError(f"{path} is a {kind} picture{renamed} and damaged: {error}") from error
-    if np.prod(shape, dtype=float) * depth.itemsize > _LARGEST:
+    if np.prod(shape, dtype=float) * depth.itemsize > _MOST_BYTES:
         raise _too_large(path)
     if table:
         warn_user(
@@ -124,13 +125,13 @@ def _decode(path: Path, changed: int) -> NDArray[Any]:  # noqa: ARG001 (part of 
     import imagecodecs
     import PIL.Image
 
-    if _is_deep_png(path):  # of which Pillow keeps eight bits
+    if _is_deep_png(path):  # Pillow would keep eight of its sixteen bits.
         pixels = np.asarray(imagecodecs.png_decode(path.read_bytes()))
         alpha = pixels[..., -1] if pixels.ndim == 3 and pixels.shape[2] in (2, 4) else None
         if pixels.ndim == 3:
             pixels = pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., 0]
     else:
-        # From memory, as Pillow makes room for what a damaged file says is still to be read.
+        # Read from a file, Pillow makes room for all bytes that a damaged file announces.
         content = io.BytesIO(path.read_bytes())
         with _no_warning(), PIL.Image.open(content) as picture:
             alpha = np.asarray(picture.getchannel("A")) if "A" in picture.getbands() else None
@@ -177,7 +178,7 @@ def _png_colours(path: Path) -> int:
 
 
 def _no_warning() -> warnings.catch_warnings[None]:
-    """Keep Pillow's own word on large pictures to itself; ours is in the error."""
+    """Silence the warning of Pillow about large pictures, for which we have an error."""
     return warnings.catch_warnings(action="ignore")
 
 

@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 __all__ = ["open_tiff"]
 
-# What tifffile has to say about a damaged file is in our one message already; without a
-# handler of its own it would be printed as well.
+# tifffile writes about a damaged file, which our one message does already. Without a handler of
+# its own its lines would be printed as well.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# How many times smaller than its pixels a chunk can be, by TIFF compression number. LZW and
-# Deflate follow from their formats; the others are far beyond what images reach.
+_MAGIC_BYTES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Largest ratio of the pixels to the bytes of a chunk, by TIFF compression number. Those of LZW and
+# Deflate follow from their formats; the others are far beyond the ratios of images.
 _LARGEST_RATIO = {1: 1, 5: 1400, 8: 1040, 32946: 1040, 32773: 64}
 _LARGEST_OTHER_RATIO = 50_000
-# Chunks up to this size are harmless whatever their file says.
-_HARMLESS = 2**22
+# Size of a chunk, in bytes, up to which it is harmless whatever its file announces.
+_HARMLESS_BYTES = 2**22
 
 
 def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
@@ -49,13 +49,13 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     Returns
     -------
     data
-        Values as they are stored: palette images are their indices and "white is zero" is
-        not inverted, because that is how ImageJ keeps the values of gray images.
+        Values as they are stored. Palette images are their indices, and "white is zero" is not
+        inverted, because that is how ImageJ keeps the values of gray images.
     axes
-        Letters of ``TCZYX``, or None where the file does not say. Pages of a plain file are
-        Z; the samples of a pixel (RGB) are C.
+        Letters of ``TCZYX``, or None if the file names no axes. Pages of a plain file are Z; the
+        samples of a pixel (RGB) are C.
     pixel_size
-        Micrometres per axis, as far as the file says.
+        Micrometres per axis, as far as the file names them.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     """
     with path.open("rb") as file:
         magic = file.read(4)
-    if magic not in _MAGIC:
+    if magic not in _MAGIC_BYTES:
         if not magic:
             raise ImageError(f"{path} is an empty file")
         raise ImageError(f"{path} is not a TIFF file or another that can be read. {WAY_OUT}.")
@@ -96,18 +96,18 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
 
 
 def _pixel_size(tif: tifffile.TiffFile, own: OwnSeries) -> dict[str, float]:
-    """Read the pixel size; pixels are of use also where that fails."""
+    """Read the pixel size, or warn that it is unknown, as pixels are of use without it."""
     try:
         return tiff_pixel_size(tif, own)
     except Exception as error:
-        # Microscopes write what they like, and so do parsers raise.
+        # Microscopes write whatever they like, so parsers raise any error.
         message = f"{tif.filename}: its pixel size cannot be read and counts as unknown: {error}"
         warn_user(message, stacklevel=5)
         return {}
 
 
 def _warn_of_gaps(path: Path, own: OwnSeries) -> None:
-    """Say what else the file holds, and what it should hold and does not."""
+    """Tell the user about further images in the file, and about planes that are missing."""
     if own.others:
         warn_user(
             f"{path} holds {own.others + 1} images; the first is used",
@@ -125,7 +125,7 @@ def _warn_of_gaps(path: Path, own: OwnSeries) -> None:
 def _open_pixels(
     tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, stack: contextlib.ExitStack
 ) -> LazyArray:
-    """Map or open the pixels; what must stay open for them leaves the stack."""
+    """Map or open the pixels, and take the files that must stay open for them off the stack."""
     shape, dtype = series.shape, series.dtype
     if (start := _start(series)) is not None:
         stored = np.dtype(dtype).newbyteorder(tif.byteorder)
@@ -141,7 +141,7 @@ def _open_pixels(
 
 
 def _start(series: tifffile.TiffPageSeries) -> int | None:
-    """Return where the pixels begin, if all are together and in the file that is asked for."""
+    """Return the place where the pixels begin, if all of them lie together in this very file."""
     return None if series.is_multifile else series.dataoffset
 
 
@@ -155,7 +155,7 @@ def _check_planes(header: Mapping[str, Any]) -> None:
 
 
 def _check_plausible(series: tifffile.TiffPageSeries) -> None:
-    """Refuse what could not be decoded, before any memory is set aside for it."""
+    """Refuse pixels that could not be decoded, before any memory is set aside for them."""
     page = series.keyframe
     shape = describe_shape(series.shape)
     if series.dtype is None or page.dtype is None:
@@ -198,7 +198,7 @@ def _check_complete(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> 
 
 
 def _check_chunks(page: Any, keyframe: tifffile.TiffPage) -> None:  # noqa: ANN401 (page or frame)
-    """Compare where the chunks of a page should be, and how large, with the file."""
+    """Compare the places and sizes of the chunks of a page with the file."""
     sizes = np.asarray(page.databytecounts, np.float64)
     offsets = np.asarray(page.dataoffsets, np.float64)
     shape = describe_shape(keyframe.shape)
@@ -209,7 +209,7 @@ def _check_chunks(page: Any, keyframe: tifffile.TiffPage) -> None:  # noqa: ANN4
     bits = math.prod(keyframe.chunks) * keyframe.bitspersample
     stored = float(sizes.max())
     largest = _LARGEST_RATIO.get(int(keyframe.compression), _LARGEST_OTHER_RATIO)
-    if stored and bits / 8 > _HARMLESS + largest * stored:
+    if stored and bits / 8 > _HARMLESS_BYTES + largest * stored:
         raise ImageError(
             f"announces {shape} pixels, more than its {stored:.0f} bytes can hold; "
             "it is damaged or made to do harm"

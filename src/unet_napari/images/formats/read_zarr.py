@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["is_zarr", "open_zarr"]
 
-# A chunk is decoded as a whole.
+# Largest size of a chunk in bytes, as a chunk is decoded as a whole.
 _LARGEST_CHUNK = 2**30
-# What the integers of NumPy hold; with more, zarr looks for chunks without end.
+# Largest integer of NumPy. If an array had more bytes, zarr would look for chunks without end.
 _LARGEST_INDEX = 2**63 - 1
-_CODECS = ("filters", "compressor", "codecs")
-_BIOFORMATS = "bioformats2raw.layout"
-# Levels of a pyramid lie in its group, or one group further down.
+_CODEC_KEYS = ("filters", "compressor", "codecs")
+_BIOFORMATS_KEY = "bioformats2raw.layout"
+# Depth at which the levels of a pyramid lie: in its group, or one group further down.
 _LEVEL_DEPTH = 2
 
 
@@ -68,7 +68,7 @@ def open_zarr(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     except (ImageError, OSError):
         raise
     except (Exception, MemoryError) as error:
-        # What damaged metadata lead to has no end.
+        # Damaged metadata may lead to any error.
         raise ImageError(f"{path} has damaged zarr metadata: {error!r}") from error
 
 
@@ -89,13 +89,13 @@ def _open(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
 
 
 def _array(path: Path, node: dict[str, Any]) -> LazyArray:
-    import zarr  # takes 0.3 s, and whoever has a TIFF needs none
+    import zarr  # It takes 0.3 s, and a TIFF does not need it.
 
     from unet_napari.images.formats.zarr_store import CheckedStore
 
     _check_harmless(node, path)
     try:
-        store = CheckedStore(path, [node.get(key) for key in _CODECS])
+        store = CheckedStore(path, [node.get(key) for key in _CODEC_KEYS])
         array = zarr.open_array(store, mode="r")
     except Exception as error:
         raise ImageError(f"{path} is not a zarr array that can be read: {error}") from error
@@ -145,7 +145,7 @@ def _ome(node: dict[str, Any]) -> dict[str, Any]:
 def _one_image(path: Path, node: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     """Go from a collection of images to its first; a plate is refused, an image stays."""
     ome = _ome(node)
-    if _BIOFORMATS in ome:
+    if _BIOFORMATS_KEY in ome:
         inside = sorted((p for p in path.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
     elif "well" in ome:
         inside = [_within(path, image["path"]) for image in ome["well"]["images"]]
@@ -181,7 +181,7 @@ def _described(
     multiscales: Any,  # noqa: ANN401 (JSON)
     level: int,
 ) -> tuple[str, str | None, dict[str, float]]:
-    """Return where a level of a pyramid is, its axes and its pixel size."""
+    """Return the path of a level of a pyramid, its axes and its pixel size."""
     try:
         image = multiscales[0]
         dataset = image["datasets"][level]
@@ -206,7 +206,7 @@ def _described(
 
 
 def _of_its_pyramid(path: Path) -> tuple[str | None, dict[str, float]]:
-    """Return what the OME-Zarr image around an array says of it, if it is a level of one."""
+    """Return the axes and the pixel size of an array that is a level of an OME-Zarr image."""
     for depth, folder in enumerate(path.absolute().parents[:_LEVEL_DEPTH], start=1):
         if not is_zarr(folder):
             continue
@@ -246,6 +246,6 @@ def _check_harmless(node: dict[str, Any], path: Path) -> None:
             f"{path} does not hold plain numbers but {dtype}; "
             "use boolean, integer or floating-point pixels"
         )
-    codecs = [node.get(key) for key in _CODECS]
+    codecs = [node.get(key) for key in _CODEC_KEYS]
     if "pickle" in json.dumps(codecs).lower():
         raise ImageError(f"{path} is stored as Python pickles, which could run a program")

@@ -1,4 +1,4 @@
-"""What damaged or hostile TIFF files would make tifffile do for hours, or with gigabytes."""
+"""Bounds for damaged or hostile TIFF files, which tifffile would read for hours or by gigabytes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from unet_napari.errors import ImageError
 __all__ = ["MOST_PLANES", "guard"]
 
 MOST_PLANES = 10_000_000
-"""Planes that a header may announce, as tifffile keeps a list of them."""
-_SUMMARY = ("Channels", "Slices", "Frames", "Positions")
+"""Largest number of planes that a header may announce, as tifffile keeps a list of them."""
+_SUMMARY_KEYS = ("Channels", "Slices", "Frames", "Positions")
 
 
 class _Bounded(tifffile.FileHandle):  # type: ignore[misc]  # final: no other way to bound it
-    """Asks for no more bytes than the file has, as room for them is made first."""
+    """A file of which no more bytes are asked for than it has, as room for them is made first."""
 
     __slots__ = ()
 
@@ -33,7 +33,7 @@ def guard(tif: tifffile.TiffFile) -> None:
     Raises
     ------
     ImageError
-        Without the name of the file.
+        If it is refused; the message lacks the name of the file.
     """
     tif.filehandle.__class__ = _Bounded
     _check_chain(tif)
@@ -42,7 +42,7 @@ def guard(tif: tifffile.TiffFile) -> None:
 
 def _check_chain(tif: tifffile.TiffFile) -> None:
     """Follow the directories, each of which says where the next one is; tifffile never stops."""
-    if tif.is_ndpi:  # has 64-bit offsets in places of its own, which tifffile knows
+    if tif.is_ndpi:  # It has 64-bit offsets in places of its own, which tifffile knows.
         return
     form, file = tif.tiff, tif.filehandle
     seen: set[int] = set()
@@ -68,32 +68,33 @@ def _check_index(tif: tifffile.TiffFile) -> None:
     if not found or "IndexMap" not in found:
         return
     planes = [int(size) + 1 for size in found["IndexMap"][:, :4].max(axis=0)]
-    said = [found.get("Summary", {}).get(name, 1) for name in _SUMMARY]
-    size = math.prod(max(a, int(b)) for a, b in zip(planes, said, strict=True))
+    announced = [found.get("Summary", {}).get(name, 1) for name in _SUMMARY_KEYS]
+    size = math.prod(max(a, int(b)) for a, b in zip(planes, announced, strict=True))
     if size > MOST_PLANES:
         raise ImageError(f"announces {size} planes in its index; that cannot be right")
 
 
-# JPEG in a TIFF, by TIFF compression number, old and new and of some makers.
-_JPEG = (6, 7, 33007, 34892, 65426)
-# Chunks up to this many pixels are harmless whatever they say.
-_HARMLESS = 2**22
-_FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
-_WITHOUT_LENGTH = (0x00, 0x01, *range(0xD0, 0xD9))
+# TIFF compression numbers of JPEG, the old and the new one and those of some makers.
+_JPEG_COMPRESSIONS = (6, 7, 33007, 34892, 65426)
+# Number of pixels of a chunk up to which it is harmless whatever it announces.
+_HARMLESS_PIXELS = 2**22
+# Markers of JPEG that name the size of a picture, and markers that have no length.
+_FRAME_MARKERS = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
+_BARE_MARKERS = (0x00, 0x01, *range(0xD0, 0xD9))
 
 
 def guard_decoding(page: tifffile.TiffPage) -> None:
-    """Refuse chunks, when they are decoded, that say they are far larger than chunks are.
+    """Make a page refuse chunks that announce far more pixels than its chunks have.
 
-    A JPEG stream has a size of its own, for which its decoder sets memory aside.
+    A JPEG stream names a size of its own, for which its decoder sets memory aside.
     """
-    if int(page.compression) not in _JPEG:
+    if int(page.compression) not in _JPEG_COMPRESSIONS:
         return
     decode = page.decode
     rows, columns = (
         (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
     )
-    most = _HARMLESS + 4 * min(rows, page.imagelength + page.tilelength) * columns
+    most = _HARMLESS_PIXELS + 4 * min(rows, page.imagelength + page.tilelength) * columns
 
     def checked(data: bytes | None, *place: Any, **tables: Any) -> Any:  # noqa: ANN401 (as tifffile's)
         pixels = _announced(data or b"")
@@ -105,17 +106,17 @@ def guard_decoding(page: tifffile.TiffPage) -> None:
 
 
 def _announced(data: bytes) -> int:
-    """Return how many pixels a JPEG stream says it has, 0 where it does not."""
+    """Return the number of pixels that a JPEG stream announces; 0 if it announces none."""
     place = data.find(b"\xff")
     while 0 <= place < len(data) - 9:
         marker = data[place + 1]
-        if marker in _FRAMES:
+        if marker in _FRAME_MARKERS:
             height, width = struct.unpack(">HH", data[place + 5 : place + 9])
             return int(height * width)
         if marker == 0xDA:  # the pixels begin
             return 0
         step = 1 if marker == 0xFF else 2
-        if marker != 0xFF and marker not in _WITHOUT_LENGTH:
+        if marker != 0xFF and marker not in _BARE_MARKERS:
             step += int.from_bytes(data[place + 2 : place + 4], "big")
         place = data.find(b"\xff", place + step)
     return 0

@@ -20,27 +20,29 @@ if TYPE_CHECKING:
 
 __all__ = ["tiff_pixel_size"]
 
-# Units of the resolution tags; 4 and 5 are tifffile's own.
+# Units of the resolution tags by their number; 4 and 5 are tifffile's own.
 _TAG_UNITS = {2: "inch", 3: "cm", 4: "mm", 5: "um"}
-# The coarsest pixel, in micrometres, that a resolution without any description is believed.
-_COARSEST = {2: 10.0, 3: 100.0, 4: 100.0, 5: 100.0}
+# Largest pixel size, in micrometres, that is believed of a resolution without any description.
+_COARSEST_PIXEL = {2: 10.0, 3: 100.0, 4: 100.0, 5: 100.0}
 
 
 def tiff_pixel_size(tif: tifffile.TiffFile, own: OwnSeries) -> dict[str, float]:
     """Read the pixel size of an image.
 
-    What the format of a microscope says comes first, then OME, then ImageJ, and at last the
-    resolution of plain files, unless it is the 72 dots per inch of some printer.
+    The metadata of a microscope's format come first, then those of OME, then those of ImageJ, and
+    at last the resolution of plain files, unless it is the 72 dots per inch of some printer.
 
     Parameters
     ----------
-    tif, own
-        A file and the image in it.
+    tif
+        The file.
+    own
+        The image in it.
 
     Returns
     -------
     dict
-        Micrometres per axis of ``ZYX``, as far as the file says.
+        Micrometres per axis of ``ZYX``, as far as the file names them.
     """
     sizes: dict[str, float] = {}
     for source in _SOURCES:
@@ -51,13 +53,13 @@ def tiff_pixel_size(tif: tifffile.TiffFile, own: OwnSeries) -> dict[str, float]:
 
 
 def _lsm(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
-    """Zeiss LSM: metres."""
+    """Read the size of Zeiss LSM, in metres."""
     header = tif.lsm_metadata or {}
     return {axis: micrometres(header.get(f"VoxelSize{axis}"), "m") for axis in "ZYX"}
 
 
 def _stk(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
-    """MetaMorph STK: a calibration with its unit, and the steps of the focus in micrometres."""
+    """Read MetaMorph STK: a calibration with its unit, and steps of the focus in micrometres."""
     header = tif.stk_metadata or {}
     unit = str(header.get("CalibrationUnits", ""))
     steps = np.asarray(header.get("ZDistance", []), dtype=float)
@@ -68,7 +70,7 @@ def _stk(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
 
 
 def _metamorph(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
-    """MetaMorph's and MetaXpress' plain TIFF files."""
+    """Read the plain TIFF files of MetaMorph and MetaXpress."""
     header = (tif.metaseries_metadata or {}).get("PlaneInfo", {})
     unit = str(header.get("spatial-calibration-units", ""))
     return {
@@ -77,18 +79,18 @@ def _metamorph(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
 
 
 def _micromanager(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:
-    """Micro-Manager: the summary of the run, or what is kept of each plane."""
+    """Read Micro-Manager: the summary of the run, or the metadata of each plane."""
     if not tif.is_micromanager:
         return {}
     summary = (tif.micromanager_metadata or {}).get("Summary") or {}
     plane = own.series.keyframe.tags.valueof(51123) or {}
-    said = {**(plane if isinstance(plane, dict) else {}), **summary}
-    across = micrometres(said.get("PixelSize_um") or said.get("PixelSizeUm"), "um")
-    return {"Z": micrometres(said.get("z-step_um"), "um"), "Y": across, "X": across}
+    metadata = {**(plane if isinstance(plane, dict) else {}), **summary}
+    across = micrometres(metadata.get("PixelSize_um") or metadata.get("PixelSizeUm"), "um")
+    return {"Z": micrometres(metadata.get("z-step_um"), "um"), "Y": across, "X": across}
 
 
 def _slide_scanner(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:
-    """Aperio, Ventana and Philips: somewhere in a text."""
+    """Read Aperio, Ventana and Philips, whose sizes stand somewhere in a text."""
     page = own.series.keyframe
     unit, found = "um", None
     if tif.is_svs:
@@ -105,7 +107,7 @@ def _slide_scanner(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:
 
 
 def _olympus(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
-    """Olympus SIS (metres) and FluoView (a table of the axes)."""
+    """Read Olympus SIS, in metres, and FluoView, with a table of the axes."""
     header = tif.sis_metadata or {}
     sizes = {axis: micrometres(header.get(f"pixelsize{axis.lower()}"), "m") for axis in "YX"}
     for name, _, _, step, unit in (tif.fluoview_metadata or {}).get("Dimensions", []):
@@ -115,7 +117,7 @@ def _olympus(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
 
 
 def _electron(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
-    """Electron microscopes of FEI (metres) and Zeiss."""
+    """Read electron microscopes of FEI, in metres, and of Zeiss."""
     header = tif.fei_metadata or {}
     scan = header.get("Scan") or header.get("EScan") or {}
     sizes = {
@@ -131,29 +133,29 @@ def _electron(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
 
 
 def _tifffile(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:  # noqa: ARG001
-    """Take what newer tifffiles say of formats that are not known here."""
+    """Read the sizes that newer versions of tifffile find in formats that are not known here."""
     if own.series.kind in ("generic", "uniform", "shaped", "imagej", "ome"):
-        return {}  # also the dots of printers and whole pixels
+        return {}  # For these, tifffile also returns the dots of printers and whole pixels.
     scales = getattr(own.series, "coord_scales", {})
     units = getattr(own.series, "coord_units", {})
     return {axis: micrometres(scales.get(axis), str(units.get(axis, ""))) for axis in "ZYX"}
 
 
 def _ome(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:
-    """OME, and the same names in the header of tifffile's own files."""
+    """Read OME, and the same names in the header of tifffile's own files."""
     pixels = (own.ome or {}).get("Pixels") or _shaped(tif, own)
     sizes = {}
     for axis in "ZYX":
         unit = str(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
-        sizes[axis] = _said(tif, pixels.get(f"PhysicalSize{axis}"), unit)
+        sizes[axis] = _converted(tif, pixels.get(f"PhysicalSize{axis}"), unit)
     return sizes
 
 
 def _imagej(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:
-    """ImageJ, and SCIFIO, which ImageJ2, Labkit and some of Fiji's commands write with.
+    """Read ImageJ, and SCIFIO, which ImageJ2, Labkit and some commands of Fiji write with.
 
-    The resolution tags count in the unit of ImageJ's own header, whatever unit they have;
-    SCIFIO's are per centimetre, whatever unit its header has.
+    ImageJ's resolution tags are in the unit of its header, whatever unit they have. SCIFIO's are
+    per centimetre, whatever unit its header has.
     """
     header = (tif.imagej_metadata if tif.is_imagej else None) or _shaped(tif, own)
     if own.series.kind == "ome" or not header:
@@ -162,18 +164,18 @@ def _imagej(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:
     sizes: dict[str, float | None] = dict(_scifio(header))
     # ImageJ writes no spacing where it is exactly 1.
     usual = 1.0 if "ImageJ" in header and is_length(unit) else None
-    depth = _said(tif, header.get("spacing", usual), str(header.get("zunit", unit)))
+    depth = _converted(tif, header.get("spacing", usual), str(header.get("zunit", unit)))
     sizes["Z"] = sizes.get("Z") or depth
     page = own.series.keyframe
     if "ImageJ" in header or int(page.resolutionunit) not in _TAG_UNITS:
         for axis, size in _resolution(page).items():
             across = str(header.get(f"{axis.lower()}unit", unit))
-            sizes[axis] = sizes.get(axis) or _said(tif, size, across)
+            sizes[axis] = sizes.get(axis) or _converted(tif, size, across)
     return sizes
 
 
-def _said(tif: tifffile.TiffFile, size: object, unit: str) -> float | None:
-    """Convert a size, and say so where there is one in a unit that nobody knows."""
+def _converted(tif: tifffile.TiffFile, size: object, unit: str) -> float | None:
+    """Convert a size to micrometres, and warn the user if its unit is not known."""
     usual = plain_unit(unit).removesuffix("s") in ("", "pixel", "px", "voxel", "null")
     if size is not None and not usual and not is_length(unit):
         warn_user(
@@ -197,13 +199,13 @@ def _shaped(tif: tifffile.TiffFile, own: OwnSeries) -> dict[str, Any]:
 
 
 def _tags(tif: tifffile.TiffFile, own: OwnSeries) -> Sizes:
-    """Read the resolution of a file that says nothing else, with the unit of its tags."""
+    """Read the resolution tags of a file without other metadata, in the unit that they name."""
     page = own.series.keyframe
     unit = int(page.resolutionunit)
     if unit not in _TAG_UNITS or "ResolutionUnit" not in page.tags:
         return {}
     header = (tif.imagej_metadata if tif.is_imagej else None) or {}
-    coarsest = INCH if header else _COARSEST[unit]
+    coarsest = INCH if header else _COARSEST_PIXEL[unit]
     sizes = {axis: micrometres(size, _TAG_UNITS[unit]) for axis, size in _resolution(page).items()}
     return {axis: size for axis, size in sizes.items() if size is None or size <= coarsest}
 

@@ -1,8 +1,8 @@
-"""Which of the images that a TIFF file knows of is its own.
+"""Choice of the image whose pixels are in a TIFF file, among all that its header describes.
 
-The header of a file often describes a whole data set: every position of a run of
-Micro-Manager, every series that Bio-Formats wrote into a file of its own. Who opens one of
-those files means the image whose pixels are in it.
+The header of a file often describes a whole data set: every position of a run of Micro-Manager,
+every series that Bio-Formats wrote into a file of its own. Users who open one of those files mean
+the image whose pixels are in it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OwnSeries", "companion", "ome_header", "ome_images", "own_series"]
 
-# What slide scanners put beside the slide, as tifffile calls it.
-_ASIDE = ("Thumbnail", "Label", "Macro", "Overview", "Map")
+# Names that tifffile gives to the pictures that slide scanners put beside the slide.
+_SIDE_PICTURES = ("Thumbnail", "Label", "Macro", "Overview", "Map")
 _LARGEST_COMPANION = 2**28
 
 
@@ -34,11 +34,11 @@ class OwnSeries:
     Parameters
     ----------
     series
-        Its pages.
+        Pages of the image.
     ome
-        The ``Image`` of the OME header that describes it, where there is one.
+        The ``Image`` of the OME header that describes it, if there is one.
     others
-        How many further images the file itself holds, previews not counted.
+        Number of further images that the file itself holds, without previews.
     """
 
     series: tifffile.TiffPageSeries
@@ -54,7 +54,7 @@ def own_series(tif: tifffile.TiffFile, header: Mapping[str, Any]) -> OwnSeries:
     tif
         The file.
     header
-        Its `ome_header`.
+        The `ome_header` of the file.
     """
     every = list(tif.series)
     if len(every) == 1:
@@ -72,26 +72,26 @@ def own_series(tif: tifffile.TiffFile, header: Mapping[str, Any]) -> OwnSeries:
     if first.kind == "mmstack":
         positions = _own_positions(tif, first)
         return OwnSeries(positions[0], described, len(positions) - 1)
-    others = [one for one in own if one is not first and not _is_aside(one)]
+    others = [one for one in own if one is not first and not _is_preview(one)]
     return OwnSeries(first, described, len(others))
 
 
 def companion(tif: tifffile.TiffFile, header: Mapping[str, Any]) -> str | None:
-    """Return the OME header of a file that only says in which other file it is.
+    """Return the OME header of a file that only names the other file in which it is.
 
-    Bio-Formats can write such sets of files, and Micro-Manager wrote them.
+    Bio-Formats can write such sets of files, and Micro-Manager used to write them.
 
     Parameters
     ----------
     tif
         The file.
     header
-        Its own `ome_header`.
+        The `ome_header` of the file itself.
 
     Returns
     -------
     str or None
-        None where the header is in the file itself, or the other file is not beside it.
+        The header; None if it is in the file itself, or if the other file is not beside it.
     """
     elsewhere = header.get("BinaryOnly") or {}
     name = Path(str(elsewhere.get("MetadataFile", ""))).name
@@ -106,13 +106,13 @@ def companion(tif: tifffile.TiffFile, header: Mapping[str, Any]) -> str | None:
 
 
 def ome_header(tif: tifffile.TiffFile) -> dict[str, Any]:
-    """Return the OME header as nested dictionaries; empty where there is none."""
+    """Return the OME header as nested dictionaries; empty if there is no header."""
     xml = tif.ome_metadata
     return dict(tifffile.xml2dict(xml).get("OME") or {}) if xml else {}
 
 
 def ome_images(header: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what an OME header says of each image."""
+    """Return the part of an OME header that describes each image."""
     images = header.get("Image") or []
     return images if isinstance(images, list) else [images]
 
@@ -137,22 +137,22 @@ def _matching(
 def _stored_pages(
     tif: tifffile.TiffFile, header: Mapping[str, Any], image: Mapping[str, Any]
 ) -> list[int]:
-    """Return the numbers of the pages of this file at which an image has pixels, as it says."""
+    """Return the numbers of the pages of this file that an image names as its own."""
     stored = (image.get("Pixels") or {}).get("TiffData", [])
     numbers = []
     for data in stored if isinstance(stored, list) else [stored]:
-        said = data or {}  # without attributes it is None
-        where = said.get("UUID")
+        attributes = data or {}  # An element without attributes is None.
+        where = attributes.get("UUID")
         name = where.get("FileName", "") if isinstance(where, dict) else ""
         text = where.get("value") if isinstance(where, dict) else where
         here = str(name).lower() == tif.filename.lower()
         if where is None or here or (text is not None and text == header.get("UUID")):
-            numbers.append(int(said.get("IFD", 0)))
+            numbers.append(int(attributes.get("IFD", 0)))
     return numbers
 
 
 def _own_pages(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> set[Any]:
-    """Return the numbers of those pages of a series that are in this file."""
+    """Return the numbers of the pages of a series that are in this file."""
     return {
         page.index
         for page in series
@@ -164,7 +164,7 @@ def _own_pages(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> set[A
 def _own_positions(
     tif: tifffile.TiffFile, series: tifffile.TiffPageSeries
 ) -> list[tifffile.TiffPageSeries]:
-    """Take out of a run of Micro-Manager the positions that are in this file."""
+    """Return the positions of a run of Micro-Manager that are in this file."""
     axes, shape = series.axes, series.shape
     place = axes.find("R")
     if place < 0:
@@ -191,6 +191,6 @@ def _own_positions(
     return positions or [series]
 
 
-def _is_aside(series: tifffile.TiffPageSeries) -> bool:
-    """Tell previews from images."""
-    return bool(series.keyframe.is_reduced) or series.name.startswith(_ASIDE)
+def _is_preview(series: tifffile.TiffPageSeries) -> bool:
+    """Tell whether a series is a preview rather than an image."""
+    return bool(series.keyframe.is_reduced) or series.name.startswith(_SIDE_PICTURES)

@@ -1,4 +1,4 @@
-"""What the axes of a zarr array are: by their type, by their name, by their place."""
+"""Letters for the axes of a zarr array, found by their type, their name or their place."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from unet_napari.images.axes import AXES, SPATIAL_AXES
 
 __all__ = ["letters_of"]
 
-_TYPES = {"time": "T", "channel": "C"}
-_NAMES = {
+_AXIS_TYPES = {"time": "T", "channel": "C"}
+_AXIS_NAMES = {
     "T": ("t", "time", "frame", "frames", "timepoint"),
     "C": ("c", "ch", "channel", "channels", "band"),
     "Z": ("z", "depth", "slice", "plane", "section"),
     "Y": ("y", "row", "height"),
     "X": ("x", "column", "col", "width"),
 }
-_LETTERS = {name: letter for letter, names in _NAMES.items() for name in names}
+_LETTERS = {name: letter for letter, names in _AXIS_NAMES.items() for name in names}
 
 
 def letters_of(axes: Sequence[Any]) -> str | None:
@@ -34,14 +34,14 @@ def letters_of(axes: Sequence[Any]) -> str | None:
     Returns
     -------
     str or None
-        One letter of ``TCZYX`` for each axis; None if one of them cannot be told.
+        One letter of ``TCZYX`` for each axis; None if the letter of one is not known.
     """
     described = [axis if isinstance(axis, dict) else {"name": axis} for axis in axes]
     spatial = [axis for axis in described if axis.get("type") == "space"]
     letters = ""
     for axis in described:
         kind = axis.get("type")
-        letter = _TYPES.get(kind) if isinstance(kind, str) else None
+        letter = _AXIS_TYPES.get(kind) if isinstance(kind, str) else None
         letter = letter or _LETTERS.get(str(axis.get("name", "")).lower(), "")
         if kind == "space" and letter not in SPATIAL_AXES:
             letter = ""

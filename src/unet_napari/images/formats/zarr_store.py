@@ -1,6 +1,6 @@
-"""Chunks of a zarr on disk, looked at before a decoder makes the room that they ask for.
+"""A store for a zarr on disk, which looks at chunks before a decoder makes room for them.
 
-Imports zarr, which takes 0.3 s.
+This module imports zarr, which takes 0.3 s.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckedStore", "announced_size", "compressed_size"]
 
-# Filters may make a chunk a little larger before it is compressed.
-_LARGER, _HARMLESS = 4, 2**22
-_ZSTD = b"\x28\xb5\x2f\xfd"
-_NO_CHUNK = b"\xff" * 8  # in the index of a shard, where its first chunk is empty
+# Filters may enlarge a chunk before it is compressed, at most by this factor and so many bytes.
+_LARGEST_FACTOR, _HARMLESS_BYTES = 4, 2**22
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+# Beginning of the index of a shard whose first chunk is empty.
+_NO_CHUNK = b"\xff" * 8
 
 
 class CheckedStore(LocalStore):
-    """Refuses chunks whose header announces far more than the chunks of their array hold.
+    """A store that refuses chunks whose header announces far more bytes than their array has.
 
     Parameters
     ----------
     path
         The folder of the array.
     codecs
-        What its metadata say of its compression.
+        The part of its metadata that describes the compression.
     """
 
     def __init__(self, path: Path, codecs: object) -> None:
         super().__init__(path, read_only=True)
         self._codecs = json.dumps(codecs).lower()
-        self.most = 0  # bytes of a chunk, once they are known
+        self.most = 0  # Size of a chunk in bytes; 0 until it is known.
 
     async def get(self, key: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
         """Read a file of the array, or a part of it."""
@@ -49,27 +50,28 @@ class CheckedStore(LocalStore):
         if start[:8] == _NO_CHUNK:
             return
         size = announced_size(start, self._codecs)
-        if size > _LARGER * self.most + _HARMLESS:
+        if size > _LARGEST_FACTOR * self.most + _HARMLESS_BYTES:
             raise ValueError(f"its chunk {key} announces {size} bytes, and is damaged")
-        # Blosc reads as many bytes as the header says, also beyond the end: the process may die.
+        # Blosc reads as many bytes as the header names, also beyond the end, which may kill the
+        # process.
         if "blosc" in self._codecs and compressed_size(start) > length:
             raise ValueError(f"its chunk {key} is shorter than it says, and is damaged")
 
 
 def compressed_size(start: bytes) -> int:
-    """Return how long a chunk of Blosc says that it is itself, from its first 16 bytes."""
+    """Return the number of bytes that a chunk of Blosc names as its own, in its first 16 bytes."""
     return int(struct.unpack_from("<I", start, 12)[0]) if len(start) >= 16 else 0
 
 
 def announced_size(start: bytes, codecs: str) -> int:
-    """Return the bytes that a compressed chunk says it holds, from its first 18; 0 if unknown.
+    """Return the number of bytes that a compressed chunk announces in its first 18 bytes.
 
-    After Blosc's README_CHUNK_FORMAT, RFC 8878 (Zstandard) and numcodecs, which puts the size
-    before LZ4 data.
+    It is 0 if it is not known. The formats are those of Blosc's README_CHUNK_FORMAT, of RFC 8878
+    (Zstandard) and of numcodecs, which puts the size before LZ4 data.
     """
     if "blosc" in codecs and len(start) >= 16:
         return int(struct.unpack_from("<I", start, 4)[0])
-    if "zstd" in codecs and start[:4] == _ZSTD and len(start) >= 5:
+    if "zstd" in codecs and start[:4] == _ZSTD_MAGIC and len(start) >= 5:
         flags = start[4]
         single = flags >> 5 & 1
         place = 5 + (1 - single) + (0, 1, 2, 4)[flags & 3]

@@ -1,4 +1,4 @@
-"""What zarr leaves unfinished after a damaged chunk, which is one error to us."""
+"""An end for the tasks that zarr leaves unfinished after a damaged chunk."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 
 __all__ = ["settle"]
 
-# Seconds in which chunks that were being read are decoded, damaged or not.
-_PATIENCE = 5.0
+# Time in which chunks that were being read are decoded, damaged or not.
+_MOST_SECONDS = 5.0
 
 
 def settle() -> None:
     """Wait for the chunks that zarr was reading when one of them failed.
 
-    zarr reads the chunks of a region together and leaves the others to themselves after the
-    first error. asyncio then reports each of hundreds of them, with a traceback, after the
-    message that says all there is to say.
+    zarr reads the chunks of a region together and leaves the others to themselves after the first
+    error. asyncio would then report each of hundreds of them with a traceback, after our message
+    that says everything.
     """
     core = sys.modules.get("zarr.core.sync")
     loop = (getattr(core, "loop", None) or [None])[0]
@@ -31,7 +31,7 @@ def settle() -> None:
     if _is_not_zarrs not in logger.filters:
         logger.addFilter(_is_not_zarrs)
     with contextlib.suppress(concurrent.futures.TimeoutError):
-        asyncio.run_coroutine_threadsafe(_end_of_others(), loop).result(_PATIENCE)
+        asyncio.run_coroutine_threadsafe(_end_of_others(), loop).result(_MOST_SECONDS)
 
 
 async def _end_of_others() -> None:
@@ -40,7 +40,7 @@ async def _end_of_others() -> None:
 
 
 def _is_not_zarrs(record: logging.LogRecord) -> bool:
-    """Pass all of asyncio's reports but those on zarr's tasks."""
+    """Tell whether a report of asyncio is about other tasks than those of zarr."""
     message = record.getMessage()
     if not ("was destroyed" in message or "never retrieved" in message):
         return True

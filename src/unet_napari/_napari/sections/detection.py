@@ -22,6 +22,8 @@ from unet_napari.labels.sparse import SparseArray
 
 __all__ = ["Detection", "split_labels"]
 
+_GUESS = "What looks like the background beside painted cells counts as background."
+
 
 class Detection:
     """A line that says what was found in the labels, and buttons that mend what can be mended.
@@ -95,7 +97,9 @@ class Detection:
     def _show(self, painting: Painting, axes: str, note: str) -> None:
         seen = "ZYX"[-painting.ndim :]
         self._apart = tuple(i for i, letter in enumerate(axes) if letter not in seen)
-        self._message.say("\n".join(filter(None, (painting.describe(), painting.problem, note))))
+        guess = _GUESS if painting.sparse and painting.unpainted == "nearby" else ""
+        said = (painting.describe(), painting.problem, guess, note)
+        self._message.say("\n".join(filter(None, said)))
         if painting.splittable:
             self._offer(self._split)
         else:

@@ -1,13 +1,17 @@
 """Convolutions of single images on the CPU, by the kernels that are fast for them.
 
 torch chooses its convolution by rules of thumb made for large batches. For one image they miss
-oneDNN in 3D and take a kernel that is several times slower, so it is called by name here.
+oneDNN in 3D and take a kernel that is several times slower, so oneDNN is called by name here.
+
+These names (``torch.ops.mkldnn.*``) are private to torch and may change with any version of it.
+So they stand in this file alone, they are compared once per process with the public
+`torch.convolution` (`has_fast_kernels`), and where the comparison fails the public one computes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,12 +21,19 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["Convolution"]
+__all__ = ["Convolution", "has_fast_kernels"]
+
+# Largest difference between two convolutions of the probe, whose results are of the order of 1;
+# rounding makes less than a hundredth of it.
+_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """``aten::convolution`` with the same arguments but the input, and a ReLU of it if `relu`."""
+    """A convolution with fixed weights, and a ReLU of its result if `relu`.
+
+    The attributes are the arguments of ``aten::convolution``, but for the input.
+    """
 
     weight: Tensor
     bias: Tensor | None
@@ -35,25 +46,39 @@ class Convolution:
     relu: bool = False
 
     def __call__(self, inputs: Sequence[Tensor], _: Tensor | None) -> Tensor:
-        """Convolve the first of the inputs."""
+        """Convolve the first of the inputs, (N, C, *S) of float32."""
         (x,) = inputs
-        plain = x.device.type == "cpu" and x.dtype == torch.float32 and torch._C._has_mkldnn
-        plain &= len(x) > 0  # of the empty batch of a rehearsal oneDNN divides by zero
-        if plain and not self.transposed:
-            return self._convolved(x)
-        if plain and x.ndim == 5 and self.groups == 1:  # in 2D torch's own is the faster one
-            return self._transposed(x)
+        fast = x.device.type == "cpu" and x.dtype == torch.float32
+        # A rehearsal passes an empty batch, of which oneDNN divides by zero.
+        if fast and len(x) > 0 and self._has_kernel(x.ndim) and has_fast_kernels():
+            return self.by_onednn(x)
+        return self.by_torch(x)
+
+    def _has_kernel(self, dimensions: int) -> bool:
+        # Of the transposed convolutions in 2D torch's own is the faster one.
+        return not self.transposed or (dimensions == 5 and self.groups == 1)
+
+    def by_torch(self, x: Tensor) -> Tensor:
+        """Convolve with the public function of torch."""
         result = torch.convolution(
             x, self.weight, self.bias, self.stride, self.padding, self.dilation,
             self.transposed, self.output_padding, self.groups,
         )  # fmt: skip
         return result.relu_() if self.relu else result
 
-    def _convolved(self, x: Tensor) -> Tensor:
-        result: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, self._packed, self.bias, self.padding, self.stride, self.dilation, self.groups,
-            self._then, [], "",
-        )  # fmt: skip
+    def by_onednn(self, x: Tensor) -> Tensor:
+        """Convolve with the kernels of oneDNN, by their private names."""
+        then = "relu" if self.relu else "none"
+        if self.transposed:
+            result: Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(
+                x, self.weight, self.bias, self.padding, self.output_padding, self.stride,
+                self.dilation, self.groups, then, [], "",
+            )  # fmt: skip
+        else:
+            result = torch.ops.mkldnn._convolution_pointwise(
+                x, self._packed, self.bias, self.padding, self.stride, self.dilation, self.groups,
+                then, [], "",
+            )  # fmt: skip
         return result
 
     @cached_property
@@ -64,13 +89,38 @@ class Convolution:
         )
         return packed
 
-    def _transposed(self, x: Tensor) -> Tensor:
-        result: Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(
-            x, self.weight, self.bias, self.padding, self.output_padding, self.stride,
-            self.dilation, self.groups, self._then, [], "",
-        )  # fmt: skip
-        return result
 
-    @property
-    def _then(self) -> str:
-        return "relu" if self.relu else "none"
+@cache
+def has_fast_kernels() -> bool:
+    """Tell whether the kernels of oneDNN are there and compute what `torch.convolution` does.
+
+    That is found out once per process, on a few pixels, in some milliseconds.
+    """
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    generator = torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        for ndim, transposed in ((2, False), (3, False), (3, True)):
+            convolution = _example(ndim, generator, transposed=transposed)
+            x = torch.randn(1, 4, *(6,) * ndim, generator=generator)
+            expected = convolution.by_torch(x)
+            # A kernel that is no longer there, or takes other arguments, raises one of these.
+            try:
+                found = convolution.by_onednn(x)
+            except (AttributeError, NotImplementedError, RuntimeError, TypeError):
+                return False
+            if found.shape != expected.shape:
+                return False
+            if not bool((found - expected).abs().max() <= _TOLERANCE):  # NaN is a difference, too
+                return False
+    return True
+
+
+def _example(ndim: int, generator: torch.Generator, *, transposed: bool) -> Convolution:
+    """Return a small convolution of 4 channels as our networks have them, with a ReLU."""
+    size, step = (2, 2) if transposed else (3, 1)
+    weight = torch.randn(4, 4, *(size,) * ndim, generator=generator) / size**ndim
+    padding = [0, *(0 if transposed else 1,) * (ndim - 1)]
+    bias = torch.randn(4, generator=generator)
+    ones, zeros = [1] * ndim, [0] * ndim
+    return Convolution(weight, bias, [step] * ndim, padding, ones, transposed, zeros, 1, relu=True)

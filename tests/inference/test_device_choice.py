@@ -6,9 +6,10 @@ import torch
 from unet_napari.errors import UnetNapariWarning
 from unet_napari.inference import InferenceConfig
 from unet_napari.inference.backends import device_choice
-from unet_napari.inference.backends.backend import TorchBackend
 from unet_napari.inference.backends.device_choice import choose_device, find_fault
+from unet_napari.inference.backends.torch_backend import TorchBackend
 from unet_napari.inference.planning.planner import make_plan
+from unet_napari.inference.prepared import PreparedModel
 from unet_napari.networks import UNet
 
 CPU = torch.device("cpu")
@@ -125,14 +126,14 @@ def test_the_plan_of_a_prediction_goes_by_the_axes_of_the_model(apple, make_mode
     model = make_model(ndim=ndim)
     if device == CPU:
         with pytest.warns(UnetNapariWarning, match="wrong"):
-            plan = make_plan(model, (16,) * ndim, InferenceConfig())
+            plan = make_plan(PreparedModel.of(model), (16,) * ndim, InferenceConfig())
     else:
-        plan = make_plan(model, (16,) * ndim, InferenceConfig())
+        plan = make_plan(PreparedModel.of(model), (16,) * ndim, InferenceConfig())
     assert plan.device == device
 
 
 @pytest.mark.parametrize(("fault", "said"), [(None, "fp16"), ("NaN", "fp32")])
 def test_a_card_that_computes_fp16_wrongly_predicts_in_fp32(monkeypatch, fault, said):
-    monkeypatch.setattr("unet_napari.inference.backends.backend.fault_of", lambda *_: fault)
+    monkeypatch.setattr("unet_napari.inference.backends.torch_backend.fault_of", lambda *_: fault)
     monkeypatch.setattr(torch.nn.Module, "to", lambda self, *_, **__: self)  # no card is here
     assert TorchBackend(UNet(1, 1, (2, 4)), CUDA, "auto").description == f"torch, cuda, {said}"

@@ -77,15 +77,15 @@ def test_what_is_looked_at_is_bounded(trained_model, monkeypatch):
     sizes = []
     predictor = module.Predictor
 
-    def make(model, shape, config):
+    def make(prepared, shape, config):
         sizes.append(np.prod(shape))
-        return predictor(model, shape, config)
+        return predictor(prepared, shape, config)
 
     monkeypatch.setattr(module, "Predictor", make)
     image = np.tile(nuclei((192, 256), count=56, seed=5)[0], (16, 16))
     assert estimate_diameter(image, trained_model) is not None
     assert 8 <= len(sizes) <= 12
-    assert max(sizes) <= 1.1 * module._PIXELS[2][1]
+    assert max(sizes) <= 1.1 * module._PIXELS_SEEN[2][1]
 
 
 def test_progress_reaches_its_end(trained_model, unseen):

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from unet_napari.geometry import Box
 from unet_napari.images import Image
 from unet_napari.inference import InferenceConfig, predict_steps
-from unet_napari.inference.backends.backend import has_openvino
+from unet_napari.inference.backends.table import BACKEND_ENTRIES
 from unet_napari.inference.orientations import may_turn, variants_of
 from unet_napari.inference.planning import plan_tiles
-from unet_napari.inference.planning.grids import uncut_grid
 from unet_napari.inference.planning.planner import make_plan
+from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.running.reading import read_continued
 
 ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
@@ -39,7 +39,7 @@ def random_image(shape):
 
 def reference(model, image):
     """Return the mean over the variants of the whole image, by torch's own flips."""
-    grid = uncut_grid(model.network)
+    grid = PreparedModel.of(model).uncut_grid
     shape = grid.input_shape(image.shape)
     start = tuple(-margin for margin in grid.margin)
     pixels = read_continued(image, Box.whole(shape).shift(start), grid.margin)
@@ -136,12 +136,12 @@ def test_memory_does_not_grow_with_the_image(make_model, monkeypatch):
     model, budget = make_model(features=(4, 6)), 2 * 10**6
     config = InferenceConfig(**ON_CPU, tta=True, memory=budget)
     for rows in (200, 2000, 20_000):
-        chosen = make_plan(model, (rows, 150), config)
+        chosen = make_plan(PreparedModel.of(model), (rows, 150), config)
         assert chosen.strip is not None
         assert chosen.memory <= budget
 
 
-@pytest.mark.skipif(not has_openvino(), reason="needs openvino")
+@pytest.mark.skipif(not BACKEND_ENTRIES["openvino"].installed, reason="needs openvino")
 def test_openvino_averages_the_same(make_model):
     model, image = make_model(), random_image((40, 56))
     expected, _ = predicted(image, model, tta=True)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from unet_napari.errors import ImageError, ResourceError, SettingsError, UnetNapariWarning
 from unet_napari.images import Image
 from unet_napari.inference import InferenceConfig, predict_steps
-from unet_napari.inference.backends.backend import TorchBackend
+from unet_napari.inference.backends.torch_backend import TorchBackend
 from unet_napari.inference.planning.planner import make_plan
+from unet_napari.inference.prepared import PreparedModel
 
 ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
 
@@ -99,13 +100,16 @@ def test_tiles_in_batches_are_whole_and_every_pixel_is_written_once(
 
 def test_several_tiles_at_a_time_only_where_it_pays_and_fits(make_model):
     model, tile = make_model(), (80, 80)
-    one = make_plan(model, (400, 400), InferenceConfig(**ON_CPU, tile=tile))
+    prepared = PreparedModel.of(model)
+    one = make_plan(prepared, (400, 400), InferenceConfig(**ON_CPU, tile=tile))
     assert one.batch == 1  # on a CPU it does not pay
-    four = make_plan(model, (400, 400), InferenceConfig(**ON_CPU, tile=tile, batch=4))
+    four = make_plan(
+        PreparedModel.of(model), (400, 400), InferenceConfig(**ON_CPU, tile=tile, batch=4)
+    )
     assert four.batch == 4
     assert 3 * one.memory < four.memory < 5 * one.memory
     little = InferenceConfig(**ON_CPU, tile=tile, batch=4, memory=2 * one.memory)
-    assert make_plan(model, (400, 400), little).batch == 2
+    assert make_plan(prepared, (400, 400), little).batch == 2
 
 
 def test_tiles_are_really_cut(make_model):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from unet_napari.images import Normalisation, nuclei
-from unet_napari.inference.planning.grids import make_grid
+from unet_napari.inference.prepared import PreparedModel
 from unet_napari.model.model import Model
 from unet_napari.networks import build_network, exact_halo
 from unet_napari.tasks import CellsTask
@@ -59,7 +59,10 @@ def test_the_promise_holds_on_other_images_and_saves_tiles(ndim):
                 assert (core - expected).abs().max() < 2 * TOLERANCE
     model = Model(network, TASK, Normalisation(), halo=halo)
     tile = tuple(3 * bound for bound in exact)
-    counts = [make_grid(model, kind).fit((2000,) * ndim, tile)[1] for kind in ("measured", "exact")]
+    counts = [
+        PreparedModel.of(model).grid(kind).fit((2000,) * ndim, tile)[1]
+        for kind in ("measured", "exact")
+    ]
     assert counts[0] < 0.8 * counts[1]
 
 

@@ -9,14 +9,14 @@ import torch
 
 from unet_napari.errors import ImageError, ResourceError, SettingsError
 from unet_napari.inference.backends.device_choice import choose_device
-from unet_napari.inference.views import check_image
+from unet_napari.inference.views import check_image, find_scale
 from unet_napari.networks.attention import AttentionGate, AttentionUNet
 from unet_napari.system.device import is_out_of_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from unet_napari.images import Image
+    from unet_napari.images import Image, Statistics
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.model.model import Model
 
@@ -35,7 +35,13 @@ def attention_names(model: Model) -> tuple[str, ...]:
     return tuple(f"attention, level {level}" for level in range(1, levels + 1))
 
 
-def gate_maps(image: Image, model: Model, config: InferenceConfig) -> NDArray[np.float32]:
+def gate_maps(
+    image: Image,
+    model: Model,
+    config: InferenceConfig,
+    *,
+    statistics: Statistics | None = None,
+) -> NDArray[np.float32]:
     """Return how much of each skip connection the gates of an attention U-Net let through.
 
     The whole image goes through the network at once, so it must not be large. Oktay et al. 2018,
@@ -48,7 +54,10 @@ def gate_maps(image: Image, model: Model, config: InferenceConfig) -> NDArray[np
     model : Model
         Whose network is an attention U-Net.
     config : InferenceConfig
-        Its device counts.
+        Settings, of which the device counts.
+    statistics : Statistics, optional
+        Brightness of the whole of which the image is a part, see `find_scale`. By default it is
+        measured on the image.
 
     Returns
     -------
@@ -72,7 +81,8 @@ def gate_maps(image: Image, model: Model, config: InferenceConfig) -> NDArray[np
             "choose a slice and a time point of it, or leave them out."
         )
     device = choose_device(config.device, model.ndim)
-    pixels = model.normalisation.apply(image.read(), model.normalisation.measure(image))
+    scale = find_scale(image, model, statistics)
+    pixels = model.normalisation.apply(image.read(), scale.whole)
     try:
         maps = network.to(device).attention_maps(torch.from_numpy(pixels[np.newaxis]).to(device))
         return np.stack([gate[0, 0].cpu().numpy() for gate in maps])

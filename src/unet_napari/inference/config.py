@@ -8,13 +8,14 @@ from typing import Annotated, Literal, TypeAlias
 from unet_napari.checks import Range
 from unet_napari.defaults import DEVICE, Device
 from unet_napari.errors import SettingsError
+from unet_napari.inference.backends.table import BACKEND_ENTRIES, backend_choices
 from unet_napari.options import Config, Door, Option, OptionError
 
 __all__ = ["DEFAULT_MODEL", "CellThresholds", "InferenceConfig"]
 
 DEFAULT_MODEL = "nuclei"  # comes with the package, see docs/guide/nuclei.md
 
-BackendName: TypeAlias = Literal["auto", "torch", "openvino"]
+BackendName: TypeAlias = str  # one of `backend_choices`, which has those from outside, too
 HaloName: TypeAlias = Literal["exact", "measured"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 
@@ -146,7 +147,8 @@ class InferenceConfig(Config):
             group="Computing",
             tooltip="The library that computes. OpenVINO is about twice as fast on Intel and AMD "
             "CPUs.",
-            texts=(("auto", "automatic"), ("torch", "PyTorch"), ("openvino", "OpenVINO")),
+            choices=backend_choices,
+            texts=(("auto", "automatic"), *((e.name, e.title) for e in BACKEND_ENTRIES.values())),
         ),
     ] = "auto"
     precision: Annotated[
@@ -172,7 +174,8 @@ class InferenceConfig(Config):
         super().__post_init__()
         if self.precision != "int8":
             return
-        for name, possible in (("backend", self.backend != "torch"),
+        asked = BACKEND_ENTRIES.get(self.backend)  # none for auto
+        for name, possible in (("backend", asked is None or "int8" in asked.precisions),
                                ("device", self.device in _INT8_DEVICES)):  # fmt: skip
             if not possible:
                 raise OptionError(

@@ -9,36 +9,45 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unet_napari.images import measure_scale
 from unet_napari.inference.config import InferenceConfig
+from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.rescale import rescale_image
 from unet_napari.inference.running.predictor import Predictor
-from unet_napari.inference.views import check_image, rescale_factors, split_views
+from unet_napari.inference.views import check_image, find_scale, rescale_factors, split_views
 from unet_napari.labels.measure import diameters
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
 
-    from unet_napari.images import Image, Statistics
+    from unet_napari.images import Image, Scale, Statistics
     from unet_napari.model.model import Model
 
-__all__ = ["diameter_steps"]
+__all__ = ["diameter_steps", "trial_steps"]
 
 # Trial diameters relative to the model's: the image is made up to 8 times smaller, 4 times larger.
 _TRIALS = tuple(2.0 ** (step / 2) for step in range(-4, 7))
-_SMALLEST = 5  # pixels; magnified noise looks like objects that are smaller
-_ACROSS = 12  # objects that fit along each axis of what is looked at
-_PIXELS = {2: (96**2, 384**2), 3: (24**3, 2**19)}  # least and most that is looked at, rescaled
-_READ = {2: 2**23, 3: 2**25}  # pixels of the middle of the image in which to look
-_PLACES = 4  # along each axis at which the part with the most contrast is searched
-# Of the normalised image: objects span about 1, noise alone 0.3, as its contrast is not stretched.
-_CONTRAST = 0.5
-_ENOUGH = 4  # objects that have a typical size
-_TYPICAL = 1.5  # times smaller or larger than the model's objects: what it was trained on
-_LEAST = 0.3  # score of a scale at which the model knows what it sees
+# Diameter in pixels of the smallest objects; magnified noise looks like objects that are smaller.
+_SMALLEST_DIAMETER = 5
+# Objects that fit along each axis of what is looked at.
+_OBJECTS_ACROSS = 12
+# Least and most pixels that are looked at, rescaled, by the number of axes.
+_PIXELS_SEEN = {2: (96**2, 384**2), 3: (24**3, 2**19)}
+# Pixels of the middle of the image in which the part to look at is searched.
+_PIXELS_READ = {2: 2**23, 3: 2**25}
+# Places along each axis at which the part with the most contrast is searched.
+_PLACES_PER_AXIS = 4
+# Least contrast of the normalised image: objects span about 1, noise alone 0.3, as its contrast is
+# not stretched.
+_LEAST_CONTRAST = 0.5
+# Objects that have a typical size, if there are so many of them.
+_FEWEST_OBJECTS = 4
+# By what factor objects may be smaller or larger than those that the model was trained on.
+_TYPICAL_FACTOR = 1.5
+# Score of a scale at which the model knows what it sees.
+_LEAST_SCORE = 0.3
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,11 @@ class _Trial:
 
 
 def diameter_steps(
-    image: Image, model: Model, config: InferenceConfig | None = None
+    image: Image,
+    model: Model,
+    config: InferenceConfig | None = None,
+    *,
+    statistics: Statistics | None = None,
 ) -> Generator[Progress, None, float | None]:
     """Estimate the typical diameter of the objects in an image, step by step.
 
@@ -76,6 +89,9 @@ def diameter_steps(
         One that knows its `diameter`.
     config : InferenceConfig, optional
         Device, memory and whether to take a stack slice by slice.
+    statistics : Statistics, optional
+        Brightness of the whole of which the image is a part, see `find_scale`. By default it is
+        measured on the image.
 
     Yields
     ------
@@ -93,28 +109,49 @@ def diameter_steps(
     ImageError
         If the image does not suit the model or holds no number.
     """
-    config = replace(
-        config or InferenceConfig(),
-        backend="torch", precision="auto", tile=None, rescale=False, diameter="auto", tta=False,
-    )  # fmt: skip
+    # With a diameter, no pixel size is warned of: it is what is being found out.
+    config = replace(config or InferenceConfig(), rescale=False, diameter="auto")
     check_image(image, model, config)
     if model.diameter is None:
         return None
-    views = split_views(image, model.ndim)
-    view = views[len(views) // 2].image
-    look = _Look(view, model, config, measure_scale(model.normalisation, image).of(view))
-    if look.contrast < _CONTRAST:
+    scale = find_scale(image, model, statistics)
+    return (yield from trial_steps(image, PreparedModel.of(model), config, scale))
+
+
+def trial_steps(
+    image: Image, prepared: PreparedModel, config: InferenceConfig, scale: Scale
+) -> Generator[Progress, None, float | None]:
+    """Estimate a diameter as `diameter_steps` does, of an image that suits the model.
+
+    Parameters
+    ----------
+    image, config
+        See `diameter_steps`.
+    prepared : PreparedModel
+        Model that looks.
+    scale : Scale
+        Brightness of the image.
+    """
+    known = prepared.model.diameter
+    if known is None:
         return None
-    candidates = [d for n in _TRIALS if (d := n * model.diameter) >= _SMALLEST]
+    config = replace(
+        config,
+        backend="torch", precision="auto", tile=None, rescale=False, diameter="auto", tta=False,
+    )  # fmt: skip
+    views = split_views(image, prepared.model.ndim)
+    view = views[len(views) // 2].image
+    look = _Look(view, prepared, config, scale.of(view))
+    if look.contrast < _LEAST_CONTRAST:
+        return None
+    candidates = [d for factor in _TRIALS if (d := factor * known) >= _SMALLEST_DIAMETER]
     work = len(candidates) + 1
     trials = []
     for diameter in candidates:
         trials.append(look.at(diameter))
         yield Progress(len(trials), work, "measuring objects")
-    # A trial that finds smaller objects has seen noise, magnified to the size that the model knows.
-    plausible = [t for t in trials if t.diameter is not None and t.diameter >= _SMALLEST]
-    best = max(plausible, key=lambda trial: trial.score, default=_Trial(None, 0.0))
-    if best.diameter is None or best.score < _LEAST:
+    best = _best_of(trials)
+    if best.diameter is None or best.score < _LEAST_SCORE:
         return None
     # The scales tried are coarse: look again at the one that the objects themselves ask for.
     refined = look.at(best.diameter)
@@ -122,18 +159,32 @@ def diameter_steps(
     return refined.diameter if refined.score >= best.score else best.diameter
 
 
+def _best_of(trials: Sequence[_Trial]) -> _Trial:
+    """Return the trial with the highest score."""
+    # A trial that finds smaller objects has seen noise, magnified to the size that the model knows.
+    plausible = (t for t in trials if t.diameter is not None and t.diameter >= _SMALLEST_DIAMETER)
+    return max(plausible, key=lambda trial: trial.score, default=_Trial(None, 0.0))
+
+
 class _Look:
-    """Segments parts of one view at any scale."""
+    """Segments parts of one view at any scale.
+
+    Attributes
+    ----------
+    contrast : float
+        Contrast of the view, normalised.
+    """
 
     def __init__(
-        self, image: Image, model: Model, config: InferenceConfig, statistics: Statistics
+        self, image: Image, prepared: PreparedModel, config: InferenceConfig, statistics: Statistics
     ) -> None:
-        self._model, self._config, self._statistics = model, config, statistics
-        region = _middle(image.shape, _READ[model.ndim])
+        self._prepared, self._model = prepared, prepared.model
+        self._config, self._statistics = config, statistics
+        region = _middle(image.shape, _PIXELS_READ[self._model.ndim])
         self._image = replace(
             image, data=image.read(region), axes="C" + image.spatial_axes, fixed={}
         )
-        channels = model.normalisation.apply(self._image.read(), statistics)
+        channels = self._model.normalisation.apply(self._image.read(), statistics)
         low, high = np.percentile(channels.reshape(len(channels), -1), (1, 99.8), axis=1)
         self.contrast = float((high - low).max())
         self._gray: NDArray[np.float32] = channels.mean(axis=0)
@@ -146,7 +197,7 @@ class _Look:
         shape = tuple(max(1, round(n * f)) for n, f in zip(size, factors, strict=True))
         crop = replace(self._image, data=self._image.read(region))
         maps = np.empty((self._model.task.out_channels, *shape), np.float32)
-        predictor = Predictor(self._model, shape, self._config)
+        predictor = Predictor(self._prepared, shape, self._config)
         for _ in predictor.run(rescale_image(crop, shape), self._statistics, maps):
             pass
         labels = _without_border(self._model.task.decode(maps))
@@ -158,9 +209,9 @@ class _Look:
     ) -> _Trial:
         known = float(self._model.diameter or 1)
         found = diameters(labels, self._model_spacing())
-        if len(found) < _ENOUGH:
+        if len(found) < _FEWEST_OBJECTS:
             return _Trial(None, 0.0)
-        typical = (found > known / _TYPICAL) & (found < known * _TYPICAL)
+        typical = (found > known / _TYPICAL_FACTOR) & (found < known * _TYPICAL_FACTOR)
         certainty = float(np.abs(2 * maps[0][labels > 0] - 1).mean())
         return _Trial(float(np.median(found)) * scale, certainty * float(typical.mean()))
 
@@ -175,15 +226,15 @@ class _Look:
     def _busiest(self, factors: tuple[float, ...]) -> tuple[slice, ...]:
         """Return the part with the most contrast of the size that is looked at."""
         ndim = len(factors)
-        least, most = _PIXELS[ndim]
-        wanted = (_ACROSS * float(self._model.diameter or 1)) ** ndim
+        least, most = _PIXELS_SEEN[ndim]
+        wanted = (_OBJECTS_ACROSS * float(self._model.diameter or 1)) ** ndim
         side = min(max(wanted, least), most) ** (1 / ndim)
         size = [
             min(length, max(1, round(side / factor)))
             for length, factor in zip(self._gray.shape, factors, strict=True)
         ]
         starts = [
-            np.unique(np.linspace(0, length - n, _PLACES).astype(int)).tolist()
+            np.unique(np.linspace(0, length - n, _PLACES_PER_AXIS).astype(int)).tolist()
             for length, n in zip(self._gray.shape, size, strict=True)
         ]
         regions = [

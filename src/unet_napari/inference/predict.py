@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.images import measure_scale
 from unet_napari.inference.backends.int8 import spread
 from unet_napari.inference.config import InferenceConfig
+from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.progress import Progress, with_time_left
 from unet_napari.inference.running.predictor import Predictor
-from unet_napari.inference.views import check_image, split_views
+from unet_napari.inference.views import check_image, find_scale, split_views
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from unet_napari.images import Image
+    from unet_napari.images import Image, Statistics
     from unet_napari.inference.running.pipeline import Writable
     from unet_napari.inference.summary import PlanSummary
     from unet_napari.model.model import Model
@@ -23,21 +23,29 @@ __all__ = ["MapSink", "predict_steps"]
 
 
 def predict_steps(
-    image: Image, model: Model, out: Writable, config: InferenceConfig | None = None
+    image: Image,
+    model: Model,
+    out: Writable,
+    config: InferenceConfig | None = None,
+    *,
+    statistics: Statistics | None = None,
 ) -> Generator[Progress, None, None]:
     """Predict the maps of an image, step by step; stop by no longer asking.
 
     Parameters
     ----------
     image : Image
-        Of any size; only what a tile needs is read at a time.
+        May have any size; only what a tile needs is read at a time.
     model : Model
         Left as it is.
     out : array-like
         float32, (K, *S), written tile by tile; with a time axis in the image (K, T, *S). K and
         the names of the maps are the task's.
     config : InferenceConfig, optional
-        The settings.
+        How the model is run.
+    statistics : Statistics, optional
+        Brightness of the whole of which the image is a part, see `find_scale`. By default it is
+        measured on the image.
 
     Yields
     ------
@@ -58,18 +66,24 @@ def predict_steps(
     UnetNapariWarning
         See `check_image` and `make_plan`.
     """
-    return with_time_left(_predict_steps(image, model, out, config or InferenceConfig()))
+    return with_time_left(
+        _predict_steps(image, model, out, config or InferenceConfig(), statistics)
+    )
 
 
 def _predict_steps(
-    image: Image, model: Model, out: Writable, config: InferenceConfig
+    image: Image,
+    model: Model,
+    out: Writable,
+    config: InferenceConfig,
+    statistics: Statistics | None,
 ) -> Generator[Progress, None, None]:
     config.check_unscaled()
     check_image(image, model, config)
     views = split_views(image, model.ndim)
-    scale = measure_scale(model.normalisation, image)
-    predictor = Predictor(model, views[0].image.shape, config)
-    predictor.calibrate((view.image, scale.of(view.image)) for view in spread(views))
+    scale = find_scale(image, model, statistics)
+    examples = ((view.image, scale.of(view.image)) for view in spread(views))
+    predictor = Predictor(PreparedModel.of(model), views[0].image.shape, config, examples)
     told = predictor.plan
     plan: PlanSummary | None = predictor.summary(len(views))
     yield Progress(0, len(views) * predictor.work, predictor.stage, plan=plan)

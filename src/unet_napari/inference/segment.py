@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
 from unet_napari.errors import SettingsError, warn_user
-from unet_napari.images import measure_scale
 from unet_napari.inference.config import InferenceConfig
-from unet_napari.inference.diameter import diameter_steps
+from unet_napari.inference.diameter import trial_steps
+from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.progress import Progress, with_time_left
-from unet_napari.inference.segmentation import Segmentation, blocks_for
+from unet_napari.inference.segmentation import Segmentation, SegmentationRun
 from unet_napari.inference.storage.request_key import request_key
 from unet_napari.inference.storage.scratch import Room
-from unet_napari.inference.storage.unfinished import Unfinished
-from unet_napari.inference.views import check_image, rescale_factors
+from unet_napari.inference.storage.unfinished import Journals, Unfinished
+from unet_napari.inference.views import check_image, find_scale, rescale_factors
 from unet_napari.system.device import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from unet_napari.images import Image, Statistics
+    from unet_napari.images import Image, Scale, Statistics
     from unet_napari.inference.running.pipeline import Writable
     from unet_napari.model.model import Model
+    from unet_napari.tasks.familiarity import Familiarity
 
-__all__ = ["segment_steps"]
+__all__ = ["SegmentOptions", "segment_steps"]
 
-# Of the memory that is free, and of that for what is kept of the maps of one view; the rest is for
-# the network, then for blocks of the maps while they are decoded.
+# Share of the free memory that is used, and share of that for what is kept of the maps of one view;
+# the rest is for the network, then for blocks of the maps while they are decoded.
 _SHARE_OF_FREE = 0.5
 _SHARE_FOR_MAPS = 0.5
 # Seconds from which on a run is worth being resumed.
-_LONG = 60.0
+_LONG_RUN = 60.0
 # An image scaled by less (a logarithm) shows the model objects of the size they have.
-_SCALED = 0.1
+_LEAST_SCALING = 0.1
 _CPU = torch.device("cpu")
 
 
@@ -47,6 +48,7 @@ def segment_steps(
     out: Writable,
     config: InferenceConfig | None = None,
     *,
+    statistics: Statistics | None = None,
     provisional: bool = False,
     unfinished: Unfinished | None = None,
     maps: Writable | None = None,
@@ -59,22 +61,16 @@ def segment_steps(
     Parameters
     ----------
     image : Image
-        Of any size.
+        May have any size.
     model : Model
         Left as it is.
     out : array-like
         Integers, of the shape `result_shape`: the image's spatial axes, after T if there is one.
         uint32 has room for every number of cells.
     config : InferenceConfig, optional
-        The settings.
-    provisional : bool
-        Fill `out` while the network runs: the foreground of cells as label 1, until the cells
-        are known; classes right away. `Progress.region` says where.
-    unfinished : Unfinished, optional
-        Where to keep what is done, if that takes more than a minute, and from where to go on.
-    maps : array-like, optional
-        float32, (K, [T,] *S), for the probability maps as of `predict_steps`. Not together with
-        `unfinished`, nor where the image is rescaled.
+        How the model is run.
+    statistics, provisional, unfinished, maps
+        See `SegmentOptions`.
 
     Yields
     ------
@@ -101,60 +97,88 @@ def segment_steps(
     UnetNapariWarning
         See `check_image` and `make_plan`; and in the end what is returned.
     """
+    options = SegmentOptions(statistics, provisional, unfinished, maps)
     config = config or InferenceConfig()
-    if maps is not None and (unfinished or config.rescale or config.diameter is not None):
-        raise SettingsError(
-            "Probability maps are made at the image's own scale and in one go: leave rescale, "
-            "diameter and resuming off, or ask for labels alone."
-        )
-    return with_time_left(
-        _segment_steps(
-            image, model, out, config, provisional=provisional, unfinished=unfinished, maps=maps
-        )
-    )
+    options.check(config)
+    return with_time_left(_segment_steps(image, model, out, config, options))
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """What may be given to `segment_steps` besides the settings.
+
+    Attributes
+    ----------
+    statistics : Statistics, optional
+        Brightness of the whole of which the image is a part, see `find_scale`. By default it is
+        measured on the image.
+    provisional : bool
+        Fill the result while the network runs: the foreground of cells as label 1, until the
+        cells are known; classes right away. `Progress.region` says where.
+    unfinished : Unfinished, optional
+        Where to keep what is done, if that takes more than a minute, and from where to go on.
+    maps : array-like, optional
+        float32, (K, [T,] *S), for the probability maps as of `predict_steps`. Not together with
+        `unfinished`, nor where the image is rescaled.
+    """
+
+    statistics: Statistics | None = None
+    provisional: bool = False
+    unfinished: Unfinished | None = None
+    maps: Writable | None = None
+
+    def check(self, config: InferenceConfig) -> None:
+        """Raise `SettingsError` if maps are asked for where there are none of the image itself."""
+        scaled = config.rescale or config.diameter is not None
+        if self.maps is not None and (self.unfinished or scaled):
+            raise SettingsError(
+                "Probability maps are made at the image's own scale and in one go: leave rescale, "
+                "diameter and resuming off, or ask for labels alone."
+            )
 
 
 def _segment_steps(
-    image: Image,
-    model: Model,
-    out: Writable,
-    config: InferenceConfig,
-    *,
-    provisional: bool,
-    unfinished: Unfinished | None,
-    maps: Writable | None,
+    image: Image, model: Model, out: Writable, config: InferenceConfig, options: SegmentOptions
 ) -> Generator[Progress, None, str | None]:
     check_image(image, model, config)
-    scale = measure_scale(model.normalisation, image)
+    scale = find_scale(image, model, options.statistics)
     if model.task.name == "cells" and _blank(scale.whole):
         out[...] = 0
         yield Progress(1, 1, "the image has no contrast, so there is no object")
         return None
-    factors = yield from _factors(image, model, config)
+    prepared = PreparedModel.of(model)
+    factors = yield from _factors(image, prepared, config, scale)
+    unfinished = options.unfinished
     request = partial(request_key, image, model, config, scale.whole)
     key = request() if unfinished and unfinished.left else None
+    # A run that goes on takes the memory of the one before, so that the image is cut as it was.
     left = unfinished.memory(key) if unfinished and key else None
     memory = config.memory or left or int(available_memory(_CPU) * _SHARE_OF_FREE)
     if left:
         config = replace(config, memory=left)
-    run = Segmentation(image, model, out, config, scale, factors)
-    start = run.start()
+    planned = Segmentation(image, prepared, out, config, scale, factors)
+    start = planned.start()
     yield start
     with Room(int(memory * _SHARE_FOR_MAPS)) as room:
+        journals = None
         if unfinished and (left or _takes_long(start)):
             key = key or request()
-        if unfinished and key and (left or _takes_long(start)):
-            run.go_on(unfinished, unfinished.begin(key, memory))
-        run.furnish(room)
-        blocks = blocks_for(int(memory * (1 - _SHARE_FOR_MAPS)))
-        for position in range(len(run.views)):
-            yield from run.predict(position, provisional=provisional, maps=maps)
-            yield from run.decode(position, blocks)
-    strange = None if run.familiarity is None else run.familiarity.describe()
+            if key:
+                journals = Journals(unfinished, unfinished.begin(key, memory))
+        run = SegmentationRun(planned, room, int(memory * (1 - _SHARE_FOR_MAPS)), journals)
+        yield from run.steps(provisional=options.provisional, maps=options.maps)
+    return _said_of(run.familiarity, model, factors)
+
+
+def _said_of(
+    familiarity: Familiarity | None, model: Model, factors: tuple[float, ...]
+) -> str | None:
+    """Warn where the image is unlike those that the model knows, and return the warning."""
+    strange = None if familiarity is None else familiarity.describe()
     if strange is None:
         return None
     unfamiliar = f"Check the result: '{model.name}' {strange}. {_remedies(model, factors)}"
-    warn_user(unfamiliar, stacklevel=2)
+    warn_user(unfamiliar, stacklevel=3)
     return unfamiliar
 
 
@@ -164,7 +188,7 @@ def _remedies(model: Model, factors: tuple[float, ...]) -> str:
     if model.diameter is not None:
         scale = max(factors, key=lambda factor: abs(math.log(factor)))
         size = f"knows cells of about {model.diameter:.0f} pixels"
-        if abs(math.log(scale)) > _SCALED:
+        if abs(math.log(scale)) > _LEAST_SCALING:
             size += f", taken here for {model.diameter / scale:.0f}"
         remedies.insert(0, f"set Diameter if the cells have another size (it {size})")
     *first, last = remedies
@@ -172,12 +196,12 @@ def _remedies(model: Model, factors: tuple[float, ...]) -> str:
 
 
 def _factors(
-    image: Image, model: Model, config: InferenceConfig
+    image: Image, prepared: PreparedModel, config: InferenceConfig, scale: Scale
 ) -> Generator[Progress, None, tuple[float, ...]]:
     """Return by what the image is to be enlarged, per axis of the network."""
-    diameter = config.diameter
+    model, diameter = prepared.model, config.diameter
     if diameter == "auto":
-        steps = diameter_steps(image, model, config)
+        steps = trial_steps(image, prepared, config, scale)
         diameter = yield from _before_the_work(steps)
     if diameter is None and not config.rescale:
         return (1.0,) * model.ndim
@@ -204,4 +228,4 @@ def _blank(statistics: Statistics) -> bool:
 
 
 def _takes_long(start: Progress) -> bool:
-    return start.plan is not None and (start.plan.seconds or 0) > _LONG
+    return start.plan is not None and (start.plan.seconds or 0) > _LONG_RUN

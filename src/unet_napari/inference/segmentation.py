@@ -1,8 +1,13 @@
-"""The views of one image on their way to labels: maps kept packed, then decoded in blocks."""
+"""The views of one image on their way to labels: maps kept packed, then decoded in blocks.
+
+First a `Segmentation` is planned, so that the user is told how long it takes. It follows from that
+whether the run can be resumed after a stop. Then a `SegmentationRun` makes room for it and begins.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,25 +20,26 @@ from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.inference.rescale import rescale_image, rescale_labels
 from unet_napari.inference.running.places import Sink, ViewWriter
 from unet_napari.inference.running.predictor import Predictor
-from unet_napari.inference.storage.unfinished import Journal, Position, Unfinished
+from unet_napari.inference.storage.unfinished import Journal, Journals
 from unet_napari.inference.views import split_views
 from unet_napari.system.device import is_out_of_memory
 from unet_napari.tasks.decoding.blocks import Blocks
 from unet_napari.tasks.decoding.instances import BYTES_PER_VOXEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from unet_napari.geometry import Box
     from unet_napari.images import Image, Scale
     from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.prepared import PreparedModel
     from unet_napari.inference.running.pipeline import Writable
     from unet_napari.inference.storage.scratch import Room
-    from unet_napari.model.model import Model
+    from unet_napari.inference.views import View
     from unet_napari.tasks import Task
     from unet_napari.tasks.decoding.blocks import Store
 
-__all__ = ["Segmentation", "blocks_for"]
+__all__ = ["Segmentation", "SegmentationRun", "blocks_for", "tail_of"]
 
 # More threads than this wait for the memory.
 _MOST_THREADS = 4
@@ -43,142 +49,206 @@ _FINDING = "finding objects"
 
 
 class Segmentation:
-    """What the views of one image have in common.
+    """A segmentation that is planned: it is known how each view of the image is predicted.
 
     Parameters
     ----------
     image : Image
         May have time points, and slices for a 2D model.
-    model : Model
-        Left as it is.
+    prepared : PreparedModel
+        Model that segments.
     out : array-like
         Takes the labels, ([T,] *S).
     config : InferenceConfig
-        The settings.
+        What the user wants.
     scale : Scale
-        Of the image's brightness.
+        Brightness of the image.
     factors : tuple of float
-        By what it is to be enlarged, per axis of the network.
-    """
+        By what the image is to be enlarged, per axis of the network.
 
-    _packed: Store
-    _scratch: Store
-    _rescaled: Store | None
+    Attributes
+    ----------
+    views : list of View
+        What the network is shown, one after the other.
+    shape : tuple of int
+        Shape of each view as the network sees it.
+    task : Task
+        What the network's output means.
+    predictor : Predictor
+        What computes the maps.
+    """
 
     def __init__(
         self,
         image: Image,
-        model: Model,
+        prepared: PreparedModel,
         out: Writable,
         config: InferenceConfig,
         scale: Scale,
         factors: tuple[float, ...],
     ) -> None:
+        model = prepared.model
         self.views = split_views(image, model.ndim)
-        self._task, self._out, self._scale = model.task, out, scale
-        self.familiarity = model.task.familiarity()
-        self._slicewise = image.ndim > model.ndim
-        self._highest = 0
+        self.task, self.out, self.scale = model.task, out, scale
+        self.slicewise = image.ndim > model.ndim
         size = self.views[0].image.shape
-        self._shape = tuple(max(1, round(n * f)) for n, f in zip(size, factors, strict=True))
-        self._predictor = Predictor(model, self._shape, config)
-        self._predictor.calibrate(
-            (rescale_image(view.image, self._shape), scale.of(view.image))
-            for view in spread(self.views)
-        )
-        self._told, self._work = self._predictor.plan, self._predictor.work
-        self._unfinished: Unfinished | None = None
-        self._left = Position()
+        self.shape = tuple(max(1, round(n * f)) for n, f in zip(size, factors, strict=True))
+        examples = ((self.seen(view), scale.of(view.image)) for view in spread(self.views))
+        self.predictor = Predictor(prepared, self.shape, config, examples)
 
-    def furnish(self, room: Room) -> None:
-        """Make room for the maps and labels of one view."""
-        if self._unfinished is None:
-            packed = (self._task.packed_maps, *self._shape)
-            self._packed = room.array(packed, self._task.packed_dtype, rows=1)
-        self._scratch = room.array(self._shape, np.uint32)
-        same = self._shape == self.views[0].image.shape
-        self._rescaled = None if same else room.array(self._shape, np.uint32)
+    @property
+    def is_rescaled(self) -> bool:
+        """Whether the network sees the views in another shape than they have."""
+        return self.shape != self.views[0].image.shape
 
-    def go_on(self, unfinished: Unfinished, position: Position) -> None:
-        """Keep the maps where a later run finds them, and begin at a position."""
-        self._unfinished, self._left = unfinished, position
+    def seen(self, view: View) -> Image:
+        """Return a view as the network sees it; nothing is read yet."""
+        return rescale_image(view.image, self.shape)
 
     def start(self) -> Progress:
         """Return what is told before anything is computed: the plan."""
-        predictor = self._predictor
-        return replace(self._progress(0, 0, predictor.stage), plan=self._summary(len(self.views)))
+        step = self.progress(0, 0, self.predictor.work, self.predictor.stage)
+        return replace(step, plan=self.summary(len(self.views)))
 
-    def _summary(self, images: int = 1) -> PlanSummary:
-        by_frame = self._scale.drift is not None
-        return replace(self._predictor.summary(images), by_frame=by_frame)
+    def summary(self, images: int = 1) -> PlanSummary:
+        """Return the plan for the user, see `Predictor.summary`."""
+        by_frame = self.scale.drift is not None
+        return replace(self.predictor.summary(images), by_frame=by_frame)
 
-    def predict(
-        self, position: int, *, provisional: bool, maps: Writable | None
+    def progress(
+        self, position: int, done: int, work: int, stage: str, written: Box | None = None
+    ) -> Progress:
+        """Return how far all views are.
+
+        Parameters
+        ----------
+        position : int
+            Number of the view that is worked on.
+        done : int
+            Steps done on this view.
+        work : int
+            Steps of a view that are prediction; to them come those of decoding, see `tail_of`.
+        stage : str
+            What is being done, in words for the user.
+        written : Box, optional
+            Part of the result in which there are new labels.
+        """
+        steps = work + tail_of(work)
+        spans = None if written is None else written.spans  # of plain tuples, for JSON
+        return Progress(position * steps + done, len(self.views) * steps, stage, spans)
+
+
+class SegmentationRun:
+    """A planned segmentation that has room for its maps and labels, so that it can begin.
+
+    Parameters
+    ----------
+    planned : Segmentation
+        What is done.
+    room : Room
+        Where the arrays between network and result are; to be kept open during the run.
+    memory : int
+        Bytes that decoding may use.
+    journals : Journals, optional
+        Where the maps are kept, and where the run is noted, if it is to be resumed when it is
+        stopped. Without, the maps of each view take the place of those of the view before.
+    """
+
+    def __init__(
+        self, planned: Segmentation, room: Room, memory: int, journals: Journals | None = None
+    ) -> None:
+        self._planned, self._journals = planned, journals
+        self._blocks = blocks_for(memory)
+        shape, dtype = (planned.task.packed_maps, *planned.shape), planned.task.packed_dtype
+        if journals is None:
+            packed = room.array(shape, dtype, rows=1)
+            self._maps_of: Callable[[int], Store] = lambda _view: packed
+        else:
+            self._maps_of = partial(journals.maps, shape=shape, dtype=dtype)
+        self._scratch = room.array(planned.shape, np.uint32)
+        self._rescaled = room.array(planned.shape, np.uint32) if planned.is_rescaled else None
+        self._told, self._work = planned.predictor.plan, planned.predictor.work
+        self._highest = 0  # the highest id that is in use in the present frame
+        self.familiarity = planned.task.familiarity()
+
+    def steps(self, *, provisional: bool, maps: Writable | None) -> Iterator[Progress]:
+        """Predict and decode one view after the other.
+
+        Parameters
+        ----------
+        provisional : bool
+            Show labels in the result while the network runs.
+        maps : array-like, optional
+            Where the maps themselves are wanted, see `segment_steps`.
+        """
+        for position in range(len(self._planned.views)):
+            packed = self._maps_of(position)
+            journal = None if self._journals is None else self._journals.of(position)
+            # The maps of a view that an earlier run has finished are still there: it is decoded
+            # again, because the result is written anew, but not predicted again.
+            if journal is None or not journal.finished:
+                yield from self._predict(
+                    position, packed, journal, provisional=provisional, maps=maps
+                )
+            yield from self._decode(position, packed)
+
+    def _predict(
+        self,
+        position: int,
+        packed: Store,
+        journal: Journal | None,
+        *,
+        provisional: bool,
+        maps: Writable | None,
     ) -> Iterator[Progress]:
         """Run the network over one view."""
-        view, predictor = self.views[position], self._predictor
-        shown = (
-            ViewWriter(self._out, view.index) if provisional and self._rescaled is None else None
-        )
-        journal = self._open_journal(position)
-        if position < self._left.view:
-            return
+        planned = self._planned
+        view, predictor = planned.views[position], planned.predictor
+        shows = provisional and not planned.is_rescaled
+        shown = ViewWriter(planned.out, view.index) if shows else None
         wanted = None if maps is None else MapSink(maps, (slice(None), *view.index))
-        sink = Sink(self._packed, self._task, shown, wanted, self.familiarity)
-        image = rescale_image(view.image, self._shape)
-        for done, work in predictor.run(image, self._scale.of(view.image), sink, journal):
+        sink = Sink(packed, planned.task, shown, wanted, self.familiarity)
+        resumed = journal is not None and journal.position is not None
+        statistics = planned.scale.of(view.image)
+        for done, work in predictor.run(planned.seen(view), statistics, sink, journal):
             self._work = work
-            plan = None if predictor.plan is self._told else self._summary()
+            plan = None if predictor.plan is self._told else planned.summary()
             self._told = predictor.plan
-            step = self._progress(position, done, predictor.stage, sink.take_shown())
-            if journal is not None and journal.position is not None:
-                journal.position = None
+            step = planned.progress(position, done, work, predictor.stage, sink.take_shown())
+            if resumed:  # said once, with the first step
+                resumed = False
                 step = replace(step, stage=f"continuing at {step.done / step.total:.0%}")
             yield replace(step, plan=plan)
 
-    def _open_journal(self, position: int) -> Journal | None:
-        """Return where to note how far a view is; its packed maps are there, too."""
-        if self._unfinished is None:
-            return None
-        packed = (self._task.packed_maps, *self._shape)
-        self._packed = self._unfinished.maps(position, packed, self._task.packed_dtype)
-        left = self._left
-        begun = left.view == position and left.plan != ""
-        return Journal(self._unfinished, position, left if begun else None)
-
-    def decode(self, position: int, blocks: Blocks) -> Iterator[Progress]:
+    def _decode(self, position: int, packed: Store) -> Iterator[Progress]:
         """Turn the maps of one view into labels."""
+        planned, work = self._planned, self._work
+        tail = tail_of(work)
+        say = partial(planned.progress, position, work=work, stage=_FINDING)
         # The first block of a large image takes seconds.
-        yield self._progress(position, self._work, _FINDING)
-        view = self.views[position]
-        if not self._slicewise or view.index[-1] == 0:
+        yield say(work)
+        view = planned.views[position]
+        if not planned.slicewise or view.index[-1] == 0:
             self._highest = 0  # a new frame
-        place = ViewWriter(self._out, view.index)
+        place = ViewWriter(planned.out, view.index)
         target = place if self._rescaled is None else ViewWriter(self._rescaled)
-        blocks = replace(blocks, unit=place.chunks if target is place else None)
-        passes = _decode(self._task, self._packed, self._scratch, target, blocks, self._highest + 1)
+        blocks = replace(self._blocks, unit=place.chunks if target is place else None)
+        first_id = self._highest + 1
+        passes = _decode(planned.task, packed, self._scratch, target, blocks, first_id)
         for done, total, box in passes:
-            done = self._work + self._tail * done // (total + 1)
             written = None if box is None or target is not place else place.in_result(box)
-            yield self._progress(position, done, _FINDING, written)
+            yield say(work + tail * done // (total + 1), written=written)
         self._highest = max(self._highest, target.highest)
         if self._rescaled is not None:
             for box in rescale_labels(self._rescaled, place):
-                done = self._work + self._tail * total // (total + 1)
-                yield self._progress(position, done, _FINDING, place.in_result(box))
-        yield self._progress(position, self._work + self._tail, _FINDING)
+                done = work + tail * total // (total + 1)
+                yield say(done, written=place.in_result(box))
+        yield say(work + tail)
 
-    @property
-    def _tail(self) -> int:
-        """The steps of a view that are decoding."""
-        return self._work // 10 + 1
 
-    def _progress(
-        self, position: int, done: int, stage: str, written: Box | None = None
-    ) -> Progress:
-        steps = self._work + self._tail
-        spans = None if written is None else written.spans  # of plain tuples, for JSON
-        return Progress(position * steps + done, len(self.views) * steps, stage, spans)
+def tail_of(work: int) -> int:
+    """Return the steps of a view that are decoding, if so many are prediction."""
+    return work // 10 + 1
 
 
 def blocks_for(memory: int) -> Blocks:

@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING
 
 from unet_napari.defaults import unfamiliar_pixels
 from unet_napari.errors import ImageError, SettingsError, warn_user
+from unet_napari.images import Scale, measure_scale
 from unet_napari.labels.label_axes import labels_axes, labels_shape
 
 if TYPE_CHECKING:
-    from unet_napari.images import Image
+    from unet_napari.images import Image, Statistics
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.model.model import Model
 
-__all__ = ["View", "check_image", "rescale_factors", "result_axes", "result_shape", "split_views"]
+__all__ = [
+    "View",
+    "check_image",
+    "find_scale",
+    "rescale_factors",
+    "result_axes",
+    "result_shape",
+    "split_views",
+]
 
 # An image that is to be scaled by more was given a wrong diameter.
 _LARGEST_FACTOR = 16
@@ -108,6 +117,29 @@ def check_image(image: Image, model: Model, config: InferenceConfig) -> None:
             f"{model.name!r} was trained on. If the result is poor, let the image be rescaled.",
             stacklevel=3,
         )
+
+
+def find_scale(image: Image, model: Model, statistics: Statistics | None) -> Scale:
+    """Return the brightness scale of an image: the one that is given, or else its own.
+
+    Parameters
+    ----------
+    image : Image
+        What is predicted.
+    model : Model
+        Its rule says what is measured.
+    statistics : Statistics or None
+        Statistics of the whole of which the image is a part: measured on a part alone, a dim
+        corner would be as bright as the rest. None if the image is whole.
+
+    Raises
+    ------
+    ImageError
+        See `unet_napari.images.measure_scale`.
+    """
+    if statistics is None:
+        return measure_scale(model.normalisation, image)
+    return Scale(model.normalisation, image, statistics)
 
 
 def rescale_factors(image: Image, model: Model, diameter: float | None = None) -> tuple[float, ...]:

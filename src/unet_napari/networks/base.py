@@ -66,6 +66,8 @@ class Network(nn.Module):
         self.margin = margin or (0,) * ndim
         self.smallest = smallest or stride
         self.reduction = (1,) * ndim
+        self.context: tuple[tuple[int, ...] | None] | None = None
+        """What `exact_halo` returned, if it was asked: it follows from the layers alone."""
 
     def coarsen(self, reduction: Sequence[int]) -> None:
         """Let the layers see the image at a coarser scale, its result being as fine as before.
@@ -99,6 +101,7 @@ class Network(nn.Module):
         self.stride = _times(self.stride, reduction)
         self.smallest = _times(self.smallest, reduction)
         self.options = {**self.options, "reduction": list(total)}
+        self.context = None
 
     @property
     def parameter_count(self) -> int:

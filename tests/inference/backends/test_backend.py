@@ -6,12 +6,18 @@ import torch
 
 from unet_napari.errors import ResourceError, SettingsError
 from unet_napari.inference import InferenceConfig
-from unet_napari.inference.backends import backend as backends
-from unet_napari.inference.backends.backend import OpenVinoBackend, TorchBackend, make_backend
+from unet_napari.inference.backends import openvino_backend
+from unet_napari.inference.backends.backend import make_backend
+from unet_napari.inference.backends.openvino_backend import OpenVinoBackend
+from unet_napari.inference.backends.table import BACKEND_ENTRIES, BackendEntry
+from unet_napari.inference.backends.torch_backend import TorchBackend
 from unet_napari.inference.planning.planner import make_plan
+from unet_napari.inference.prepared import PreparedModel
 
 CPU = torch.device("cpu")
-needs_openvino = pytest.mark.skipif(not backends.has_openvino(), reason="needs openvino")
+needs_openvino = pytest.mark.skipif(
+    not BACKEND_ENTRIES["openvino"].installed, reason="needs openvino"
+)
 
 NETWORKS = [
     {},
@@ -39,6 +45,24 @@ def test_openvino_says_what_torch_says(make_model, options):
         torch.testing.assert_close(backend.logits(batch), expected, atol=1e-4, rtol=0)
 
 
+@needs_openvino
+@pytest.mark.parametrize("error", [ImportError, AttributeError, TypeError])
+@pytest.mark.parametrize("options", [{}, {"padding": "valid"}], ids=str)
+def test_without_the_private_frontend_the_public_function_converts(
+    make_model, monkeypatch, error, options
+):
+    def changed(*_):
+        raise error("this version of OpenVINO has no such thing")
+
+    network = make_model(**options).network
+    shape = tuple(n + 2 * s for n, s in zip(network.smallest, network.stride, strict=True))
+    batch = np.random.default_rng(0).random((1, 1, *shape), np.float32)
+    expected = OpenVinoBackend(network).logits(batch)
+    monkeypatch.setattr(openvino_backend, "_convert_by_frontend", changed)
+    found = OpenVinoBackend(network).logits(batch)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
 def test_torch_says_what_the_plain_network_says(make_model):
     network = make_model().network
     batch = np.random.default_rng(0).random((2, 1, 32, 48), np.float32)
@@ -59,7 +83,9 @@ def test_large_tiles_are_as_exact_as_small_ones(make_model, norm):
 
 
 def chosen(model, shape, **config):
-    return make_plan(model, shape, InferenceConfig(device="cpu", **config)).backend
+    return make_plan(
+        PreparedModel.of(model), shape, InferenceConfig(device="cpu", **config)
+    ).backend
 
 
 @needs_openvino
@@ -73,12 +99,12 @@ def test_openvino_is_chosen_where_it_pays(make_model):
 
 
 def test_without_openvino_torch_is_chosen(make_model, monkeypatch):
-    monkeypatch.setattr("unet_napari.inference.planning.planner.has_openvino", lambda: False)
+    monkeypatch.setattr(BackendEntry, "installed", property(lambda entry: not entry.packages))
     assert chosen(make_model(features=(32, 64, 128)), (1024, 1024)) == "torch"
 
 
 def test_missing_openvino_asked_for_is_said(make_model, monkeypatch):
-    monkeypatch.setattr(backends, "has_openvino", lambda: False)
+    monkeypatch.setattr(BackendEntry, "installed", property(lambda entry: not entry.packages))
     with pytest.raises(ResourceError, match="pip install openvino"):
         make_backend(make_model().network, "openvino", CPU, "auto")
 

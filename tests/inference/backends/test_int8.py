@@ -14,9 +14,9 @@ from unet_napari.images import as_image, nuclei
 from unet_napari.inference import InferenceConfig, predict_steps, segment_steps
 from unet_napari.inference.backends import int8
 from unet_napari.inference.backends.agreement import Agreement, measure_agreement
-from unet_napari.inference.backends.backend import OpenVinoBackend
 from unet_napari.inference.backends.int8 import calibrate, check_int8, sample_tiles, spread
-from unet_napari.inference.planning.grids import make_grid
+from unet_napari.inference.backends.openvino_backend import OpenVinoBackend
+from unet_napari.inference.prepared import PreparedModel
 from unet_napari.tasks import CellsTask, SemanticTask
 
 INT8 = InferenceConfig(precision="int8")
@@ -78,7 +78,7 @@ def test_tiles_with_something_in_them_come_first(make_model):
     pixels[300:340, 300:340] = np.random.default_rng(0).random((40, 40))
     image, model = as_image(pixels, axes="YX"), make_model()
     statistics = model.normalisation.measure(image)
-    tiles = sample_tiles(model, [(image, statistics)], make_grid(model, "exact"))
+    tiles = sample_tiles(model, [(image, statistics)], PreparedModel.of(model).grid("exact"))
     assert len({tile.shape for tile in tiles}) == 1
     spreads = [tile.std() for tile in tiles]
     assert spreads == sorted(spreads, reverse=True)
@@ -170,7 +170,7 @@ calls = []
 socket.socket.connect = socket.socket.connect_ex = refuse
 socket.getaddrinfo = socket.create_connection = refuse
 
-from unet_napari.inference.backends.backend import OpenVinoBackend
+from unet_napari.inference.backends.openvino_backend import OpenVinoBackend
 from unet_napari.networks import UNet
 
 backend = OpenVinoBackend(UNet(in_channels=1, out_channels=2, features=(4, 8)).eval())

@@ -53,8 +53,9 @@ def test_loading_a_model_and_planning_do_not_import_torchs_compiler(make_model, 
         "import sys; from unet_napari import Model;"
         "from unet_napari.inference.config import InferenceConfig;"
         "from unet_napari.inference.planning.planner import make_plan;"
+        "from unet_napari.inference.prepared import PreparedModel;"
         "config = InferenceConfig(device='cpu', backend='torch');"
-        "plan = make_plan(Model.load(sys.argv[1]), (8192, 8192), config);"
+        "plan = make_plan(PreparedModel.of(Model.load(sys.argv[1])), (8192, 8192), config);"
         "assert plan.strip is not None;"
         "print({'torch._dynamo', 'sympy'} & set(sys.modules))"
     )

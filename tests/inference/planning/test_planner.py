@@ -12,6 +12,7 @@ from unet_napari.images import Image
 from unet_napari.inference import InferenceConfig, Progress, predict_steps
 from unet_napari.inference.planning import plan_stream, plan_tiles, planner
 from unet_napari.inference.planning.planner import make_plan
+from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.progress import with_time_left
 from unet_napari.inference.running import predictor
 from unet_napari.inference.running.reading import chunk_slabs
@@ -50,14 +51,18 @@ def test_the_plan_comes_first_and_in_words(make_model, settings, way, words):
 def test_streams_say_that_nothing_is_computed_twice(make_model, monkeypatch):
     monkeypatch.setattr(plan_tiles, "_OPERATIONS_AT_ONCE", 1)
     model = make_model(features=(4, 6))
-    wide = make_plan(model, (300, 200), InferenceConfig(**CPU)).summary()
+    wide = make_plan(PreparedModel.of(model), (300, 200), InferenceConfig(**CPU)).summary()
     assert (wide.way, wide.tiles, wide.halo) == ("streamed", 1, (0, 0))
     assert "nothing is computed twice" in wide.describe()
-    narrow = make_plan(model, (300, 200), InferenceConfig(**CPU, memory=100_000)).summary()
+    narrow = make_plan(
+        PreparedModel.of(model), (300, 200), InferenceConfig(**CPU, memory=100_000)
+    ).summary()
     assert narrow.way == "columns"
     assert narrow.tiles > 1
     assert min(narrow.halo) > 0
-    norm = make_plan(make_model(), (300, 200), InferenceConfig(**CPU, precision="bf16")).summary()
+    norm = make_plan(
+        PreparedModel.of(make_model()), (300, 200), InferenceConfig(**CPU, precision="bf16")
+    ).summary()
     assert (norm.way, norm.reason.startswith("only fp32")) == ("tiles", True)
 
 
@@ -65,10 +70,13 @@ def test_torch_streams_what_could_be_one_tile(make_model, monkeypatch):
     """Others do not: a norm over the image would have seams, OpenVINO is quick with a tile."""
     monkeypatch.setattr(planner, "_WORTH_STREAMING", 1)
     settings = InferenceConfig(**CPU)
-    assert make_plan(make_model(), (100, 100), settings).way == "streamed"
-    assert make_plan(make_model(norm="group"), (100, 100), settings).way == "one tile"
+    assert make_plan(PreparedModel.of(make_model()), (100, 100), settings).way == "streamed"
+    assert (
+        make_plan(PreparedModel.of(make_model(norm="group")), (100, 100), settings).way
+        == "one tile"
+    )
     openvino = InferenceConfig(device="cpu", backend="openvino")
-    assert make_plan(make_model(), (100, 100), openvino).way == "one tile"
+    assert make_plan(PreparedModel.of(make_model()), (100, 100), openvino).way == "one tile"
 
 
 def test_time_is_predicted_where_it_is_long(make_model, monkeypatch):
@@ -86,14 +94,16 @@ def test_time_is_predicted_where_it_is_long(make_model, monkeypatch):
 def test_the_time_left_is_the_plans_then_that_of_the_speed_so_far(make_model, monkeypatch):
     clock = iter([0.0, 0.0, 5.0, 11.0, 45.0])  # the plan is there at 5
     monkeypatch.setattr("unet_napari.inference.progress.time.perf_counter", lambda: next(clock))
-    summary = make_plan(make_model(), (20, 20), InferenceConfig(**CPU)).summary(60.0)
+    prepared = PreparedModel.of(make_model())
+    summary = make_plan(prepared, (20, 20), InferenceConfig(**CPU)).summary(60.0)
     steps = [Progress(0, 100, "", plan=summary), Progress(1, 100, ""), Progress(50, 100, "")]
     left = [step.seconds_left for step in with_time_left(iter(steps))]
     assert left == [60.0, 54.0, 40.0]  # 1 % of the work says nothing yet about the speed
 
 
 def test_the_plan_travels_from_the_engine(make_model):
-    summary = make_plan(make_model(), (20, 20), InferenceConfig(**CPU)).summary(7.0)
+    prepared = PreparedModel.of(make_model())
+    summary = make_plan(prepared, (20, 20), InferenceConfig(**CPU)).summary(7.0)
     sent = Progress(0, 4, "predicting", plan=summary, seconds_left=7.0)
     assert decode(encode(sent)) == sent
 

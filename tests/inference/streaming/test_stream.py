@@ -13,6 +13,7 @@ from unet_napari.images import Image
 from unet_napari.inference import InferenceConfig, predict_steps
 from unet_napari.inference.planning import plan_tiles
 from unet_napari.inference.planning.planner import make_plan
+from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.streaming.graph import trace
 from unet_napari.inference.streaming.operations import ROWS, NotStreamableError
 from unet_napari.inference.streaming.row_buffer import RowBuffer
@@ -175,7 +176,7 @@ def test_the_memory_that_is_planned_fits_the_budget(make_model, monkeypatch):
     model = make_model()
     for budget in (2 * 10**6, 5 * 10**6, 10**8):
         config = InferenceConfig(device="cpu", backend="torch", memory=budget)
-        chosen = make_plan(model, (500, 700), config)
+        chosen = make_plan(PreparedModel.of(model), (500, 700), config)
         assert chosen.strip is not None
         assert chosen.memory <= budget
 
@@ -189,4 +190,4 @@ def test_too_little_memory_is_said_before_the_run(make_model):
 def test_openvino_asked_for_is_not_streamed(make_model, monkeypatch):
     monkeypatch.setattr(plan_tiles, "_OPERATIONS_AT_ONCE", 1)
     config = InferenceConfig(device="cpu", backend="openvino")
-    assert make_plan(make_model(), (100, 100), config).strip is None
+    assert make_plan(PreparedModel.of(make_model()), (100, 100), config).strip is None

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from unet_napari.images import Image
     from unet_napari.inference.backends.agreement import Agreement
-    from unet_napari.inference.backends.backend import OpenVinoBackend
+    from unet_napari.inference.backends.openvino_backend import OpenVinoBackend
+    from unet_napari.inference.prepared import PreparedModel
     from unet_napari.model.model import Model
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -50,6 +51,7 @@ def add_export_command(commands: Subparsers) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from unet_napari.inference.prepared import PreparedModel
     from unet_napari.model.info import find_model, read_storage
     from unet_napari.model.model import Model
 
@@ -57,15 +59,16 @@ def _run(arguments: argparse.Namespace) -> None:
     path = find_model(arguments.model)
     model = Model.load(path)
     model.provenance["notes"] = model.provenance.get("notes", {}) | dict(arguments.note)
-    tiles = _tiles(model, arguments.image, arguments.axes)
+    prepared = PreparedModel.of(model)
+    tiles = _tiles(prepared, arguments.image, arguments.axes)
     stored = read_storage(path)
     print(f"{path.name}: {stored.describe()}")
     size = " x ".join(map(str, tiles[0].shape[2:]))
     print(f"measured on {arguments.image or 'synthetic nuclei'}, in tiles of {size} pixels")
     if arguments.half:
-        _report_half(model, stored.size, tiles, arguments.output, overwrite=arguments.overwrite)
+        _report_half(prepared, stored.size, tiles, arguments.output, overwrite=arguments.overwrite)
     if arguments.int8:
-        _report_int8(model, stored.size, tiles)
+        _report_int8(prepared, stored.size, tiles)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -87,20 +90,20 @@ def _check(arguments: argparse.Namespace) -> None:
         check_int8()
 
 
-def _tiles(model: Model, path: str | None, axes: str | None) -> Tiles:
+def _tiles(prepared: PreparedModel, path: str | None, axes: str | None) -> Tiles:
     """Return normalised tiles of the user's image, or of one that is made here."""
     from unet_napari.images import measure_scale
     from unet_napari.inference.backends.int8 import sample_tiles, spread
-    from unet_napari.inference.planning.grids import make_grid
     from unet_napari.inference.views import check_image, split_views
     from unet_napari.inputs import image_for, inference_config
 
+    model = prepared.model
     image = _synthetic(model) if path is None else image_for(model, path, axes=axes)
     check_image(image, model, inference_config(model, axes, {}))
     views = [view.image for view in spread(split_views(image, model.ndim))]
     scale = measure_scale(model.normalisation, image)
     seen = [(view, scale.of(view)) for view in views]
-    return sample_tiles(model, seen, make_grid(model, "exact"))
+    return sample_tiles(model, seen, prepared.grid("exact"))
 
 
 def _synthetic(model: Model) -> Image:
@@ -113,29 +116,33 @@ def _synthetic(model: Model) -> Image:
     return as_image(np.stack(channels), axes="C" + "ZYX"[-model.ndim :])
 
 
-def _report_half(model: Model, before: int, tiles: Tiles, output: Path, *, overwrite: bool) -> None:
+def _report_half(
+    prepared: PreparedModel, before: int, tiles: Tiles, output: Path, *, overwrite: bool
+) -> None:
     import torch
 
     from unet_napari.inference.backends.agreement import measure_agreement
-    from unet_napari.inference.backends.backend import TorchBackend
+    from unet_napari.inference.backends.torch_backend import TorchBackend
+    from unet_napari.inference.prepared import PreparedModel
     from unet_napari.model.model import Model
 
+    model = prepared.model
     written = model.save(output, overwrite=overwrite, half=True)
     full, half = (
-        TorchBackend(network, torch.device("cpu"), "fp32")
-        for network in (model.network, Model.load(written).network)
+        TorchBackend(each.network, torch.device("cpu"), "fp32")
+        for each in (prepared, PreparedModel.of(Model.load(written)))
     )
     reference = [full.logits(tile) for tile in tiles]
     agreement = measure_agreement(model.task, reference, half.logits, tiles)
     print(f"fp16: {_report(written.stat().st_size, before, agreement)}, written to {written}")
 
 
-def _report_int8(model: Model, before: int, tiles: Tiles) -> None:
-    from unet_napari.inference.backends.backend import OpenVinoBackend
+def _report_int8(prepared: PreparedModel, before: int, tiles: Tiles) -> None:
     from unet_napari.inference.backends.int8 import calibrate
+    from unet_napari.inference.backends.openvino_backend import OpenVinoBackend
 
-    full, int8 = OpenVinoBackend(model.network), OpenVinoBackend(model.network)
-    agreement = calibrate(int8, model.task, tiles)
+    full, int8 = (OpenVinoBackend(prepared.network) for _ in range(2))
+    agreement = calibrate(int8, prepared.model.task, tiles)
     ratio = _times_as_fast(lambda: full.logits(tiles[0]), lambda: int8.logits(tiles[0]))
     report = _report(_size_of_graph(int8), before, agreement)
     print(f"int8: {report}, {ratio:.1f} times as fast as OpenVINO in fp32")
@@ -150,7 +157,7 @@ def _report(size: int, before: int, agreement: Agreement) -> str:
 
 def _size_of_graph(backend: OpenVinoBackend) -> int:
     """Return the bytes that OpenVINO needs to store a graph."""
-    from unet_napari.inference.backends.backend import import_openvino
+    from unet_napari.inference.backends.openvino_backend import import_openvino
 
     with tempfile.TemporaryDirectory() as folder:
         import_openvino().save_model(backend.graph, Path(folder) / "graph.xml")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from unet_napari.engine.protocol import Preview
 from unet_napari.engine.requests import ImageRef, PreviewRequest
-from unet_napari.engine.worker.open_images import Measured, open_image
+from unet_napari.engine.worker.open_images import open_image
 from unet_napari.errors import UnetNapariError
 from unet_napari.images import measure_scale
 from unet_napari.inference import InferenceConfig, result_shape, segment_steps
@@ -84,15 +83,14 @@ class LivePreview:
         model = self._trainer.model
         if self._scale is None:
             self._scale = measure_scale(model.normalisation, self._whole, quiet=True)
-        rule = Measured.of(model.normalisation, self._scale.at(request.frame))
+        statistics = self._scale.at(request.frame)
         image = open_image(reference, self._context)
         labels = np.zeros(result_shape(image), np.uint32)
         # torch, as preparing another backend for weights that change pays off for no preview.
         config = InferenceConfig(
             device=self._trainer.config.device, backend="torch", slicewise=image.ndim > model.ndim
         )
-        model = replace(model, normalisation=rule)
-        for _ in segment_steps(image, model, labels, config):
+        for _ in segment_steps(image, model, labels, config, statistics=statistics):
             if self._context.cancelled:
                 return
         result, shared = self._context.folder.allocate(labels.shape, labels.dtype)

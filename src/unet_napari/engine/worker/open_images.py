@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.arrays import ArrayRef, open_ref
-from unet_napari.images import Image, Normalisation, Statistics
+from unet_napari.images import Image
 from unet_napari.training import Pair
 
 if TYPE_CHECKING:
     from unet_napari.engine.requests import ImageRef, PairRef
     from unet_napari.engine.worker.job_context import JobContext
 
-__all__ = ["Measured", "open_array", "open_image", "open_pair"]
-
-
-@dataclass(frozen=True)
-class Measured(Normalisation):
-    """A rule for a part of an image, with the statistics of the whole.
-
-    Measured on the part, a dim corner would be as bright as the rest of the image.
-    """
-
-    statistics: Statistics = field(default_factory=lambda: Statistics((), ()))
-
-    @classmethod
-    def of(cls, rule: Normalisation, statistics: Statistics) -> Self:
-        """Return a rule that applies these statistics as `rule` does."""
-        return cls(**rule.to_dict(), statistics=statistics)
-
-    def measure(self, image: Image, *, quiet: bool = False) -> Statistics:  # noqa: ARG002  known
-        """Return the statistics of the whole."""
-        return self.statistics
+__all__ = ["open_array", "open_image", "open_pair"]
 
 
 def open_image(reference: ImageRef, context: JobContext) -> Image:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet_napari.engine.protocol import ArraysReady
-from unet_napari.engine.worker.open_images import Measured, open_image
+from unet_napari.engine.worker.open_images import open_image
 from unet_napari.images import Image, Statistics
 from unet_napari.inference import (
     InferenceConfig,
@@ -25,7 +25,7 @@ from unet_napari.model.info import find_model
 from unet_napari.model.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,7 +42,8 @@ _COUNTED = 1 << 26  # voxels whose objects are counted; in more it would take no
 
 def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     """Segment an image; see `SegmentJob`."""
-    model = _prepare(job)
+    model = with_thresholds(load_model(job.model), job.thresholds)
+    statistics = _statistics(job)
     image = open_image(job.image, context)
     config = InferenceConfig.from_dict(dict(job.config))
     if job.maps:
@@ -51,13 +52,15 @@ def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     labels, maps = _allocate(job, model, image if job.around else wanted, wanted, context)
     inner = () if job.inner is None else tuple(slice(start, stop) for start, stop in job.inner)
     if job.attention:  # first, as it may be refused
-        gates = gate_maps(image, model, config)
+        gates = gate_maps(image, model, config, statistics=statistics)
         maps[-len(gates) :] = gates[:, *inner]
     count = len(model.task.map_names)
     if inner:
         whole = labels if job.around else np.zeros(result_shape(image), labels.dtype)
         probabilities = np.zeros((count, *whole.shape), np.float32) if job.maps else None
-        steps = segment_steps(image, model, whole, config, maps=probabilities)
+        steps = segment_steps(
+            image, model, whole, config, statistics=statistics, maps=probabilities
+        )
         unfamiliar = drive(steps, context)
         if not job.around:
             labels[...] = whole[inner]
@@ -65,7 +68,9 @@ def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
             maps[:count] = probabilities[:, *inner]
     else:
         wished = maps[:count] if job.maps else None
-        steps = segment_steps(image, model, labels, config, provisional=True, maps=wished)
+        steps = segment_steps(
+            image, model, labels, config, statistics=statistics, provisional=True, maps=wished
+        )
         unfamiliar = drive(steps, context)
     seen = labels[inner] if job.around else labels
     found = findings(wanted, model, seen, measured=job.measure) | {"unfamiliar": unfamiliar}
@@ -73,18 +78,9 @@ def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     return found if highest == found["objects"] else {**found, "highest": highest}
 
 
-def _prepare(job: SegmentJob) -> Model:
-    """Load the model, with the decoding and the brightness that the job asks for."""
-    model = with_thresholds(load_model(job.model), job.thresholds)
-    return _measured(model, job.statistics)
-
-
-def _measured(model: Model, statistics: Mapping[str, Any] | None) -> Model:
-    """Return a model that normalises by given statistics, if there are any."""
-    if statistics is None:
-        return model
-    rule = Measured.of(model.normalisation, Statistics.from_dict(statistics))
-    return replace(model, normalisation=rule)
+def _statistics(job: SegmentJob | DiameterJob) -> Statistics | None:
+    """Return the brightness of the whole of which the image is a part, if the job tells it."""
+    return None if job.statistics is None else Statistics.from_dict(job.statistics)
 
 
 def _allocate(
@@ -107,8 +103,8 @@ def estimate(job: DiameterJob, context: JobContext) -> dict[str, Any]:
     """Estimate how large the objects of an image are; see `DiameterJob`."""
     image = open_image(job.image, context)
     config = InferenceConfig.from_dict(dict(job.config))
-    model = _measured(load_model(job.model), job.statistics)
-    return {"diameter": drive(diameter_steps(image, model, config), context)}
+    steps = diameter_steps(image, load_model(job.model), config, statistics=_statistics(job))
+    return {"diameter": drive(steps, context)}
 
 
 def drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN401

@@ -9,8 +9,8 @@ import numpy as np
 from unet_napari.errors import without_warnings
 from unet_napari.images import Normalisation, as_image, nuclei
 from unet_napari.inference import InferenceConfig, result_shape, segment_steps
-from unet_napari.inference.backends.backend import has_openvino
 from unet_napari.inference.backends.device_choice import choose_device
+from unet_napari.inference.backends.table import BACKEND_ENTRIES
 from unet_napari.model.model import Model
 from unet_napari.networks import build_network
 from unet_napari.tasks import CellsTask
@@ -42,5 +42,7 @@ def _device() -> Literal["auto", "cpu"]:
 
 def _config(device: Literal["auto", "cpu"]) -> InferenceConfig:
     """Choose the backend that large images get: this one is too small to be worth compiling."""
-    compiles = has_openvino() and device == "cpu"
-    return InferenceConfig(device=device, backend="openvino" if compiles else "auto")
+    if device != "cpu":
+        return InferenceConfig(device=device)
+    compiling = (e.name for e in BACKEND_ENTRIES.values() if e.operations and e.installed)
+    return InferenceConfig(device=device, backend=next(compiling, "auto"))

@@ -11,7 +11,7 @@ import contextlib
 import importlib.util
 import io
 import logging
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from unet_napari.images import Image, Statistics
+    from unet_napari.inference.backends.backend import Quantisable
     from unet_napari.inference.planning.tiles import Grid
     from unet_napari.model.model import Model
     from unet_napari.tasks import Task
@@ -43,16 +43,6 @@ _TILE_PIXELS = 2**16
 _KEPT = 16
 # Below this share of pixels decided as in fp32 the user is warned.
 _ENOUGH = 0.99
-
-
-class Quantisable(Protocol):
-    """A backend that can change to int8."""
-
-    def logits(self, batch: NDArray[np.float32]) -> Tensor:
-        """Return the logits of a batch."""
-
-    def quantise(self, batches: Sequence[NDArray[np.float32]]) -> None:
-        """Compute in int8 from now on."""
 
 
 def check_int8() -> None:

@@ -7,39 +7,37 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from unet_napari.inference.backends.table import BACKEND_ENTRIES
 from unet_napari.inference.planning.cost import Cost, rehearse
 from unet_napari.inference.running.pipeline import AHEAD, BEHIND
 
 if TYPE_CHECKING:
     from unet_napari.inference.planning.plan import Plan
-    from unet_napari.model.model import Model
+    from unet_napari.inference.prepared import PreparedModel
 
 __all__ = ["cost_of_tiles", "held", "with_pipeline"]
 
-# What the backends really take for each byte of features that a rehearsal counts: OpenVINO uses
-# memory again that torch does not.
-_WORKSPACE = {"torch": 1.15, "openvino": 0.75}
 
-
-def cost_of_tiles(plan: Plan, model: Model) -> Cost:
+def cost_of_tiles(plan: Plan, prepared: PreparedModel) -> Cost:
     """Return the cost of a batch of the tiles of a plan."""
-    cost = rehearse(model.network, (plan.batch, model.channels, *plan.tile))
-    return with_pipeline(cost, plan, model)
+    cost = rehearse(prepared.network, prepared.input_shape(plan.tile, plan.batch))
+    return with_pipeline(cost, plan, prepared)
 
 
-def with_pipeline(cost: Cost, plan: Plan, model: Model) -> Cost:
+def with_pipeline(cost: Cost, plan: Plan, prepared: PreparedModel) -> Cost:
     """Return the cost of a batch of tiles, given that of the network alone."""
-    around = held(plan, model, plan.batch * math.prod(plan.tile))
-    memory = int(cost.memory * _WORKSPACE[plan.backend]) + around
+    around = held(plan, prepared, plan.batch * math.prod(plan.tile))
+    memory = int(cost.memory * BACKEND_ENTRIES[plan.backend].workspace) + around
     return Cost(memory, cost.operations // plan.batch)
 
 
-def held(plan: Plan, model: Model, pixels: int) -> int:
+def held(plan: Plan, prepared: PreparedModel, pixels: int) -> int:
     """Return the bytes that the pipeline holds, on the CPU, for pieces of so many pixels."""
     if plan.device.type != "cpu":
         return 0
     read, written = AHEAD + 1, BEHIND + 1
     if len(plan.variants) > 1:  # the piece as one variant sees it, and the mean of their maps
         read, written = read + 1, written + 1
+    model = prepared.model
     numbers = read * model.channels + written * model.task.out_channels
     return numbers * pixels * torch.float32.itemsize

@@ -9,24 +9,22 @@ from typing import TYPE_CHECKING
 import torch
 
 from unet_napari.errors import ResourceError, SettingsError
-from unet_napari.inference.backends.backend import has_openvino
 from unet_napari.inference.backends.device_choice import choose_device
 from unet_napari.inference.backends.int8 import check_int8
+from unet_napari.inference.backends.table import BACKEND_ENTRIES, find_backend
 from unet_napari.inference.orientations import variants_of
 from unet_napari.inference.planning.cost import rehearse
-from unet_napari.inference.planning.grids import make_grid, next_smaller, uncut_grid
 from unet_napari.inference.planning.plan import Plan
 from unet_napari.inference.planning.plan_memory import cost_of_tiles, with_pipeline
 from unet_napari.inference.planning.plan_stream import first_cut, stream_plan
 from unet_napari.inference.planning.plan_tiles import batched, stops_soon, tile_plan
 from unet_napari.inference.streaming.operations import NotStreamableError
-from unet_napari.networks.folding import fold_batch_norm
 from unet_napari.orientation import Orientation
 from unet_napari.system.device import available_memory
 
 if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
-    from unet_napari.model.model import Model
+    from unet_napari.inference.prepared import PreparedModel
 
 __all__ = ["Plan", "make_plan", "smaller_plan"]
 
@@ -34,11 +32,9 @@ __all__ = ["Plan", "make_plan", "smaller_plan"]
 _SHARE_OF_FREE = 0.5
 # Below this many operations one tile is done sooner than the first strip of a stream.
 _WORTH_STREAMING = 2e10
-# Below this many operations torch is done before OpenVINO has compiled the network.
-_WORTH_COMPILING = 5e10
 
 
-def make_plan(model: Model, shape: tuple[int, ...], config: InferenceConfig) -> Plan:
+def make_plan(prepared: PreparedModel, shape: tuple[int, ...], config: InferenceConfig) -> Plan:
     """Decide how an image is predicted.
 
     On a CPU torch streams, if the network can be computed row by row and the image is not so
@@ -47,10 +43,10 @@ def make_plan(model: Model, shape: tuple[int, ...], config: InferenceConfig) -> 
 
     Parameters
     ----------
-    model : Model
-        The model.
+    prepared : PreparedModel
+        Model that predicts.
     shape : tuple of int
-        Of the image, along the axes of the network.
+        Shape of the image, along the axes of the network.
     config : InferenceConfig
         What the user wants.
 
@@ -68,42 +64,58 @@ def make_plan(model: Model, shape: tuple[int, ...], config: InferenceConfig) -> 
     Warns
     -----
     UnetNapariWarning
-        If the device is not there, and see `make_grid`.
+        If the device is not there, and see `PreparedModel.grid`.
     """
-    if config.tile is not None and len(config.tile) != model.ndim:
+    ndim = prepared.model.ndim
+    if config.tile is not None and len(config.tile) != ndim:
         raise SettingsError(
-            f"tile has {len(config.tile)} numbers, but the model is {model.ndim}D: "
+            f"tile has {len(config.tile)} numbers, but the model is {ndim}D: "
             "give one number of pixels per axis."
         )
-    wanted = "cpu" if config.precision == "int8" else config.device
-    device = choose_device(wanted, model.ndim)
+    device = choose_device("cpu" if config.precision == "int8" else config.device, ndim)
     budget = config.memory or int(available_memory(device) * _SHARE_OF_FREE)
-    variants = variants_of(model) if config.tta else (Orientation.plain(model.ndim),)
-    grid = uncut_grid(model.network)
+    plan = _whole_plan(prepared, shape, config, device)
+    if config.tile is not None:
+        return _plan_as_asked(plan, prepared, config, budget)
+    whole = plan.memory <= budget and stops_soon(plan)
+    soon = not BACKEND_ENTRIES[plan.backend].streams or plan.cost.operations <= _WORTH_STREAMING
+    if whole and soon:
+        return plan
+    streamed = _streamed(plan, prepared, config, budget)
+    if isinstance(streamed, Plan):
+        return streamed
+    return plan if whole else tile_plan(replace(plan, reason=streamed), prepared, config, budget)
+
+
+def _whole_plan(
+    prepared: PreparedModel, shape: tuple[int, ...], config: InferenceConfig, device: torch.device
+) -> Plan:
+    """Return the plan of the whole image as one tile."""
+    variants = variants_of(prepared.model) if config.tta else (Orientation.plain(len(shape)),)
+    grid = prepared.uncut_grid
     tile = grid.input_shape(shape)
-    model = _folded(model)
-    cost = rehearse(model.network, (1, model.channels, *tile))
+    cost = rehearse(prepared.network, prepared.input_shape(tile))
     backend = _choose_backend(config, device, len(variants) * cost.operations)
     reason = "it fits the memory and takes a moment"
     precision = config.precision
     plan = Plan(shape, grid, tile, None, 1, variants, cost, backend, device, precision, reason)
-    plan = replace(plan, cost=with_pipeline(cost, plan, model))
-    if config.tile is not None:
-        if all(size <= limit for size, limit in zip(tile, config.tile, strict=True)):
-            return plan
-        grid = make_grid(model, config.halo, plan.variants)
-        plan = replace(plan, grid=grid, tile=grid.fit(shape, config.tile)[0])
-        return batched(replace(plan, reason="this size was asked for"), model, config, budget)
-    whole = plan.memory <= budget and stops_soon(plan)
-    if whole and (backend == "openvino" or cost.operations <= _WORTH_STREAMING):
+    return replace(plan, cost=with_pipeline(cost, plan, prepared))
+
+
+def _plan_as_asked(
+    plan: Plan, prepared: PreparedModel, config: InferenceConfig, budget: int
+) -> Plan:
+    """Return the plan of tiles of the size that the user asks for."""
+    asked = config.tile or plan.tile
+    if all(size <= limit for size, limit in zip(plan.tile, asked, strict=True)):
         return plan
-    streamed = _streamed(plan, model, config, budget)
-    if isinstance(streamed, Plan):
-        return streamed
-    return plan if whole else tile_plan(replace(plan, reason=streamed), model, config, budget)
+    grid = prepared.grid(config.halo, plan.variants)
+    tile = grid.fit(plan.shape, asked)[0]
+    plan = replace(plan, grid=grid, tile=tile, reason="this size was asked for")
+    return batched(plan, prepared, config, budget)
 
 
-def smaller_plan(plan: Plan, model: Model, config: InferenceConfig) -> Plan:
+def smaller_plan(plan: Plan, prepared: PreparedModel, config: InferenceConfig) -> Plan:
     """Return what to try after memory ran out: fewer tiles at a time, smaller ones, then the CPU.
 
     Raises
@@ -114,23 +126,23 @@ def smaller_plan(plan: Plan, model: Model, config: InferenceConfig) -> Plan:
     Warns
     -----
     UnetNapariWarning
-        See `make_grid`.
+        See `PreparedModel.grid`.
     """
-    plan, model = replace(plan, reason="memory ran out"), _folded(model)
+    plan = replace(plan, reason="memory ran out")
     if plan.batch > 1:
         plan = replace(plan, batch=plan.batch // 2)
-        return replace(plan, cost=cost_of_tiles(plan, model))
+        return replace(plan, cost=cost_of_tiles(plan, prepared))
     cut = plan.tile != plan.grid.input_shape(plan.shape)
-    plan = plan if cut else replace(plan, grid=make_grid(model, config.halo, plan.variants))
+    plan = plan if cut else replace(plan, grid=prepared.grid(config.halo, plan.variants))
     if plan.strip is not None:
-        tile = next_smaller(plan.grid, plan.shape, plan.tile, first=first_cut(plan))
+        tile = plan.grid.next_smaller(plan.shape, plan.tile, first=first_cut(plan))
         if tile is not None:
             share = math.prod(tile) / math.prod(plan.tile)
             return replace(plan, tile=tile, cost=plan.cost.scaled(share))
-    tile = next_smaller(plan.grid, plan.shape, plan.tile)
+    tile = plan.grid.next_smaller(plan.shape, plan.tile)
     if tile is not None:
         plan = replace(plan, strip=None, tile=tile)
-        return replace(plan, cost=cost_of_tiles(plan, model))
+        return replace(plan, cost=cost_of_tiles(plan, prepared))
     if plan.device.type != "cpu":
         return replace(plan, device=torch.device("cpu"), precision="fp32")
     raise ResourceError(
@@ -140,38 +152,41 @@ def smaller_plan(plan: Plan, model: Model, config: InferenceConfig) -> Plan:
     )
 
 
-def _folded(model: Model) -> Model:
-    """Return the model as it is computed, and so costs."""
-    return replace(model, network=fold_batch_norm(model.network).cpu())
-
-
-def _streamed(plan: Plan, model: Model, config: InferenceConfig, budget: int) -> Plan | str:
+def _streamed(
+    plan: Plan, prepared: PreparedModel, config: InferenceConfig, budget: int
+) -> Plan | str:
     """Return the plan of a stream, or why there is none."""
     if plan.device.type != "cpu":
         return f"the {plan.device.type} has no room for the whole image at once"
-    if config.backend == "openvino" or config.precision == "int8":
-        return "OpenVINO takes tiles, and the image is too large for one"
+    auto = config.backend == "auto"
+    wanted = find_backend(config.precision) if auto else BACKEND_ENTRIES[config.backend]
+    if not wanted.streams:
+        return f"{wanted.title} takes tiles, and the image is too large for one"
     if config.precision not in ("auto", "fp32"):
         return "only fp32 is streamed, and the image is too large for one tile"
     try:
-        streamed = stream_plan(plan, model, config, budget)
+        streamed = stream_plan(plan, prepared, config, budget)
     except NotStreamableError:
         return "its norm, which looks at all rows at once, keeps it from being streamed"
     return streamed or "there is no memory even for narrow columns"
 
 
 def _choose_backend(config: InferenceConfig, device: torch.device, operations: int) -> str:
+    """Return the name of the backend that is asked for, or of the one that is fastest."""
     if config.precision == "int8":
         check_int8()
-        return "openvino"
-    if config.backend == "openvino":
-        if config.precision not in ("auto", "fp32"):
+    if config.backend != "auto":
+        asked = BACKEND_ENTRIES[config.backend]
+        if config.precision not in asked.precisions:
+            formats = " or ".join(name for name in asked.precisions if name != "auto")
             raise SettingsError(
-                f"OpenVINO computes in fp32 or int8 here, not in {config.precision}: "
+                f"{asked.title} computes in {formats} here, not in {config.precision}: "
                 'choose the precision "auto" or the backend "torch".'
             )
-        return "openvino"
-    suits = device.type == "cpu" and config.precision in ("auto", "fp32") and has_openvino()
-    if config.backend == "auto" and suits and operations >= _WORTH_COMPILING:
-        return "openvino"
-    return "torch"
+        return asked.name
+    if device.type == "cpu" and config.precision in ("auto", "fp32"):
+        for entry in BACKEND_ENTRIES.values():
+            pays = entry.operations is not None and operations >= entry.operations
+            if pays and entry.installed:
+                return entry.name
+    return find_backend(config.precision).name

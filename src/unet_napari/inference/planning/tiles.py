@@ -146,6 +146,41 @@ class Grid:
         axes = self._axes(shape, tile)
         return tuple(axis.outer for axis in axes), math.prod(axis.count for axis in axes)
 
+    def next_smaller(
+        self, shape: tuple[int, ...], tile: tuple[int, ...], *, first: int = 0
+    ) -> tuple[int, ...] | None:
+        """Return the next smaller tile, cut along its longest axis in units of the smallest tile.
+
+        Axes that are short compared with the halo stay whole: cutting them saves little.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of the image.
+        tile : tuple of int
+            Outer shape at present.
+        first : int
+            Axes before this one are not cut.
+
+        Returns
+        -------
+        tuple of int or None
+            None if the tile cannot get smaller.
+        """
+        least = self.smallest_tile()
+        axes = range(first, len(tile))
+        for axis in sorted(axes, key=lambda axis: tile[axis] / least[axis], reverse=True):
+            if tile[axis] <= least[axis]:
+                continue
+            # Ask for less and less until the cut, which is rounded to the grid, gives in.
+            largest = max(int(tile[axis] * 0.8), least[axis])
+            for wanted in range(largest, least[axis] - 1, -self.stride[axis]):
+                asked = (*tile[:axis], wanted, *tile[axis + 1 :])
+                smaller = self.fit(shape, asked)[0]
+                if smaller[axis] < tile[axis]:
+                    return smaller
+        return None
+
     def _axes(self, shape: tuple[int, ...], tile: tuple[int, ...]) -> list[_AxisCut]:
         rules = zip(shape, tile, self.stride, self.halo, self.margin, self.surplus, strict=True)
         return [_AxisCut(*axis) for axis in rules]

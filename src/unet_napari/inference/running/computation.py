@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
-from unet_napari.inference.backends.backend import TorchBackend
+from unet_napari.inference.backends.backend import Streaming
 from unet_napari.inference.running.pipeline import read_ahead
 
 if TYPE_CHECKING:
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from unet_napari.model.model import Model
 
     Floats = NDArray[np.float32]
-    Output = tuple[Sequence[Tile], int, int, Floats]
 
-__all__ = ["Computation", "work_of_a_tile"]
+__all__ = ["Computation", "MapPiece", "work_of_a_tile"]
 
 
 def work_of_a_tile(plan: Plan) -> int:
@@ -38,8 +37,42 @@ def work_of_a_tile(plan: Plan) -> int:
     return sum(2 * (size - plan.grid.margin[0]) for size in rows)
 
 
+class MapPiece(NamedTuple):
+    """Maps of some rows of some tiles, as they come out of the network.
+
+    Attributes
+    ----------
+    tiles : sequence of Tile
+        Tiles that the network took together.
+    done : int
+        Work done so far on the whole image, see `work_of_a_tile`.
+    start : int
+        First row of the maps, counted from that of the network's output.
+    maps : ndarray of float32, shape (N, K, *S)
+        These rows for each tile; perhaps no row.
+    finished : int
+        Number of tiles of the image whose maps are whole with this piece.
+    stream : Stream or None
+        What computes the tile that follows the finished ones, if the plan streams.
+    """
+
+    tiles: Sequence[Tile]
+    done: int
+    start: int
+    maps: Floats
+    finished: int
+    stream: Stream | None = None
+
+    def kept_rows(self) -> dict[str, Tensor]:
+        """Return the rows with which the stream could go on after this piece, see `Stream.state`.
+
+        They are valid until the next piece is asked for.
+        """
+        return {} if self.stream is None else self.stream.state()
+
+
 class Computation:
-    """One image on its way through the network, as a plan says.
+    """A network that computes images in the pieces of a plan.
 
     Parameters
     ----------
@@ -48,46 +81,46 @@ class Computation:
     plan : Plan
         What is computed in which pieces.
     backend : Backend
-        Computes the network.
+        What computes the network.
     """
 
     def __init__(self, model: Model, plan: Plan, backend: Backend) -> None:
         self._task, self._channels = model.task, model.channels
         self._plan, self._backend = plan, backend
         self._work = work_of_a_tile(plan)
-        self._tiles = 0
-        self._stream: Stream | None = None
 
-    @property
-    def progress(self) -> tuple[int, dict[str, Tensor]]:
-        """Tiles that are done, and the rows that the stream down the next column keeps."""
-        return self._tiles, {} if self._stream is None else self._stream.state()
+    def pieces(self, reader: Reader, begin: Position) -> Generator[MapPiece]:
+        """Yield the maps of an image from a position on, piece after piece."""
+        if self._plan.strip is not None and len(self._plan.variants) == 1:
+            yield from self._columns(reader, begin, self._plan.strip)
+        else:
+            yield from self._batches(reader, begin)
 
-    def outputs(self, reader: Reader, begin: Position) -> Generator[Output]:
-        """Yield tiles, work done so far, first row of their maps, and rows of these (N, K, *S)."""
-        plan, finished = self._plan, begin.tiles * self._work
-        self._tiles, self._stream = begin.tiles, None
-        if plan.strip is not None and len(plan.variants) == 1:
-            limit = plan.cost.memory // 8
-            kept = begin.stream
-            for tile in plan.tiles[begin.tiles :]:
-                self._stream = self._new_stream(plan.tile, plan.strip, kept)
-                unread = reader.strips(tile, plan.strip, limit, self._stream.taken)
-                with closing(read_ahead(unread)) as strips:
-                    for done, start, maps in self._streamed(self._stream, strips):
-                        yield [tile], finished + done, start, maps
-                finished += self._work
-                self._tiles, self._stream, kept = self._tiles + 1, None, {}
-            return
-        left = islice(plan.batches(), begin.tiles // plan.batch, None)
+    def _columns(self, reader: Reader, begin: Position, strip: int) -> Generator[MapPiece]:
+        """Yield the pieces of a stream, which goes down one column after the other."""
+        limit = self._plan.cost.memory // 8  # bytes of what is read at a time
+        kept = begin.stream  # the stream down the first of the columns was stopped on its way
+        for finished, tile in enumerate(self._plan.tiles[begin.tiles :], begin.tiles):
+            stream = self._new_stream(self._plan.tile, strip, kept)
+            unread = reader.strips(tile, strip, limit, stream.taken)
+            with closing(read_ahead(unread)) as strips:
+                for done, start, maps in self._streamed(stream, strips):
+                    work = finished * self._work + done
+                    yield MapPiece([tile], work, start, maps, finished, stream)
+            kept = {}
+
+    def _batches(self, reader: Reader, begin: Position) -> Generator[MapPiece]:
+        """Yield the pieces of tiles that are read as a whole."""
+        finished = begin.tiles
+        left = islice(self._plan.batches(), finished // self._plan.batch, None)
         source = ((tiles, reader.batch(tiles)) for tiles in left)
         with closing(read_ahead(source)) as batches:
             for tiles, batch in batches:
+                before = finished * self._work
                 for done, maps in self._averaged(batch):
                     if done == self._work:
-                        self._tiles += len(tiles)
-                    yield tiles, finished + done * len(tiles), 0, maps
-                finished += self._work * len(tiles)
+                        finished += len(tiles)
+                    yield MapPiece(tiles, before + done * len(tiles), 0, maps, finished)
 
     def _averaged(self, batch: Floats) -> Iterator[tuple[int, Floats]]:
         """Yield work done on each tile, and the mean of the maps of all variants at the end."""
@@ -100,6 +133,7 @@ class Computation:
         sizes = (n - m for n, m in zip(batch.shape[2:], margins, strict=True))
         total = np.zeros((len(batch), self._task.out_channels, *sizes), np.float32)
         for variant in plan.variants:
+            # What is added through this view of the sum is turned back by it.
             seen = variant.view(total)
             turned = variant.view(batch).copy()
             for done, start, maps in self.maps_of(turned, plan.rows_at_once(variant)):
@@ -122,7 +156,7 @@ class Computation:
     def _new_stream(
         self, shape: tuple[int, ...], strip: int, kept: Mapping[str, Tensor] | None = None
     ) -> Stream:
-        assert isinstance(self._backend, TorchBackend)  # noqa: S101  others do not stream
+        assert isinstance(self._backend, Streaming)  # noqa: S101  the planner has asked the table
         stream = self._backend.stream((1, self._channels, *shape), strip)
         if kept:
             stream.restore(kept)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unet_napari.inference.backends.backend import OpenVinoBackend, make_backend
+from unet_napari.inference.backends.backend import Quantisable, make_backend
 from unet_napari.inference.backends.int8 import calibrate, sample_tiles
 from unet_napari.inference.planning.cost import rehearse
 from unet_napari.inference.planning.planner import make_plan, smaller_plan
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from unet_napari.inference.backends.backend import Backend
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.planning.plan import Plan
+    from unet_napari.inference.prepared import PreparedModel
     from unet_napari.inference.running.pipeline import Writable
     from unet_napari.inference.storage.unfinished import Journal
     from unet_napari.inference.summary import PlanSummary
-    from unet_napari.model.model import Model
 
 __all__ = ["Predictor"]
 
 # Below so many operations a prediction takes some ten seconds, and nobody asks how long.
 _WORTH_TIMING = 3e12
-# Of the tile that the speed is measured on.
+# Size of the tile that the speed is measured on.
 _TIMED_PIXELS = 2**15
 
 
@@ -45,25 +45,38 @@ class Predictor:
 
     Parameters
     ----------
-    model : Model
-        Left as it is.
+    prepared : PreparedModel
+        Model that predicts.
     shape : tuple of int
-        Of the images, along the axes of the network.
+        Shape of the images, along the axes of the network.
     config : InferenceConfig
-        The settings.
+        What the user wants.
+    examples : iterable of (Image, Statistics)
+        Images of this shape, and how bright they are as a whole. An int8 network is made from
+        tiles of them; for other precisions none is looked at.
 
     Attributes
     ----------
     plan : Plan
-        How they are predicted; another one after memory ran out.
+        How the images are predicted; another one after memory ran out.
+
+    Warns
+    -----
+    UnetNapariWarning
+        See `make_plan`; and if an int8 network decides noticeably differently than the fp32 one.
     """
 
-    def __init__(self, model: Model, shape: tuple[int, ...], config: InferenceConfig) -> None:
-        self._model = model
-        self._config = config
-        self._int8: Agreement | None = None
-        self.plan = make_plan(model, shape, config)
-        self._backend = _make_backend(model, self.plan)
+    def __init__(
+        self,
+        prepared: PreparedModel,
+        shape: tuple[int, ...],
+        config: InferenceConfig,
+        examples: Iterable[tuple[Image, Statistics]] = (),
+    ) -> None:
+        self._prepared, self._config = prepared, config
+        self.plan = make_plan(prepared, shape, config)
+        self._backend = _make_backend(prepared, self.plan)
+        self._int8 = _calibrated(self._backend, prepared, self.plan, examples)
 
     @property
     def stage(self) -> str:
@@ -88,28 +101,17 @@ class Predictor:
 
     def _speed(self) -> float:
         """Return the operations per second that the backend reaches on a small tile."""
-        plan, axes = self.plan, self._model.ndim
+        plan, model = self.plan, self._prepared.model
+        axes = model.ndim
         shape = plan.grid.fit(plan.shape, (round(_TIMED_PIXELS ** (1 / axes)),) * axes)[0]
-        batch = np.zeros((1, self._model.channels, *shape), np.float32)
+        batch = np.zeros((1, model.channels, *shape), np.float32)
         seconds = math.inf
         for _ in range(2):  # the first one warms up
             started = time.perf_counter()
             for _ in self._computation().maps_of(batch, shape[0]):
                 pass
             seconds = min(seconds, time.perf_counter() - started)
-        return rehearse(self._model.network, batch.shape).operations / seconds
-
-    def calibrate(self, images: Iterable[tuple[Image, Statistics]]) -> None:
-        """Make an int8 network from tiles of these images; other precisions need none.
-
-        Warns
-        -----
-        UnetNapariWarning
-            If the int8 network decides noticeably differently than the fp32 one.
-        """
-        if self.plan.precision == "int8" and isinstance(self._backend, OpenVinoBackend):
-            tiles = sample_tiles(self._model, images, self.plan.grid)
-            self._int8 = calibrate(self._backend, self._model.task, tiles)
+        return rehearse(model.network, batch.shape).operations / seconds
 
     def run(
         self,
@@ -120,7 +122,7 @@ class Predictor:
     ) -> Iterator[tuple[int, int]]:
         """Predict one image into `out` (K, *S); yield (work done, work in all) again and again.
 
-        With a journal it begins where that says, and notes there how far `out` is final.
+        With a journal it begins at the journal's position, and notes there how far `out` is final.
 
         What has been yielded as all the work is in `out`; before, the last pieces are on their way
         there. Where memory runs out, the image is started again with fewer tiles at a time, then
@@ -136,7 +138,7 @@ class Predictor:
                 return
             # After the except clause: the traceback of the error keeps the tensors alive.
             release_memory(self.plan.device)
-            self._adopt(smaller_plan(self.plan, self._model, self._config))
+            self._adopt(smaller_plan(self.plan, self._prepared, self._config))
 
     def _run(
         self, image: Image, statistics: Statistics, out: Writable, journal: Journal | None
@@ -145,37 +147,49 @@ class Predictor:
         begin = None if journal is None else journal.position
         if begin is None or begin.plan != self._cut:
             begin = Position(plan=self._cut)
-        computation = self._computation()
-        steps = computation.outputs(Reader(self._model, image, statistics), begin)
-        with write_behind(out) as (write, flush), closing(steps):
-            for tiles, done, start, maps in steps:
-                for tile, rows in zip(tiles, maps, strict=True):
-                    box, crop = tile.part(start, rows.shape[1])
+        pieces = self._computation().pieces(Reader(self._prepared.model, image, statistics), begin)
+        with write_behind(out) as (write, flush), closing(pieces):
+            for piece in pieces:
+                for tile, rows in zip(piece.tiles, piece.maps, strict=True):
+                    box, crop = tile.part(piece.start, rows.shape[1])
                     if not box.is_empty:
                         write((slice(None), *box.to_slices()), rows[:, *crop.to_slices()])
                 if journal is not None and journal.due():
+                    # The maps have to be on disk before a position says that they are.
                     flush()
-                    tiles_done, rows_kept = computation.progress
-                    journal.save(Position(0, tiles_done, self._cut, rows_kept))
-                if done < work:
-                    yield done, work
+                    journal.save(Position(0, piece.finished, self._cut, piece.kept_rows()))
+                if piece.done < work:
+                    yield piece.done, work
         yield work, work
 
     @property
     def _cut(self) -> str:
-        """All of the plan that a `Position` depends on."""
+        """What of the plan a `Position` depends on: how the image is cut, in words."""
         plan = self.plan
         parts = (plan.describe(), plan.shape, plan.tile, plan.strip, plan.batch, plan.grid)
         return repr((*parts, len(plan.variants), plan.cost.memory))
 
     def _computation(self) -> Computation:
-        return Computation(self._model, self.plan, self._backend)
+        return Computation(self._prepared.model, self.plan, self._backend)
 
     def _adopt(self, plan: Plan) -> None:
         if plan.device != self.plan.device:
-            self._backend = _make_backend(self._model, plan)
+            self._backend = _make_backend(self._prepared, plan)
         self.plan = plan
 
 
-def _make_backend(model: Model, plan: Plan) -> Backend:
-    return make_backend(model.network, plan.backend, plan.device, plan.precision)
+def _make_backend(prepared: PreparedModel, plan: Plan) -> Backend:
+    return make_backend(prepared.network, plan.backend, plan.device, plan.precision)
+
+
+def _calibrated(
+    backend: Backend,
+    prepared: PreparedModel,
+    plan: Plan,
+    examples: Iterable[tuple[Image, Statistics]],
+) -> Agreement | None:
+    """Change a backend to int8 if the plan says so; return how well it agrees with fp32 then."""
+    if plan.precision != "int8" or not isinstance(backend, Quantisable):
+        return None
+    tiles = sample_tiles(prepared.model, examples, plan.grid)
+    return calibrate(backend, prepared.model.task, tiles)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Rows = Mapping[str, Tensor]
 
-__all__ = ["Journal", "Position", "Unfinished"]
+__all__ = ["Journal", "Journals", "Position", "Unfinished"]
 
 # Seconds between two saves, and how many times longer than a save that must be.
 _INTERVAL = 15.0
@@ -199,21 +199,50 @@ class Unfinished:
         self._locked = True
 
 
-class Journal:
-    """What `Predictor.run` tells about one view.
+class Journals:
+    """A segmentation that is kept in an `Unfinished` folder: what is noted of each of its views.
 
     Parameters
     ----------
-    unfinished
-        Where it is kept.
-    view
-        Its number.
-    position
-        How far an earlier run got; None for nowhere.
+    unfinished : Unfinished
+        The folder, begun.
+    left : Position
+        How far an earlier run got, as `Unfinished.begin` returned it.
     """
 
-    def __init__(self, unfinished: Unfinished, view: int, position: Position | None) -> None:
-        self.position = position
+    def __init__(self, unfinished: Unfinished, left: Position) -> None:
+        self._unfinished, self._left = unfinished, left
+
+    def maps(self, view: int, shape: tuple[int, ...], dtype: DTypeLike) -> DiskArray:
+        """Return the packed maps of a view, see `Unfinished.maps`."""
+        return self._unfinished.maps(view, shape, dtype)
+
+    def of(self, view: int) -> Journal:
+        """Return the journal of a view."""
+        begun = self._left.view == view and self._left.plan != ""
+        position = self._left if begun else None
+        return Journal(self._unfinished, view, position, finished=view < self._left.view)
+
+
+class Journal:
+    """What is noted of one view while `Predictor.run` works on it.
+
+    Parameters
+    ----------
+    unfinished : Unfinished
+        Where it is kept.
+    view : int
+        Number of the view.
+    position : Position or None
+        How far an earlier run got with this view; None if it did not begin it.
+    finished : bool
+        Whether an earlier run has finished the maps of this view.
+    """
+
+    def __init__(
+        self, unfinished: Unfinished, view: int, position: Position | None, *, finished: bool
+    ) -> None:
+        self.position, self.finished = position, finished
         self._unfinished, self._view = unfinished, view
 
     def due(self) -> bool:

@@ -79,7 +79,7 @@ def apple(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(device_choice, "find_fault", find)
-    monkeypatch.setattr(device_choice, "_known", {})
+    monkeypatch.setattr(device_choice, "_found_faults", {})
     return faults
 
 

@@ -46,7 +46,7 @@ def test_a_part_is_the_same_as_of_the_whole(data):
     whole = scaled.read()
     np.testing.assert_array_equal(scaled.read(tuple(box)), whole[:, *box])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rescale, "_AT_ONCE", 1000)
+        patch.setattr(rescale, "_BYTES_AT_ONCE", 1000)
         np.testing.assert_array_equal(scaled.read(), whole)
 
 
@@ -62,7 +62,7 @@ class Watched:
 
 
 def test_only_what_a_part_needs_is_read(monkeypatch):
-    monkeypatch.setattr(rescale, "_AT_ONCE", 20_000)
+    monkeypatch.setattr(rescale, "_BYTES_AT_ONCE", 20_000)
     data = Watched(noise((400, 50)))
     scaled = rescale_image(Image(data, "YX"), (100, 25))
     assert data.rows == []
@@ -84,7 +84,7 @@ def test_chunks_are_told_in_rows_of_the_new_image():
 def test_labels_are_taken_at_the_centre_of_each_pixel(old, new, at_once):
     labels, out = noise(old).astype(np.uint32), np.full(new, 10**6, np.uint32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rescale, "_AT_ONCE", at_once)
+        patch.setattr(rescale, "_BYTES_AT_ONCE", at_once)
         boxes = list(rescale_labels(labels, ViewWriter(out)))
     assert sum(box[0].stop - box[0].start for box in boxes) == new[0]
     for index in np.ndindex(*new):

@@ -57,8 +57,8 @@ class _Trial:
     Attributes
     ----------
     diameter
-        Typical one of the objects found, in the smallest pixels of the image; None if there are
-        too few.
+        Typical diameter of the objects found, in the smallest pixels of the image; None if there
+        are too few.
     score
         Certainty of the model about the objects, 0 to 1, times their share that is as large as
         those it was trained on.
@@ -84,7 +84,8 @@ def diameter_steps(
     Parameters
     ----------
     image : Image
-        Of a time series the middle frame is looked at, and for a 2D model the middle slice.
+        Image that suits the model. Of a time series the middle frame is looked at, and for a 2D
+        model the middle slice.
     model : Model
         One that knows its `diameter`.
     config : InferenceConfig, optional
@@ -254,7 +255,7 @@ def _middle(shape: tuple[int, ...], most: int) -> tuple[slice, ...]:
 
 
 def _without_border(labels: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Leave out what the edge may have cut."""
+    """Return the labels without the objects at the border, which the border may have cut."""
     inside = labels.copy()
     for axis in range(labels.ndim):
         ends = np.moveaxis(labels, axis, 0)[[0, -1]]

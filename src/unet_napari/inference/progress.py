@@ -16,7 +16,7 @@ __all__ = ["PlanSummary", "Progress", "with_time_left"]
 Result = TypeVar("Result")
 
 # Share of the work after which its own speed tells more about the rest than the plan does.
-_KNOWN = 0.02
+_KNOWN_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,14 @@ class Progress:
     stage : str
         What is being done, in words for the user, such as ``"predicting (torch, streamed)"``.
     region : tuple of (int, int), optional
-        A box in which labels have been written since the last step: start and stop along every
-        axis of the result. None: nowhere. They may still change until the result is whole.
+        Box in which labels have been written since the last step: start and stop along every axis
+        of the result. They may still change until the result is whole. None where no labels were
+        written.
     plan : PlanSummary, optional
-        What is going to be done: with the first step, before anything is computed, and again
-        where memory ran out and the plan had to change.
+        What is going to be done. It comes with the first step, before anything is computed, and
+        again where memory ran out and the plan had to change.
     seconds_left : float, optional
-        How long it will still take, about; None where nobody knows yet.
+        Time that it will still take, about; None where nobody knows yet.
     """
 
     done: int
@@ -73,7 +74,7 @@ def with_time_left(
             )
         done = step.done - first
         left: float | None = None
-        if done > _KNOWN * step.total:
+        if done > _KNOWN_SHARE * step.total:
             left = elapsed * (step.total - step.done) / done
         elif planned is not None:
             left = max(planned - elapsed, 0.0)

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["rescale_image", "rescale_labels"]
 
 # Bytes of the image, or of labels, that are in memory at a time.
-_AT_ONCE = 2**25
-_LABEL = np.dtype(np.uint32).itemsize
+_BYTES_AT_ONCE = 2**25
+_LABEL_BYTES = np.dtype(np.uint32).itemsize
 # Standard deviations within which an image is smoothed before it gets smaller.
-_TRUNCATED = 4.0
+_TRUNCATION = 4.0
 
 
 def rescale_image(image: Image, shape: tuple[int, ...]) -> Image:
@@ -80,7 +80,7 @@ class _Rescaled:
         (start, stop), *rest = box
         needed = [axis.needs(*part) for axis, part in zip(self._axes, box, strict=True)]
         pixels = self.shape[0] * math.prod(last - first for first, last in needed)
-        if pixels * self.dtype.itemsize > _AT_ONCE and stop - start > 1:
+        if pixels * self.dtype.itemsize > _BYTES_AT_ONCE and stop - start > 1:
             middle = (start + stop) // 2
             halves = [(start, middle), (middle, stop)]
             return np.concatenate([self._part([half, *rest]) for half in halves], axis=1)
@@ -96,7 +96,7 @@ class _Axis:
     def __init__(self, old: int, new: int) -> None:
         self.old, self.new = old, new
         sigma = max(0.0, (old / new - 1) / 2)
-        self._radius = int(_TRUNCATED * sigma + 0.5)
+        self._radius = int(_TRUNCATION * sigma + 0.5)
         offsets = np.arange(-self._radius, self._radius + 1)
         bell = np.exp(-0.5 * (offsets / sigma) ** 2) if self._radius else np.ones(1)
         self._bell = bell / bell.sum()
@@ -146,8 +146,8 @@ def rescale_labels(labels: Store, place: ViewWriter) -> Iterator[Box]:
     ]
     rows, *others = nearest
     chunk = place.chunks[0] if place.chunks else 1
-    largest = max(math.prod(labels.shape[1:]), math.prod(place.shape[1:])) * _LABEL
-    step = max(1, _AT_ONCE // (largest * chunk)) * chunk
+    largest = max(math.prod(labels.shape[1:]), math.prod(place.shape[1:])) * _LABEL_BYTES
+    step = max(1, _BYTES_AT_ONCE // (largest * chunk)) * chunk
     for box in Box.whole(place.shape).slabs(step):
         part = rows[box.start[0] : box.stop[0]]
         taken: NDArray[Any] = labels[(slice(int(part[0]), int(part[-1]) + 1),)]

@@ -45,7 +45,7 @@ __all__ = ["Segmentation", "SegmentationRun", "blocks_for", "tail_of"]
 _MOST_THREADS = 4
 # If this many voxels are too many, something else has taken the memory.
 _FEWEST_VOXELS = 2**12
-_FINDING = "finding objects"
+_FINDING_OBJECTS = "finding objects"
 
 
 class Segmentation:
@@ -224,7 +224,7 @@ class SegmentationRun:
         """Turn the maps of one view into labels."""
         planned, work = self._planned, self._work
         tail = tail_of(work)
-        say = partial(planned.progress, position, work=work, stage=_FINDING)
+        say = partial(planned.progress, position, work=work, stage=_FINDING_OBJECTS)
         # The first block of a large image takes seconds.
         yield say(work)
         view = planned.views[position]

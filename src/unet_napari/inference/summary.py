@@ -22,11 +22,11 @@ class PlanSummary:
     backend, device, precision : str
         What computes, where, and in which number format.
     shape : tuple of int
-        Of the image, as the network sees it: one frame or slice, at the model's pixel size.
+        Shape of the image, as the network sees it: one frame or slice, at the model's pixel size.
     tile : tuple of int
-        Pixels per axis of each tile or column; of the whole image where it is not cut.
+        Pixels per axis of each tile or column, or of the whole image where it is not cut.
     tiles : int
-        How many of them.
+        Number of tiles or columns.
     strip : int or None
         Rows that a stream takes at a time; None where there is no stream.
     halo : tuple of int
@@ -38,7 +38,8 @@ class PlanSummary:
     memory : int
         Bytes that the prediction needs beyond the model.
     seconds : float or None
-        That it will take, all frames or slices included; None for a moment, or where not known.
+        Time that it will take, all frames or slices included. None where that is a moment, or
+        where it is not known.
     by_frame : bool
         Whether each time point has a brightness scale of its own.
     """

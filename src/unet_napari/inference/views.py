@@ -64,7 +64,7 @@ def split_views(image: Image, ndim: int) -> list[View]:
     image : Image
         2D or 3D, with or without time.
     ndim : int
-        As `check_image` has found possible.
+        Number of spatial axes, which `check_image` has found possible.
     """
     axes = {}
     if image.frames > 1:
@@ -150,7 +150,7 @@ def rescale_factors(image: Image, model: Model, diameter: float | None = None) -
     image, model
         Known pixel sizes are compared.
     diameter
-        Of the image's objects, in its smallest pixels. With it, objects are brought to the
+        Diameter of the image's objects, in its smallest pixels. With it, objects are brought to the
         diameter that the model knows, and pixel sizes only say how the axes differ; without it,
         the factors are the image's pixel size over the model's.
 

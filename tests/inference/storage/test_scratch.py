@@ -21,7 +21,7 @@ from unet_napari.inference.storage.scratch import DiskArray, Room
 )
 def test_boxes_are_those_of_an_array(shape, rows, dtype, data):
     with tempfile.TemporaryFile() as file, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scratch, "_MAPPED", data.draw(st.integers(1, 200)))
+        patch.setattr(scratch, "_BYTES_MAPPED", data.draw(st.integers(1, 200)))
         array, expected = DiskArray(file, shape, dtype, rows), np.zeros(shape, dtype)
         for value in range(1, 4):
             starts = [data.draw(st.integers(0, size - 1)) for size in shape]

@@ -47,12 +47,12 @@ def measure_agreement(
     logits: Callable[[NDArray[np.float32]], Tensor],
     batches: Iterable[NDArray[np.float32]],
 ) -> Agreement:
-    """Compare a network with what was said before.
+    """Compare a compressed network with the one that it was made of.
 
     Parameters
     ----------
     task : Task
-        What the logits mean.
+        Task that tells what the logits mean.
     reference : iterable of Tensor
         Logits (1, K, *S) of the uncompressed network, one for each batch.
     logits : callable

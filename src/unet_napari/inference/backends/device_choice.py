@@ -25,14 +25,17 @@ if TYPE_CHECKING:
 __all__ = ["choose_device", "fault_of", "find_fault"]
 
 _CPU = torch.device("cpu")
-_NAMES = {"cuda": "NVIDIA GPU (cuda)", "mps": "Apple GPU (mps)"}
+_DEVICE_NAMES = {"cuda": "NVIDIA GPU (cuda)", "mps": "Apple GPU (mps)"}
 # How far outputs and gradients may be off, as shares of the norm of each; the faults that this is
 # for are larger than the tensor. Where relu and maximum pooling nearly tie, rounding decides:
 # that of TF32, usual on CUDA, changes gradients by up to 0.3, fp32 by less than 0.04.
-_OUTPUT, _GRADIENT = 0.1, 0.7
-_SMALL = 0.02  # of the largest gradient: what is smaller is mostly rounding
-_SHAPES = {2: (2, 32, 32), 3: (1, 8, 16, 16)}  # of the images: batch, then space
-_known: dict[tuple[str, int, str], str | None] = {}  # what was found, in this process
+_OUTPUT_TOLERANCE, _GRADIENT_TOLERANCE = 0.1, 0.7
+# Share of the largest gradient below which a gradient is mostly rounding.
+_SMALL_SHARE = 0.02
+# Shapes of the images that are compared, the batch first, by the number of spatial axes.
+_IMAGE_SHAPES = {2: (2, 32, 32), 3: (1, 8, 16, 16)}
+# What `find_fault` said in this process, by device, number of axes and precision.
+_found_faults: dict[tuple[str, int, str], str | None] = {}
 
 
 def choose_device(wanted: str, ndim: int) -> torch.device:
@@ -45,7 +48,7 @@ def choose_device(wanted: str, ndim: int) -> torch.device:
     Parameters
     ----------
     wanted : {"auto", "cpu", "cuda", "mps"}
-        ``"auto"`` takes the first there is of cuda, mps and cpu.
+        ``"auto"`` takes the first of cuda, mps and cpu that is there.
     ndim : int
         The number of spatial axes of the network.
 
@@ -69,7 +72,7 @@ def choose_device(wanted: str, ndim: int) -> torch.device:
         fault = fault_of(device, ndim)
         if fault is None:
             return device
-        problem = f"The {_NAMES[wanted]} of this computer is not used: {fault}."
+        problem = f"The {_DEVICE_NAMES[wanted]} of this computer is not used: {fault}."
     else:
         problem = f"There is no {wanted} device on this computer that torch can use."
     warn_user(f"{problem} The CPU computes instead, which takes longer.", stacklevel=2)
@@ -77,16 +80,16 @@ def choose_device(wanted: str, ndim: int) -> torch.device:
 
 
 def fault_of(device: torch.device, ndim: int, precision: str = "fp32") -> str | None:
-    """Return what `find_fault` says, asked once per process unless memory was short."""
+    """Return what `find_fault` says; it is asked once per process, unless memory was short."""
     key = (device.type, ndim, precision)
-    if key not in _known:
+    if key not in _found_faults:
         try:
-            _known[key] = find_fault(device, ndim, precision)
+            _found_faults[key] = find_fault(device, ndim, precision)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             return "it has no memory left; close other programs that use it"
-    return _known[key]
+    return _found_faults[key]
 
 
 def find_fault(
@@ -143,8 +146,8 @@ def _example(ndim: int) -> tuple[Network, Tensor, Tensor]:
             if parameter.ndim > 1:  # the norms and biases begin as in a training
                 width = (2 / parameter[0].numel()) ** 0.5
                 parameter.copy_(width * torch.randn(parameter.shape, generator=generator))
-    image = torch.randn(_SHAPES[ndim], generator=generator)[:, None]
-    labels = torch.zeros(_SHAPES[ndim], dtype=torch.int32)
+    image = torch.randn(_IMAGE_SHAPES[ndim], generator=generator)[:, None]
+    labels = torch.zeros(_IMAGE_SHAPES[ndim], dtype=torch.int32)
     labels[..., 2:7, 3:9], labels[..., 8:14, 5:12] = 1, 2
     return network, image, labels
 
@@ -174,8 +177,9 @@ def _agree(found: list[Tensor], expected: list[Tensor]) -> bool:
     largest = max((float(gradient.norm()) for gradient in expected[2:]), default=0.0)
     return len(found) == len(expected) and all(
         # NaN agrees with nothing.
-        float((a - b).norm()) <= _OUTPUT * float(b.norm())
+        float((a - b).norm()) <= _OUTPUT_TOLERANCE * float(b.norm())
         if number < 2
-        else float((a - b).norm()) <= _GRADIENT * (float(b.norm()) + _SMALL * largest)
+        else float((a - b).norm())
+        <= _GRADIENT_TOLERANCE * (float(b.norm()) + _SMALL_SHARE * largest)
         for number, (a, b) in enumerate(zip(found, expected, strict=True))
     )

@@ -34,15 +34,15 @@ __all__ = ["calibrate", "check_int8", "quantise", "sample_tiles", "spread"]
 
 Sampled = TypeVar("Sampled")
 
-# Views (frames, slices) that tiles are taken from, and tiles that are looked at in each.
-_VIEWS = 4
+# Number of views (frames, slices) that tiles are taken from, and of tiles looked at in each.
+_VIEWS_SAMPLED = 4
 _TILES_PER_VIEW = 8
 # Pixels of a tile, and how many of the most varied tiles are kept: half of them calibrate,
 # half of them are compared. Some 100,000 values per channel fix a range well enough.
 _TILE_PIXELS = 2**16
-_KEPT = 16
+_TILES_KEPT = 16
 # Below this share of pixels decided as in fp32 the user is warned.
-_ENOUGH = 0.99
+_LEAST_AGREEMENT = 0.99
 
 
 def check_int8() -> None:
@@ -61,7 +61,7 @@ def quantise(graph: Any, batches: Sequence[NDArray[np.float32]]) -> Any:  # noqa
     Parameters
     ----------
     graph : openvino.Model
-        In fp32, of the shape of the batches. Left as it is.
+        Graph in fp32, of the shape of the batches. It is left as it is.
     batches : sequence of ndarray
         Examples of its input.
     """
@@ -86,12 +86,12 @@ def calibrate(backend: Quantisable, task: Task, tiles: Sequence[NDArray[np.float
     Parameters
     ----------
     backend : Quantisable
-        In fp32.
+        Backend that computes in fp32 so far.
     task : Task
-        What its output means.
+        What the output of its network means.
     tiles : sequence of ndarray
-        From `sample_tiles`. The agreement is that on tiles which were not used to calibrate,
-        if there is more than one.
+        Tiles from `sample_tiles`. Every second one calibrates, and the agreement is that on the
+        others; a single tile does both.
 
     Warns
     -----
@@ -102,7 +102,7 @@ def calibrate(backend: Quantisable, task: Task, tiles: Sequence[NDArray[np.float
     reference = [backend.logits(tile) for tile in others]
     backend.quantise(examples)
     agreement = measure_agreement(task, reference, backend.logits, others)
-    if agreement.same < _ENOUGH:
+    if agreement.same < _LEAST_AGREEMENT:
         warn_user(
             f"In int8 the model decides only {agreement.describe()}. If that matters, choose the "
             "precision auto.",
@@ -113,7 +113,7 @@ def calibrate(backend: Quantisable, task: Task, tiles: Sequence[NDArray[np.float
 
 def spread(views: Sequence[Sampled]) -> Sequence[Sampled]:
     """Return a few of the views, evenly spread."""
-    return views[:: -(-len(views) // _VIEWS)]
+    return views[:: -(-len(views) // _VIEWS_SAMPLED)]
 
 
 def sample_tiles(
@@ -127,9 +127,9 @@ def sample_tiles(
     Parameters
     ----------
     model : Model
-        Whose network will be shown them.
+        Model whose network will be shown the tiles.
     images : iterable of (Image, Statistics)
-        With the spatial axes of the network; how bright they are as a whole.
+        Images with the spatial axes of the network, and how bright each is as a whole.
     grid : Grid
         Where the images may be cut.
 
@@ -143,7 +143,7 @@ def sample_tiles(
         for image, statistics in images
         for pixels in _draw(image, grid)
     ]
-    return sorted(tiles, key=lambda tile: float(tile.std()), reverse=True)[:_KEPT]
+    return sorted(tiles, key=lambda tile: float(tile.std()), reverse=True)[:_TILES_KEPT]
 
 
 def _draw(image: Image, grid: Grid) -> Iterator[NDArray[Any]]:

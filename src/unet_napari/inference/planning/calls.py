@@ -26,12 +26,13 @@ class Call:
     Attributes
     ----------
     name : str
-        Of the operation, without namespace, overload and the ``_`` of those that work in place.
+        Name of the operation, without namespace, overload and the ``_`` of those that work in
+        place.
     arguments : dict
-        By name, defaults included. Weights are tensors, what is computed of the image is the
-        `Call` that returns it.
+        Arguments by name, defaults included. Weights are tensors; what is computed of the image
+        is the `Call` that returns it.
     shape : tuple of int
-        Of the tensor for a single image; of the first tensor where there are several.
+        Shape of the tensor for a single image; where there are several tensors, of the first.
     users : int
         How often other calls take it.
     """
@@ -48,16 +49,16 @@ def record(network: nn.Module, shape: tuple[int, ...]) -> tuple[Call, list[Call]
     Parameters
     ----------
     network : Module
-        In eval mode, on the CPU. It is run on a batch of no images.
+        Network in eval mode, on the CPU. It is run on a batch of no images.
     shape : tuple of int
-        Of the input, (1, C, *S), of a size that fits the layers.
+        Shape (1, C, *S) of the input, of a size that fits the layers.
 
     Returns
     -------
     image : Call
-        Standing for the input; called "image".
+        Call that stands for the input; its name is "image".
     calls : list of Call
-        In the order in which they are made.
+        Calls in the order in which they are made.
     result : Call or None
         The one of them that returns the network's output; None if it is no single tensor.
     """

@@ -53,9 +53,9 @@ def rehearse(network: nn.Module, shape: tuple[int, ...]) -> Cost:
     Parameters
     ----------
     network : Module
-        In eval mode; with its batch norm folded if it is used like that.
+        Network in eval mode; with its batch norm folded if it is used like that.
     shape : tuple of int
-        Of the input, (N, C, *S).
+        Shape (N, C, *S) of the input.
     """
     device = next(network.parameters()).device
     # The input is made inside, so that it is counted too.
@@ -70,12 +70,12 @@ class LiveTensors(Observer):
     Parameters
     ----------
     images : int
-        How many.
+        Number of images that would be in the batch.
 
     Attributes
     ----------
     peak : int
-        The most bytes alive there ever were.
+        Largest number of bytes that were alive at the same time.
     operations : int
         Floating-point operations of convolutions so far; next to theirs, others are nothing.
     """
@@ -118,7 +118,10 @@ class LiveTensors(Observer):
 
 
 def _convolution_operations(args: tuple[Any, ...], result: Tensor) -> int:
-    """Each weight meets every pixel of the result; a transposed one's, of the input."""
+    """Return the operations of a convolution.
+
+    Each weight meets every pixel of the result; in a transposed one every pixel of the input.
+    """
     features, weight, transposed = args[0], args[1], args[6]
     pixels = features if transposed else result
     return int(2 * weight.numel() * math.prod(pixels.shape[2:]))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Plan"]
 
 # Bytes that kernels and the allocator take at least.
-_KERNELS = 32 * 2**20
+_KERNEL_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Plan:
     Attributes
     ----------
     shape : tuple of int
-        Of the image, along the axes of the network.
+        Shape of the image, along the axes of the network.
     grid : Grid
-        Where it may be cut.
+        Where the image may be cut.
     tile : tuple of int
-        Outer shape of every tile; of a stream, of every column that it goes down.
+        Outer shape of every tile, or of every column that a stream goes down.
     strip : int or None
         Rows that a stream takes at a time; None for tiles that are taken as a whole.
     batch : int
@@ -43,16 +43,16 @@ class Plan:
     variants : tuple of Orientation
         The flips and turns of each tile that the maps are the mean of.
     cost : Cost
-        Of one batch or column; the memory is all that the backend and the pipeline hold, the
-        operations are those of one tile and one variant.
-    backend : {"torch", "openvino"}
-        What computes the network.
+        Cost of one batch or column. Its memory is all that the backend and the pipeline hold,
+        its operations are those of one tile and one orientation.
+    backend : str
+        Name of what computes the network, see `unet_napari.inference.backends.table`.
     device : torch.device
-        Where.
+        Device on which it computes.
     precision : str
-        In which number format.
+        Number format in which it computes.
     reason : str
-        Why this way, for the user: "..., because `reason`".
+        Why this way was chosen, for the user: "..., because `reason`".
     """
 
     shape: tuple[int, ...]
@@ -86,11 +86,11 @@ class Plan:
     @property
     def memory(self) -> int:
         """What the run is expected to need beyond the model, in bytes, within 25 %."""
-        return self.cost.memory + _KERNELS
+        return self.cost.memory + _KERNEL_BYTES
 
     @property
     def operations(self) -> int:
-        """Of the whole image."""
+        """Floating-point operations for the whole image."""
         return self.count * len(self.variants) * self.cost.operations
 
     @property

@@ -19,7 +19,8 @@ __all__ = ["batched", "stops_soon", "tile_plan"]
 
 # Operations at a time, so that a CPU of two cores takes two seconds at most and Stop acts soon.
 _OPERATIONS_AT_ONCE = 2e11
-# Halos computed again and again cost more than a slow Stop annoys: tiles are not cut further.
+# How many times as many pixels as the image has are computed at most, halos included: tiles are not
+# cut further then, and Stop acts later instead.
 _MOST_REPEATED = 2.0
 # Tiles that a GPU takes at a time at most: more keep no more of it busy.
 _LARGEST_BATCH = 16
@@ -50,7 +51,7 @@ def tile_plan(plan: Plan, prepared: PreparedModel, config: InferenceConfig, budg
 
 
 def stops_soon(plan: Plan) -> bool:
-    """Tell whether one tile takes so short that Stop acts soon."""
+    """Tell whether one tile takes so little time that Stop acts soon."""
     return plan.device.type != "cpu" or plan.cost.operations <= _OPERATIONS_AT_ONCE
 
 

@@ -26,14 +26,14 @@ class ViewWriter:
     out
         The result, ``([T,] [Z,] *S)``.
     index
-        Of the view, along the leading axes.
+        Place of the view along the leading axes of the result.
 
     Attributes
     ----------
     shape : tuple of int
-        Of the view.
+        Shape of the view.
     chunks : tuple of int or None
-        What is best written as a whole, if the result says so.
+        Extent of what is best written as a whole, if the result tells it.
     highest : int
         The highest id that has been written.
     """
@@ -61,15 +61,16 @@ class Sink:
     Parameters
     ----------
     packed
-        Where it is kept, ``(P, *S)``.
+        Array ``(P, *S)`` in which the packed maps are kept.
     task
-        Which packs it.
+        Task that packs the maps.
     place
-        Where it is shown as provisional labels; None: nowhere.
+        Where provisional labels are shown; None where they are not wanted.
     maps
-        Where the maps themselves are wanted; None: nowhere.
+        Where the maps themselves are written; None where they are not wanted.
     familiarity
-        Is shown everything, too; None: there is none.
+        What judges whether the model knows such images, shown all packed maps; None where the
+        model has no such judge.
     """
 
     def __init__(

@@ -28,11 +28,11 @@ class Reader:
     Parameters
     ----------
     model : Model
-        Its normalisation counts.
+        Model whose normalisation is applied.
     image : Image
-        With the spatial axes of the network.
+        Image with the spatial axes of the network.
     statistics : Statistics
-        Of its brightness.
+        Brightness of the image, or of the whole of which it is a part.
     """
 
     def __init__(self, model: Model, image: Image, statistics: Statistics) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["request_key"]
 
-# Files of a zarr that are looked at; of more, which would take minutes, a run does not go on.
+# Files of a zarr that are looked at. To look at more would take minutes, so a run whose image is in
+# more files does not go on after a stop.
 _MOST_FILES = 1_000_000
 
 
@@ -25,8 +26,8 @@ def request_key(
 ) -> str | None:
     """Return what tells one segmentation from another.
 
-    The file's path, size and time (of a folder those of all files in it), the part of it that is
-    taken, its brightness, all of the model, the settings and the version of the program.
+    That is a digest of the file's path, size and time (in a folder: of all its files), the part of
+    it that is taken, its brightness, all of the model, the settings and the program's version.
 
     Returns
     -------

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["DiskArray", "Room", "check_disk"]
 
 # Bytes that are mapped at a time: mappings count against limits of a process.
-_MAPPED = 2**25
+_BYTES_MAPPED = 2**25
 
 
 class DiskArray:
@@ -38,11 +38,11 @@ class DiskArray:
     Parameters
     ----------
     file
-        Opened for reading and writing; made as large as the array.
+        File opened for reading and writing; it is made as large as the array.
     shape, dtype
-        Of the array.
+        Shape and type of the array.
     rows
-        The axis along which it is mapped piece by piece; those before it are short.
+        Axis along which it is mapped piece by piece; the axes before it are short.
 
     Raises
     ------
@@ -89,7 +89,7 @@ class DiskArray:
         before, along, after = box[: self._axis], box[self._axis], box[self._axis + 1 :]
         shape = self.shape[self._axis + 1 :]
         row = math.prod(shape) * self.dtype.itemsize
-        step = max(1, _MAPPED // row)
+        step = max(1, _BYTES_MAPPED // row)
         for position in np.ndindex(*(s.stop - s.start for s in before)):
             planes = [s.start + p for s, p in zip(before, position, strict=True)]
             for start in range(along.start, along.stop, step):

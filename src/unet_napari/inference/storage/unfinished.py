@@ -1,7 +1,15 @@
 """What a long segmentation leaves beside its output, so that it can go on after it was stopped.
 
-A folder ``.NAME.unfinished`` holds the packed maps of every view and, every so often, how far they
-are final together with the rows that a stream keeps. It is removed when the result is whole.
+A folder ``.NAME.unfinished`` holds the packed maps of every view and, written every so often, how
+far they are final together with the rows that a stream keeps. It is removed when the result is
+whole. Three rules make a run that goes on end with the same result:
+
+* A position is written only after the maps before it, and appears in one step (`open_atomic`). So
+  a process that is killed at any moment leaves a position which is true, perhaps an old one.
+* The folder names its request: the image, the model, the settings and their version
+  (`request_key`), and the memory of the run, on which the cut depends. Another request begins anew.
+* Only one process works in the folder, which it locks. The system takes the lock from a process
+  that dies, so nobody has to remove it.
 """
 
 from __future__ import annotations
@@ -36,9 +44,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal", "Journals", "Position", "Unfinished"]
 
-# Seconds between two saves, and how many times longer than a save that must be.
-_INTERVAL = 15.0
-_WORTH = 30.0
+# Seconds between two saves, and how many times longer than a save that must be: where saving is
+# slow, it takes a thirtieth of the time at most.
+_SECONDS_BETWEEN_SAVES = 15.0
+_LEAST_INTERVAL = 30.0
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,14 @@ class Position:
     Attributes
     ----------
     view : int
-        All views before this one are.
+        Number of the view that is worked on; the maps of all views before it are final.
     tiles : int
-        Of this view: so many tiles, or columns of a stream, are.
+        Number of tiles, or columns of a stream, of this view whose maps are final.
     plan : str
-        How it is cut; a position means nothing for another cut.
+        How the view is cut, in words; a position means nothing for another cut.
     stream : mapping of str to Tensor
-        The rows that the stream down the next column keeps, see `Stream.state`; perhaps none.
+        Rows that the stream down the next column keeps, see `Stream.state`; empty where there is
+        no stream, or where it has not begun.
     """
 
     view: int = 0
@@ -71,7 +81,7 @@ class Unfinished:
     Parameters
     ----------
     output
-        The file or folder that the result will be.
+        File or folder that the result will be.
 
     Raises
     ------
@@ -84,7 +94,7 @@ class Unfinished:
         self.folder = output.parent / f".{output.name}.unfinished"
         self._open = ExitStack()
         self._locked = False
-        self._next_save = time.monotonic() + _INTERVAL
+        self._next_save = time.monotonic() + _SECONDS_BETWEEN_SAVES
 
     def __enter__(self) -> Self:
         """Claim what an earlier run has left, and remove its part of an output, made anew."""
@@ -173,7 +183,7 @@ class Unfinished:
             rows = {name: tensor.numpy() for name, tensor in position.stream.items()}
             write_tensors(file, rows, {"position": json.dumps(facts)})
         ended = time.monotonic()
-        self._next_save = ended + max(_INTERVAL, _WORTH * (ended - started))
+        self._next_save = ended + max(_SECONDS_BETWEEN_SAVES, _LEAST_INTERVAL * (ended - started))
 
     def _load(self) -> Position:
         if not self._state.exists():

@@ -1,4 +1,4 @@
-"""A network as a list of steps on rows, derived from the network itself.
+"""A network as a list of nodes that compute rows, derived from the network itself.
 
 The network's calls are recorded (`unet_napari.inference.planning.calls`), its batch norm folded.
 What is left are a dozen kinds of operations (`unet_napari.inference.streaming.operations`).
@@ -36,13 +36,13 @@ class Node:
     Attributes
     ----------
     inputs : tuple of int
-        The steps whose rows it takes; 0 is the image.
-    rows : Rows
-        Which of their rows.
+        Numbers of the nodes whose rows it takes; 0 is the image.
+    rows : RowRule
+        Which of their rows it takes.
     shape : tuple of int
-        Of the whole result, (1, C, *S).
+        Shape (1, C, *S) of the whole result.
     operations : tuple of callable
-        One after the other; only the first may have several inputs.
+        What is done, one after the other; only the first may have several inputs.
     fill : float
         What stands beyond the first and the last row of the input.
     """
@@ -70,14 +70,14 @@ class Node:
 
 
 def trace(network: nn.Module, shape: tuple[int, ...]) -> list[Node]:
-    """Return the steps of a network for an input of this shape, the image itself first.
+    """Return the nodes of a network for an input of this shape, the image itself first.
 
     Parameters
     ----------
     network : Module
-        In eval mode, batch norm folded. The steps use its weights.
+        Network in eval mode, its batch norm folded. The nodes use its weights.
     shape : tuple of int
-        Of the input, (1, C, *S), of a size that fits the layers.
+        Shape (1, C, *S) of the input, of a size that fits the layers.
 
     Raises
     ------
@@ -86,10 +86,13 @@ def trace(network: nn.Module, shape: tuple[int, ...]) -> list[Node]:
     """
     image, calls, result = record(network, shape)
     steps = [Node((), WindowRule(), shape, ())]
-    where = {image: 0}  # the step that computes what a call returns
+    where = {image: 0}  # number of the node that computes what a call returns
     for call in calls:
         found = recipe(call)
         source = found.inputs[0]
+        # A call that works pixel by pixel is joined to the node before it, which saves a buffer
+        # and a pass through the memory. That is right only where nobody else takes the rows in
+        # between. To a `Spread` nothing is joined: it makes more rows than are wanted, see `skip`.
         joins = (
             found.pointwise
             and source.users == 1

@@ -21,7 +21,8 @@ __all__ = ["ROWS", "NotStreamableError", "Operation", "Recipe", "joined", "recip
 
 ROWS = 2  # the first spatial axis of (N, C, *S)
 
-# Makes a result of inputs, in the tensor given besides if it is given one and can.
+# A function that makes a result of inputs. If it is given a tensor besides, it may write the result
+# there, which saves a copy; the caller looks where the result is.
 Operation = Callable[[Sequence[Tensor], Tensor | None], Tensor]
 Arguments = Mapping[str, Any]
 
@@ -37,9 +38,9 @@ class Recipe:
     Attributes
     ----------
     inputs : list of Call
-        What it takes, weights not included.
-    rows : Rows
-        Which rows of them.
+        Calls whose results it takes, weights not included.
+    rows : RowRule
+        Which rows of these results it takes.
     operation : callable
         Makes result rows of input rows.
     fill : float
@@ -65,9 +66,9 @@ def recipe(call: Call) -> Recipe:
     NotStreamableError
         If it cannot be computed row by row.
     """
-    if call.name not in _KINDS:
+    if call.name not in _RECIPES:
         raise NotStreamableError(f"{call.name} is not computed row by row")
-    return _KINDS[call.name](call.arguments)
+    return _RECIPES[call.name](call.arguments)
 
 
 def joined(operations: Sequence[Operation], following: Operation) -> tuple[Operation, ...]:
@@ -210,7 +211,7 @@ def _per_axis(value: int | Sequence[int], like: Sequence[int]) -> list[int]:
     return [value] * len(like) if isinstance(value, int) else list(value)
 
 
-_KINDS: dict[str, Callable[[Arguments], Recipe]] = {
+_RECIPES: dict[str, Callable[[Arguments], Recipe]] = {
     "convolution": _convolution,
     "max_pool2d_with_indices": _max_pool,
     "max_pool3d_with_indices": _max_pool,

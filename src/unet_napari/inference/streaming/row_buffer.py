@@ -1,4 +1,4 @@
-"""Memory for the rows that a stream keeps of one step.
+"""Memory for the rows that a stream keeps of one node.
 
 It is used again and again: taking it anew for each strip costs as much as a convolution.
 """
@@ -19,12 +19,16 @@ __all__ = ["RowBuffer"]
 
 
 class RowBuffer:
-    """The rows of one step that are there: ``start .. stop`` of the whole result.
+    """The rows of one node that are there: ``start .. stop`` of the whole result.
+
+    They lie one after the other in a memory of some more rows. New rows are added at the end and
+    old ones are forgotten at the beginning; where the end of the memory is reached, what is there
+    moves to its front.
 
     Parameters
     ----------
     shape : tuple of int
-        Of the whole result, (N, C, *S), N being 1, or 0 in a rehearsal.
+        Shape (N, C, *S) of the whole result, N being 1, or 0 in a rehearsal.
     room : int
         How many rows there is memory for from the beginning.
 
@@ -37,7 +41,7 @@ class RowBuffer:
     def __init__(self, shape: tuple[int, ...], room: int) -> None:
         self._shape = shape
         self._rows = self._allocate(room)
-        self._offset = 0  # of row `start` in the memory
+        self._offset = 0  # where row `start` lies in the memory
         self.start = 0
         self.stop = 0
 
@@ -77,7 +81,8 @@ class RowBuffer:
 
     def _allocate(self, count: int) -> Tensor:
         images, channels, _, *others = self._shape
-        shape = (images, count, *others, channels)  # channels last
+        # Channels last, so that a strip of rows is one piece of memory.
+        shape = (images, count, *others, channels)
         if images == 0:
             return torch.empty(shape).movedim(-1, 1)
         # Linux gives numpy pages of 2 MiB, and torch ones of 4 KiB, which take ten times as long.

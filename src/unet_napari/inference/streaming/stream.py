@@ -1,6 +1,6 @@
 """Streaming evaluation: an image pulled through the network strip by strip.
 
-Every step keeps just the rows that the steps after it still need: a convolution one row on
+Every node keeps just the rows that the nodes after it still need: a convolution one row on
 either side, a pooling the rows of a window, a skip connection as many as its decoder is
 behind. Nothing is computed twice, no halo is needed, rows beyond the image are added at its true
 border only, and memory does not grow with the number of rows.
@@ -27,30 +27,32 @@ if TYPE_CHECKING:
 
 __all__ = ["Stream", "choose_strip", "find_room", "rehearse_stream"]
 
-# Of the largest result that one strip makes. In thinner strips the deepest layers of wide images
-# get a row or two at a time and read all their weights for them; thicker ones only take memory.
+# Bytes of the largest result that one strip makes. In thinner strips the deepest layers of wide
+# images get a row or two at a time and read all their weights for them; thicker ones only take
+# memory.
 _STRIP_BYTES = 2**26
 # At least so many strips: a small image in one would take as much memory as without a stream.
 _FEWEST_STRIPS = 4
-# Rows that a step has room for beyond those it needs: two strips, but at least a quarter. Of thin
-# strips, which save memory, many more would be needed to move seldom.
-_SPARE, _SPARE_STRIPS = 4, 2
+# Rows that a node has room for beyond those it needs: a quarter of these, but at least those of two
+# strips. The rows that are kept are moved to the front when the room is used up, so room for more
+# strips means fewer moves; thin strips are there to save memory, and get no more.
+_SPARE_SHARE, _SPARE_STRIPS = 4, 2
 
 
 class Stream:
-    """One pass of one image through a network.
+    """One pass of one image through a network; ``README.md`` in this folder shows how it goes.
 
     Parameters
     ----------
-    steps : sequence of Step
-        The network, from `trace`.
+    steps : sequence of Node
+        Nodes of the network, from `trace`.
     strip : int
         Rows of the image that are taken at a time.
     room : sequence of int, optional
-        How many rows of each step there is memory for from the beginning; what does not suffice
-        grows.
+        How many rows of each node there is memory for from the beginning; where that does not
+        suffice it grows.
     images : int
-        1, or 0 for a rehearsal: rows of nothing, of which nothing is computed.
+        Number of images: 1, or 0 for a rehearsal, in which rows of nothing are moved.
     """
 
     def __init__(
@@ -100,7 +102,10 @@ class Stream:
 
     @torch.inference_mode()
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on where another stream through the same steps was; before anything was run."""
+        """Go on where another stream through the same nodes was.
+
+        It is called on a new stream, before `run`.
+        """
         starts = state["starts"].tolist()
         for number, kept in enumerate(self._kept):
             rows = state[str(number)]
@@ -109,7 +114,7 @@ class Stream:
 
     @property
     def room(self) -> list[int]:
-        """How many rows of each step there is memory for."""
+        """How many rows of each node there is memory for."""
         return [kept.room for kept in self._kept]
 
     @property
@@ -120,42 +125,53 @@ class Stream:
     @torch.inference_mode()
     def _push(self, strip: Tensor | None) -> tuple[int, Tensor]:
         image, result = self._kept[0], self._kept[-1]
-        result.drop(result.stop)
+        result.drop(result.stop)  # what was returned last time has been used by now
         if strip is not None:
             image.append(strip.shape[ROWS]).copy_(strip)
+        # The nodes are in an order in which each takes results of earlier ones only, so one pass
+        # carries the new rows as far down as they reach.
         for position in range(1, len(self._steps)):
             self._advance(position)
         return result.start, result.read(result.start, result.stop)
 
     def _advance(self, position: int) -> None:
-        """Compute the rows of one step that have become possible, as many as a strip makes.
+        """Compute the rows of one node that have become possible, as many as a strip makes.
 
-        Without that limit the last strip would make all the rows that wait for it at once.
+        Without that limit, all the rows that wait for the end of the image would be made at once
+        when its last strip comes, and would take as much memory as many strips.
         """
         step, kept = self._steps[position], self._kept[position]
         stop = min(self._ready(step, source) for source in step.inputs)
         stop = min(stop, kept.stop + self._at_once[position])
         if stop <= kept.stop:
             return
+        # Rows from `first` to `last` are needed, which may lie beyond the image; rows from `start`
+        # to `end` are there.
         first, last = step.rows.needs(kept.stop, stop)
         size = self._steps[step.inputs[0]].size
         start, end = max(first, 0), min(last, size)
         inputs = [self._kept[source].read(start, end) for source in step.inputs]
         skip = 0
-        if isinstance(step.rows, Spread):  # interpolates what is there, up to the border
+        if isinstance(step.rows, Spread):
+            # All rows that follow from the rows `start` to `end` are made, and those that are there
+            # already are left out. At the border of the image torch continues it by itself.
             skip = kept.stop - start * step.rows.scale
         else:
+            # Only at the border of the image are there rows to add; between strips all are there.
             inputs = [_extend(rows, start - first, last - end, step.fill) for rows in inputs]
         step.run(inputs, kept.append(stop - kept.stop), skip)
+        # Dropped at once, so that a node further down needs no more room than its own window.
         for source in step.inputs:
             self._kept[source].drop(self._still_needed(source))
 
     def _ready(self, step: Node, source: int) -> int:
+        # When all rows of the input are there, the last rows of the result are possible, too: what
+        # they lack lies beyond the image and is added.
         available = self._kept[source].stop
         return step.size if available == self._steps[source].size else step.rows.ready(available)
 
     def _still_needed(self, source: int) -> int:
-        """Return the first row of a step that one of its users has yet to read."""
+        """Return the first row of a node that one of its users has yet to read."""
         needed = self._kept[source].stop
         for user in self._users[source]:
             step, done = self._steps[user], self._kept[user].stop
@@ -170,7 +186,7 @@ def _lying(rows: Tensor) -> Tensor:
 
 
 def _at_once(step: Node, strip: int, size: int) -> int:
-    """Return the most rows of a step that one strip of an image of `size` rows makes."""
+    """Return the most rows of a node that one strip of an image of `size` rows makes."""
     rows = math.ceil(strip * step.size / size)
     scale = step.rows.scale if isinstance(step.rows, Spread) else 1
     return math.ceil(rows / scale) * scale
@@ -189,8 +205,8 @@ def choose_strip(steps: Sequence[Node], memory: int) -> int:
 
     Parameters
     ----------
-    steps : sequence of Step
-        The network.
+    steps : sequence of Node
+        Nodes of the network.
     memory : int
         Bytes that the whole stream may use.
     """
@@ -201,21 +217,21 @@ def choose_strip(steps: Sequence[Node], memory: int) -> int:
 
 
 def find_room(steps: Sequence[Node], strip: int) -> list[int]:
-    """Return how many rows of each step to have room for: the most there are, and some more.
+    """Return how many rows of each node to have room for: the most there are, and some more.
 
-    A step that keeps many rows for few new ones then moves them once for several strips.
+    A node that keeps many rows for few new ones then moves them once for several strips.
 
     Parameters
     ----------
     steps, strip
-        As of `Stream`.
+        See `Stream`.
     """
     rehearsal = Stream(steps, strip, images=0)
     _pull(rehearsal, steps, strip)
     room = []
     for rows, step in zip(rehearsal.room, steps, strict=True):
         new = _at_once(step, strip, steps[0].size)
-        more = min(max(rows // _SPARE, _SPARE_STRIPS * new), rows - new)
+        more = min(max(rows // _SPARE_SHARE, _SPARE_STRIPS * new), rows - new)
         room.append(min(rows + max(more, 0), step.size))
     return room
 
@@ -225,8 +241,8 @@ def rehearse_stream(steps: Sequence[Node], strip: int) -> int:
 
     Parameters
     ----------
-    steps : sequence of Step
-        The network.
+    steps : sequence of Node
+        Nodes of the network.
     strip : int
         Rows to take at a time.
     """

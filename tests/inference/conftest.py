@@ -58,5 +58,5 @@ def _one_thread():
 def _toy_memory():
     """Plan for the features alone: beside them the kernels of these small networks are huge."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "_KERNELS", 0)
+        patch.setattr(plan, "_KERNEL_BYTES", 0)
         yield

@@ -315,7 +315,7 @@ def test_each_chunk_of_a_zarr_is_written_once(bright, tmp_path, monkeypatch):
     written = []
     write = BoxWriter.__setitem__
     monkeypatch.setattr(BoxWriter, "__setitem__", lambda *a: written.append(a[1]) or write(*a))
-    monkeypatch.setattr("unet_napari.inference.segment.blocks_for", lambda _: Blocks(2**20))
+    monkeypatch.setattr("unet_napari.inference.segmentation.blocks_for", lambda _: Blocks(2**20))
     pixels = squares((4, 4), (1020, 1020), (900, 1500), shape=(1030, 2060))
     path = tmp_path / "labels.zarr"
     options = {"shape": pixels.shape, "dtype": "uint32", "axes": "YX", "pixel_size": {}}

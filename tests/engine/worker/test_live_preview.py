@@ -159,7 +159,7 @@ def test_what_cannot_be_predicted_is_said_once(preview, trainer, events, look_at
 def test_a_preview_without_memory_leaves_the_training_alone(
     preview, trainer, events, look_at, monkeypatch
 ):
-    def full(*_):
+    def full(*_, **__):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr("unet_napari.engine.worker.live_preview.segment_steps", full)

@@ -1,52 +1,25 @@
-"""The table of backends: whole entries, and one more for a backend that is not ours."""
+"""The table of backends: its entries are whole, and the settings know them without torch."""
 
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-import torch
 
-from unet_napari.errors import ResourceError, SettingsError
-from unet_napari.images import Image
-from unet_napari.inference import InferenceConfig, predict_steps
+from unet_napari.errors import ResourceError
 from unet_napari.inference.backends.table import (
     BACKEND_ENTRIES,
     BackendEntry,
     backend_choices,
-    register_backend,
+    find_backend,
 )
-from unet_napari.inference.planning.planner import make_plan
-from unet_napari.inference.prepared import PreparedModel
 
 SOUND = {
     "name": "mine",
     "title": "Mine",
-    "maker": f"{__name__}:Mine",
+    "implementation": "somewhere:Mine",
     "precisions": ("auto", "fp32"),
     "workspace": 1.0,
 }
-
-
-class Mine:
-    """A backend from outside the package, whose logits are the image, for each of the maps."""
-
-    made: tuple = ()
-
-    def __init__(self, network, device, precision):
-        Mine.made = (network.training, device.type, precision)
-        self.description = "mine"
-
-    def logits(self, batch):
-        return torch.from_numpy(batch).expand(-1, 3, *batch.shape[2:])
-
-
-@pytest.fixture
-def mine():
-    entry = BackendEntry(**SOUND)
-    register_backend(entry)
-    yield entry
-    del BACKEND_ENTRIES["mine"]
 
 
 @pytest.mark.parametrize("entry", BACKEND_ENTRIES.values(), ids=lambda entry: entry.name)
@@ -58,42 +31,20 @@ def test_each_entry_has_a_class_with_all_that_is_asked_of_it(entry):
     members += ["quantise"] if "int8" in entry.precisions else []
     for member in members:
         assert hasattr(made, member), (
-            f"{entry.maker} lacks the method {member}: see Backend, Streaming and Quantisable in "
-            "inference/backends/backend.py, or change the entry in table.py."
+            f"{entry.implementation} lacks the method {member}: see Backend, Streaming and "
+            "Quantisable in inference/backends/backend.py, or change the entry in table.py."
         )
 
 
-def test_a_backend_from_outside_predicts(make_model, mine):
-    assert "mine" in backend_choices()
-    image = Image(np.random.default_rng(0).random((40, 50), np.float32), "YX")
-    out = np.zeros((3, 40, 50), np.float32)
-    config = InferenceConfig(device="cpu", backend="mine")
-    model = make_model()
-    stages = {step.stage for step in predict_steps(image, model, out, config)}
-    assert stages == {"predicting (mine on cpu, one tile)"}
-    assert Mine.made == (False, "cpu", "auto")
-    seen = model.normalisation.apply(image.read(), model.normalisation.measure(image))
-    expected = np.broadcast_to(1 / (1 + np.exp(-seen)), out.shape)
-    np.testing.assert_allclose(out, expected, atol=1e-6)
-
-
-def test_a_number_format_that_a_backend_lacks_is_refused(make_model, mine):
-    config = InferenceConfig(device="cpu", backend="mine", precision="bf16")
-    with pytest.raises(SettingsError, match="Mine computes in fp32 here, not in bf16"):
-        make_plan(PreparedModel.of(make_model()), (20, 20), config)
-    with pytest.raises(SettingsError, match="int8"):
-        InferenceConfig(backend="mine", precision="int8")
-
-
-def test_a_name_is_given_once(mine):
-    with pytest.raises(ValueError, match="'mine': choose another name"):
-        register_backend(mine)
+def test_the_first_backend_of_a_number_format_is_found():
+    assert backend_choices() == ("auto", "torch", "openvino")
+    found = {name: find_backend(name).name for name in ("auto", "fp32", "bf16", "int8")}
+    assert found == {"auto": "torch", "fp32": "torch", "bf16": "torch", "int8": "openvino"}
 
 
 @pytest.mark.parametrize(
     ("change", "remedy"),
     [
-        ({"maker": "somewhere.Mine"}, "write module:class"),
         ({"precisions": ("fp32",)}, "add it to precisions"),
         ({"packages": ("somewhere",)}, "give the command"),
     ],
@@ -107,6 +58,11 @@ def test_a_package_that_is_missing_is_named_with_the_remedy():
     entry = BackendEntry(**SOUND, packages=("no_such_package",), install="pip install something")
     with pytest.raises(ResourceError, match=r"Mine is not installed.*pip install something"):
         entry.load()
+
+
+def test_a_class_that_is_missing_is_named_with_the_remedy():
+    with pytest.raises(ImportError, match=r"backend 'mine'.*'somewhere'.*correct the entry"):
+        BackendEntry(**SOUND).load()
 
 
 def test_the_settings_know_the_backends_without_torch():

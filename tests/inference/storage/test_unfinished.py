@@ -25,7 +25,7 @@ def _always(monkeypatch):
     """Make every run worth resuming, and save after every step."""
     monkeypatch.setattr("unet_napari.inference.segment._takes_long", lambda _: True)
     monkeypatch.setattr("unet_napari.inference.storage.unfinished._SECONDS_BETWEEN_SAVES", 0.0)
-    monkeypatch.setattr("unet_napari.inference.storage.unfinished._LEAST_INTERVAL", 0.0)
+    monkeypatch.setattr("unet_napari.inference.storage.unfinished._TIMES_A_SAVE", 0.0)
 
 
 def image_file(folder, shape, axes):
@@ -152,7 +152,7 @@ def test_a_killed_process_leaves_what_the_next_one_goes_on_with(make_model, tmp_
         "from unet_napari.inference import segment\n"
         "from unet_napari.inference.storage import unfinished\n"
         "segment._takes_long = lambda _: True\n"
-        "unfinished._SECONDS_BETWEEN_SAVES = unfinished._LEAST_INTERVAL = 0.0\n"
+        "unfinished._SECONDS_BETWEEN_SAVES = unfinished._TIMES_A_SAVE = 0.0\n"
         "steps = segment.segment_steps\n"
         "from unet_napari import inference\n"
         "def slow(*arguments, **options):\n"

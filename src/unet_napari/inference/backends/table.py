@@ -7,18 +7,18 @@ It is free of torch, because the settings are, too.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from unet_napari.errors import ResourceError
+from unet_napari.registry import Registry, load_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["BACKEND_ENTRIES", "BackendEntry", "backend_choices", "find_backend", "register_backend"]
+__all__ = ["BACKEND_ENTRIES", "BackendEntry", "backend_choices", "find_backend"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class BackendEntry:
         Name in the settings.
     title : str
         Name for the user.
-    maker : str
+    implementation : str
         Where its class is, as ``"module:class"``; see `Backend` for what the class must have.
     precisions : tuple of str
         Number formats that it computes in, as in `InferenceConfig`.
@@ -51,7 +51,7 @@ class BackendEntry:
 
     name: str
     title: str
-    maker: str
+    implementation: str
     precisions: tuple[str, ...]
     workspace: float
     packages: tuple[str, ...] = ()
@@ -61,10 +61,6 @@ class BackendEntry:
 
     def __post_init__(self) -> None:
         """Say what an entry lacks when it is written, and not when somebody predicts."""
-        if len(self.maker.split(":")) != 2:
-            raise ValueError(
-                f"maker of the backend {self.name!r} is {self.maker!r}: write module:class."
-            )
         if "auto" not in self.precisions:
             raise ValueError(
                 f"The backend {self.name!r} lacks the precision 'auto', which is the default: add "
@@ -86,6 +82,8 @@ class BackendEntry:
 
         Raises
         ------
+        ImportError
+            If the class is not where the entry says.
         ResourceError
             If a package that it needs is not installed.
         """
@@ -94,26 +92,36 @@ class BackendEntry:
                 f"{self.title} is not installed. Install it with: {self.install}, "
                 'or choose the backend "torch".'
             )
-        module, name = self.maker.split(":")
-        made: Callable[..., Any] = getattr(importlib.import_module(module), name)
-        return made
+        loaded: Callable[..., Any] = load_object(self.implementation, f"the backend {self.name!r}")
+        return loaded
 
 
-BACKEND_ENTRIES: dict[str, BackendEntry] = {}
-"""All backends by name. The first one computes where no other one suits better."""
-
-
-def register_backend(entry: BackendEntry) -> None:
-    """Add a backend to the table.
-
-    Raises
-    ------
-    ValueError
-        If there is one of this name.
-    """
-    if entry.name in BACKEND_ENTRIES or entry.name == "auto":
-        raise ValueError(f"There is a backend called {entry.name!r}: choose another name.")
-    BACKEND_ENTRIES[entry.name] = entry
+BACKEND_ENTRIES: Registry[BackendEntry] = Registry(
+    "backend",
+    [
+        BackendEntry(
+            name="torch",
+            title="PyTorch",
+            implementation="unet_napari.inference.backends.torch_backend:TorchBackend",
+            precisions=("auto", "fp32", "fp16", "bf16"),
+            workspace=1.15,
+            streams=True,
+        ),
+        BackendEntry(
+            name="openvino",
+            title="OpenVINO",
+            implementation="unet_napari.inference.backends.openvino_backend:OpenVinoBackend",
+            precisions=("auto", "fp32", "int8"),
+            # It uses memory again that torch does not.
+            workspace=0.75,
+            packages=("openvino",),
+            install="pip install openvino",
+            # Below, torch is done before OpenVINO has compiled the network.
+            operations=5e10,
+        ),
+    ],
+)
+"""All backends. The first one computes where no other one suits better."""
 
 
 def find_backend(precision: str) -> BackendEntry:
@@ -124,29 +132,3 @@ def find_backend(precision: str) -> BackendEntry:
 def backend_choices() -> tuple[str, ...]:
     """Return what `InferenceConfig.backend` may be."""
     return ("auto", *BACKEND_ENTRIES)
-
-
-register_backend(
-    BackendEntry(
-        name="torch",
-        title="PyTorch",
-        maker="unet_napari.inference.backends.torch_backend:TorchBackend",
-        precisions=("auto", "fp32", "fp16", "bf16"),
-        workspace=1.15,
-        streams=True,
-    )
-)
-register_backend(
-    BackendEntry(
-        name="openvino",
-        title="OpenVINO",
-        maker="unet_napari.inference.backends.openvino_backend:OpenVinoBackend",
-        precisions=("auto", "fp32", "int8"),
-        # It uses memory again that torch does not.
-        workspace=0.75,
-        packages=("openvino",),
-        install="pip install openvino",
-        # Below, torch is done before OpenVINO has compiled the network.
-        operations=5e10,
-    )
-)

@@ -47,7 +47,7 @@ __all__ = ["Journal", "Journals", "Position", "Unfinished"]
 # Seconds between two saves, and how many times longer than a save that must be: where saving is
 # slow, it takes a thirtieth of the time at most.
 _SECONDS_BETWEEN_SAVES = 15.0
-_LEAST_INTERVAL = 30.0
+_TIMES_A_SAVE = 30.0
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Unfinished:
             rows = {name: tensor.numpy() for name, tensor in position.stream.items()}
             write_tensors(file, rows, {"position": json.dumps(facts)})
         ended = time.monotonic()
-        self._next_save = ended + max(_SECONDS_BETWEEN_SAVES, _LEAST_INTERVAL * (ended - started))
+        self._next_save = ended + max(_SECONDS_BETWEEN_SAVES, _TIMES_A_SAVE * (ended - started))
 
     def _load(self) -> Position:
         if not self._state.exists():

@@ -36,6 +36,6 @@ def test_png_is_written_whole_or_not_at_all(tmp_path):
     write_png(tmp_path / "a.png", picture)
     back = imagecodecs.png_decode((tmp_path / "a.png").read_bytes())
     np.testing.assert_array_equal(back, picture)
-    with pytest.raises(OutputError, match=r"nowhere.a\.png"):
+    with pytest.raises(OutputError, match="nowhere' does not exist"):
         write_png(tmp_path / "nowhere" / "a.png", picture)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]

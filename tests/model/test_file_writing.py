@@ -59,19 +59,19 @@ def test_what_cannot_be_written_is_said_before(path, monkeypatch, tmp_path):
     with pytest.raises(OutputError, match="exists already"):
         check_output(path, overwrite=False)
     with pytest.raises(OutputError, match="does not exist"):
-        check_output(tmp_path / "absent" / "a.unet")
+        check_output(tmp_path / "absent" / "a.unet", overwrite=True)
     with pytest.raises(OutputError, match="is a folder"):
-        check_output(tmp_path)
+        check_output(tmp_path, overwrite=True)
     with pytest.raises(OutputError, match="null character"):
-        check_output(tmp_path / "a\0b")
+        check_output(tmp_path / "a\0b", overwrite=True)
     for code in (errno.EACCES, errno.EROFS):
         monkeypatch.setattr(Path, "open", fail_with(code))
         with pytest.raises(OutputError, match="cannot be written to"):
-            check_output(path)
+            check_output(path, overwrite=True)
 
 
 def test_checking_leaves_nothing(path):
-    check_output(path)
+    check_output(path, overwrite=True)
     check_output(path.with_name("new.unet"), overwrite=False)
     assert list(path.parent.iterdir()) == [path]
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from unet_napari.cli.values import stem
 from unet_napari.errors import OutputError
+from unet_napari.images.formats.table import find_output_format, output_suffixes
 from unet_napari.system.atomic import check_output
 
 __all__ = ["check_free", "check_side_output", "make_folder", "output_files"]
-
-_IMAGES = (".tif", ".tiff", ".zarr")
 
 
 def output_files(paths: list[Path], output: Path) -> list[Path]:
@@ -29,7 +28,7 @@ def output_files(paths: list[Path], output: Path) -> list[Path]:
     OutputError
         If several images would go into one file, or the name is that of a file of another kind.
     """
-    if output.suffix.lower() in _IMAGES:
+    if find_output_format(output) is not None:
         if len(paths) > 1:
             raise OutputError(
                 f"{len(paths)} images cannot go into one file: name a folder with --output, "
@@ -38,8 +37,8 @@ def output_files(paths: list[Path], output: Path) -> list[Path]:
         return [output]
     if output.suffix and not output.is_dir():
         raise OutputError(
-            f"Labels are written as .tif, .ome.tif or .zarr, not as {output.name}. If that is to "
-            "be a folder, make it first."
+            f"Labels are written as {output_suffixes()}, not as {output.name}. If that is to be a "
+            "folder, make it first."
         )
     outputs = [output / f"{stem(path)}.tif" for path in paths]
     twice = sorted({path.name for path in outputs if outputs.count(path) > 1})
@@ -77,4 +76,4 @@ def check_side_output(path: Path | None, suffix: str, *, overwrite: bool) -> Non
         raise OutputError(f"{path} must end in {suffix}.")
     if not overwrite:
         check_free([path])
-    check_output(path)
+    check_output(path, overwrite=True)

@@ -96,7 +96,7 @@ def image_files(where: Path) -> list[Path]:
     UnetNapariWarning
         If images are left out because their format cannot be read.
     """
-    from unet_napari.images.formats.names import WAY_OUT, is_image_name
+    from unet_napari.images.formats.names import is_image_name, way_out
     from unet_napari.images.formats.read_zarr import is_zarr
 
     if not where.exists():
@@ -109,10 +109,10 @@ def image_files(where: Path) -> list[Path]:
     listed = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
     if not found:
         what = f"only {listed}" if foreign else "no image that can be read"
-        raise ImageError(f"The folder {where} contains {what}. {WAY_OUT}.")
+        raise ImageError(f"The folder {where} contains {what}. {way_out()}.")
     if foreign:
         warn_user(
-            f"{len(foreign)} of the files in {where} are left out: {listed}. {WAY_OUT}.",
+            f"{len(foreign)} of the files in {where} are left out: {listed}. {way_out()}.",
             stacklevel=2,
         )
     return [where / name for name in found]

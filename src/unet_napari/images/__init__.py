@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from unet_napari.images.normalise import Normalisation, Statistics
     from unet_napari.images.read import as_image, read_image
     from unet_napari.images.synthetic import nuclei
-    from unet_napari.images.write import BoxWriter, check_output, open_output
+    from unet_napari.images.write import BoxWriter, check_image_output, open_output
 
 __all__ = [
     "AXES",
@@ -29,7 +29,7 @@ __all__ = [
     "Scale",
     "Statistics",
     "as_image",
-    "check_output",
+    "check_image_output",
     "guess_axes",
     "measure_scale",
     "nuclei",
@@ -49,7 +49,7 @@ __getattr__, __dir__ = lazy(
         "Scale": "drift",
         "Statistics": "normalise",
         "as_image": "read",
-        "check_output": "write",
+        "check_image_output": "write",
         "guess_axes": "axes",
         "measure_scale": "drift",
         "nuclei": "synthetic",

@@ -11,10 +11,7 @@ import numpy as np
 from unet_napari.errors import ImageError, warn_user
 from unet_napari.images.axes import guess_axes
 from unet_napari.images.formats.names import image_name
-from unet_napari.images.formats.read_microscope import is_microscope_file, open_microscope
-from unet_napari.images.formats.read_picture import open_picture, picture_format
-from unet_napari.images.formats.read_tiff import open_tiff
-from unet_napari.images.formats.read_zarr import is_zarr, open_zarr
+from unet_napari.images.formats.table import INPUT_FORMATS, InputFormat
 from unet_napari.images.image import Image, check_pixels, override
 
 if TYPE_CHECKING:
@@ -65,9 +62,7 @@ def read_image(
     try:
         if not path.exists():
             raise ImageError(f"{path} does not exist")
-        if path.is_dir() and not is_zarr(path):
-            raise ImageError(f"{path} is a folder, and not one of a zarr image")
-        data, stored_axes, stored_size = _open(path, scene)
+        data, stored_axes, stored_size = _format_of(path).open(path, scene)
     except OSError as error:
         raise ImageError(f"{path} cannot be opened: {error.strerror or error}") from error
     check_pixels(data, str(path))
@@ -85,13 +80,14 @@ def read_image(
     return image
 
 
-def _open(path: Path, scene: int | str | None) -> tuple[LazyArray, str | None, dict[str, float]]:
-    """Open a file with the reader for its content, which counts for more than its name."""
+def _format_of(path: Path) -> InputFormat:
+    """Return the format of a file or folder; the content decides, not the name."""
+    for form in INPUT_FORMATS.values():
+        if form.recognise(path):
+            return form
     if path.is_dir():
-        return open_zarr(path)
-    if picture_format(path):
-        return open_picture(path)
-    return open_microscope(path, scene) if is_microscope_file(path) else open_tiff(path)
+        raise ImageError(f"{path} is a folder, and not one of a zarr image")
+    return next(form for form in INPUT_FORMATS.values() if not form.recognises)
 
 
 def _warn_of_unknown(image: Image, path: Path) -> None:

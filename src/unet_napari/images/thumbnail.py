@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unet_napari.errors import OutputError
+from unet_napari.system.atomic import open_atomic
 
 __all__ = ["grey", "label_colours", "overlay", "write_png"]
 
@@ -97,10 +97,5 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
     """
     from imagecodecs import png_encode
 
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(png_encode(picture))
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"The picture {path} cannot be written: {error.strerror}.") from error
+    with open_atomic(path) as file:
+        file.write(png_encode(picture))

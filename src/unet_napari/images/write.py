@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
-import time
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +11,15 @@ import numpy as np
 
 from unet_napari.errors import OutputError
 from unet_napari.images.axes import AXES
-from unet_napari.images.formats.read_zarr import is_zarr
-from unet_napari.images.formats.write_tiff import create_tiff, narrow_labels
-from unet_napari.images.formats.write_zarr import create_zarr
+from unet_napari.images.formats.table import OutputFormat, find_output_format, output_suffixes
+from unet_napari.system.atomic import replace_when_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-__all__ = ["BoxWriter", "check_output", "open_output"]
-
-_TIFF = (".tif", ".tiff")
+__all__ = ["BoxWriter", "check_image_output", "open_output"]
 
 
 class BoxWriter:
@@ -73,13 +67,13 @@ class BoxWriter:
         self._array = None
 
 
-def check_output(path: str | Path, *, overwrite: bool = False) -> Path:
+def check_image_output(path: str | Path, *, overwrite: bool) -> Path:
     """Make sure, before any work starts, that a result can be written.
 
     Parameters
     ----------
     path
-        Where the result should go; its ending chooses TIFF or zarr.
+        Where the result should go; its ending chooses the format.
     overwrite
         Whether an existing file may be replaced.
 
@@ -94,9 +88,7 @@ def check_output(path: str | Path, *, overwrite: bool = False) -> Path:
         that must not be replaced.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in (*_TIFF, ".zarr"):
-        raise OutputError(f"{path}: results are written as .tif, .ome.tif or .zarr")
+    form = _format_of_output(path)
     with _output_errors(path):
         if not path.parent.is_dir():
             raise OutputError(f"{path.parent} is not a folder; create it first")
@@ -106,8 +98,10 @@ def check_output(path: str | Path, *, overwrite: bool = False) -> Path:
                     f"{path} exists already; use --overwrite (in Python: overwrite=True) "
                     "to replace it"
                 )
-            if not (is_zarr(path) if suffix == ".zarr" else path.is_file()):
-                raise OutputError(f"{path} exists and is no {suffix} image; it is left alone")
+            if not form.may_replace(path):
+                raise OutputError(
+                    f"{path} exists and is no {path.suffix.lower()} image; it is left alone"
+                )
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     return path
@@ -159,75 +153,31 @@ def open_output(
     ValueError
         If axes, shape or dtype do not go together.
     """
-    path = check_output(path, overwrite=overwrite)
+    path = check_image_output(path, overwrite=overwrite)
     if axes != "".join(axis for axis in AXES if axis in axes) or len(axes) != len(shape):
         raise ValueError(f"axes {axes!r} do not fit a result of shape {tuple(shape)}")
     sizes = {axis: size for axis, size in pixel_size.items() if axis in axes}
-    partial, narrow = (_partial(path) for _ in range(2))
-    is_zarr_image, ome = path.suffix.lower() == ".zarr", path.stem.lower().endswith(".ome")
-    try:
+    form = _format_of_output(path)
+    with replace_when_whole(path) as whole:
         with _output_errors(path):
-            array = (
-                create_zarr(partial, shape, np.dtype(dtype), axes, sizes)
-                if is_zarr_image
-                else create_tiff(partial, shape, np.dtype(dtype), axes, sizes, ome=ome)
-            )
+            array = form.create(whole.partial, shape, np.dtype(dtype), axes, sizes)
         output = BoxWriter(array, path)
-        wide = labels and not (is_zarr_image or ome) and output.dtype == np.uint32
         try:
             yield output
             output.flush()
-            narrowed = wide and _narrowed(array, narrow, axes, sizes)
+            if labels and form.narrow(array, whole.alternative, axes, sizes):
+                whole.take_alternative()
         finally:
             del array
             output.close()
-        check_output(path, overwrite=overwrite)  # somebody may have been faster
-        with _output_errors(path):
-            _put_in_place(narrow if narrowed else partial, path)
-    finally:
-        _remove(partial)
-        _remove(narrow)
+        check_image_output(path, overwrite=overwrite)  # somebody may have been faster
 
 
-def _partial(path: Path) -> Path:
-    """Return a hidden name beside a file, for it until it is whole."""
-    return path.parent / f".{path.name[:80]}.{uuid.uuid4().hex[:8]}.part"
-
-
-def _narrowed(labels: Any, path: Path, axes: str, sizes: Mapping[str, float]) -> bool:  # noqa: ANN401 (a memory map)
-    """Write labels with 16 bits; False where they do not fit, or where the disk is full."""
-    try:
-        return narrow_labels(labels, path, axes, sizes)
-    except OSError:
-        return False  # 32 bits are as right, and there already
-
-
-def _put_in_place(partial: Path, path: Path) -> None:
-    """Rename; a folder, which cannot be replaced in one step, makes way first."""
-    if not path.is_dir():
-        partial.replace(path)
-        return
-    old = partial.with_suffix(".old")
-    path.rename(old)
-    try:
-        partial.rename(path)
-    except OSError:
-        old.rename(path)
-        raise
-    _remove(old)
-
-
-def _remove(path: Path) -> None:
-    if not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    # After an error zarr's other threads go on with the chunks they had begun, and make the
-    # folder anew for them; so it has to stay away.
-    for _ in range(20):
-        shutil.rmtree(path, ignore_errors=True)
-        time.sleep(0.05)
-        if not path.exists():
-            return
+def _format_of_output(path: Path) -> OutputFormat:
+    form = find_output_format(path)
+    if form is None:
+        raise OutputError(f"{path}: results are written as {output_suffixes()}")
+    return form
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ The table is made of sums over slabs, so that memory does not grow with the imag
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.errors import OutputError, SettingsError
+from unet_napari.errors import SettingsError
 from unet_napari.geometry import Box
+from unet_napari.system.atomic import open_atomic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,16 +133,12 @@ def write_table(path: Path, table: Mapping[str, Sequence[object]]) -> None:
     OutputError
         If the file cannot be written.
     """
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(table)
-            writer.writerows(zip(*table.values(), strict=True))
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"The table {path} cannot be written: {error.strerror}.") from error
+    with open_atomic(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        writer = csv.writer(text)
+        writer.writerow(table)
+        writer.writerows(zip(*table.values(), strict=True))
+        text.detach()  # which writes the rest, and leaves the file open
 
 
 def _add_slab(

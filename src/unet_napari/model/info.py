@@ -185,7 +185,7 @@ def _user_folders() -> tuple[Path, Path]:
 def _is_usable(folder: Path) -> bool:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        check_output(folder / f"probe{SUFFIX}")
+        check_output(folder / f"probe{SUFFIX}", overwrite=True)
     except (OSError, OutputError):
         return False
     return True

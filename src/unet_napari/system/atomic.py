@@ -1,4 +1,4 @@
-"""Files that appear under their name only when they are whole."""
+"""Files and folders that appear under their name only when they are whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import functools
 import os
 import platform
 import secrets
+import shutil
+import time
 import zlib
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,9 +21,11 @@ from unet_napari.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_output", "open_atomic"]
+__all__ = ["Replacement", "check_output", "open_atomic", "remove_partials", "replace_when_whole"]
 
-_BEGINNING = ".unet-"  # of the names of files that are being written
+# Name of a file that is being written: the name of the final one, this, who writes it, and an end.
+_MARK, _END = ".unet-", ".tmp"
+_NAME_LENGTH = 40  # characters of the final name; a file name has at most 255 bytes
 
 
 @contextmanager
@@ -38,30 +42,85 @@ def open_atomic(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
         `overwrite` is false.
     """
     check_output(path, overwrite=overwrite)
-    _remove_leftovers(path.parent)
-    temporary = path.parent / _temporary_name()
     try:
-        with temporary.open("xb") as file:
+        with replace_when_whole(path) as replacement, replacement.partial.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
     except OSError as error:
         raise _output_error(path, error) from error
+
+
+class Replacement:
+    """What is written beside a file, or a folder, to take its place when it is whole.
+
+    Attributes
+    ----------
+    partial
+        Path to write to; there is nothing yet.
+    alternative
+        Another such path, for what is better than the first but may fail.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.partial, self.alternative = (_temporary(path) for _ in range(2))
+        self._whole = self.partial
+
+    @property
+    def whole(self) -> Path:
+        """Path of what takes the place in the end."""
+        return self._whole
+
+    def take_alternative(self) -> None:
+        """Let `alternative` take the place."""
+        self._whole = self.alternative
+
+
+@contextmanager
+def replace_when_whole(path: Path) -> Iterator[Replacement]:
+    """Write a file or a folder beside `path` and put it in its place when the block ends well.
+
+    If the block is left by an exception, nothing remains, and what was there before is still there.
+
+    Raises
+    ------
+    OutputError
+        If what was written cannot be put in its place. Errors of the block come out as they are.
+    """
+    _remove_leftovers(path.parent)
+    replacement = Replacement(path)
+    try:
+        yield replacement
+        try:
+            _put_in_place(replacement.whole, path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise _output_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove_all(replacement.partial)
+        _remove_all(replacement.alternative)
 
 
-def check_output(path: Path, *, overwrite: bool = True) -> None:
-    """Raise `OutputError` now if `open_atomic` could not write this file later."""
+def remove_partials(path: Path) -> None:
+    """Remove what anybody has left of an output that was not finished, on any computer.
+
+    Only for a caller who knows that nobody is writing it.
+    """
+    beginning = f".{path.name[:_NAME_LENGTH]}{_MARK}"
+    for partial in path.parent.iterdir():
+        if partial.name.startswith(beginning) and partial.name.endswith(_END):
+            _remove_all(partial)
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Raise `OutputError` now if a file could not be written later."""
     if "\0" in str(path):
         raise OutputError("A file name cannot hold a null character.")
     if path.is_dir():
         raise OutputError(f"'{path}' is a folder; choose the name of a file.")
     if path.exists() and not overwrite:
         raise OutputError(f"'{path}' exists already; choose another name, or ask to overwrite it.")
-    probe = path.parent / _temporary_name()
+    probe = _temporary(path)
     try:
         probe.open("xb").close()
         probe.unlink()
@@ -69,8 +128,38 @@ def check_output(path: Path, *, overwrite: bool = True) -> None:
         raise _output_error(path, error) from error
 
 
-def _temporary_name() -> str:
-    return f"{_BEGINNING}{_home()}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+def _temporary(path: Path) -> Path:
+    who = f"{_home()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return path.parent / f".{path.name[:_NAME_LENGTH]}{_MARK}{who}{_END}"
+
+
+def _put_in_place(whole: Path, path: Path) -> None:
+    """Rename; a folder, which cannot be replaced in one step, makes way first."""
+    if not path.is_dir():
+        whole.replace(path)
+        return
+    old = _temporary(path)
+    path.rename(old)
+    try:
+        whole.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    _remove_all(old)
+
+
+def _remove_all(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    # After an error zarr's other threads go on with the chunks they had begun, and make the
+    # folder anew for them; so it has to stay away.
+    for _ in range(20):
+        shutil.rmtree(path, ignore_errors=True)
+        time.sleep(0.05)
+        if not path.exists():
+            return
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -80,10 +169,10 @@ def _remove_leftovers(folder: Path) -> None:
     runs cannot be seen from here.
     """
     with suppress(OSError):  # a folder that cannot be listed, or a file that somebody still holds
-        for leftover in folder.glob(f"{_BEGINNING}{_home()}-*-*.tmp"):
-            owner = leftover.name.removeprefix(_BEGINNING).split("-")[1]
+        for leftover in folder.glob(f".*{_MARK}{_home()}-*-*{_END}"):
+            owner = leftover.name.rpartition(_MARK)[2].split("-")[1]
             if owner.isdecimal() and not psutil.pid_exists(int(owner)):
-                leftover.unlink(missing_ok=True)
+                _remove_all(leftover)
 
 
 @functools.cache

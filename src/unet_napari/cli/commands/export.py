@@ -85,7 +85,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.half:
         if arguments.output.exists() and not arguments.overwrite:
             raise OutputError(f"{arguments.output} exists; give --overwrite to replace it.")
-        check_output(arguments.output)
+        check_output(arguments.output, overwrite=True)
     if arguments.int8:
         check_int8()
 

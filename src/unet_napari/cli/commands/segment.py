@@ -101,7 +101,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _check_outputs(outputs: list[Path], arguments: argparse.Namespace) -> None:
     """Refuse, before anything is computed, what could not be written."""
-    from unet_napari.images import check_output
+    from unet_napari.images import check_image_output
 
     if not (arguments.overwrite or arguments.resume):
         check_free(outputs)
@@ -110,7 +110,7 @@ def _check_outputs(outputs: list[Path], arguments: argparse.Namespace) -> None:
             raise OutputError(
                 f"--attention is one file, for one image, but there are {len(outputs)}."
             )
-        check_output(arguments.attention, overwrite=arguments.overwrite)
+        check_image_output(arguments.attention, overwrite=arguments.overwrite)
     again = arguments.overwrite or arguments.resume
     check_side_output(arguments.table, ".csv", overwrite=again)
 

@@ -40,7 +40,7 @@ __all__ = ["RUNNERS", "warm_up_worker"]
 
 def run_training(job: TrainJob, context: JobContext) -> dict[str, Any]:
     """Train a model; see `TrainJob`."""
-    check_output(Path(job.output))
+    check_output(Path(job.output), overwrite=True)
     check_name(job.name)
     pairs = [open_pair(reference, context) for reference in job.pairs]
     start_from = None if job.start_from is None else Model.load(job.start_from)

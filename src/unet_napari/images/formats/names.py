@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
-__all__ = [
-    "MICROSCOPE_SUFFIXES",
-    "PICTURE_SUFFIXES",
-    "WAY_OUT",
-    "image_name",
-    "image_stem",
-    "is_image_name",
-]
+from unet_napari.images.formats.table import INPUT_FORMATS, listed_words
 
-# Endings of TIFF and of its relatives that people have: Zeiss's, MetaMorph's, slide scanners'.
-_TIFF_SUFFIXES = (
-    *(".ome.tiff", ".ome.tif", ".ome.btf", ".ome.tf8", ".tiff", ".tif", ".btf", ".tf8"),
-    *(".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff", ".bif"),
-)
-_ZARR_SUFFIXES = (".ome.zarr", ".zarr")
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-MICROSCOPE_SUFFIXES = (".czi", ".lif", ".nd2", ".oir")
-"""Endings of the formats that the extra ``bioio`` reads."""
+__all__ = ["image_name", "image_stem", "is_image_name", "way_out"]
 
-WAY_OUT = (
-    "TIFF, zarr, PNG, JPEG and BMP images can be read, and CZI, LIF, ND2 and OIR after "
-    'pip install "unet-napari[bioio]". Of another format, save a TIFF: in Fiji with '
-    "File > Save As > Tiff, or in napari, with a plugin that reads it, with File > Save"
-)
-"""Advice on a file of a format that cannot be read, for the end of a message."""
+_FOLDER_SUFFIXES = INPUT_FORMATS["zarr"].suffixes
+_LONG_SUFFIXES = (*INPUT_FORMATS["tiff"].suffixes, *_FOLDER_SUFFIXES)  # several dots in some
+
+
+def way_out() -> str:
+    """Return what to do with a file of a format that cannot be read; the end of a message."""
+    ready = [title for form in INPUT_FORMATS.values() if not form.extra for title in form.titles]
+    text = f"{listed_words(ready, 'and')} images can be read"
+    for form in INPUT_FORMATS.values():
+        if form.extra:
+            titles = listed_words(form.titles, "and")
+            text += f', and {titles} after pip install "unet-napari[{form.extra}]"'
+    return (
+        f"{text}. Of another format, save a TIFF: in Fiji with File > Save As > Tiff, or in "
+        "napari, with a plugin that reads it, with File > Save"
+    )
 
 
 def is_image_name(name: str) -> bool:
@@ -45,17 +39,13 @@ def is_image_name(name: str) -> bool:
     """
     if name.startswith("."):
         return False
-    lower = name.lower()
-    if lower.endswith(MICROSCOPE_SUFFIXES):
-        reader = "oirfile" if lower.endswith(".oir") else "bioio"
-        return importlib.util.find_spec(reader) is not None
-    return lower.endswith(_TIFF_SUFFIXES + _ZARR_SUFFIXES + PICTURE_SUFFIXES)
+    return any(form.matches(name) for form in INPUT_FORMATS.values())
 
 
 def image_stem(name: str) -> str:
     """Return the name of an image file without its ending, also without a long ``.ome.tif``."""
     lower = name.lower()
-    for suffix in (*_TIFF_SUFFIXES, *_ZARR_SUFFIXES):
+    for suffix in _LONG_SUFFIXES:
         if lower.endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return Path(name).stem
@@ -68,6 +58,6 @@ def image_name(path: Path) -> str:
     in ``plate_A_1_0``.
     """
     for depth, folder in enumerate(path.parents, start=1):
-        if folder.name.lower().endswith(_ZARR_SUFFIXES) and len(folder.name) > len(".zarr"):
+        if folder.name.lower().endswith(_FOLDER_SUFFIXES) and len(folder.name) > len(".zarr"):
             return "_".join([image_stem(folder.name), *path.parts[-depth:]])
     return image_stem(path.name)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet_napari.errors import ImageError, warn_user
-from unet_napari.images.formats.names import MICROSCOPE_SUFFIXES, WAY_OUT
+from unet_napari.images.formats.names import way_out
+from unet_napari.images.formats.table import INPUT_FORMATS
 from unet_napari.images.units import micrometres
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ for _library in ("bioio", "oirfile"):
 
 def is_microscope_file(path: Path) -> bool:
     """Tell by its name whether a file is a CZI, LIF, ND2 or OIR file."""
-    return path.suffix.lower() in MICROSCOPE_SUFFIXES
+    return path.suffix.lower() in INPUT_FORMATS["microscope"].suffixes and path.is_file()
 
 
 def open_microscope(path: Path, scene: int | str | None = None) -> Opened:
@@ -69,7 +70,7 @@ def open_microscope(path: Path, scene: int | str | None = None) -> Opened:
         old = error.name == "oirfile" and sys.version_info < (3, 12)
         needs = " (which needs Python 3.12)" if old else ""
         raise ImageError(
-            f"{path} cannot be read, as {error.name}{needs} is not installed. {WAY_OUT}."
+            f"{path} cannot be read, as {error.name}{needs} is not installed. {way_out()}."
         ) from error
     except ImageError:
         raise

@@ -63,6 +63,8 @@ class Picture:
 
 def picture_format(path: Path) -> str | None:
     """Return ``PNG``, ``JPEG`` or ``BMP`` if a file begins like one, else None."""
+    if not path.is_file():
+        return None
     with path.open("rb") as file:
         start = file.read(8)
     return next((name for magic, name in _MAGIC_BYTES.items() if start.startswith(magic)), None)

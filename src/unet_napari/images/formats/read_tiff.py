@@ -13,7 +13,7 @@ import tifffile
 
 from unet_napari.errors import ImageError, warn_user
 from unet_napari.images.axes import AXES, describe_shape
-from unet_napari.images.formats.names import WAY_OUT
+from unet_napari.images.formats.names import way_out
 from unet_napari.images.formats.tiff_guard import MOST_PLANES, guard, guard_decoding
 from unet_napari.images.formats.tiff_pixel_size import tiff_pixel_size
 from unet_napari.images.formats.tiff_series import companion, ome_header, ome_images, own_series
@@ -68,7 +68,7 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     if magic not in _MAGIC_BYTES:
         if not magic:
             raise ImageError(f"{path} is an empty file")
-        raise ImageError(f"{path} is not a TIFF file or another that can be read. {WAY_OUT}.")
+        raise ImageError(f"{path} is not a TIFF file or another that can be read. {way_out()}.")
     with contextlib.ExitStack() as stack:
         try:
             tif = stack.enter_context(tifffile.TiffFile(path))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["create_tiff", "narrow_labels"]
+__all__ = ["create_ome_tiff", "create_tiff", "narrow_labels"]
 
 _IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
 _OME_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
@@ -82,6 +82,17 @@ def create_tiff(
     with path.open("r+b") as file:
         reserve(file, path.stat().st_size)
     return pixels
+
+
+def create_ome_tiff(
+    path: Path,
+    shape: Sequence[int],
+    dtype: np.dtype[Any],
+    axes: str,
+    pixel_size: Mapping[str, float],
+) -> np.memmap[Any, Any]:
+    """Create an OME-TIFF in any case; as `create_tiff`."""
+    return create_tiff(path, shape, dtype, axes, pixel_size, ome=True)
 
 
 def narrow_labels(

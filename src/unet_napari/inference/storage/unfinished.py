@@ -29,7 +29,7 @@ import safetensors
 from unet_napari.errors import OutputError
 from unet_napari.inference.storage.scratch import DiskArray, check_disk
 from unet_napari.inference.storage.tensor_file import SavedTensors
-from unet_napari.system.atomic import open_atomic
+from unet_napari.system.atomic import open_atomic, remove_partials
 from unet_napari.system.tensors import write_tensors
 
 if TYPE_CHECKING:
@@ -100,9 +100,7 @@ class Unfinished:
         """Claim what an earlier run has left, and remove its part of an output, made anew."""
         if self.folder.is_dir():
             self._lock()
-            for path in self.folder.parent.iterdir():
-                if path.name.startswith(f".{self._output.name}.") and path.suffix == ".part":
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            remove_partials(self._output)
         return self
 
     def __exit__(

@@ -129,7 +129,7 @@ def match(
     if annotated is not None:
         where = np.asarray(annotated, bool)
         true = np.where(where, true, 0)
-        predicted = _inside(predicted, where)
+        predicted = _parts_inside(predicted, where)
     t, p, length = _runs(true.ravel(), predicted.ravel())
     true_ids, t = np.unique(t, return_inverse=True)
     predicted_ids, p = np.unique(p, return_inverse=True)
@@ -148,7 +148,7 @@ def match(
     )
 
 
-def _inside(labels: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
+def _parts_inside(labels: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
     """Return the parts inside a mask of those objects of which at least half is inside."""
     ids, area = np.unique(labels, return_counts=True)
     inner, inner_area = np.unique(labels[where], return_counts=True)

@@ -53,7 +53,7 @@ def compare(
     pictures = [bare, *(overlay(plane, labels[place][thin]) for labels in (true, predicted))]
     gap = np.zeros((bare.shape[0], _GAP_WIDTH, 3), np.uint8)
     row = np.concatenate([pictures[0], gap, pictures[1], gap, pictures[2]], axis=1)
-    return lay_out([_write(caption, row.shape[1]), row])
+    return lay_out([_draw_caption(caption, row.shape[1]), row])
 
 
 def lay_out(rows: Sequence[Picture]) -> Picture:
@@ -70,7 +70,7 @@ def _fullest_slice(true: NDArray[np.integer], predicted: NDArray[np.integer]) ->
     return tuple(int(i) for i in np.unravel_index(labelled.argmax(), true.shape[:leading]))
 
 
-def _write(text: str, width: int) -> Picture:
+def _draw_caption(text: str, width: int) -> Picture:
     """Return white letters on black, at least `width` wide."""
     from PIL import Image, ImageDraw, ImageFont
 

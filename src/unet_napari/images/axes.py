@@ -23,7 +23,7 @@ AXES = "TCZYX"
 SPATIAL_AXES = "ZYX"
 
 # Number of planes up to which the first axis of a 3-D array is as likely to be the channels.
-_MOST_CHANNELS = 4
+_AMBIGUOUS_CHANNELS = 4
 
 
 def parse_axes(axes: str, shape: Sequence[int]) -> str:
@@ -108,7 +108,7 @@ def guess_axes(shape: Sequence[int], dtype: DTypeLike, *, rgb: bool = False) -> 
         return "YX"
     if len(sizes) > 3:
         raise _ambiguous(sizes, "TZYX or CZYX" if len(sizes) == 4 else "TCZYX or TZCYX")
-    colour_last = sizes[-1] in (3, 4) and min(sizes[:-1]) > _MOST_CHANNELS
+    colour_last = sizes[-1] in (3, 4) and min(sizes[:-1]) > _AMBIGUOUS_CHANNELS
     if colour_last:
         kind = np.dtype(dtype)
         if kind == np.uint8 or kind.kind == "f":
@@ -116,7 +116,7 @@ def guess_axes(shape: Sequence[int], dtype: DTypeLike, *, rgb: bool = False) -> 
         raise _ambiguous(sizes, "YXC or ZYX")
     if sizes[0] == 1:  # A projection is an example: whatever the axis is, there is one of it.
         return "TYX"
-    if sizes[0] <= _MOST_CHANNELS:
+    if sizes[0] <= _AMBIGUOUS_CHANNELS:
         raise _ambiguous(sizes, "CYX (channels) or ZYX (a stack)")
     return "ZYX"
 

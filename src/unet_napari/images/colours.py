@@ -43,10 +43,10 @@ def fit_colours(image: Image, channels: int) -> Image:
     opaque = image.channels == _RGB or all(_constant(block[_RGB]) for block in sample)
     if channels == _RGB:
         if not opaque:
-            _warn(image, "its transparency is left out")
+            _warn_of_loss(image, "its transparency is left out")
         return replace(image, data=_Colours(image.data))
     if opaque and all(np.array_equal(block[0], block[i]) for block in sample for i in (1, 2)):
-        _warn(image, "its three colours are equal, so that it is taken for gray")
+        _warn_of_loss(image, "its three colours are equal, so that it is taken for gray")
         return image.select(C=0)
     return image
 
@@ -55,7 +55,7 @@ def _constant(values: np.ndarray[Any, Any]) -> bool:
     return bool(values.min() == values.max())
 
 
-def _warn(image: Image, what: str) -> None:
+def _warn_of_loss(image: Image, what: str) -> None:
     warn_user(f"{image.name}: {what}.", stacklevel=4)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Image", "LazyArray"]
 
 # Largest number of channels, as all of them are read at once. Spectral cameras have up to 2,000.
-_MOST_CHANNELS = 4096
+_MOST_IMAGE_CHANNELS = 4096
 
 
 class LazyArray(Protocol):
@@ -81,7 +81,7 @@ class Image:
         check_pixels(self.data, self.name)
         object.__setattr__(self, "axes", parse_axes(self.axes, self.data.shape))
         object.__setattr__(self, "pixel_size", _checked_pixel_size(self.pixel_size, self.name))
-        if self.channels > _MOST_CHANNELS:
+        if self.channels > _MOST_IMAGE_CHANNELS:
             raise ImageError(
                 f"{self.name} has {self.channels} channels, more than any microscope: its axes "
                 f"are hardly {self.axes}, or it is damaged"

@@ -152,7 +152,7 @@ class _Search:
             return None
         rest = self._values(kept)
         between = np.count_nonzero(np.abs(rest - value) < gap / 2)
-        if between > _BETWEEN_SHARE * rest.size or not _is_picture(rest):
+        if between > _BETWEEN_SHARE * rest.size or not _has_many_levels(rest):
             return None
         return replace(
             self.found,
@@ -183,7 +183,7 @@ class _Search:
         if not 0 < _TIMES_BRIGHTER * (high - low) <= self._high - low:
             return None
         noise = self._noise(blank(self._blocks, self.found.kept))
-        if high - low < _TIMES_NOISE * noise or not _is_picture(
+        if high - low < _TIMES_NOISE * noise or not _has_many_levels(
             rest[(rest > low) & (rest <= high)]
         ):
             return None
@@ -224,7 +224,7 @@ def _total(masks: Iterable[Mask]) -> int:
     return sum(int(np.count_nonzero(mask)) for mask in masks)
 
 
-def _is_picture(values: Pixels) -> bool:
+def _has_many_levels(values: Pixels) -> bool:
     """Tell whether values are those of a picture rather than those of a mask."""
     return len(np.unique(values)) >= _PICTURE_LEVELS
 

@@ -58,7 +58,7 @@ def sample_blocks(image: Image, pixels: int | None = None) -> list[NDArray[Any]]
     block = _block_shape(image.shape, max(1, pixels // count))
     starts = [range(len(stills)), *map(_starts, image.shape, block)]
     blocks = []
-    for place in _spread(tuple(map(len, starts)), count):
+    for place in _spread_places(tuple(map(len, starts)), count):
         still, *corner = (along[i] for along, i in zip(starts, place, strict=True))
         box = Box.whole(block).shift(corner)
         blocks.append(stills[still].read(box.to_slices()))
@@ -92,7 +92,7 @@ def _starts(size: int, block: int) -> list[int]:
     return first + [span - start for start in reversed(first[: parts // 2])]
 
 
-def _spread(lattice: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
+def _spread_places(lattice: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
     """Choose at most `count` places of a lattice, spread evenly along every axis.
 
     The places are Latin hypercubes (McKay, Beckman and Conover, Technometrics 21, 1979). Where

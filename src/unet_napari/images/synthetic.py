@@ -78,14 +78,16 @@ def nuclei(
     rng = np.random.default_rng(seed)
     step = np.ones(len(shape))
     step[:-2] = _Z_STEP
-    drawn = list(_place(rng, np.asarray(shape) * step, count))
-    wobble = _noise(rng, shape, 5.0 / step)
-    chromatin = _noise(rng, shape, 1.6 / step)
-    labels, light = _draw(drawn, shape, step, wobble, chromatin)
+    drawn = list(_place_nuclei(rng, np.asarray(shape) * step, count))
+    wobble = _smooth_noise(rng, shape, 5.0 / step)
+    chromatin = _smooth_noise(rng, shape, 1.6 / step)
+    labels, light = _draw_nuclei(drawn, shape, step, wobble, chromatin)
     return _record(rng, _through_microscope(rng, light, step)), labels
 
 
-def _place(rng: np.random.Generator, extent: NDArray[np.float64], count: int) -> Iterator[_Nucleus]:
+def _place_nuclei(
+    rng: np.random.Generator, extent: NDArray[np.float64], count: int
+) -> Iterator[_Nucleus]:
     """Draw nuclei that overlap as little as the room allows."""
     ndim = len(extent)
     unit_ball = math.pi if ndim == 2 else 4 / 3 * math.pi
@@ -124,7 +126,7 @@ def _ellipsoid(rng: np.random.Generator, radius: float, ndim: int) -> NDArray[np
     return np.asarray(turn / (radius * stretch[:, None]))
 
 
-def _noise(
+def _smooth_noise(
     rng: np.random.Generator, shape: Sequence[int], sigma: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return smooth noise with mean 0 and standard deviation 1."""
@@ -133,7 +135,7 @@ def _noise(
     return np.asarray((field - field.mean()) / max(float(field.std()), 1e-9))
 
 
-def _draw(
+def _draw_nuclei(
     drawn: Sequence[_Nucleus],
     shape: Sequence[int],
     step: NDArray[np.float64],
@@ -189,7 +191,7 @@ def _through_microscope(
     tilt = rng.uniform(-0.5, 0.5, 2)
     off_centre = sum((ramp - t) ** 2 for ramp, t in zip(ramps, tilt, strict=True))
     lamp = 1 - 0.14 * np.asarray(off_centre)
-    cloud = 0.03 * np.clip(1 + 0.4 * _noise(rng, light.shape, 40 / step), 0, None)
+    cloud = 0.03 * np.clip(1 + 0.4 * _smooth_noise(rng, light.shape, 40 / step), 0, None)
     return np.asarray((sharp + 0.18 * haze + cloud) * lamp)
 
 

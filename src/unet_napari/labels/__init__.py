@@ -1,4 +1,4 @@
-"""What users paint: which pixels say something, what is wrong with them, how large cells are.
+"""Painted labels: the pixels that training learns from, mistakes in them, sizes of cells.
 
 It may import `images` and `system`; no torch.
 """

@@ -106,11 +106,11 @@ def _nearby(labels: NDArray[Any], spacing: Sequence[float]) -> NDArray[np.bool_]
         # Nothing changes farther from the painted pixels than this.
         margin = np.ceil((diameter + ring) / sizes).astype(int) + 1
         box = painted.grow(margin.tolist()).clip(labels.shape).to_slices()
-        result[box] = _beside(labels[box], diameter, ring, sizes)
+        result[box] = _near_in_planes(labels[box], diameter, ring, sizes)
     return result
 
 
-def _beside(
+def _near_in_planes(
     labels: NDArray[Any], diameter: float, ring: float, sizes: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Return painted cells and the pixels beside them, in the planes in which they were painted."""

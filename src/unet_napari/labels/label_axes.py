@@ -107,8 +107,8 @@ def fit_labels(labels: LazyArray, image: Image, axes: str | None = None) -> Lazy
     shape, own = labels_shape(image), labels_axes(image)
     if tuple(labels.shape) == shape and shape != tuple(image.data.shape):
         return labels
-    for letters in _candidates(tuple(labels.shape), image, own, axes):
-        held = _held(tuple(labels.shape), letters, image, own)
+    for letters in _possible_axes(tuple(labels.shape), image, own, axes):
+        held = _held_indices(tuple(labels.shape), letters, image, own)
         order = tuple(letters.index(axis) if axis in letters else None for axis in own)
         if held is None or shape != tuple(1 if i is None else labels.shape[i] for i in order):
             continue
@@ -119,7 +119,7 @@ def fit_labels(labels: LazyArray, image: Image, axes: str | None = None) -> Lazy
     return labels
 
 
-def _candidates(
+def _possible_axes(
     shape: tuple[int, ...], image: Image, own: str, axes: str | None
 ) -> list[Sequence[str]]:
     """Return possible axes of labels, the likeliest first, with "" for an axis to be dropped."""
@@ -139,7 +139,7 @@ def _candidates(
     return found
 
 
-def _held(
+def _held_indices(
     shape: tuple[int, ...], letters: Sequence[str], image: Image, own: str
 ) -> tuple[int | None, ...] | None:
     """Return for each axis the index it is held at, or None if it is free.

@@ -143,7 +143,7 @@ def number_ids(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     values : ndarray of int
         The ids that occur, ascending.
     numbers : ndarray of int32, shape of `ids`
-        Which of these each pixel has.
+        For each pixel the position of its id among the values.
     """
     if ids.size == 0 or ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() > _COUNTED_ID:
         values, numbers = np.unique(ids, return_inverse=True)

@@ -22,7 +22,7 @@ __all__ = ["SparseArray", "boxes"]
 # Side of a block along Y and X, in pixels. Along all other axes a block is one slice.
 _BLOCK_SIDE = 256
 # Number of pixels of an array that are read at a time.
-_SLAB_PIXELS = 2**22
+_READ_PIXELS = 2**22
 
 
 class SparseArray:
@@ -60,7 +60,7 @@ class SparseArray:
             The boxes that are looked at; by default all of the array.
         """
         array = cls(data.shape, data.dtype)
-        for box in Box.whole(data.shape).slabs_of(_SLAB_PIXELS) if where is None else where:
+        for box in Box.whole(data.shape).slabs_of(_READ_PIXELS) if where is None else where:
             array.put(box, np.asarray(data[box.to_slices()]))
         return array
 
@@ -185,4 +185,4 @@ def boxes(data: LazyArray, index: Sequence[int] = ()) -> Iterator[Box]:
     """
     if isinstance(data, SparseArray):
         return data.boxes(index)
-    return Box.whole(data.shape[len(index) :]).slabs_of(_SLAB_PIXELS)
+    return Box.whole(data.shape[len(index) :]).slabs_of(_READ_PIXELS)

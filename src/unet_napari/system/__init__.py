@@ -1,4 +1,4 @@
-"""What the computer offers: files written whole, disks, devices, memory, sizes in words.
+"""The computer: files written whole, disks, devices, memory, and sizes in words.
 
 It may import nothing of ours.
 """

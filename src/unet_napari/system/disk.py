@@ -31,13 +31,13 @@ def reserve(file: IO[bytes], size: int) -> None:
     """
     file.flush()
     file.truncate(size)
-    if sys.platform == "win32" or _allocate(file.fileno(), size):  # Windows does so by itself
+    if sys.platform == "win32" or _reserve_room(file.fileno(), size):  # Windows does so by itself
         return
     if shutil.disk_usage(file.fileno()).free < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _allocate(descriptor: int, size: int) -> bool:
+def _reserve_room(descriptor: int, size: int) -> bool:
     """Reserve room, and return whether the system and the disk could do so."""
     if not hasattr(os, "posix_fallocate"):
         return False

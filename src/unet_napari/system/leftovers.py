@@ -48,7 +48,7 @@ def remove_with(array: np.memmap[Any, Any], path: Path) -> None:
         path.unlink(missing_ok=True)
     except PermissionError:
         # The map is still open while the array ends, so the file waits for the end of the map.
-        weakref.finalize(array._mmap, _remove, path)  # type: ignore[attr-defined]
+        weakref.finalize(array._mmap, _remove_quietly, path)  # type: ignore[attr-defined]
 
 
 def remove_leftovers(folders: Iterable[Path] | None = None) -> None:
@@ -66,7 +66,7 @@ def remove_leftovers(folders: Iterable[Path] | None = None) -> None:
         for path in folder.glob("unet-napari-*"):
             found = _TEMPORARY_NAME.match(path.name)
             if found and not psutil.pid_exists(int(found[1])) and _is_old(path):
-                _remove(path)
+                _remove_quietly(path)
 
 
 def _is_old(path: Path) -> bool:
@@ -77,7 +77,7 @@ def _is_old(path: Path) -> bool:
     return time.time() - newest > _LEAST_AGE
 
 
-def _remove(path: Path) -> None:
+def _remove_quietly(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -19,7 +19,8 @@ from unet_napari.geometry import Box
 __all__ = ["FillingLayer"]
 
 _INTERVAL = 0.5  # seconds between two looks at what is new
-_REST = 20.0  # times its own duration without a look, so that large slices are no burden
+# After a look there is none for so many times its duration, so that large slices are no burden.
+_REST_FACTOR = 20.0
 
 
 class FillingLayer:
@@ -144,5 +145,5 @@ class FillingLayer:
             return
         start = time.monotonic()
         self._layer.refresh(extent=False, thumbnail=False, highlight=False)
-        rest = max(_INTERVAL, _REST * (time.monotonic() - start))
+        rest = max(_INTERVAL, _REST_FACTOR * (time.monotonic() - start))
         self._timer.setInterval(int(1000 * rest))

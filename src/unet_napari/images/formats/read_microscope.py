@@ -132,18 +132,19 @@ def _choose(
     if scene is None:
         if len(names) > 1:
             warn_user(
-                f"{path} holds {len(names)} images ({_listed(names)}); the first is used. Choose "
-                "with --scene (in Python: read_image(..., scene=...))",
+                f"{path} holds {len(names)} images ({_listed_names(names)}); the first is used. "
+                "Choose with --scene (in Python: read_image(..., scene=...))",
                 stacklevel=6,
             )
         return
     number = names.index(scene) if scene in names else scene
     if not isinstance(number, int) or not 0 <= number < len(names):
-        raise ImageError(f"{path} has no image {scene!r}, but {len(names)}: {_listed(names)}")
+        there = f"{len(names)}: {_listed_names(names)}"
+        raise ImageError(f"{path} has no image {scene!r}, but {there}")
     take(number)
 
 
-def _listed(names: list[str]) -> str:
+def _listed_names(names: list[str]) -> str:
     return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
 
 

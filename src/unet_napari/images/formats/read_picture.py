@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Picture", "open_picture", "picture_format"]
 
-_MAGIC_BYTES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"BM": "BMP"}
+_PICTURE_MAGIC = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"BM": "BMP"}
 # Largest number of bytes of a picture, which is in memory as a whole and more than once.
 _MOST_BYTES = 3 * 2**27
 # Numbers that PNG gives to its types of colour.
@@ -45,7 +45,7 @@ class Picture:
     def __getitem__(self, key: Any, /) -> NDArray[Any]:  # noqa: ANN401 (as NumPy's)
         """Return a part; raises `ImageError` if the file is damaged."""
         try:
-            pixels = _decode(self._path, self._path.stat().st_mtime_ns)
+            pixels = _decode_picture(self._path, self._path.stat().st_mtime_ns)
         except Exception as error:
             # Decoders of damaged files raise whatever they like.
             raise ImageError(f"{self._path} is a damaged picture: {error}") from error
@@ -67,7 +67,7 @@ def picture_format(path: Path) -> str | None:
         return None
     with path.open("rb") as file:
         start = file.read(8)
-    return next((name for magic, name in _MAGIC_BYTES.items() if start.startswith(magic)), None)
+    return next((name for magic, name in _PICTURE_MAGIC.items() if start.startswith(magic)), None)
 
 
 def open_picture(path: Path) -> tuple[Picture, str, dict[str, float]]:
@@ -122,7 +122,7 @@ def _stored_type(path: Path, picture: PIL.Image.Image) -> tuple[np.dtype[Any], i
 
 
 @functools.lru_cache(maxsize=2)
-def _decode(path: Path, changed: int) -> NDArray[Any]:  # noqa: ARG001 (part of the key)
+def _decode_picture(path: Path, changed: int) -> NDArray[Any]:  # noqa: ARG001 (part of the key)
     """Decode a picture; the last two stay in memory, as they are read part by part."""
     import imagecodecs
     import PIL.Image
@@ -137,7 +137,7 @@ def _decode(path: Path, changed: int) -> NDArray[Any]:  # noqa: ARG001 (part of 
         content = io.BytesIO(path.read_bytes())
         with _no_warning(), PIL.Image.open(content) as picture:
             alpha = np.asarray(picture.getchannel("A")) if "A" in picture.getbands() else None
-            pixels = _pixels(picture)
+            pixels = _picture_pixels(picture)
     if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:
         warn_user(f"{path}: its transparency is left out", stacklevel=4)
     pixels = np.ascontiguousarray(pixels)
@@ -145,7 +145,7 @@ def _decode(path: Path, changed: int) -> NDArray[Any]:  # noqa: ARG001 (part of 
     return pixels
 
 
-def _pixels(picture: PIL.Image.Image) -> NDArray[Any]:
+def _picture_pixels(picture: PIL.Image.Image) -> NDArray[Any]:
     if picture.mode in ("P", "PA"):
         grays = _gray_table(picture)
         numbers = np.asarray(picture.getchannel(0))

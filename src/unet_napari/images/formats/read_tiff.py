@@ -31,7 +31,7 @@ __all__ = ["open_tiff"]
 # its own its lines would be printed as well.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-_MAGIC_BYTES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Largest ratio of the pixels to the bytes of a chunk, by TIFF compression number. Those of LZW and
 # Deflate follow from their formats; the others are far beyond the ratios of images.
 _LARGEST_RATIO = {1: 1, 5: 1400, 8: 1040, 32946: 1040, 32773: 64}
@@ -65,7 +65,7 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     """
     with path.open("rb") as file:
         magic = file.read(4)
-    if magic not in _MAGIC_BYTES:
+    if magic not in _TIFF_MAGIC:
         if not magic:
             raise ImageError(f"{path} is an empty file")
         raise ImageError(f"{path} is not a TIFF file or another that can be read. {way_out()}.")
@@ -83,7 +83,7 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
             series = own.series
             _check_plausible(series)
             _check_complete(tif, series)
-            pixel_size = _pixel_size(tif, own)
+            pixel_size = _try_pixel_size(tif, own)
             data = _open_pixels(tif, series, stack)
         except ImageError as error:
             raise ImageError(f"{path} {error}") from error
@@ -95,7 +95,7 @@ def open_tiff(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     return data, axes, {a: size for a, size in pixel_size.items() if a in (axes or AXES)}
 
 
-def _pixel_size(tif: tifffile.TiffFile, own: OwnSeries) -> dict[str, float]:
+def _try_pixel_size(tif: tifffile.TiffFile, own: OwnSeries) -> dict[str, float]:
     """Read the pixel size, or warn that it is unknown, as pixels are of use without it."""
     try:
         return tiff_pixel_size(tif, own)

@@ -64,7 +64,7 @@ def open_zarr(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
         If there are several images, of which the first is used.
     """
     try:
-        return _open(path)
+        return _open_node(path)
     except (ImageError, OSError):
         raise
     except (Exception, MemoryError) as error:
@@ -72,15 +72,15 @@ def open_zarr(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
         raise ImageError(f"{path} has damaged zarr metadata: {error!r}") from error
 
 
-def _open(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
+def _open_node(path: Path) -> tuple[LazyArray, str | None, dict[str, float]]:
     node = _metadata(path)
-    if _is_array(node):
+    if _is_array_node(node):
         axes, pixel_size = _of_its_pyramid(path)
     else:
         path, node = _one_image(path, node)
-        multiscales = _ome(node).get("multiscales")
+        multiscales = _ome_attributes(node).get("multiscales")
         if multiscales:
-            level, axes, pixel_size = _described(path, multiscales, 0)
+            level, axes, pixel_size = _level(path, multiscales, 0)
             path = path / level
         else:
             path, axes, pixel_size = _only_array(path), None, {}
@@ -131,11 +131,11 @@ def _metadata(folder: Path) -> dict[str, Any]:
     raise ImageError(f"{folder} is not a zarr array or group")
 
 
-def _is_array(node: dict[str, Any]) -> bool:
+def _is_array_node(node: dict[str, Any]) -> bool:
     return node.get("node_type") == "array"
 
 
-def _ome(node: dict[str, Any]) -> dict[str, Any]:
+def _ome_attributes(node: dict[str, Any]) -> dict[str, Any]:
     """Return the OME attributes: under "ome" since OME-Zarr 0.5, at the top before."""
     attributes: dict[str, Any] = node["attributes"]
     ome: dict[str, Any] = attributes.get("ome", attributes)
@@ -144,7 +144,7 @@ def _ome(node: dict[str, Any]) -> dict[str, Any]:
 
 def _one_image(path: Path, node: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     """Go from a collection of images to its first; a plate is refused, an image stays."""
-    ome = _ome(node)
+    ome = _ome_attributes(node)
     if _BIOFORMATS_KEY in ome:
         inside = sorted((p for p in path.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
     elif "well" in ome:
@@ -176,7 +176,7 @@ def _within(folder: Path, name: object) -> Path:
     return folder.joinpath(*parts)
 
 
-def _described(
+def _level(
     path: Path,
     multiscales: Any,  # noqa: ANN401 (JSON)
     level: int,
@@ -210,17 +210,17 @@ def _of_its_pyramid(path: Path) -> tuple[str | None, dict[str, float]]:
     for depth, folder in enumerate(path.absolute().parents[:_LEVEL_DEPTH], start=1):
         if not is_zarr(folder):
             continue
-        multiscales = _ome(_metadata(folder)).get("multiscales")
+        multiscales = _ome_attributes(_metadata(folder)).get("multiscales")
         inside = "/".join(path.absolute().parts[-depth:])
         for level, dataset in enumerate(multiscales[0]["datasets"] if multiscales else ()):
             if str(dataset["path"]).strip("/") == inside:
-                return _described(folder, multiscales, level)[1:]
+                return _level(folder, multiscales, level)[1:]
     return None, {}
 
 
 def _only_array(path: Path) -> Path:
     inside = [child for child in sorted(path.iterdir()) if child.is_dir() and is_zarr(child)]
-    arrays = [child for child in inside if _is_array(_metadata(child))]
+    arrays = [child for child in inside if _is_array_node(_metadata(child))]
     if len(arrays) == 1:
         return arrays[0]
     names = ", ".join(child.name for child in (arrays or inside)[:8]) or "nothing"

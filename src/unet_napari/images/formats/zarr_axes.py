@@ -10,14 +10,14 @@ from unet_napari.images.axes import AXES, SPATIAL_AXES
 __all__ = ["letters_of"]
 
 _AXIS_TYPES = {"time": "T", "channel": "C"}
-_AXIS_NAMES = {
+_USUAL_NAMES = {
     "T": ("t", "time", "frame", "frames", "timepoint"),
     "C": ("c", "ch", "channel", "channels", "band"),
     "Z": ("z", "depth", "slice", "plane", "section"),
     "Y": ("y", "row", "height"),
     "X": ("x", "column", "col", "width"),
 }
-_LETTERS = {name: letter for letter, names in _AXIS_NAMES.items() for name in names}
+_LETTERS = {name: letter for letter, names in _USUAL_NAMES.items() for name in names}
 
 
 def letters_of(axes: Sequence[Any]) -> str | None:

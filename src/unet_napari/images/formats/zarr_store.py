@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["CheckedStore", "announced_size", "compressed_size"]
 
 # Filters may enlarge a chunk before it is compressed, at most by this factor and so many bytes.
-_LARGEST_FACTOR, _HARMLESS_BYTES = 4, 2**22
+_FILTER_FACTOR, _FILTER_BYTES = 4, 2**22
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 # Beginning of the index of a shard whose first chunk is empty.
 _NO_CHUNK = b"\xff" * 8
@@ -50,7 +50,7 @@ class CheckedStore(LocalStore):
         if start[:8] == _NO_CHUNK:
             return
         size = announced_size(start, self._codecs)
-        if size > _LARGEST_FACTOR * self.most + _HARMLESS_BYTES:
+        if size > _FILTER_FACTOR * self.most + _FILTER_BYTES:
             raise ValueError(f"its chunk {key} announces {size} bytes, and is damaged")
         # Blosc reads as many bytes as the header names, also beyond the end, which may kill the
         # process.

@@ -75,7 +75,7 @@ def flood(
     free &= ~doubtful
     labels[doubtful] = UNKNOWN
     # Only the outermost pixels of the seeds can grow.
-    rim = _beside(free) & (labels < _CLOSED) & ~free
+    rim = _face_neighbours(free) & (labels < _CLOSED) & ~free
     heights = np.zeros(labels.shape, np.uint8)
     heights[inside] = relief
     _grow(labels, heights.ravel(), np.flatnonzero(rim), np.flatnonzero(doubtful))
@@ -98,14 +98,14 @@ def _grow(
     flat = labels.ravel()
     # For each level the pixels that have a label and have not passed it on to their neighbours.
     waiting: list[list[NDArray[np.intp]]] = [[] for _ in range(_LEVELS)]
-    _sort(np.concatenate([reached, _step(flat, offsets, rim)]), heights, waiting)
+    _sort(np.concatenate([reached, _grow_step(flat, offsets, rim)]), heights, waiting)
     for level, pixels in enumerate(waiting):
         if not pixels:
             continue
         front, higher = np.concatenate(pixels), []
         pixels.clear()
         while front.size:
-            found = _step(flat, offsets, front)
+            found = _grow_step(flat, offsets, front)
             # A pixel below this level is flooded at once: the water already stands above it.
             now = heights.take(found) <= level
             higher.append(found[~now])
@@ -113,7 +113,7 @@ def _grow(
         _sort(np.concatenate(higher), heights, waiting)
 
 
-def _step(
+def _grow_step(
     labels: NDArray[np.uint32], offsets: NDArray[np.intp], front: NDArray[np.intp]
 ) -> NDArray[np.intp]:
     """Give the labels of some pixels to their neighbours that have none, and return these.
@@ -152,7 +152,7 @@ def _sort(
         start = stop
 
 
-def _beside(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _face_neighbours(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the pixels that share a face with a pixel of the mask."""
     beside = np.zeros_like(mask)
     for axis in range(mask.ndim):

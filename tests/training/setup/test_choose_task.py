@@ -60,10 +60,17 @@ def test_a_model_of_classes_does_not_say_what_cells_are():
     assert classes.classes == (0, 1, 2)
 
 
-@pytest.mark.parametrize(("sides", "expected"), [((8, 10), 32), ((4, 10), 10), ((), 10)])
+@pytest.mark.parametrize(("sides", "expected"), [((8, 10), 32), ((3, 10), 10), ((), 10)])
 def test_min_size_is_half_the_size_of_the_smallest_whole_cell(sides, expected):
     assert choose(squares(*sides)).min_size == expected
     assert choose(squares(*sides), min_size=4).min_size == 4
+
+
+@pytest.mark.parametrize(
+    ("sides", "expected"), [((4, 12, 12), 12), ((7, 12, 12), 36), ((9, 12, 12), 40)]
+)
+def test_where_cells_vary_min_size_is_nearer_to_the_smallest(sides, expected):
+    assert choose(squares(*sides)).min_size == expected
 
 
 def test_cells_that_are_cut_are_not_whole():

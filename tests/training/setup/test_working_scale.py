@@ -36,6 +36,16 @@ def test_cells_are_24_to_48_pixels_across_if_they_can(diameter, expected):
     assert choose([discs(diameter)]).reduction == (expected, expected)
 
 
+@pytest.mark.parametrize(("width", "expected"), [(6, 1), (15, 1), (18, 2), (26, 3)])
+def test_thin_cells_stay_8_pixels_wide(width, expected):
+    labels = np.zeros((400, 400), np.int32)
+    for number in range(5):
+        labels[20:380, 5 + 70 * number : 5 + 70 * number + width] = number + 1
+    sample = discs(70)
+    thin = Sample(sample.image, labels, sample.annotated, 0, (0, 0))
+    assert choose([thin]).reduction == (expected, expected)
+
+
 def test_a_coarse_axis_is_reduced_less():
     assert choose([discs(70)], spacing=(3.0, 1.0)).reduction == (1, 4)
 

@@ -14,12 +14,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import ndimage
 
 from unet_napari.labels.measure import diameters
 from unet_napari.networks import build_network
 from unet_napari.tasks import CellsTask, Task
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from unet_napari.model.model import Model
     from unet_napari.networks.base import Network
     from unet_napari.training.config import TrainConfig
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["WorkingScale"]
 
 _ACROSS = 24.0  # pixels that a typical cell must still have across
+_WIDE = 8.0  # pixels that a thin cell must still be wide
 _COARSEST = 4  # pixels per axis that may become one
 _SHORTEST = 32  # pixels per axis that a sample must still have, where it had as many
 _OPTION = "reduction"  # of a network, see `Network.coarsen`
@@ -63,6 +67,8 @@ class WorkingScale:
     ) -> WorkingScale:
         """Choose the scale at which typical cells are 24 to 48 pixels across.
 
+        Where some cells are thin, it is finer: these stay 8 pixels wide, where they are as wide.
+
         Parameters
         ----------
         config
@@ -83,12 +89,10 @@ class WorkingScale:
             )
         if config.task != "cells" or config.network_options.get("padding") == "valid":
             return cls._of((1,) * config.ndim, spacing)
-        found = [diameters(np.where(s.annotated, s.labels, 0), spacing) for s in samples]
-        sizes = np.concatenate(found)
-        across = float(np.median(sizes)) if len(sizes) else 0.0
+        most = _affordable([np.where(s.annotated, s.labels, 0) for s in samples], spacing)
         shape = np.median([sample.labels.shape for sample in samples], axis=0)
         reduction = (
-            max(1, min(_COARSEST, int(across / step / _ACROSS), int(size) // _SHORTEST))
+            max(1, min(_COARSEST, int(most / step), int(size) // _SHORTEST))
             for step, size in zip(spacing, shape, strict=True)
         )
         return cls._of(tuple(reduction), spacing)
@@ -171,3 +175,25 @@ class WorkingScale:
         if isinstance(model.task, CellsTask):
             changes["task"] = replace(model.task, min_size=model.task.min_size * self.factor)
         return replace(model, **changes)
+
+
+def _affordable(painted: Sequence[NDArray[np.integer]], spacing: Sequence[float]) -> float:
+    """Return how many of the smallest pixels may become one, by the size and width of the cells."""
+    sizes = np.concatenate([diameters(labels, spacing) for labels in painted])
+    if not len(sizes) or np.median(sizes) < 2 * _ACROSS:  # the widths take longer to find
+        return 1.0
+    widths = np.concatenate([_widths(labels, spacing) for labels in painted])
+    return float(min(np.median(sizes) / _ACROSS, np.quantile(widths, 0.1) / _WIDE))
+
+
+def _widths(labels: NDArray[np.integer], spacing: Sequence[float]) -> NDArray[np.float64]:
+    """Return the diameter of the largest ball within each cell, in the smallest pixels."""
+    inside = labels > 0
+    for axis in range(labels.ndim):
+        along, ids = np.moveaxis(inside, axis, 0), np.moveaxis(labels, axis, 0)
+        edge = ids[1:] != ids[:-1]
+        along[1:] &= ~edge
+        along[:-1] &= ~edge
+    depth = ndimage.distance_transform_edt(inside, sampling=spacing)
+    ids = np.unique(labels[labels > 0])
+    return 2 * np.asarray(ndimage.maximum(depth, labels, ids), float) + 1

@@ -238,7 +238,7 @@ def test_imagenet_weights_are_read_from_a_file(folder, capsys):
     ("more", "message"),
     [
         (("--loss", "ce"), "no loss 'ce' for this task, only bce, dice, focal and sums of them"),
-        (("--loss-option", "beta=1"), "A loss is its name"),
+        (("--loss-option", "beta=1"), "no setting beta"),
         (("--loss-option", "alpha=2"), "alpha of the loss"),
         (("--loss-option", "class_weights=frequency"), "class_weights"),
         (("--task-option", "width=3"), "no setting width"),

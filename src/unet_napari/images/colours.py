@@ -13,7 +13,7 @@ from unet_napari.images.pixel_sample import sample_blocks
 if TYPE_CHECKING:
     from unet_napari.images import Image, LazyArray
 
-__all__ = ["fit_colours"]
+__all__ = ["fit_colours", "has_all_colours"]
 
 _RGB, _RGBA = 3, 4
 
@@ -49,6 +49,15 @@ def fit_colours(image: Image, channels: int) -> Image:
         _warn_of_loss(image, "its three colours are equal, so that it is taken for gray")
         return image.select(C=0)
     return image
+
+
+def has_all_colours(image: Image, channels: int) -> bool:
+    """Tell, without reading a pixel, whether `fit_colours` leaves an image of so many channels.
+
+    That is so for an image of them, and for one of RGB with transparency if they are three.
+    """
+    coloured = image.axes.endswith("C") and image.channels == _RGBA
+    return image.channels == channels or (coloured and channels == _RGB)
 
 
 def _constant(values: np.ndarray[Any, Any]) -> bool:

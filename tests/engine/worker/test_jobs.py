@@ -220,6 +220,29 @@ def test_segmenting_gives_what_the_same_model_gives_here(client, picture, listen
     assert ((0, 96), (0, 128)) in [event.region for event in of(Progress, listener)]
 
 
+def test_the_transparency_of_a_colour_picture_is_left_out_for_a_model_of_colours(
+    client, picture, listener, tmp_path
+):
+    options = {"in_channels": 3, "out_channels": 2, "features": [2, 4]}
+    network = build_network("unet", options).eval()
+    task = make_task({"name": "semantic", "classes": [1, 2]})
+    Model(network, task, Normalisation(), {}, "colours").save(tmp_path / "colours.unet")
+    colours = np.stack([picture[0], picture[0][::-1], picture[0][:, ::-1]], axis=-1)
+    opaque = np.full_like(colours[..., :1], 255)
+    found = []
+    for pixels in (colours, np.concatenate([colours, opaque], axis=-1)):
+        reference = ImageRef(client.folder.share(pixels), "YXC", {}, "picture")
+        listener.events.clear()
+        listener.ends.clear()
+        job = SegmentJob(reference, str(tmp_path / "colours.unet"), maps=True)
+        end = run(client, job, listener)
+        assert isinstance(end, JobFinished), end
+        [output] = of(ArraysReady, listener)
+        found.append(np.array(output.maps))
+    np.testing.assert_array_equal(*found)
+    assert np.ptp(found[0]) > 0
+
+
 def test_segmenting_can_return_the_maps(client, picture, listener, model_path):
     reference = ImageRef(client.folder.share(picture[0]), "YX")
     finished = run(

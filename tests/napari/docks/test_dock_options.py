@@ -27,7 +27,7 @@ NO_SETTINGS = {
     TrainDock: {"image", "labels", "new", "effort", "duration", "run", "progress", "status",
                 "warning", "segment", "annotated", "about_network", "show_augmentation",
                 "start_from", "model_name", "in_file", "apply_size", "detected", "split", "lay",
-                "all_painted", "pairs", "add_pair", "remove_pair"},
+                "corrected", "all_painted", "pairs", "add_pair", "remove_pair"},
 }  # fmt: skip
 
 
@@ -60,8 +60,7 @@ def claimed(*configs):
 )
 def test_a_dock_has_what_its_configs_claim_and_nothing_else(viewer, job, dock, configs):
     names = {field.name for field in dock(viewer, job)}
-    missing = {"channel"} if dock is TrainDock else set()  # it is still to come there
-    assert names - NO_SETTINGS[dock] == claimed(*configs) - missing
+    assert names - NO_SETTINGS[dock] == claimed(*configs)
 
 
 def settings_of(config):

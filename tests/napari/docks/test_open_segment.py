@@ -30,6 +30,7 @@ def test_the_open_dock_is_used_and_gets_image_model_and_axes(viewer, train, clie
     viewer.add_image(np.zeros((20, 30)), name="another")
     image = viewer.add_image(np.zeros((2, 20, 30)), name="channels")
     library("trained", channels=2)
+    segment.settings.channel.field.value = "1"  # which the model was not trained on alone
     train.image.value, train.settings.axes.value = image, "CYX"
     train._model = "trained"
     train.segment.native.click()
@@ -38,6 +39,7 @@ def test_the_open_dock_is_used_and_gets_image_model_and_axes(viewer, train, clie
     assert segment.image.value is image
     assert segment.model.value == "trained"
     assert segment.settings.axes.value == "CYX"
+    assert segment.settings.channel.field.value == ""
     assert segment.run.enabled
     segment.job.close()
 

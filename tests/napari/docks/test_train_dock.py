@@ -172,6 +172,38 @@ def test_the_job_says_what_the_dock_says(running, client, painted, models_folder
     assert job.output == str(models_folder / "nuclei cells.unet")
 
 
+def test_one_channel_is_trained_on_and_previewed_alone(dock, viewer, client, painted, qtbot):
+    image, labels = painted
+    viewer.add_image(np.stack([image, image[::-1]]), name="two")
+    viewer.add_labels(labels, name="paint")
+    dock.image.value, dock.labels.value = viewer.layers["two"], viewer.layers["paint"]
+    dock.axes.value, dock.channel.value = "CYX", "2"
+    assert "Channel (under Data) is 2, but 'two' has 2 channels" in dock.status.value
+    assert not dock.run.enabled
+    dock.channel.value = "1"
+    assert dock.run.enabled
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs) and bool(client.commands))
+    (pair,) = client.jobs[0].pairs
+    assert (pair.image.axes, pair.image.fixed) == ("CYX", {"C": 1})
+    request = client.commands[-1].image
+    shown = open_ref(request.data, folders=client.folder.folders)
+    shown = shown[request.fixed["C"]] if "C" in request.axes else shown
+    np.testing.assert_array_equal(shown, image[::-1])
+
+
+def test_another_image_has_a_channel_of_its_own(dock, viewer):
+    first = viewer.add_image(np.zeros((2, 20, 30)), name="first")
+    second = viewer.add_image(np.zeros((2, 20, 30)), name="second")
+    dock.image.value = first
+    dock.channel.value = "1"
+    dock.chosen.use()  # a training has taken it
+    dock.image.value = second
+    assert dock.channel.value == ""
+    dock.image.value = first
+    assert dock.channel.value == "1"
+
+
 def test_labels_are_taken_as_they_were_when_run_was_pressed(ready, viewer, client, painted, qtbot):
     before = painted[1].copy()
     ready.run.native.click()

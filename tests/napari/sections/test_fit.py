@@ -29,6 +29,14 @@ def test_what_suits_is_not_refused():
     assert misfit(image("YXC", (20, 30, 3)), model(channels=3)) == ""
 
 
+def test_the_transparency_of_a_colour_picture_is_no_channel_to_a_model_of_colours():
+    picture = image("YXC", (20, 30, 4))
+    assert misfit(picture, model(channels=3)) == ""
+    assert "4 channels" in misfit(picture, model(channels=1))
+    assert "4 channels" in misfit(image("CYX", (4, 20, 30)), model(channels=3))
+    assert "channel 3 of" in misfit(picture.select(C=3), model(channels=3))
+
+
 def test_a_wrong_number_of_channels_is_told_for_both():
     problem = misfit(image("YXC", (20, 30, 3)), model())
     for words in ("'nuclei'", "1 channel,", "'cells'", "3 channels"):

@@ -5,12 +5,15 @@ from qtpy.QtWidgets import QWidget
 from napari.layers import Image
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.docks.segment_dock import SegmentDock
+from unet_napari._napari.docks.train_settings import TrainSettings
 from unet_napari._napari.layers.ownership import choosers
 
 __all__ = ["open_segment"]
 
 
-def open_segment(beside: EngineDock, image: Image, model: str, axes: str) -> SegmentDock:
+def open_segment(
+    beside: EngineDock, image: Image, model: str, settings: TrainSettings
+) -> SegmentDock:
     """Show the Segment dock of a window, the one that is open if there is one, ready to run.
 
     Parameters
@@ -20,8 +23,8 @@ def open_segment(beside: EngineDock, image: Image, model: str, axes: str) -> Seg
     image : napari.layers.Image
     model : str
         Name of the model.
-    axes : str
-        What the user has typed as the axes of the image; "" if nothing.
+    settings : TrainSettings
+        The axes and the channel of the image that the model was trained on.
     """
     window = beside.native.window()
     docks = [dock for dock in choosers if isinstance(dock, SegmentDock) and dock.docked]
@@ -32,6 +35,7 @@ def open_segment(beside: EngineDock, image: Image, model: str, axes: str) -> Seg
     if isinstance(holder, QWidget):
         holder.show()
         holder.raise_()
-    dock.settings.channel.field.value = ""  # a model is trained on all channels
-    dock.image.value, dock.settings.axes.value, dock.model.value = image, axes, model
+    dock.settings.channel.field.value = settings.channel.field.value
+    dock.image.value, dock.settings.axes.value = image, settings.axes.value
+    dock.model.value = model
     return dock

@@ -60,7 +60,9 @@ class Painted:
         self.watch = EditWatch(parent, self._inspect)
         labels.changed.connect(self.watch.follow)
         image.changed.connect(self.suggest)
-        for field in (image, task, settings.unpainted, settings.axes, settings.annotated):
+        channel = settings.channel.field
+        channel.changed.connect(refresh)
+        for field in (image, task, settings.unpainted, settings.axes, channel, settings.annotated):
             field.changed.connect(self.watch.touch)
         detection.lay.changed.connect(self._lay)
         detection.all_painted.changed.connect(self._count_as_background)

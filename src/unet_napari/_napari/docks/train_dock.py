@@ -132,7 +132,7 @@ class TrainDock(EngineDock):
         more = self.add_folded("More images", "Train on several images at once.")
         settings, layers = self.settings, lambda: self.viewer.layers
         fields = (self.image, self.labels, settings.annotated, settings.axes)
-        self.chosen = Chosen(*fields, layers)
+        self.chosen = Chosen(*fields, settings.channel.field, layers)
         self.pair_list = PairList(more, self.chosen.pair, layers)
         model = self.add_folded("Model", "What the model is called and what it starts from.")
         model.add(optional("model_name", "The name of the model; it appears in the Segment dock."))
@@ -235,9 +235,9 @@ class TrainDock(EngineDock):
 
     def _begun(self, request: TrainJob, image: Image, labels: Labels) -> None:
         self.job.start(request)
-        axes, ndim = request.pairs[0].image.axes, request.config["ndim"]
+        seen, ndim = request.pairs[0].image, request.config["ndim"]
         work = (self.viewer, self.job, self.background, self.native)
-        self.preview = PreviewUpdates(*work, image, labels, axes=axes, ndim=ndim)
+        self.preview = PreviewUpdates(*work, image, labels, seen=seen, ndim=ndim)
 
     def on_event(self, event: Any) -> None:  # noqa: ANN401
         """Show what the training reports."""
@@ -307,4 +307,4 @@ class TrainDock(EngineDock):
 
     def _open_segment(self) -> None:
         """Open the other dock with this image and this model."""
-        open_segment(self, self.image.value, self._model, self.settings.axes.value)
+        open_segment(self, self.image.value, self._model, self.settings)

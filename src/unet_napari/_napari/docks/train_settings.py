@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from napari.layers import Shapes
+from unet_napari._napari.sections.one_channel import ChannelField
 from unet_napari._napari.widgets.fields import Message, button, choice
 from unet_napari._napari.widgets.form import FormRows
 from unet_napari._napari.widgets.layer_combo import layer_choice
@@ -57,6 +58,11 @@ class TrainSettings:
         self._reading = OptionFields(ReadingConfig)
         self.unpainted = self._options["unpainted"]
         self.axes = self._reading["axes"]
+        self.channel = ChannelField(self._reading["channel"])
+        self.channel.field.tooltip = (
+            "Train on this channel alone, counted from 0 like the slider of the channels.\n"
+            "Of a colour picture, 0 is red, 1 green and 2 blue. Empty: all channels."
+        )
         self._add_data_fields(data)
         self._add_network_fields(network)
 
@@ -71,7 +77,7 @@ class TrainSettings:
             label="complete in",
         )
         rows.add(self.annotated)
-        self._reading.place(rows, "axes")
+        self._reading.place_groups(rows, "Data")
         self._options.place_groups(rows, "Data")
 
     def _add_network_fields(self, rows: FormRows) -> None:

@@ -19,7 +19,7 @@ from unet_napari._napari.layers.layer_axes import (
 from unet_napari._napari.layers.ownership import note_ndim
 from unet_napari._napari.layers.parts import BREADTH, DEPTH, ImagePart, cut_out, part_around
 from unet_napari._napari.layers.results import Purpose, write_result
-from unet_napari.engine import Preview, PreviewRequest
+from unet_napari.engine import ImageRef, Preview, PreviewRequest
 from unet_napari.errors import ResourceError
 
 __all__ = ["PURPOSE", "PreviewUpdates", "visible_place"]
@@ -46,8 +46,8 @@ class PreviewUpdates:
         What to predict.
     labels : napari.layers.Labels
         What is painted on; the prediction appears below it.
-    axes : str
-        The axes of the image's array.
+    seen : ImageRef
+        The image as it is trained on: its axes, and the channel if that is one alone.
     ndim : int
         Spatial axes of the network.
     """
@@ -61,12 +61,13 @@ class PreviewUpdates:
         image: Image,
         labels: Labels,
         *,
-        axes: str,
+        seen: ImageRef,
         ndim: int,
     ) -> None:
         self._viewer, self._job, self._background = viewer, job, background
         self._image, self._labels = image, labels
-        self._axes, self._ndim = axes, ndim
+        self._axes, self._ndim = seen.axes, ndim
+        self._channel = {"C": seen.fixed["C"]} if "C" in seen.fixed else {}
         self._shape = array_of(image).shape
         self._context = {"Z": DEPTH} if ndim == 3 else {}
         self._asked = 0  # the number of the latest request is its key
@@ -121,7 +122,7 @@ class PreviewUpdates:
         self._place = place
         self._asked += 1
         key = str(self._asked)
-        image = image_of(self._image, self._axes)
+        image = image_of(self._image, self._axes).select(**self._channel)
         part = part_around(place, image.axes, image.data.shape, self._context)
         self._part = part
 

@@ -26,6 +26,7 @@ from unet_napari._napari.layers.results import (
 from unet_napari.engine import SegmentFileJob, SegmentJob
 from unet_napari.errors import SettingsError
 from unet_napari.images import Image
+from unet_napari.images.colours import fit_colours
 from unet_napari.model.info import ModelInfo
 
 __all__ = ["Order", "wanted_place"]
@@ -115,7 +116,8 @@ class Order:
         part = self.part
         # The part must look to the network as it does within the whole image.
         rule = images.Normalisation.from_dict(self.info.normalisation)
-        scale = images.measure_scale(rule, self.image)
+        colours = fit_colours(self.image, self.info.channels)  # the engine takes them of the part
+        scale = images.measure_scale(rule, colours)
         return SegmentJob(
             job.share(cut_out(self.image, part.outer), snapshot=True),
             model,

@@ -1,14 +1,18 @@
-"""What is chosen to be trained on, image by image: labels, regions and axes belong to one image."""
+"""What is chosen to be trained on, image by image.
+
+Labels, regions, axes and channel belong to one image.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from weakref import WeakKeyDictionary, ref
 
 from magicgui.widgets import LineEdit
 
 from napari.layers import Image, Labels, Layer, Shapes
+from unet_napari._napari.sections.one_channel import one_channel
 from unet_napari._napari.sections.paint import Snapshot, take_snapshot
 from unet_napari._napari.widgets.layer_combo import LayerCombo
 from unet_napari.errors import UnetNapariError
@@ -33,11 +37,13 @@ class LayerPair(NamedTuple):
     labels: Labels
     annotated: Shapes | None = None
     axes: str = ""
+    channel: str = ""
 
     def snapshot(self, *, copy: bool, share: float = 1.0) -> Snapshot:
         """Take hold of the pair as it is now; see `take_snapshot`."""
         layers = (self.image, self.labels, self.axes, self.annotated)
-        return take_snapshot(*layers, copy=copy, share=share)
+        taken = take_snapshot(*layers, copy=copy, share=share)
+        return replace(taken, image=one_channel(taken.image, self.channel))
 
 
 @dataclass
@@ -47,6 +53,7 @@ class _Memory:
     labels: Callable[[], Layer | None] = lambda: None
     annotated: Callable[[], Layer | None] = lambda: None
     axes: str = ""
+    channel: str = ""
     used: bool = False  # in a training
 
 
@@ -59,7 +66,7 @@ class Chosen:
     Parameters
     ----------
     image, labels, annotated : LayerCombo
-    axes : magicgui.widgets.LineEdit
+    axes, channel : magicgui.widgets.LineEdit
     layers : callable
         Returns the viewer's layers.
     """
@@ -70,10 +77,11 @@ class Chosen:
         labels: LayerCombo,
         annotated: LayerCombo,
         axes: LineEdit,
+        channel: LineEdit,
         layers: Callable[[], Sequence[Layer]],
     ) -> None:
         self._image, self._labels = image, labels
-        self._annotated, self._axes = annotated, axes
+        self._annotated, self._axes, self._channel = annotated, axes, channel
         self._layers = layers
         self._memories: WeakKeyDictionary[Image, _Memory] = WeakKeyDictionary()
         self._owner: Callable[[], Layer | None] = lambda: None  # whom the other fields belong to
@@ -81,7 +89,7 @@ class Chosen:
         self._suggesting = False
         image.changed.connect(self._change_image)
         labels.changed.connect(self._remember_labels)
-        for field in (annotated, axes):
+        for field in (annotated, axes, channel):
             field.changed.connect(self._remember)
 
     def pair(self) -> LayerPair | None:
@@ -89,7 +97,8 @@ class Chosen:
         image, labels = self._image.value, self._labels.value
         if image is None or labels is None:
             return None
-        return LayerPair(image, labels, self._annotated.value, str(self._axes.value))
+        texts = str(self._axes.value), str(self._channel.value)
+        return LayerPair(image, labels, self._annotated.value, *texts)
 
     def use(self) -> None:
         """Take note that the pair is trained on: its labels belong to its image from now on."""
@@ -153,10 +162,11 @@ class Chosen:
             self._remember()
             return
         memory = self._memory(image)
-        kept, annotated, axes = memory.labels(), memory.annotated(), memory.axes
+        kept, annotated = memory.labels(), memory.annotated()
+        axes, channel = memory.axes, memory.channel
         self._labels.value = kept = kept if kept in self._labels.choices else None
         self._annotated.value = annotated if annotated in self._annotated.choices else None
-        self._axes.value = axes
+        self._axes.value, self._channel.value = axes, channel
         if kept is None:
             self._labels.untouched = True
 
@@ -169,7 +179,7 @@ class Chosen:
             memory = self._memory(owner)
             memory.labels = _reference(self._labels.value)
             memory.annotated = _reference(self._annotated.value)
-            memory.axes = str(self._axes.value)
+            memory.axes, memory.channel = str(self._axes.value), str(self._channel.value)
 
 
 def _reference(layer: Layer | None) -> Callable[[], Layer | None]:

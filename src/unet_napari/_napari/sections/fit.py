@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from unet_napari.defaults import unfamiliar_pixels
 from unet_napari.images import Image
 from unet_napari.images.axes import describe_shape
+from unet_napari.images.colours import has_all_colours
 from unet_napari.model.info import ModelInfo
 
 __all__ = ["describe_fit", "misfit", "pixel_size_text", "size_factor"]
@@ -12,7 +13,7 @@ __all__ = ["describe_fit", "misfit", "pixel_size_text", "size_factor"]
 
 def misfit(image: Image, info: ModelInfo) -> str:
     """Return why a model cannot segment an image, naming both; "" if it can."""
-    if image.channels != info.channels:
+    if not has_all_colours(image, info.channels):
         takes = f"'{info.name}' takes images of {_channels(info.channels)}, but"
         if "C" in image.fixed:
             return (

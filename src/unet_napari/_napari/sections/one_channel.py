@@ -1,5 +1,7 @@
 """One channel of an image alone, for models that take fewer channels than the image has."""
 
+import re
+
 from magicgui.widgets import LineEdit
 
 from unet_napari._napari.layers.results import Purpose
@@ -7,7 +9,7 @@ from unet_napari._napari.widgets.fields import value_of
 from unet_napari.errors import SettingsError
 from unet_napari.images import Image
 
-__all__ = ["ChannelField"]
+__all__ = ["ChannelField", "one_channel"]
 
 
 class ChannelField:
@@ -31,16 +33,7 @@ class ChannelField:
         SettingsError
             If the image has no such channel.
         """
-        channel = value_of(self.field, int)
-        if channel is None:
-            return image
-        if not 0 <= channel < image.channels:
-            there = "1 channel" if image.channels == 1 else f"{image.channels} channels"
-            raise SettingsError(
-                f"Channel (under Data) is {channel}, but '{image.name}' has {there}, counted from "
-                "0. Leave it empty for all channels."
-            )
-        return image.select(C=channel)
+        return one_channel(image, str(self.field.value))
 
     def results(self, purpose: Purpose) -> Purpose:
         """Return what tells the results of this channel from those of the others."""
@@ -49,3 +42,25 @@ class ChannelField:
             return purpose
         about = f"channel {channel}"
         return Purpose(f"{purpose.name} · {about}", f"{about} of {purpose.key}")
+
+
+def one_channel(image: Image, text: str) -> Image:
+    """Return an image, or the channel of it that a text names; nothing is read.
+
+    Raises
+    ------
+    SettingsError
+        If the text is no number, or the image has no such channel.
+    """
+    number = text.strip()
+    if not number:
+        return image
+    if not re.fullmatch(r"-?\d+", number):
+        raise SettingsError(f"Channel (under Data) must be a whole number, not '{number}'.")
+    if not 0 <= int(number) < image.channels:
+        there = "1 channel" if image.channels == 1 else f"{image.channels} channels"
+        raise SettingsError(
+            f"Channel (under Data) is {number}, but '{image.name}' has {there}, counted from 0. "
+            "Leave it empty for all channels."
+        )
+    return image.select(C=int(number))

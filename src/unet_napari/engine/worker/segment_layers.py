@@ -12,6 +12,7 @@ import numpy as np
 from unet_napari.engine.protocol import ArraysReady
 from unet_napari.engine.worker.open_images import open_image
 from unet_napari.images import Image, Statistics
+from unet_napari.images.colours import fit_colours
 from unet_napari.inference import (
     InferenceConfig,
     diameter_steps,
@@ -44,7 +45,7 @@ def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     """Segment an image; see `SegmentJob`."""
     model = with_thresholds(load_model(job.model), job.thresholds)
     statistics = _statistics(job)
-    image = open_image(job.image, context)
+    image = fit_colours(open_image(job.image, context), model.channels)
     config = InferenceConfig.from_dict(dict(job.config))
     if job.maps:
         config.check_unscaled()  # now rather than after the labels
@@ -101,9 +102,10 @@ def _allocate(
 
 def estimate(job: DiameterJob, context: JobContext) -> dict[str, Any]:
     """Estimate how large the objects of an image are; see `DiameterJob`."""
-    image = open_image(job.image, context)
     config = InferenceConfig.from_dict(dict(job.config))
-    steps = diameter_steps(image, load_model(job.model), config, statistics=_statistics(job))
+    model = load_model(job.model)
+    image = fit_colours(open_image(job.image, context), model.channels)
+    steps = diameter_steps(image, model, config, statistics=_statistics(job))
     return {"diameter": drive(steps, context)}
 
 

@@ -142,7 +142,7 @@ def _segment_steps(
 ) -> Generator[Progress, None, str | None]:
     check_image(image, model, config)
     scale = find_scale(image, model, options.statistics)
-    if model.task.name == "cells" and _blank(scale.whole):
+    if model.task.kind.separates_objects and _blank(scale.whole):
         out[...] = 0
         yield Progress(1, 1, "the image has no contrast, so there is no object")
         return None

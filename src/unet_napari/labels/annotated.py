@@ -14,6 +14,7 @@ from unet_napari.labels.closed_ring import closed_ring, distance, near_boxes
 from unet_napari.labels.label_blocks import number_ids
 from unet_napari.labels.measure import diameter_of_size
 from unet_napari.labels.painted_planes import WHOLE, painted_planes
+from unet_napari.tasks.kinds.catalogue import task_kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,11 +43,10 @@ def unpainted_rule(task: TaskName, unpainted: Unpainted, *, has_region: bool) ->
     """
     if unpainted == "background":
         return "background"
-    if task == "semantic":
-        return "ignore"
+    kind = task_kind(task)
     if unpainted == "auto":
-        return "nearby"
-    if not has_region:
+        return kind.zero_rule
+    if kind.separates_objects and not has_region:
         raise LabelsError(
             "With unpainted pixels ignored, nothing says where cells end: mark a fully annotated "
             'region, or set unpainted pixels to "auto" or "background".'

@@ -17,6 +17,7 @@ import numpy as np
 from unet_napari.errors import SettingsError
 from unet_napari.geometry import Box
 from unet_napari.system.atomic import open_atomic
+from unet_napari.tasks.kinds.catalogue import task_kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,7 @@ _SLAB_PIXELS = 16 * 2**20
 
 def check_measurable(task: str) -> None:
     """Raise `SettingsError`, before the work, if a task finds no objects that can be measured."""
-    if task != "cells":
+    if not task_kind(task).separates_objects:
         raise SettingsError(
             "Only cells are measured one by one, but this model tells classes apart: leave the "
             "table out, or choose a model of cells."

@@ -15,10 +15,11 @@ from unet_napari.errors import LabelsError
 from unet_napari.labels.annotated import annotated_mask, unpainted_rule
 from unet_napari.labels.label_blocks import painted_box, tally
 from unet_napari.labels.label_problems import find_problem, split_components
+from unet_napari.tasks.kinds.catalogue import task_kind
 
 if TYPE_CHECKING:
     from unet_napari.images import LazyArray
-    from unet_napari.labels.annotated import Rule, TaskName, Unpainted
+    from unet_napari.labels.annotated import Rule, Unpainted
     from unet_napari.labels.label_blocks import Tally
 
 __all__ = ["Painting", "annotated_mask", "check_labels", "split_components"]
@@ -63,7 +64,7 @@ class Painting:
         Whether `split_components` would put the problem right.
     """
 
-    task: TaskName
+    task: str
     ndim: int
     ids: tuple[int, ...]
     counts: tuple[int, ...]
@@ -76,9 +77,7 @@ class Painting:
 
     def describe(self) -> str:
         """Say in one line what was found, such as "2D, 3 classes, sparse, 4.1 % painted"."""
-        noun = "class" if self.task == "semantic" else "cell"
-        plural = "" if len(self.ids) == 1 else {"class": "es", "cell": "s"}[noun]
-        parts = [f"{self.ndim}D", f"{len(self.ids):,} {noun}{plural}"]
+        parts = [f"{self.ndim}D", task_kind(self.task).nouns(len(self.ids))]
         if self.sparse:
             parts.append("all but a rim" if self.nearly_complete else "sparse")
         digits = 1 if self.painted_fraction >= 0.001 else 3
@@ -90,7 +89,7 @@ def check_labels(
     labels: LazyArray,
     image_shape: Sequence[int],
     *,
-    task: TaskName,
+    task: str,
     unpainted: Unpainted = "auto",
     annotated: LazyArray | None = None,
     ndim: int | None = None,
@@ -129,25 +128,26 @@ def check_labels(
     rule = unpainted_rule(task, unpainted, has_region=annotated is not None)
     counts = tally(labels, annotated)
     if not counts.painted:
-        raise LabelsError(_NOTHING_PAINTED[task])
+        raise LabelsError(task_kind(task).nothing_painted)
     return _painting(labels, counts, task, rule, ndim, spacing)
 
 
 def _painting(
     labels: LazyArray,
     counts: Tally,
-    task: TaskName,
+    task: str,
     rule: Rule,
     ndim: int,
     spacing: Sequence[float] | None,
 ) -> Painting:
     """Return what counted labels hold, and refuse classes that cannot be learned."""
+    kind = task_kind(task)
     painted = dict(sorted(counts.painted.items()))
     pixels, size = sum(painted.values()), math.prod(labels.shape)
     background = size - pixels
     complete = rule == "background"
     sparse = not complete and background > counts.zeros_in_region
-    if task == "semantic":
+    if not kind.separates_objects:
         zeros = background if complete else counts.zeros_in_region
         painted = {0: zeros, **painted} if zeros else painted
         found = _check_classes(painted), False
@@ -165,13 +165,6 @@ def _painting(
         problem=found[0],
         splittable=found[1],
     )
-
-
-_NOTHING_PAINTED = {
-    "cells": "Nothing is painted yet: paint some cells, each with a label number of its own.",
-    "semantic": "Nothing is painted yet: paint a few strokes of each class, each class with a "
-    "label number of its own.",
-}
 
 
 def _check_shape(what: str, array: LazyArray, image_shape: Sequence[int]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from unet_napari.records import Record
 from unet_napari.tasks.criterion import Criterion
 from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS
+from unet_napari.tasks.losses import multi_class_loss, multi_label_loss
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -19,15 +20,35 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from unet_napari.evaluation.objects import Labels
+    from unet_napari.evaluation.classes import ClassCounts, ClassEvaluation
+    from unet_napari.evaluation.objects import Evaluation, Labels, Match
     from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
     from unet_napari.tasks.familiarity import Familiarity
+    from unet_napari.tasks.kinds.kind import Labelled, TaskKind
     from unet_napari.tasks.loss_catalogue import MapKind
     from unet_napari.tasks.target import Target
 
     Maps: TypeAlias = NDArray[np.floating] | Sequence[NDArray[np.floating]]
 
-__all__ = ["Task"]
+__all__ = ["PaintedParts", "Task"]
+
+
+class PaintedParts(NamedTuple):
+    """What was painted for a training.
+
+    Attributes
+    ----------
+    everything : sequence of Labelled
+        All parts of the images.
+    training : sequence of Labelled
+        The parts that are trained on.
+    spacing : sequence of float
+        Pixel size per axis of the network, relative to the smallest.
+    """
+
+    everything: Sequence[Labelled]
+    training: Sequence[Labelled]
+    spacing: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -38,9 +59,17 @@ class Task(Record, ABC):
     It is an immutable value that travels in the model file as `to_dict`.
     """
 
+    kind: ClassVar[TaskKind]
+    """The half of the task that needs no torch."""
+
     name: ClassVar[str]
+    """The name of `kind`."""
+
     score_name: ClassVar[str]
+    """What `score` is called, such as "AP50"."""
+
     maps: ClassVar[MapKind]
+    """How the maps belong together, which decides on `activate` and `loss`."""
 
     @property
     @abstractmethod
@@ -79,9 +108,8 @@ class Task(Record, ABC):
             Bool ``(N, *S)``: where a pixel says something.
         """
 
-    @abstractmethod
     def loss(self, logits: Tensor, target: Target) -> Tensor:
-        """Compare ``(N, K, *S)`` logits with a target.
+        """Compare ``(N, K, *S)`` logits with a target by the criterion.
 
         Returns
         -------
@@ -89,10 +117,12 @@ class Task(Record, ABC):
             A finite scalar, also where nothing is labelled. Its gradient is exactly zero at
             every pixel of weight 0.
         """
+        compute = multi_label_loss if self.maps == "independent" else multi_class_loss
+        return compute(self.criterion, logits, target)
 
-    @abstractmethod
     def activate(self, logits: Tensor) -> Tensor:
         """Turn ``(N, K, *S)`` logits into probabilities of the same shape."""
+        return logits.sigmoid() if self.maps == "independent" else logits.softmax(dim=1)
 
     @abstractmethod
     def pack(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
@@ -165,6 +195,16 @@ class Task(Record, ABC):
         """
 
     @abstractmethod
+    def compare(
+        self, true: NDArray[np.integer], predicted: NDArray[np.integer]
+    ) -> Match | ClassCounts:
+        """Count how far the labels ``(*S)`` of one image agree with the true ones."""
+
+    @abstractmethod
+    def evaluation(self, compared: Sequence[Any]) -> Evaluation | ClassEvaluation:
+        """Return the measures of some images, of each of which `compare` has counted."""
+
+    @abstractmethod
     def uncertainty(
         self, score: float, true: Labels, annotated: NDArray[np.bool_] | Sequence[NDArray[Any]]
     ) -> float:
@@ -180,12 +220,39 @@ class Task(Record, ABC):
         del maps, labels, annotated
         return self
 
+    @classmethod
+    def suited(cls, options: Mapping[str, Any], painted: PaintedParts, start: Task | None) -> Self:
+        """Make the task of a training from what was painted.
+
+        Parameters
+        ----------
+        options : mapping
+            Settings that the user has given; they count more than anything else.
+        painted : PaintedParts
+            What was painted.
+        start : Task, optional
+            Task of the model that training starts from.
+
+        Raises
+        ------
+        SettingsError
+            For an unknown setting or a value outside its range.
+        """
+        del painted, start
+        return cls.from_dict(options)
+
     def familiarity(self) -> Familiarity | None:
         """Return what tells whether an image is like those that the model was judged by.
 
         None: nothing is known about them.
         """
         return None
+
+    def _check_criterion(self) -> None:
+        """Raise `SettingsError` unless the criterion suits the maps of the task."""
+        if not isinstance(self.criterion, Criterion):
+            raise SettingsError("criterion must be a Criterion.")
+        self.criterion.check(self.maps, self.out_channels)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the task as JSON-able values, from which `make_task` makes it again."""

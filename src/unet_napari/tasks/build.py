@@ -1,4 +1,4 @@
-"""The table of tasks, and how one is made from its description."""
+"""How a task is made from its description."""
 
 from __future__ import annotations
 
@@ -6,13 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from unet_napari.errors import SettingsError
+from unet_napari.registry import load_object
 from unet_napari.tasks.base import Task
-from unet_napari.tasks.cells import CellsTask
-from unet_napari.tasks.semantic import SemanticTask
+from unet_napari.tasks.kinds.catalogue import task_kind
 
-__all__ = ["TASKS", "make_task"]
+__all__ = ["make_task", "task_class"]
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (CellsTask, SemanticTask)}
+
+def task_class(name: object) -> type[Task]:
+    """Return the class of a task by its name.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such task.
+    """
+    kind = task_kind(name)
+    found: type[Task] = load_object(kind.implementation, f"the task {kind.name!r}")
+    return found
 
 
 def make_task(description: Mapping[str, Any]) -> Task:
@@ -20,9 +31,9 @@ def make_task(description: Mapping[str, Any]) -> Task:
 
     Parameters
     ----------
-    description
-        ``{"name": "cells" | "semantic", ...}``. It may come out of a file nobody vouches for:
-        every value is checked before anything is made of it.
+    description : mapping
+        ``{"name": ..., ...}``, with a name of `TASK_KINDS`. It may come out of a file that nobody
+        vouches for: every value is checked before anything is made of it.
 
     Raises
     ------
@@ -37,7 +48,4 @@ def make_task(description: Mapping[str, Any]) -> Task:
     if not isinstance(description, Mapping) or not isinstance(description.get("name"), str):
         raise SettingsError("A task is described by a name and its settings.")
     settings = dict(description)
-    name = settings.pop("name")
-    if name not in TASKS:
-        raise SettingsError(f"There is no task {name[:40]!r}, only {' and '.join(TASKS)}.")
-    return TASKS[name].from_dict(settings)
+    return task_class(settings.pop("name")).from_dict(settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -14,8 +14,14 @@ import torch
 
 from unet_napari.checks import Range, check_integer, check_number, check_numbers
 from unet_napari.errors import SettingsError
-from unet_napari.evaluation.objects import as_list, evaluate
-from unet_napari.tasks.base import Task
+from unet_napari.evaluation.objects import Evaluation, Match, as_list, evaluate, match
+from unet_napari.tasks.base import PaintedParts, Task
+from unet_napari.tasks.cell_sizes import (
+    affordable_parts,
+    annotated_sizes,
+    speck_size,
+    whole_sizes,
+)
 from unet_napari.tasks.criterion import Criterion
 from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS
 from unet_napari.tasks.decoding.decode import CellRule, pack
@@ -23,7 +29,7 @@ from unet_napari.tasks.decoding.instances import Instances
 from unet_napari.tasks.encoding.boundary import boundary_target
 from unet_napari.tasks.encoding.distance import border_weights, relative_depth
 from unet_napari.tasks.familiarity import Familiarity, usual
-from unet_napari.tasks.losses import multi_label_loss
+from unet_napari.tasks.kinds.catalogue import CELLS
 from unet_napari.tasks.target import Target
 
 if TYPE_CHECKING:
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
 
     from unet_napari.evaluation.objects import Labels
     from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
+    from unet_napari.tasks.kinds.kind import TaskKind
     from unet_napari.tasks.loss_catalogue import MapKind
 
 __all__ = ["CellsTask"]
@@ -72,7 +79,8 @@ class CellsTask(Task):
         For a value outside its range.
     """
 
-    name: ClassVar[str] = "cells"
+    kind: ClassVar[TaskKind] = CELLS
+    name: ClassVar[str] = CELLS.name
     record_name: ClassVar[str] = "The cells task"
     maps: ClassVar[MapKind] = "independent"
     packed_maps: ClassVar[int] = 3
@@ -105,9 +113,7 @@ class CellsTask(Task):
         ):
             check_number(name, getattr(self, name), Range(0, 1))
         check_integer("min_size", self.min_size, Range(0, 2**31 - 1))
-        if not isinstance(self.criterion, Criterion):
-            raise SettingsError("criterion must be a Criterion.")
-        self.criterion.check(self.maps, self.out_channels)
+        self._check_criterion()
 
     def encode(self, labels: Tensor, annotated: Tensor) -> Target:
         """Mark cells, see `boundary_target` and `relative_depth` for what is unlabelled."""
@@ -120,14 +126,6 @@ class CellsTask(Task):
         if border > 0:
             weight *= border_weights(labels, border, sigma, spacing).unsqueeze(1)
         return Target(values, weight)
-
-    def loss(self, logits: Tensor, target: Target) -> Tensor:
-        """Compare with the criterion."""
-        return multi_label_loss(self.criterion, logits, target)
-
-    def activate(self, logits: Tensor) -> Tensor:
-        """Sigmoid of each map."""
-        return logits.sigmoid()
 
     def pack(self, maps: NDArray[np.floating]) -> NDArray[np.uint8]:
         """Round the maps to 1/255."""
@@ -158,6 +156,34 @@ class CellsTask(Task):
         """Compare images with the validation images, see `Familiarity`."""
         return Familiarity(self._rule, self.least_confidence, self.most_coverage)
 
+    @classmethod
+    def suited(cls, options: Mapping[str, Any], painted: PaintedParts, start: Task | None) -> Self:
+        """Make the task of a training from what was painted.
+
+        A training that starts from a model of cells keeps its task: the maps of the network mean
+        what they meant (`reach`), and what decodes them is better than nothing where the new
+        labels are too few to fit it again. Only a `min_size` that would leave out painted cells
+        is lowered.
+        """
+        sizes = np.concatenate([np.zeros(0, int), *map(whole_sizes, painted.training)])
+        settings: dict[str, Any] = {}
+        if isinstance(start, CellsTask):
+            settings = start.to_dict()
+            del settings["name"]
+            if sizes.size and sizes.min() < start.min_size:
+                settings["min_size"] = int(sizes.min()) // 2
+        elif sizes.size:
+            settings["min_size"] = max(cls.min_size, speck_size(sizes))
+        return cls.from_dict({**settings, "anisotropy": list(painted.spacing), **options})
+
+    def compare(self, true: NDArray[np.integer], predicted: NDArray[np.integer]) -> Match:
+        """Match the cells of one image."""
+        return match(true, predicted)
+
+    def evaluation(self, compared: Sequence[Match]) -> Evaluation:
+        """Return average precision and the like of some images."""
+        return Evaluation(tuple(compared))
+
     def score(
         self,
         predicted: Labels,
@@ -175,7 +201,8 @@ class CellsTask(Task):
     ) -> float:
         """Return that of a share of so many cells, each found or not: sqrt(p (1 - p) / n)."""
         cells = sum(
-            _sizes(t, a).size for t, a in zip(as_list(true), as_list(annotated), strict=True)
+            annotated_sizes(t, a).size
+            for t, a in zip(as_list(true), as_list(annotated), strict=True)
         )
         return math.sqrt(score * (1 - score) / max(cells, 1))
 
@@ -203,15 +230,17 @@ class CellsTask(Task):
     def _fitted(
         self, maps: Sequence[NDArray[Any]], true: Sequence[Any], annotated: Sequence[Any]
     ) -> Self:
-        parts = _affordable([np.asarray(t).shape for t in true])
+        parts = affordable_parts([np.asarray(t).shape for t in true], _TUNING_PIXELS)
         images = [image[:, *part] for image, part in zip(maps, parts, strict=False)]
         truth = [t[part] for t, part in zip(true, parts, strict=False)]
         where = [a[part] for a, part in zip(annotated, parts, strict=False)]
-        cells = sum(_sizes(t, a).size for t, a in zip(truth, where, strict=True))
+        cells = sum(annotated_sizes(t, a).size for t, a in zip(truth, where, strict=True))
         if cells < _JUDGED_CELLS:
             return self
         # Of all, as the edge of a part cuts cells into smaller ones.
-        sizes = np.concatenate([_sizes(t, a) for t, a in zip(true, annotated, strict=True)])
+        sizes = np.concatenate(
+            [annotated_sizes(t, a) for t, a in zip(true, annotated, strict=True)]
+        )
         best = dataclasses.replace(self, min_size=int(np.quantile(sizes, 0.05) / 2))
         highest = best._quality(images, truth, where)
         for others in (CellsTask._seed_trials, CellsTask._boundary_trials):
@@ -257,24 +286,3 @@ class CellsTask(Task):
         if len(sizes) != ndim:
             raise SettingsError(f"anisotropy has {len(sizes)} values for {ndim} axes.")
         return tuple(size / min(sizes) for size in sizes)
-
-
-def _affordable(shapes: Sequence[tuple[int, ...]]) -> list[tuple[slice, ...]]:
-    """Choose the first images that tuning can afford, or the middle part of the first."""
-    parts: list[tuple[slice, ...]] = []
-    left = _TUNING_PIXELS
-    for shape in shapes:
-        if math.prod(shape) > left:
-            break
-        left -= math.prod(shape)
-        parts.append((slice(None),) * len(shape))
-    if parts or not shapes:
-        return parts
-    share = (_TUNING_PIXELS / math.prod(shapes[0])) ** (1 / len(shapes[0]))
-    margins = [round(size * (1 - share) / 2) for size in shapes[0]]
-    return [tuple(slice(m, s - m) for m, s in zip(margins, shapes[0], strict=True))]
-
-
-def _sizes(labels: NDArray[Any], annotated: NDArray[Any]) -> NDArray[np.int64]:
-    ids = labels[np.asarray(annotated, bool)]
-    return np.unique(ids[ids > 0], return_counts=True)[1]

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
 
 from unet_napari.checks import Range, check_integers, check_number
 from unet_napari.errors import SettingsError
+from unet_napari.evaluation.classes import ClassCounts, ClassEvaluation, count_classes
 from unet_napari.evaluation.objects import as_list, class_dice
 from unet_napari.geometry import Box
-from unet_napari.tasks.base import Task
-from unet_napari.tasks.criterion import MAX_CLASSES, Criterion
+from unet_napari.tasks.base import PaintedParts, Task
+from unet_napari.tasks.criterion import MAX_CLASSES, Criterion, frequency_weights
 from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS, block_shape
-from unet_napari.tasks.losses import multi_class_loss
+from unet_napari.tasks.kinds.catalogue import SEMANTIC
+from unet_napari.tasks.kinds.classes import count_pixels
 from unet_napari.tasks.target import Target
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from unet_napari.evaluation.objects import Labels
     from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
+    from unet_napari.tasks.kinds.kind import TaskKind
     from unet_napari.tasks.loss_catalogue import MapKind
 
 __all__ = ["SemanticTask"]
@@ -52,7 +55,8 @@ class SemanticTask(Task):
         For a value outside its range.
     """
 
-    name: ClassVar[str] = "semantic"
+    kind: ClassVar[TaskKind] = SEMANTIC
+    name: ClassVar[str] = SEMANTIC.name
     record_name: ClassVar[str] = "The semantic task"
     maps: ClassVar[MapKind] = "exclusive"
     packed_maps: ClassVar[int] = 1
@@ -67,9 +71,7 @@ class SemanticTask(Task):
         if any(a >= b for a, b in pairwise(classes)):
             raise SettingsError("classes must be in ascending order, each of them once.")
         object.__setattr__(self, "classes", classes)
-        if not isinstance(self.criterion, Criterion):
-            raise SettingsError("criterion must be a Criterion.")
-        self.criterion.check(self.maps, len(self.classes))
+        self._check_criterion()
         check_number("border_weight of a semantic loss", self.criterion.border_weight, Range(0, 0))
 
     @property
@@ -88,14 +90,6 @@ class SemanticTask(Task):
         index = torch.searchsorted(classes, labels.contiguous()).clamp_max(len(classes) - 1)
         known = (classes[index] == labels) & annotated
         return Target(index.where(known, 0).unsqueeze(1), known.unsqueeze(1).float())
-
-    def loss(self, logits: Tensor, target: Target) -> Tensor:
-        """Compare with the criterion."""
-        return multi_class_loss(self.criterion, logits, target)
-
-    def activate(self, logits: Tensor) -> Tensor:
-        """Softmax over the classes."""
-        return logits.softmax(dim=1)
 
     def pack(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
         """Take the position of the most probable class."""
@@ -126,6 +120,29 @@ class SemanticTask(Task):
             index = box.to_slices()
             out[index] = self.provisional(packed[(slice(None), *index)])
             yield done, len(boxes), box
+
+    @classmethod
+    def suited(cls, options: Mapping[str, Any], painted: PaintedParts, start: Task | None) -> Self:
+        """Make the task of a training: its classes are the ids that were painted.
+
+        `class_weights` of the criterion may be "frequency", see `frequency_weights`.
+        """
+        del start
+        counts = count_pixels(painted.everything)
+        settings = {"classes": sorted(counts), **options}
+        criterion = settings.get("criterion")
+        if isinstance(criterion, Mapping) and criterion.get("class_weights") == "frequency":
+            weights = frequency_weights([counts[number] for number in settings["classes"]])
+            settings["criterion"] = {**criterion, "class_weights": list(weights)}
+        return cls.from_dict(settings)
+
+    def compare(self, true: NDArray[np.integer], predicted: NDArray[np.integer]) -> ClassCounts:
+        """Count the pixels of each class in one image."""
+        return count_classes(true, predicted, self.classes)
+
+    def evaluation(self, compared: Sequence[ClassCounts]) -> ClassEvaluation:
+        """Return the Dice coefficients of some images."""
+        return ClassEvaluation(self.classes, tuple(compared))
 
     def score(
         self,

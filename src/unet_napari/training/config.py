@@ -11,6 +11,7 @@ from unet_napari.defaults import DEVICE, TRAINING_SECONDS, Device
 from unet_napari.labels.annotated import TaskName
 from unet_napari.networks.catalogue import CATALOGUE
 from unet_napari.options import Door, Option, OptionError
+from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.data.augment_config import AugmentConfig
 from unet_napari.training.optimisation_config import OptimisationConfig
 
@@ -214,7 +215,7 @@ class TrainConfig(OptimisationConfig):
         super().__post_init__()
         if self.seconds is None and self.epochs is None and self.steps is None:
             object.__setattr__(self, "seconds", TRAINING_SECONDS)
-        if self.background_id is not None and self.task != "cells":
+        if self.background_id is not None and not task_kind(self.task).separates_objects:
             raise OptionError(
                 ("background_id",),
                 "is for cells: of classes, the background is a class like any other.",

@@ -13,13 +13,13 @@ from scipy import ndimage
 
 from unet_napari.geometry import Box, bounding_box
 from unet_napari.labels.label_blocks import number_ids
+from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.data.sample import Sample, surrounded
-from unet_napari.training.data.split import LEAST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["count_cells", "describe_judged", "judged_parts"]
+__all__ = ["count_objects", "describe_judged", "judged_parts"]
 
 # Pixels that are predicted each time, with their surroundings: some hundred cells of 2D images, and
 # a volume of 200 x 200 x 200.
@@ -28,7 +28,7 @@ _PART = {2: 256, 3: 48}  # pixels per axis that are chosen together where there 
 
 
 def judged_parts(
-    samples: Sequence[Sample], spacing: Sequence[float], context: int, seed: int, *, cells: bool
+    samples: Sequence[Sample], spacing: Sequence[float], context: int, seed: int, task: str
 ) -> list[Sample]:
     """Cut what is held out down to what is judged each time.
 
@@ -47,23 +47,25 @@ def judged_parts(
         Pixels of image around a part that the network sees besides.
     seed
         Of the choice.
-    cells
-        Whether cells are judged; without, all annotated pixels are alike.
+    task
+        Name of the task, which tells what counts: objects, or annotated pixels.
     """
     margins = [round(context / step) for step in spacing]
     most = _MOST[len(spacing)]
     whole = [_whole(sample, margins) for sample in samples]
     if sum(sample.labels.size for sample in whole) <= most:
         return whole
-    parts = [part for sample in samples for part in _parts(sample, margins, cells=cells)]
-    weights = np.array([count_cells([p]) if cells else p.annotated.sum() for p in parts], float)
+    kind = task_kind(task)
+    objects = kind.separates_objects
+    parts = [part for sample in samples for part in _parts(sample, margins, cells=objects)]
+    weights = np.array([kind.drawing_weight(part.labelled) for part in parts], float)
     order = np.random.default_rng(seed).choice(
         len(parts), np.count_nonzero(weights), replace=False, p=weights / weights.sum()
     )
     chosen: list[Sample] = []
     size = 0
     for part in (parts[number] for number in order):
-        enough = not cells or count_cells(chosen) >= LEAST["cells"]
+        enough = kind.enough_objects(count_objects(chosen, task))
         if size + part.labels.size > most and chosen and enough:
             break
         chosen.append(part)
@@ -71,17 +73,21 @@ def judged_parts(
     return chosen
 
 
-def count_cells(samples: Sequence[Sample]) -> int:
-    """Return how many cells are annotated."""
-    return sum(np.unique(s.labels[s.annotated & (s.labels > 0)]).size for s in samples)
+def count_objects(samples: Sequence[Sample], task: str) -> int:
+    """Return how many objects are annotated; 0 if the task has none."""
+    kind = task_kind(task)
+    return sum(kind.count_objects(sample.labelled) for sample in samples)
 
 
-def describe_judged(held_out: Sequence[Sample], judged: Sequence[Sample]) -> str:
-    """Return how many cells are judged: "all 96 cells are judged"."""
-    cells, there = count_cells(judged), count_cells(held_out)
-    if cells == there:
-        return f"all {cells} cells are judged"
-    return f"{cells} of {there} cells are judged, drawn at random"
+def describe_judged(held_out: Sequence[Sample], judged: Sequence[Sample], task: str) -> str:
+    """Return how many objects are judged: "all 96 cells are judged"; "" if the task has none."""
+    kind = task_kind(task)
+    if not (judged and kind.separates_objects):
+        return ""
+    count, there = count_objects(judged, task), count_objects(held_out, task)
+    if count == there:
+        return f"all {count} {kind.things} are judged"
+    return f"{count} of {there} {kind.things} are judged, drawn at random"
 
 
 def _whole(sample: Sample, margins: Sequence[int]) -> Sample:

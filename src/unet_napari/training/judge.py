@@ -11,8 +11,7 @@ import torch
 from unet_napari.errors import warn_user
 from unet_napari.system.device import is_out_of_memory, release_memory
 from unet_napari.training.data.sample import Sample
-from unet_napari.training.data.split import LEAST
-from unet_napari.training.held_out import count_cells
+from unet_napari.training.held_out import count_objects
 from unet_napari.training.tiling import predict_sample
 
 if TYPE_CHECKING:
@@ -68,8 +67,8 @@ class Judge:
 
     @property
     def cells(self) -> int:
-        """How many cells are judged; 0 for classes."""
-        return count_cells(self.samples) if self.task.name == "cells" else 0
+        """How many objects are judged; 0 if the task has none."""
+        return count_objects(self.samples, self.task.name)
 
     def score(self, network: Network, enough: float | None) -> float | None:
         """Return the score of a network; None, and a `message`, if it cannot be judged.
@@ -93,7 +92,7 @@ class Judge:
             warn_user(_NO_MEMORY, stacklevel=2)
             self.message = "no score: too little memory"
         elif score is None:
-            self.message = self._why_none()
+            self.message = f"no score: {self.task.kind.why_no_score(self.cells)}"
         return score
 
     def uncertainty(self, score: float) -> float:
@@ -121,11 +120,6 @@ class Judge:
                     raise
             release_memory(self._device)
             self._most = min(self._most, sample.labels.size) // 2
-
-    def _why_none(self) -> str:
-        if self.task.name == "cells":
-            return f"no score: {self.cells} of {LEAST['cells']} cells"
-        return "no score: too few pixels of each class"
 
     def _truth(self) -> tuple[list[NDArray[np.integer]], list[NDArray[np.bool_]]]:
         return [s.labels for s in self.samples], [s.annotated for s in self.samples]

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
 
-import numpy as np
-
-from unet_napari.training.data.sample import Sample
-from unet_napari.training.data.split import LEAST, Split
-from unet_napari.training.held_out import count_cells
+from unet_napari.tasks.kinds.catalogue import task_kind
+from unet_napari.training.data.split import Split
 
 __all__ = ["judgement", "kept_start", "what_is_missing"]
 
 _LEARNING = 0.3  # a score below which nothing can be told before the end
-_FEW_CELLS = 20  # one cell moves the score of fewer by a twentieth
-# Below this score, what it says of cells, what it says of classes.
-_WORDS = (
-    (0.3, "most cells are not found: train longer, or paint more", "most of the area is wrong"),
-    (0.65, "about half of the cells are right", "about half of the area is right"),
-    (0.9, "most cells are right", "most of the area is right"),
-    (math.inf, "nearly all cells are right", "nearly all of the area is right"),
-)
+_FEW_OBJECTS = 20  # one object moves the score of fewer by a twentieth
+_STEPS = (
+    0.3,
+    0.65,
+    0.9,
+    math.inf,
+)  # below each of these scores the next of `TaskKind.verdicts` holds
 
 
 def judgement(score: float, *, task: str, cells: int, finished: bool) -> str:
@@ -31,19 +25,20 @@ def judgement(score: float, *, task: str, cells: int, finished: bool) -> str:
     Parameters
     ----------
     score
-        AP50 for ``"cells"``, mean Dice for ``"semantic"``.
+        `Task.score`, 0 to 1.
     task
-        One of the two.
+        Name of the task.
     cells
-        How many cells it was computed from; 0 for classes.
+        How many objects it was computed from; 0 if the task has none.
     finished
         Whether the training has ended; before that, a low score means little.
     """
     if score < _LEARNING and not finished:
         return "still learning"
-    _, of_cells, of_classes = next(words for words in _WORDS if score < words[0])
-    text = of_cells if task == "cells" else of_classes
-    return f"{text} (only {cells} cells judge it)" if 0 < cells < _FEW_CELLS else text
+    kind = task_kind(task)
+    steps = zip(_STEPS, kind.verdicts, strict=True)
+    text = next(words for step, words in steps if score < step)
+    return f"{text} (only {cells} {kind.things} judge it)" if 0 < cells < _FEW_OBJECTS else text
 
 
 def kept_start(name: str, cells: int) -> str:
@@ -68,7 +63,7 @@ def what_is_missing(split: Split, task: str, fraction: float) -> str:
     split
         All of what was painted is in its training part where nothing could be held out.
     task
-        ``"cells"`` or ``"semantic"``.
+        Name of the task.
     fraction
         Share that was to be held out.
 
@@ -79,21 +74,9 @@ def what_is_missing(split: Split, task: str, fraction: float) -> str:
     """
     if split.validation or not fraction:
         return ""
-    needed = math.ceil(LEAST[task] / fraction)
-    if task == "cells":
-        painted, what = count_cells(split.training), "cells"
-    else:
-        painted, rarest = _rarest_class(split.training)
-        what = f"pixels of class {rarest}"
+    kind = task_kind(task)
+    needed = math.ceil(kind.fewest_units / fraction)
+    painted, what = kind.scarcest([sample.labelled for sample in split.training])
     if painted >= needed:  # but they lie where they cannot be divided
         return f"paint more {what}, spread over the image, to get a score"
     return f"paint more: {painted} of about {needed} {what} that a score needs"
-
-
-def _rarest_class(samples: Sequence[Sample]) -> tuple[int, int]:
-    """Return the number of pixels and the id of the class that has the fewest."""
-    counts: Counter[int] = Counter()
-    for sample in samples:
-        ids, pixels = np.unique(sample.labels[sample.annotated], return_counts=True)
-        counts.update(dict(zip(ids.tolist(), pixels.tolist(), strict=True)))
-    return min((pixels, number) for number, pixels in counts.items())

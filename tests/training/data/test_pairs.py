@@ -169,7 +169,7 @@ def test_spacing_is_relative_to_the_smallest():
 
 def test_focus_leaves_cut_cells_out(make_sample):
     labels = painted((20, 20), np.s_[2:6, 2:6], np.s_[8:14, 8:14])
-    part = focus(make_sample(labels), Box.whole((10, 10)), (3, 3), cells=True)
+    part = focus(make_sample(labels), Box.whole((10, 10)), (3, 3), whole=True)
     assert part.labels.shape == (13, 13)
     assert part.annotated[part.labels == 1].all()
     assert not part.annotated[part.labels == 2].any()

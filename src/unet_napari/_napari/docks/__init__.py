@@ -1,4 +1,4 @@
 """The two docks, and how they live in napari's window.
 
-It may import all other rooms of `_napari`.
+It may import all other rooms of `_napari` and `tasks.kinds`.
 """

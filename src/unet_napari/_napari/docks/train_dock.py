@@ -38,6 +38,7 @@ from unet_napari._napari.widgets.plot import TrainingPlot
 from unet_napari._napari.widgets.status_line import StatusLine, training_duration, training_result
 from unet_napari.engine import AugmentationJob, JobWarning, Preview, TrainJob
 from unet_napari.errors import UnetNapariError
+from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.events import Started, Step, Validated
 
 __all__ = ["TrainDock"]
@@ -230,8 +231,7 @@ class TrainDock(EngineDock):
         self.job.start(AugmentationJob(request.pairs, request.config))
 
     def _usual_name(self) -> str:
-        kind = "cells" if self.task.value == "cells" else "classes"
-        return f"{self.image.value.name} {kind}"
+        return f"{self.image.value.name} {task_kind(self.task.value).file_word}"
 
     def _begun(self, request: TrainJob, image: Image, labels: Labels) -> None:
         self.job.start(request)

@@ -28,6 +28,7 @@ from unet_napari.errors import SettingsError
 from unet_napari.images import Image
 from unet_napari.images.colours import fit_colours
 from unet_napari.model.info import ModelInfo
+from unet_napari.tasks.kinds.catalogue import described_kind
 
 __all__ = ["Order", "wanted_place"]
 
@@ -72,7 +73,8 @@ class Order:
     @property
     def cells(self) -> bool:
         """Whether the labels are numbers of cells rather than classes."""
-        return self.info.task.get("name") == "cells"
+        kind = described_kind(self.info.task)
+        return kind is not None and kind.separates_objects
 
     @property
     def part(self) -> ImagePart:

@@ -12,6 +12,7 @@ from unet_napari._napari.layers.results import Purpose
 from unet_napari._napari.widgets.narrow import make_narrow
 from unet_napari.errors import ModelFileError
 from unet_napari.model.info import ListedModel, ModelInfo, find_model, list_models, read_info
+from unet_napari.tasks.kinds.catalogue import described_kind
 
 __all__ = ["ModelCombo", "model_saved", "what_for"]
 
@@ -139,7 +140,8 @@ def what_for(info: ModelInfo) -> str:
     if isinstance(made_for, str) and made_for:
         text = f"For {made_for}"
     else:
-        things = "cells" if info.task.get("name") == "cells" else "classes of pixels"
+        kind = described_kind(info.task)
+        things = "classes of pixels" if kind is None else kind.found
         channels = "1 channel" if info.channels == 1 else f"{info.channels} channels"
         text = f"For {things} in {info.ndim}D images of {channels}"
         if info.diameter is not None:

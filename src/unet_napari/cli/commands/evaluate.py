@@ -137,7 +137,7 @@ class _Judge:
     Parameters
     ----------
     model
-        Its task decides what is compared: cells, or classes.
+        Its task decides what is compared: objects, or classes.
     worst
         Number of images to keep pictures of.
     """
@@ -146,20 +146,13 @@ class _Judge:
         self._task = model.task
         self._worst = worst
         self._names: list[str] = []
-        self._counts: list[Any] = []  # of metrics, or of class_metrics
+        self._counts: list[Any] = []  # what `Task.compare` returns
         self._pictures: list[tuple[float, NDArray[np.uint8]]] = []
 
     def add(self, name: str, image: Image, true: Labels, predicted: Labels) -> None:
         """Compare one image."""
-        from unet_napari.evaluation.classes import count_classes
-        from unet_napari.evaluation.objects import match
-        from unet_napari.tasks import SemanticTask
-
         self._names.append(name)
-        if isinstance(self._task, SemanticTask):
-            self._counts.append(count_classes(true, predicted, self._task.classes))
-        else:
-            self._counts.append(match(true, predicted))
+        self._counts.append(self._task.compare(true, predicted))
         if self._worst:
             self._keep_picture(image, true, predicted)
 
@@ -171,13 +164,7 @@ class _Judge:
     @property
     def evaluation(self) -> Evaluation | ClassEvaluation:
         """The scores so far."""
-        from unet_napari.evaluation.classes import ClassEvaluation
-        from unet_napari.evaluation.objects import Evaluation
-        from unet_napari.tasks import SemanticTask
-
-        if isinstance(self._task, SemanticTask):
-            return ClassEvaluation(self._task.classes, tuple(self._counts))
-        return Evaluation(tuple(self._counts))
+        return self._task.evaluation(self._counts)
 
     def table(self) -> dict[str, list[Any]]:
         """Return the scores of each image, in columns."""

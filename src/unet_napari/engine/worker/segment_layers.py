@@ -122,11 +122,11 @@ def drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN40
 
 def findings(image: Image, model: Model, labels: LazyArray, *, measured: bool) -> dict[str, Any]:
     """Count the objects of one frame, and measure those of all frames if wanted."""
-    cells = model.task.name == "cells"
+    separate = model.task.kind.separates_objects
     result: dict[str, Any] = {"objects": None}
-    if cells and image.frames == 1 and math.prod(labels.shape) <= _COUNTED:
+    if separate and image.frames == 1 and math.prod(labels.shape) <= _COUNTED:
         result["objects"] = int(np.count_nonzero(np.unique(np.asarray(labels[...]))))
-    if measured and cells:
+    if measured and separate:
         result["table"] = measure(image, labels)
     return result
 

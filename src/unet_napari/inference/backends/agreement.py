@@ -26,8 +26,8 @@ class Agreement:
     Attributes
     ----------
     same : float
-        Share of the pixels that are decided alike: as foreground or background in ``cells``, as
-        the same class in ``semantic``.
+        Share of the pixels that are decided alike, see `TaskKind.decisions`: as foreground or
+        background, or as the same class.
     difference : float
         Largest difference of a probability.
     """
@@ -64,13 +64,9 @@ def measure_agreement(
     difference = 0.0
     for expected, batch in zip(reference, batches, strict=True):
         true, found = (task.activate(x)[0].cpu().numpy() for x in (expected, logits(batch)))
-        alike = _decisions(task, true) == _decisions(task, found)
+        decided, also = (task.kind.decisions(task.decode(maps)) for maps in (true, found))
+        alike = decided == also
         same += int(alike.sum())
         pixels += alike.size
         difference = max(difference, float(np.abs(true - found).max()))
     return Agreement(same / pixels, difference)
-
-
-def _decisions(task: Task, maps: NDArray[np.float32]) -> NDArray[np.generic]:
-    labels = task.decode(maps)
-    return labels > 0 if task.name == "cells" else labels  # ids of cells are arbitrary

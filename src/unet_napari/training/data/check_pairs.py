@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from unet_napari.errors import ImageError, LabelsError, warn_user
 from unet_napari.labels.label_blocks import tally
 from unet_napari.labels.painting import check_labels
+from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.data.pairs import spacing_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _check_paint(pairs: Sequence[Pair], config: TrainConfig) -> None:
         ids.update(painting.ids)
         if painting.problem:
             warn_user(f"{pair.image.name}: {painting.problem}", stacklevel=4)
-    if lacking is not None and len(ids) < {"cells": 1, "semantic": 2}[config.task]:
+    if lacking is not None and len(ids) < task_kind(config.task).fewest_ids:
         raise lacking
 
 

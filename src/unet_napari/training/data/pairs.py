@@ -15,12 +15,11 @@ from unet_napari.labels.background import part_background
 from unet_napari.labels.label_axes import fit_labels, labels_shape
 from unet_napari.labels.label_blocks import painted_box
 from unet_napari.labels.painting import annotated_mask
+from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.data.sample import Sample
 from unet_napari.training.data.sure_background import evident_background
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from unet_napari.images import Image, LazyArray, Normalisation, Scale
     from unet_napari.training.config import TrainConfig
 
@@ -233,26 +232,15 @@ def _load(
     if not annotated.any():
         return None
     image = scale.rule.apply(place.image.read(place.box.to_slices()), scale.of(place.image))
-    if config.task == "cells" and config.unpainted == "auto":
+    kind = task_kind(config.task)
+    if kind.separates_objects and config.unpainted == "auto":
         # The limits are those beside cells, not those of a region that may be all far from them.
-        near = annotated_mask(labels, task="cells", spacing=spacing)
+        near = annotated_mask(labels, task=config.task, spacing=spacing)
         annotated |= evident_background(image, labels, near, spacing)
     return Sample(
         image,
-        _as_ids(labels, config.task),
+        kind.compact_ids(labels),
         annotated,
         group,
         place.box.start,
     )
-
-
-def _as_ids(labels: NDArray[np.generic], task: str) -> NDArray[np.integer]:
-    """Hold ids in the fewest bytes; ids of cells beyond int32 are numbered anew."""
-    if labels.dtype == bool or int(labels.max()) < 2**31:
-        return labels.astype(np.int32)
-    if task == "cells":
-        ids, inverse = np.unique(labels, return_inverse=True)
-        first = 0 if ids[0] == 0 else 1
-        numbers: NDArray[np.integer] = inverse.reshape(labels.shape) + first
-        return numbers.astype(np.int32)
-    return labels.astype(np.int64)

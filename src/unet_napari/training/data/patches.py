@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.data.augment import Augmenter, Patch, Source
 from unet_napari.training.data.sample import Sample
 
@@ -28,17 +29,16 @@ class Anchors:
     samples
         What is trained on.
     task
-        ``"semantic"``: a class is drawn first, all alike, then one of its pixels. ``"cells"``:
-        three times out of four a cell, all cells of a sample alike whatever their size, else an
-        annotated pixel of the background.
+        Name of the task; see `TaskKind.anchors` and `TaskKind.anchor_share`.
     rng
         Draws which places are remembered where there are very many.
     """
 
     def __init__(self, samples: Sequence[Sample], task: str, rng: np.random.Generator) -> None:
         kinds: dict[int, list[_Places]] = {}
+        task_entry = task_kind(task)
         for number, sample in enumerate(samples):
-            for kind, flat in _places(sample, task).items():
+            for kind, flat in task_entry.anchors(sample.labelled).items():
                 weight = math.sqrt(len(flat))
                 if len(flat) > _KEPT:
                     flat = rng.choice(flat, _KEPT, replace=False)
@@ -46,10 +46,7 @@ class Anchors:
                     _Places(number, sample.labels.shape, weight, flat.astype(np.int32))
                 )
         self._kinds = [kinds[kind] for kind in sorted(kinds)]
-        weights = [
-            1.0 if task == "semantic" else {True: 0.75, False: 0.25}[kind > 0]
-            for kind in sorted(kinds)
-        ]
+        weights = [task_entry.anchor_share(kind) for kind in sorted(kinds)]
         self._shares = np.array(weights) / sum(weights)
         self._samples = [
             np.array([p.weight for p in kind]) / sum(p.weight for p in kind) for kind in self._kinds
@@ -81,7 +78,7 @@ class PatchSampler:
     samples
         What is trained on; patches show nothing else.
     task
-        ``"cells"`` or ``"semantic"``; see `Anchors`.
+        Name of the task; see `Anchors`.
     augmenter
         Cuts and varies the patches.
     rng
@@ -125,16 +122,3 @@ class PatchSampler:
         half, size = (patch - 1) / 2, np.asarray(source.labels.shape)
         low, high = np.minimum(half, (size - 1) / 2), np.maximum(size - 1 - half, (size - 1) / 2)
         return self.augmenter.cut(source, np.clip(centre, low, high).tolist())
-
-
-def _places(sample: Sample, task: str) -> dict[int, np.ndarray]:
-    """Return the flat indices of the places of each kind: a class; or 1 for cells, 0 for none."""
-    said = np.flatnonzero(sample.annotated)
-    labels = sample.labels.ravel()[said]
-    if task == "semantic":
-        return {int(kind): said[labels == kind] for kind in np.unique(labels)}
-    background = said[labels == 0]
-    places = {0: background} if len(background) else {}
-    ids, first = np.unique(labels, return_index=True)
-    cells = said[first[ids > 0]]
-    return {**places, 1: cells} if len(cells) else places

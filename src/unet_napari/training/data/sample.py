@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unet_napari.tasks.kinds.kind import Labelled
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,6 +42,11 @@ class Sample:
     group: int
     origin: tuple[int, ...]
 
+    @property
+    def labelled(self) -> Labelled:
+        """The labels without the image."""
+        return Labelled(self.labels, self.annotated)
+
     def crop(self, box: Box) -> Sample:
         """Return a view of a box that lies within the sample."""
         index = box.to_slices()
@@ -52,14 +59,14 @@ class Sample:
         )
 
 
-def focus(sample: Sample, box: Box, context: Sequence[int], *, cells: bool) -> Sample:
+def focus(sample: Sample, box: Box, context: Sequence[int], *, whole: bool) -> Sample:
     """Crop to a box with some image around it; only the box itself stays annotated.
 
-    With `cells`, a cell that the box cuts through is not annotated at all: a part of it
+    With `whole`, an object that the box cuts through is not annotated at all: a part of it
     would be judged as a whole.
     """
     part, inner = surrounded(sample, box, sample.annotated[box.to_slices()], context)
-    if not cells:
+    if not whole:
         return part
     outside = part.labels.copy()
     outside[inner.to_slices()] = 0

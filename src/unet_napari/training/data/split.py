@@ -12,24 +12,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 from unet_napari.geometry import Box
-from unet_napari.labels.label_blocks import number_ids
+from unet_napari.tasks.kinds.catalogue import task_kind
+from unet_napari.tasks.kinds.kind import TaskKind, Units
 from unet_napari.training.data.sample import Sample, focus
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LEAST", "TOO_FEW", "Slab", "Split", "split_samples"]
+__all__ = ["TOO_FEW", "Slab", "Split", "split_samples"]
 
 TOO_FEW = "too few labels to judge"
 
 _GROUPS = 4  # from so many images on, whole images are held out
-LEAST = {"cells": 5, "semantic": 100}  # whole cells, or pixels of each class, on either side
 _GAP = 16.0  # pixels of the finest axis between training and validation labels
-_PIXELS = 20_000  # pixels of a class that decide where to cut
-_LISTED = 2**20  # ids up to this are looked for as they are, others by number
 _DRAWS = 64  # random choices of whole images that are compared
 
 
@@ -50,18 +47,6 @@ class Slab:
     start: int
     stop: int
     gap: int
-
-
-@dataclass(frozen=True)
-class _Items:
-    """What can be held out, of one kind: cells, or the annotated pixels of one class.
-
-    `start` and `stop` have the shape (axes, n), `weight` (n,).
-    """
-
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-    weight: NDArray[np.float64]
 
 
 def split_samples(
@@ -85,7 +70,7 @@ def split_samples(
     samples
         All that was painted.
     task
-        ``"cells"`` or ``"semantic"``.
+        Name of the task; see `TaskKind.groups` and `TaskKind.units`.
     fraction
         Share to hold out; 0 holds out nothing.
     spacing
@@ -101,65 +86,38 @@ def split_samples(
         [sample for sample in samples if sample.group == group]
         for group in sorted({sample.group for sample in samples})
     ]
-    kinds = _kinds(samples, task)
-    items = [[_items(group, task, kind) for kind in kinds] for group in groups]
+    kind = task_kind(task)
+    kept_apart = kind.groups([sample.labelled for sample in samples])
+    units = [[_units(images, kind, group) for group in kept_apart] for images in groups]
     if len(groups) >= _GROUPS:
-        split = _hold_out_groups(groups, items, fraction, seed)
+        split = _hold_out_groups(groups, units, fraction, seed)
     else:
-        split = _hold_out_slabs(groups, items, fraction, spacing, context, task)
-    least = LEAST[task]
-    for kind in kinds:
+        split = _hold_out_slabs(groups, units, fraction, spacing, context, kind)
+    for group in kept_apart:
         for side in (split.training, split.validation):
-            if _items(side, task, kind).weight.sum() < least:
+            if _units(side, kind, group).weight.sum() < kind.fewest_units:
                 return Split(list(samples), [], TOO_FEW)
     return split
 
 
-def _kinds(samples: Sequence[Sample], task: str) -> Sequence[int | None]:
-    """Return what must be on either side: each class, or (None) the cells."""
-    if task == "cells":
-        return [None]
-    return sorted({int(i) for s in samples for i in np.unique(s.labels[s.annotated])})
-
-
-def _items(samples: Sequence[Sample], task: str, kind: int | None) -> _Items:
-    parts = [_cells(s) if task == "cells" else _pixels(s, kind) for s in samples]
+def _units(samples: Sequence[Sample], kind: TaskKind, group: int) -> Units:
+    """Return what can be held out of a group, in pixels of the frame."""
+    parts = []
+    for sample in samples:
+        part = kind.units(sample.labelled, group)
+        origin = np.asarray(sample.origin)[:, None]
+        parts.append(Units(part.start + origin, part.stop + origin, part.weight))
     if not parts:
-        return _Items(np.zeros((1, 0), int), np.zeros((1, 0), int), np.zeros(0))
-    return _Items(
+        return Units(np.zeros((1, 0), int), np.zeros((1, 0), int), np.zeros(0))
+    return Units(
         np.concatenate([p.start for p in parts], axis=1),
         np.concatenate([p.stop for p in parts], axis=1),
         np.concatenate([p.weight for p in parts]),
     )
 
 
-def _cells(sample: Sample) -> _Items:
-    """Return the boxes of the annotated cells, in pixels of the frame."""
-    cells = sample.labels * sample.annotated
-    if cells.max() > _LISTED:  # as many boxes are made as the highest number says
-        ids, numbers = number_ids(cells)
-        cells = numbers + np.int32(ids[0] != 0)
-    boxes = [box for box in ndimage.find_objects(cells) if box is not None]
-    origin = np.asarray(sample.origin)[:, None]
-    start = np.array([[part.start for part in box] for box in boxes], int)
-    stop = np.array([[part.stop for part in box] for box in boxes], int)
-    shape = (len(boxes), sample.labels.ndim)
-    return _Items(
-        start.reshape(shape).T + origin, stop.reshape(shape).T + origin, np.ones(len(boxes))
-    )
-
-
-def _pixels(sample: Sample, kind: int | None) -> _Items:
-    """Return the annotated pixels of a class, evenly thinned where they are many."""
-    place = np.array(np.nonzero(sample.annotated & (sample.labels == kind)))
-    step = max(1, place.shape[1] // _PIXELS)
-    origin = np.asarray(sample.origin)[:, None]
-    place = place[:, ::step] + origin
-    return _Items(place, place + 1, np.full(place.shape[1], float(step)))
-
-
 def _hold_out_groups(
-    groups: list[list[Sample]], items: list[list[_Items]], fraction: float, seed: int
+    groups: list[list[Sample]], items: list[list[Units]], fraction: float, seed: int
 ) -> Split:
     """Hold out the random choice of whole images that has the best share of every kind."""
     weights = np.array([[kind.weight.sum() for kind in group] for group in items])
@@ -178,11 +136,11 @@ def _hold_out_groups(
 
 def _hold_out_slabs(
     groups: list[list[Sample]],
-    items: list[list[_Items]],
+    items: list[list[Units]],
     fraction: float,
     spacing: Sequence[float],
     context: int,
-    task: str,
+    kind: TaskKind,
 ) -> Split:
     split = Split([], [], "")
     shares = []
@@ -193,12 +151,14 @@ def _hold_out_slabs(
             continue
         for sample in group:
             split.training.extend(_outside(sample, slab))
-            split.validation.extend(_inside(sample, slab, context, spacing, cells=task == "cells"))
+            split.validation.extend(
+                _inside(sample, slab, context, spacing, whole=kind.separates_objects)
+            )
         shares.append(f"{'ZYX'[slab.axis - len(spacing)]} {slab.start} to {slab.stop - 1}")
     return replace(split, message="the part at " + ", ".join(shares))
 
 
-def _best_slab(kinds: list[_Items], fraction: float, spacing: Sequence[float]) -> Slab | None:
+def _best_slab(kinds: list[Units], fraction: float, spacing: Sequence[float]) -> Slab | None:
     """Return the slab with the best share of every kind, or None where nothing can be cut."""
     slabs = list(_candidates(kinds, fraction, spacing))
     best = min(slabs, key=lambda slab: _cost(kinds, slab, fraction), default=None)
@@ -210,7 +170,7 @@ def _best_slab(kinds: list[_Items], fraction: float, spacing: Sequence[float]) -
 
 
 def _candidates(
-    kinds: list[_Items], fraction: float, spacing: Sequence[float], *, widened: bool = False
+    kinds: list[Units], fraction: float, spacing: Sequence[float], *, widened: bool = False
 ) -> Iterator[Slab]:
     """Yield slabs that hold a `fraction` of everything annotated: both ends, and between.
 
@@ -242,7 +202,7 @@ def _candidates(
             )
 
 
-def _shares(kinds: list[_Items], slab: Slab) -> list[float]:
+def _shares(kinds: list[Units], slab: Slab) -> list[float]:
     """Return the share of every kind that a slab holds whole."""
     return [
         float(kind.weight[_held(kind, slab)].sum() / kind.weight.sum())
@@ -251,12 +211,12 @@ def _shares(kinds: list[_Items], slab: Slab) -> list[float]:
     ]
 
 
-def _held(kind: _Items, slab: Slab) -> NDArray[np.bool_]:
+def _held(kind: Units, slab: Slab) -> NDArray[np.bool_]:
     begins, ends = kind.start[slab.axis] >= slab.start, kind.stop[slab.axis] <= slab.stop
     return np.asarray(begins & ends)
 
 
-def _cost(kinds: list[_Items], slab: Slab, fraction: float) -> float:
+def _cost(kinds: list[Units], slab: Slab, fraction: float) -> float:
     """Return how far the shares are off, and what is lost in the gap; the less the better."""
     cost = 0.0
     for kind in kinds:
@@ -288,7 +248,7 @@ def _outside(sample: Sample, slab: Slab) -> list[Sample]:
 
 
 def _inside(
-    sample: Sample, slab: Slab, context: int, spacing: Sequence[float], *, cells: bool
+    sample: Sample, slab: Slab, context: int, spacing: Sequence[float], *, whole: bool
 ) -> list[Sample]:
     """Return the held-out part of a sample, with image around it for the network to see."""
     origin, size = sample.origin[slab.axis], sample.labels.shape[slab.axis]
@@ -297,5 +257,5 @@ def _inside(
         return []
     margins = [round(context / step) for step in spacing]
     box = Box.whole(sample.labels.shape).replace_axis(slab.axis, start, stop)
-    part = focus(sample, box, margins, cells=cells)
+    part = focus(sample, box, margins, whole=whole)
     return [part] if part.annotated.any() else []

@@ -116,8 +116,9 @@ class Prepared:
     def chosen(self) -> tuple[str, ...]:
         """All that was chosen, one line each."""
         validation = self.split.message
-        if self.judged and self.task.name == "cells":
-            validation += f"; {describe_judged(self.split.validation, self.judged)}"
+        judged = describe_judged(self.split.validation, self.judged, self.task.name)
+        if judged:
+            validation = f"{validation}; {judged}"
         device = f"Device: {self.device.type}."
         scale = filter(None, [self.scale.describe()])
         return (*self.setup.chosen, *scale, f"Validation: {validation}.", device)
@@ -202,13 +203,13 @@ def prepare(pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None
     task = choose_task(config, samples, split.training, spacing, known)
     if device.type != "cpu" and config.memory is None:
         memory = available_memory(device) // 2
-    data = _describe(samples, task, spacing, config)
+    data = _describe(samples, task, spacing)
     with Randomness(config.seed, device)():  # it builds networks to look at them
         setup = choose_setup(config, data, device.type, 3 * memory // 4, old)
     randomness = Randomness(config.seed, device)
     network = _build(config, setup, old, randomness)
-    cells, context = config.task == "cells", _CONTEXT[config.ndim]
-    judged = judged_parts(split.validation, spacing, context, config.seed, cells=cells)
+    context = _CONTEXT[config.ndim]
+    judged = judged_parts(split.validation, spacing, context, config.seed, config.task)
     return Prepared(
         device=device,
         randomness=randomness,
@@ -280,12 +281,10 @@ def _whole_start(network: Network, start_from: Model | None) -> str:
     return start_from.name if len(_fitting(network, old)) == len(old.state_dict()) else ""
 
 
-def _describe(
-    samples: Sequence[Sample], task: Task, spacing: tuple[float, ...], config: TrainConfig
-) -> Data:
+def _describe(samples: Sequence[Sample], task: Task, spacing: tuple[float, ...]) -> Data:
     shapes = np.median([sample.labels.shape for sample in samples], axis=0)
     diameter = None
-    if config.task == "cells":
+    if task.kind.separates_objects:
         found = [diameters(np.where(s.annotated, s.labels, 0), spacing) for s in samples]
         sizes = np.concatenate(found)
         diameter = float(np.median(sizes)) if len(sizes) else None

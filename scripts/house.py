@@ -32,7 +32,6 @@ KNOWN: frozenset[str] = frozenset(
         "S",
         "Scale",
         "Subparsers",
-        "TaskName",
         "_napari.sections.painted -> _napari.docks.train_settings",
         "_napari.sections.preview_layer -> _napari.docks.engine_dock",
         "benchmarks",

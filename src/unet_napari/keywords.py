@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 if TYPE_CHECKING:
     from unet_napari.defaults import Device
     from unet_napari.inference.config import BackendName, HaloName, Precision
-    from unet_napari.labels.annotated import TaskName
     from unet_napari.training.config import UnpaintedName
     from unet_napari.training.data.augment_config import AugmentConfig
-    from unet_napari.training.optimisation_config import OptimiserName, ScheduleName
 
 __all__ = ["InferenceKeywords", "TrainKeywords"]
 
@@ -41,16 +39,16 @@ class TrainKeywords(TypedDict, total=False):
 
     patch: tuple[int, ...] | None
     batch: int | None
-    optimiser: OptimiserName
+    optimiser: str
     learning_rate: float | None
     weight_decay: float
-    schedule: ScheduleName
+    schedule: str
     warmup: float
     clip: float | None
     ema: float | None
     mixed_precision: bool
     patience: int | None
-    task: TaskName
+    task: str
     unpainted: UnpaintedName
     background_id: int | None
     ndim: int

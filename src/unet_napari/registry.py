@@ -85,6 +85,10 @@ class Registry(Mapping[str, EntryType], Generic[EntryType]):
             )
         return self._entries[name]
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names as they are now."""
+        return tuple(self._entries)
+
     def __getitem__(self, name: str) -> EntryType:
         return self._entries[name]
 

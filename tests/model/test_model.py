@@ -14,7 +14,7 @@ from unet_napari.images import Normalisation
 from unet_napari.model.file import open_model_file, write_model_file
 from unet_napari.model.info import read_info
 from unet_napari.model.model import Model
-from unet_napari.networks import NETWORKS, UNet
+from unet_napari.networks import CATALOGUE, UNet, network_class
 from unet_napari.tasks import CellsTask, SemanticTask
 
 
@@ -74,10 +74,10 @@ def test_everything_comes_back(tmp_path):
 OPTIONS = {"resnet_unet": {"depth": 18}}
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_every_network_comes_back(tmp_path, name):
     options = OPTIONS.get(name, {"features": (4, 8, 16), "ndim": 2})
-    network = NETWORKS[name](in_channels=3, out_channels=3, **options).eval()
+    network = network_class(name)(in_channels=3, out_channels=3, **options).eval()
     again = Model.load(make_model(network=network).save(tmp_path / "a.unet")).network
     assert type(again) is type(network)
     tensors = [*again.parameters(), *again.buffers()]

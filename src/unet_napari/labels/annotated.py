@@ -19,9 +19,8 @@ from unet_napari.tasks.kinds.catalogue import task_kind
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Rule", "TaskName", "Unpainted", "annotated_mask", "unpainted_rule"]
+__all__ = ["Rule", "Unpainted", "annotated_mask", "unpainted_rule"]
 
-TaskName: TypeAlias = Literal["cells", "semantic"]
 Unpainted: TypeAlias = Literal["auto", "ignore", "background"]
 Rule: TypeAlias = Literal["ignore", "background", "nearby"]
 
@@ -33,7 +32,7 @@ _RING_PIXELS = 3.0
 _FAR_APART = 1e6
 
 
-def unpainted_rule(task: TaskName, unpainted: Unpainted, *, has_region: bool) -> Rule:
+def unpainted_rule(task: str, unpainted: Unpainted, *, has_region: bool) -> Rule:
     """Decide on the meaning of 0.
 
     Raises
@@ -57,7 +56,7 @@ def unpainted_rule(task: TaskName, unpainted: Unpainted, *, has_region: bool) ->
 def annotated_mask(
     labels: NDArray[Any],
     *,
-    task: TaskName,
+    task: str,
     unpainted: Unpainted = "auto",
     annotated: NDArray[Any] | None = None,
     spacing: Sequence[float] | None = None,

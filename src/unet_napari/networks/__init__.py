@@ -13,7 +13,7 @@ from unet_napari.networks.catalogue import CATALOGUE, PRESETS
 if TYPE_CHECKING:
     from unet_napari.networks.attention import AttentionUNet
     from unet_napari.networks.base import Network
-    from unet_napari.networks.build import NETWORKS, build_network
+    from unet_napari.networks.build import build_network, network_class
     from unet_napari.networks.folding import fold_batch_norm
     from unet_napari.networks.fusion import FusionUNet
     from unet_napari.networks.halo import exact_halo
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CATALOGUE",
-    "NETWORKS",
     "PRESETS",
     "AttentionUNet",
     "FusionUNet",
@@ -34,6 +33,7 @@ __all__ = [
     "build_network",
     "exact_halo",
     "fold_batch_norm",
+    "network_class",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -41,7 +41,6 @@ __getattr__, __dir__ = lazy(
     {
         "AttentionUNet": "attention",
         "FusionUNet": "fusion",
-        "NETWORKS": "build",
         "NestedUNet": "nested",
         "Network": "base",
         "ResNetUNet": "resnet",
@@ -49,5 +48,6 @@ __getattr__, __dir__ = lazy(
         "build_network": "build",
         "exact_halo": "halo",
         "fold_batch_norm": "folding",
+        "network_class": "build",
     },
 )

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from unet_napari.errors import SettingsError
-from unet_napari.networks.attention import AttentionUNet
 from unet_napari.networks.base import Network
-from unet_napari.networks.fusion import FusionUNet
-from unet_napari.networks.nested import NestedUNet
-from unet_napari.networks.resnet import ResNetUNet
-from unet_napari.networks.unet import UNet
+from unet_napari.networks.catalogue import CATALOGUE
+from unet_napari.registry import load_object
 
-__all__ = ["MAX_PARAMETERS", "NETWORKS", "build_network"]
-
-NETWORKS: dict[str, type[Network]] = {
-    network.name: network for network in (UNet, AttentionUNet, NestedUNet, ResNetUNet, FusionUNet)
-}
+__all__ = ["MAX_PARAMETERS", "build_network", "network_class"]
 
 _REDUCTION = "reduction"
 MAX_PARAMETERS = 500_000_000  # 2 GB of weights; the largest preset in 3D has 372 million
+
+
+def network_class(name: object) -> type[Network]:
+    """Return the class of a network by its name in `CATALOGUE`.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such network.
+    """
+    entry = CATALOGUE.find(name)
+    found: type[Network] = load_object(entry.implementation, f"the network {entry.name!r}")
+    return found
 
 
 def build_network(
@@ -38,13 +44,14 @@ def build_network(
     Parameters
     ----------
     name : str
-        A name in `NETWORKS`.
+        A name in `CATALOGUE`.
     options : mapping
         Arguments of that network's constructor, and ``reduction`` for any of them, see
         `Network.coarsen`. ``pretrained`` is not accepted here: a model file shall not make us
         download or read anything.
     pretrained : bool or path
-        Only for `ResNetUNet`: start from ImageNet weights, downloaded or from a file.
+        Start from ImageNet weights, downloaded or from a file; only for networks that
+        `CATALOGUE` calls ``pretrained``.
 
     Returns
     -------
@@ -56,11 +63,7 @@ def build_network(
     SettingsError
         If the name or an option is unknown or out of range, or the network is too large.
     """
-    if not isinstance(name, str) or name not in NETWORKS:
-        raise SettingsError(
-            f"There is no network {str(name)[:60]!r}; there are {', '.join(NETWORKS)}."
-        )
-    kind = NETWORKS[name]
+    kind = network_class(name)
     known = [option for option in inspect.signature(kind).parameters if option != "pretrained"]
     known.append(_REDUCTION)
     if not isinstance(options, Mapping):
@@ -80,10 +83,12 @@ def build_network(
         )
     if pretrained is False:
         network = kind(**plain)
-    elif kind is ResNetUNet:
-        network = ResNetUNet(**plain, pretrained=pretrained)
+    elif CATALOGUE[name].pretrained:
+        make: Callable[..., Network] = kind
+        network = make(**plain, pretrained=pretrained)
     else:
-        raise SettingsError(f"There are no pretrained weights for {name}; only for resnet_unet.")
+        able = ", ".join(entry.name for entry in CATALOGUE.values() if entry.pretrained)
+        raise SettingsError(f"There are no pretrained weights for {name}; only for {able}.")
     if _REDUCTION in options:
         network.coarsen(_factors(options[_REDUCTION], network.ndim))
     return network

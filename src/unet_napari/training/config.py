@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from unet_napari.checks import Range
 from unet_napari.defaults import DEVICE, TRAINING_SECONDS, Device
-from unet_napari.labels.annotated import TaskName
 from unet_napari.networks.catalogue import CATALOGUE
 from unet_napari.options import Door, Option, OptionError
-from unet_napari.tasks.kinds.catalogue import task_kind
+from unet_napari.tasks.kinds.catalogue import TASK_KINDS, task_kind
 from unet_napari.training.data.augment_config import AugmentConfig
 from unet_napari.training.optimisation_config import OptimisationConfig
 
@@ -22,10 +21,6 @@ UnpaintedName: TypeAlias = Literal["auto", "ignore", "background"]
 _AT_LEAST_ONE = Range(1)
 _ABOVE_ZERO = Range(0, low_included=False)
 _COMMAND_LINE = (Door.COMMAND_LINE,)
-
-
-def _network_names() -> tuple[str, ...]:
-    return tuple(CATALOGUE)
 
 
 @dataclass(frozen=True)
@@ -43,16 +38,14 @@ class TrainConfig(OptimisationConfig):
     """
 
     task: Annotated[
-        TaskName,
+        str,
         Option(
             help="What is painted and found: separate cells, or classes of pixels.",
             group="Data",
             label="find",
-            tooltip="Separate cells: paint every cell (or nucleus, or anything countable) with a\n"
-            "number of its own; the result tells them apart.\n"
-            "Classes of pixels: every number is a kind of thing, such as 1 for background and\n"
-            "2 for membrane; paint the background like any other class.",
-            texts=(("cells", "separate cells"), ("semantic", "classes of pixels")),
+            tooltip="\n".join(kind.help for kind in TASK_KINDS.values()),
+            choices=TASK_KINDS.names,
+            texts=tuple((kind.name, kind.title) for kind in TASK_KINDS.values()),
         ),
     ] = "cells"
     unpainted: Annotated[
@@ -108,7 +101,7 @@ class TrainConfig(OptimisationConfig):
             help="Network that is trained; `unet-napari info` says what each is.",
             group="Network",
             tooltip="\n".join(f"{one.title}: {one.description}" for one in CATALOGUE.values()),
-            choices=_network_names,
+            choices=CATALOGUE.names,
             texts=tuple((one.name, one.title) for one in CATALOGUE.values()),
         ),
     ] = "unet"

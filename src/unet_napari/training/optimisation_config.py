@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 
 from unet_napari.checks import Range
 from unet_napari.options import Config, Door, Option
+from unet_napari.training.schedule import OPTIMISERS, SCHEDULES
 
-__all__ = ["OptimisationConfig", "OptimiserName", "ScheduleName"]
-
-OptimiserName: TypeAlias = Literal["adamw", "adam", "sgd"]
-ScheduleName: TypeAlias = Literal["cosine", "poly", "step", "plateau"]
+__all__ = ["OptimisationConfig"]
 
 _AT_LEAST_ONE = Range(1)
 _ABOVE_ZERO = Range(0, low_included=False)
@@ -52,12 +50,13 @@ class OptimisationConfig(Config):
         ),
     ] = None
     optimiser: Annotated[
-        OptimiserName,
+        str,
         Option(
             help="Optimiser of the weights.",
             group="Optimisation",
             doors=_COMMAND_LINE,
             flags=("--optimiser", "--optimizer"),
+            choices=OPTIMISERS.names,
         ),
     ] = "adamw"
     learning_rate: Annotated[
@@ -85,11 +84,12 @@ class OptimisationConfig(Config):
     ] = 1e-2
     # Cosine ends at zero with the budget, whatever its length, and so wins in short runs.
     schedule: Annotated[
-        ScheduleName,
+        str,
         Option(
             help="How the learning rate goes over the budget. See docs/guide/training.md.",
             group="Optimisation",
             doors=_COMMAND_LINE,
+            choices=SCHEDULES.names,
         ),
     ] = "cosine"
     warmup: Annotated[

@@ -1,52 +1,135 @@
-"""Optimisers, and how the learning rate goes over the budget."""
+"""Optimisers, and how the learning rate goes over the budget. No torch when it is loaded.
+
+To add a schedule, write a class with the methods of `RateShape` and add an entry to `SCHEDULES`. To
+add an optimiser, add an entry to `OPTIMISERS`.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
+from unet_napari.registry import Registry, load_object
 
-from unet_napari.training.optimisation_config import OptimiserName, ScheduleName
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
 
-__all__ = ["Schedule", "make_optimiser"]
+__all__ = [
+    "OPTIMISERS",
+    "SCHEDULES",
+    "OptimiserEntry",
+    "RateShape",
+    "Schedule",
+    "ScheduleEntry",
+    "make_optimiser",
+]
 
-_STEPS = (0.5, 0.75)  # shares of the budget at which "step" divides the rate by ten
-_POLY = 0.9  # exponent of nnU-Net and DeepLab
-_PATIENCE = 4  # validations without a better score until "plateau" halves the rate
+_STEP_STARTS = (0.5, 0.75)  # shares of the budget at which "step" divides the rate by ten
+_POLY_EXPONENT = 0.9  # the one of nnU-Net and DeepLab
+_PLATEAU_VALIDATIONS = 4  # validations without a better score until "plateau" halves the rate
 
 
-def make_optimiser(
-    network: nn.Module, name: OptimiserName, learning_rate: float, weight_decay: float
-) -> torch.optim.Optimizer:
-    """Make an optimiser that spares norms and biases from weight decay.
+class RateShape:
+    """The learning rate after the warm-up, as a share of its largest."""
 
-    Parameters
+    def factor(self, done: float, fraction: float) -> float:
+        """Return the share of the largest rate, 0 to 1.
+
+        Parameters
+        ----------
+        done : float
+            Share that is used of the budget after the warm-up, 0 to 1.
+        fraction : float
+            Share that is used of the whole budget; may exceed 1.
+        """
+        raise NotImplementedError
+
+    def judged(self, score: float) -> None:
+        """Take note of a validation score; most shapes do not care."""
+
+
+class Cosine(RateShape):
+    """Half a wave, from 1 to 0 (Loshchilov & Hutter 2017)."""
+
+    def factor(self, done: float, fraction: float) -> float:
+        """Return the share at a part of the budget, see `RateShape`."""
+        del fraction
+        return 0.5 * (1 + math.cos(math.pi * done))
+
+
+class Poly(RateShape):
+    """``(1 - t) ** 0.9``."""
+
+    def factor(self, done: float, fraction: float) -> float:
+        """Return the share at a part of the budget, see `RateShape`."""
+        del fraction
+        return float((1 - done) ** _POLY_EXPONENT)
+
+
+class Steps(RateShape):
+    """A tenth from one half of the whole budget on, a hundredth from three quarters on."""
+
+    def factor(self, done: float, fraction: float) -> float:
+        """Return the share at a part of the budget, see `RateShape`."""
+        del done
+        return float(0.1 ** sum(fraction >= start for start in _STEP_STARTS))
+
+
+class Plateau(RateShape):
+    """Halved after four validations without a better score."""
+
+    def __init__(self) -> None:
+        self._share = 1.0
+        self._best = -math.inf
+        self._waited = 0
+
+    def factor(self, done: float, fraction: float) -> float:
+        """Return the share that the scores so far have left."""
+        del done, fraction
+        return self._share
+
+    def judged(self, score: float) -> None:
+        """Halve the rate if the last scores were none of them better."""
+        self._waited = 0 if score > self._best else self._waited + 1
+        self._best = max(self._best, score)
+        if self._waited >= _PLATEAU_VALIDATIONS:
+            self._waited = 0
+            self._share /= 2
+
+
+@dataclass(frozen=True)
+class ScheduleEntry:
+    """One schedule as a person chooses it.
+
+    Attributes
     ----------
-    network
-        Whose parameters are optimised.
-    name
-        ``"adamw"`` (Loshchilov & Hutter 2019), ``"adam"`` (Kingma & Ba 2015) or ``"sgd"`` with
-        Nesterov momentum 0.9.
-    learning_rate, weight_decay
-        As in torch.
+    name : str
+        The name in settings.
+    description : str
+        What it does, in one line.
+    make : callable
+        Returns the shape of a training that begins.
     """
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    match name:
-        case "adamw":
-            return torch.optim.AdamW(groups, lr=learning_rate)
-        case "adam":
-            return torch.optim.Adam(groups, lr=learning_rate)
-        case "sgd":
-            return torch.optim.SGD(groups, lr=learning_rate, momentum=0.9, nesterov=True)
+
+    name: str
+    description: str
+    make: Callable[[], RateShape]
 
 
-@dataclass
+SCHEDULES: Registry[ScheduleEntry] = Registry(
+    "schedule",
+    (
+        ScheduleEntry("cosine", "Half a cosine wave, which ends at zero with the budget.", Cosine),
+        ScheduleEntry("poly", "A nearly straight line that ends at zero.", Poly),
+        ScheduleEntry("step", "A tenth from 50 % of the budget, a hundredth from 75 %.", Steps),
+        ScheduleEntry("plateau", "Halved after four validations without a better score.", Plateau),
+    ),
+)
+
+
 class Schedule:
     """The learning rate as a share of its largest, over the share of the budget used.
 
@@ -54,39 +137,100 @@ class Schedule:
 
     Parameters
     ----------
-    name
-        ``"cosine"`` (Loshchilov & Hutter 2017), ``"poly"`` (``(1 - t) ** 0.9``), ``"step"``
-        (a tenth from 50 %, a hundredth from 75 %) or ``"plateau"`` (halved after four
-        validations without a better score).
-    warmup
-        Share of the budget in which the rate rises linearly from zero, before all of these.
+    name : str
+        A name in `SCHEDULES`.
+    warmup : float
+        Share of the budget in which the rate rises linearly from zero, before all schedules.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such schedule.
     """
 
-    name: ScheduleName
-    warmup: float
-    _plateau: float = field(default=1.0, init=False)
-    _best: float = field(default=-math.inf, init=False)
-    _waited: int = field(default=0, init=False)
+    def __init__(self, name: str, warmup: float) -> None:
+        self._warmup = warmup
+        self._shape = SCHEDULES.find(name).make()
 
     def factor(self, fraction: float) -> float:
         """Return the share of the largest rate, 0 to 1, at a `fraction` of the budget."""
-        if fraction < self.warmup:
-            return fraction / self.warmup
-        done = min(1.0, (fraction - self.warmup) / (1 - self.warmup))
-        match self.name:
-            case "cosine":
-                return 0.5 * (1 + math.cos(math.pi * done))
-            case "poly":
-                return float((1 - done) ** _POLY)
-            case "step":
-                return float(0.1 ** sum(fraction >= start for start in _STEPS))
-            case "plateau":
-                return self._plateau
+        if fraction < self._warmup:
+            return fraction / self._warmup
+        done = min(1.0, (fraction - self._warmup) / (1 - self._warmup))
+        return self._shape.factor(done, fraction)
 
     def judged(self, score: float) -> None:
         """Take note of a validation score."""
-        self._waited = 0 if score > self._best else self._waited + 1
-        self._best = max(self._best, score)
-        if self._waited >= _PATIENCE:
-            self._waited = 0
-            self._plateau /= 2
+        self._shape.judged(score)
+
+
+@dataclass(frozen=True)
+class OptimiserEntry:
+    """One optimiser as a person chooses it.
+
+    Attributes
+    ----------
+    name : str
+        The name in settings.
+    source : str
+        Where it comes from.
+    learning_rate : float
+        Largest learning rate of a training from scratch, unless another one is asked for.
+    implementation : str
+        Its class, called as those of torch, as ``"package.module:name"``.
+    options : mapping
+        Further arguments of the class.
+    """
+
+    name: str
+    source: str
+    learning_rate: float
+    implementation: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+# Of adaptive optimisers 3e-3 is a high rate: few steps must go far.
+OPTIMISERS: Registry[OptimiserEntry] = Registry(
+    "optimiser",
+    (
+        OptimiserEntry("adamw", "Loshchilov & Hutter 2019", 3e-3, "torch.optim:AdamW"),
+        OptimiserEntry("adam", "Kingma & Ba 2015", 3e-3, "torch.optim:Adam"),
+        OptimiserEntry(
+            "sgd",
+            "stochastic gradient descent with Nesterov momentum",
+            1e-2,
+            "torch.optim:SGD",
+            {"momentum": 0.9, "nesterov": True},
+        ),
+    ),
+)
+
+
+def make_optimiser(
+    network: nn.Module, name: str, learning_rate: float, weight_decay: float
+) -> Optimizer:
+    """Make an optimiser that spares norms and biases from weight decay.
+
+    Parameters
+    ----------
+    network : Module
+        The network whose parameters are optimised.
+    name : str
+        A name in `OPTIMISERS`.
+    learning_rate, weight_decay : float
+        As in torch.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such optimiser.
+    """
+    entry = OPTIMISERS.find(name)
+    make = load_object(entry.implementation, f"the optimiser {name!r}")
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimiser: Optimizer = make(groups, lr=learning_rate, **entry.options)
+    return optimiser

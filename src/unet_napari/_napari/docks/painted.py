@@ -19,6 +19,7 @@ from unet_napari._napari.sections.detection import Detection
 from unet_napari._napari.widgets.fields import Message
 from unet_napari._napari.widgets.layer_combo import LayerCombo
 from unet_napari.errors import LabelsError, UnetNapariError
+from unet_napari.tasks.kinds.catalogue import task_kind
 
 __all__ = ["Painted"]
 
@@ -154,7 +155,7 @@ class Painted:
             self._detection.clear(unplaced=isinstance(error, UnplacedError))
             return
         notes = []
-        if snapshot.background is not None and self._task.value == "cells":
+        if snapshot.background is not None and task_kind(self._task.value).separates_objects:
             notes.append(f"Grey (number {snapshot.background}) is background.")
         if snapshot.resampling is not None:
             notes.append("The labels are taken where they lie on the image.")

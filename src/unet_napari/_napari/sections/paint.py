@@ -21,6 +21,7 @@ from unet_napari.labels.background import part_background
 from unet_napari.labels.label_axes import fit_labels
 from unet_napari.labels.painting import Painting, check_labels
 from unet_napari.labels.sparse import SparseArray, boxes
+from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.data.pairs import spacing_of
 
 __all__ = ["Snapshot", "detect", "share_pair", "take_snapshot"]
@@ -81,7 +82,7 @@ class Snapshot:
 
         Of classes, the background is one like any other.
         """
-        if self.background is None or task != "cells":
+        if self.background is None or not task_kind(task).separates_objects:
             return self.labels, self.complete()
         return part_background(self.labels, self.complete(), self.background)
 
@@ -203,7 +204,7 @@ def detect(
 def share_pair(job: Job, snapshot: Snapshot, task: str) -> PairRef:
     """Make an image and its labels readable by the engine; takes as long as copying them."""
     mask = snapshot.complete()
-    background = snapshot.background if task == "cells" else None
+    background = snapshot.background if task_kind(task).separates_objects else None
     return PairRef(
         job.share(snapshot.image),
         job.share_array(snapshot.labels),

@@ -119,7 +119,7 @@ class Incumbent:
             [s.labels for s in self._samples],
             [s.annotated for s in self._samples],
         )
-        if task.name != "cells":
+        if not task.kind.separates_objects:
             return task.score(found, labels, annotated) or 0.0
         result = evaluate(labels, found, annotated)
         self._cells = result.true_count

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from unet_napari.orientation import Orientation
 from unet_napari.training.data.augment_config import AugmentConfig
+from unet_napari.training.data.recolour import Chance, recolour
 
 __all__ = ["Augmenter", "Patch", "Source"]
 
@@ -93,24 +94,8 @@ class Augmenter:
 
     def recolour(self, image: Tensor) -> Tensor:
         """Vary the intensities of a batch, shape (N, C, *P), each channel alone or all alike."""
-        c = self.config
-        if c.blur and (chosen := self._chosen(len(image))).any():
-            sigma = c.blur * self.rng.uniform(0.3, 1, len(image)) * chosen
-            image = _blur(image, sigma, self.spacing)
-        if c.gamma:
-            exponent = (1 + c.gamma) ** self._amounts(image)
-            low, high = _range(image)
-            image = ((image - low) / (high - low)).clamp(0, 1) ** exponent * (high - low) + low
-        if c.contrast or c.brightness:
-            factor = (1 + c.contrast) ** self._amounts(image)
-            mean = image.mean(dim=tuple(range(2, image.ndim)), keepdim=True)
-            offset = c.brightness * self._amounts(image, normal=True)
-            image = (image - mean) * factor + mean + offset
-        if c.noise:
-            deviation = c.noise * self._amounts(image).abs()
-            noise = torch.empty_like(image).normal_(generator=self.generator)
-            image = image + deviation * noise
-        return image
+        chance = Chance(self.rng, self.generator, self.config.recoloured, self.spacing)
+        return recolour(image, self.config, chance)
 
     def _orientation(self) -> Orientation:
         ndim = len(self.patch)
@@ -174,19 +159,6 @@ class Augmenter:
             field, self.patch, mode=_INTERPOLATION[len(self.patch)], align_corners=True
         )[0]
 
-    def _chosen(self, count: int) -> np.ndarray:
-        return self.rng.random(count) < self.config.recoloured
-
-    def _amounts(self, image: Tensor, *, normal: bool = False) -> Tensor:
-        """Draw one number per image and channel: zero where not chosen, shape (N, C, 1...)."""
-        shape = tuple(image.shape[:2])
-        draw = self.rng.normal(size=shape) if normal else self.rng.uniform(-1, 1, shape)
-        together = self.rng.random(len(image)) < 0.5
-        draw[together] = draw[together, :1]
-        draw *= self._chosen(len(image))[:, None]
-        tensor = torch.as_tensor(draw, dtype=image.dtype, device=image.device)
-        return tensor.view(*shape, *[1] * (image.ndim - 2))
-
 
 def _interchangeable(patch: Sequence[int], spacing: Sequence[float]) -> list[np.ndarray]:
     """Group the axes that have the same pixel size and patch size."""
@@ -248,28 +220,3 @@ def _resample(source: Source, coordinates: Tensor) -> Patch:
         line.clamp_(0, size - 1)
     place = tuple(nearest)
     return Patch(image, source.labels[place].long(), source.annotated[place] & inside)
-
-
-def _range(image: Tensor) -> tuple[Tensor, Tensor]:
-    axes = tuple(range(2, image.ndim))
-    low = image.amin(axes, keepdim=True)
-    return low, image.amax(axes, keepdim=True).clamp_min(low + 1e-6)
-
-
-def _blur(image: Tensor, sigma: np.ndarray, spacing: np.ndarray) -> Tensor:
-    """Blur each image of a batch by its own Gaussian, separably, five taps per axis."""
-    size = [len(image), *[1] * (image.ndim - 1)]
-    for axis, step in enumerate(spacing, start=2):
-        width = torch.as_tensor(np.maximum(sigma / step, 1e-3), device=image.device).view(size)
-        weights = [torch.exp(-0.5 * (k / width) ** 2).to(image.dtype) for k in range(3)]
-        total = weights[0] + 2 * (weights[1] + weights[2])
-        length = image.shape[axis]
-        line = torch.arange(length, device=image.device)
-        blurred = image * (weights[0] / total)
-        for k in (1, 2):
-            pair = image.index_select(axis, (line - k).clamp_min(0)) + image.index_select(
-                axis, (line + k).clamp_max(length - 1)
-            )
-            blurred = blurred + pair * (weights[k] / total)
-        image = blurred
-    return image

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unet_napari.errors import ResourceError, SettingsError
-from unet_napari.networks import NETWORKS, build_network
+from unet_napari.errors import ResourceError
+from unet_napari.networks import build_network, network_class
 from unet_napari.networks.base import Network
 from unet_napari.training.config import TrainConfig
+from unet_napari.training.schedule import OPTIMISERS
 
 __all__ = ["Data", "Setup", "choose_setup", "step_memory"]
 
@@ -34,7 +35,7 @@ _SIZES = {
 }
 _WIDEST = 320  # features of one level; nnU-Net's limit in 3D
 _BOTTOM = 8  # pixels of the patch that must be left at the bottom, per axis
-_FROM_SCRATCH, _REFINE, _SGD = 3e-3, 7.5e-4, 1e-2
+_REFINING_SHARE = 0.25  # of the learning rate, when a trained network is refined
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,6 @@ def choose_setup(
     ResourceError
         If not even a small patch fits into `memory`.
     """
-    if config.network not in NETWORKS:
-        raise SettingsError(
-            f"There is no network {config.network!r}; there are {', '.join(NETWORKS)}."
-        )
     pixels, usual, features = _SIZES["cpu" if device == "cpu" else "gpu", config.ndim]
     wanted = config.patch or _box(data, pixels)
     levels = _levels(wanted, data)
@@ -202,7 +199,7 @@ def _kernel(spacing: np.ndarray) -> tuple[int, ...]:
 def _network_options(
     config: TrainConfig, data: Data, levels: _Levels, features: int
 ) -> dict[str, Any]:
-    known = inspect.signature(NETWORKS[config.network]).parameters
+    known = inspect.signature(network_class(config.network)).parameters
     chosen: dict[str, Any] = {
         "in_channels": data.channels,
         "out_channels": data.out_channels,
@@ -248,8 +245,8 @@ def _shrink(
 
 
 def _rate(config: TrainConfig, start_from: Network | None) -> float:
-    rate = _SGD if config.optimiser == "sgd" else _FROM_SCRATCH
-    return rate if start_from is None else rate * _REFINE / _FROM_SCRATCH
+    rate = OPTIMISERS.find(config.optimiser).learning_rate
+    return rate if start_from is None else rate * _REFINING_SHARE
 
 
 def _levels_given(config: TrainConfig) -> bool:
@@ -259,7 +256,7 @@ def _levels_given(config: TrainConfig) -> bool:
 def _why_levels(config: TrainConfig, levels: _Levels, data: Data) -> str:
     if _levels_given(config):
         return "its levels as asked"
-    if "strides" not in inspect.signature(NETWORKS[config.network]).parameters:
+    if "strides" not in inspect.signature(network_class(config.network)).parameters:
         return "its levels are those of its encoder"
     depth = len(levels.strides)
     if len(set(data.spacing)) > 1:

@@ -150,8 +150,8 @@ class Prepared:
         """Make what decides whether the start stays, where nothing is held out to decide it."""
         if not self.start or self.judged:
             return None
-        context, cells = _CONTEXT[config.ndim], config.task == "cells"
-        painted = judged_parts(self.split.training, self.spacing, context, config.seed, cells=cells)
+        context, training = _CONTEXT[config.ndim], self.split.training
+        painted = judged_parts(training, self.spacing, context, config.seed, config.task)
         kept = Kept(state, self.task, 0, None)
         return Incumbent(self.start, kept, painted, self.device, halo=self.halo, most=self.tile)
 

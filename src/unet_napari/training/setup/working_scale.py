@@ -19,6 +19,7 @@ from scipy import ndimage
 from unet_napari.labels.measure import diameters
 from unet_napari.networks import build_network
 from unet_napari.tasks import CellsTask, Task
+from unet_napari.tasks.kinds.catalogue import task_kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +88,10 @@ class WorkingScale:
             return cls._of(
                 build_network("unet", {"features": [1, 1], **options}).reduction, spacing
             )
-        if config.task != "cells" or config.network_options.get("padding") == "valid":
+        if (
+            not task_kind(config.task).separates_objects
+            or config.network_options.get("padding") == "valid"
+        ):
             return cls._of((1,) * config.ndim, spacing)
         most = _affordable([np.where(s.annotated, s.labels, 0) for s in samples], spacing)
         shape = np.median([sample.labels.shape for sample in samples], axis=0)

@@ -26,7 +26,7 @@ def test_a_patch_never_exceeds_a_small_image_by_more_than_the_stride():
 
 
 def test_an_anisotropic_stack_is_first_down_sampled_in_the_plane():
-    setup = choose(TrainConfig(ndim=3), data((50, 400, 400), (4.0, 1.0, 1.0)))
+    setup = choose(TrainConfig(ndim=3), data((50, 400, 400), (4.0, 1.0, 1.0), diameter=30.0))
     strides = setup.network_options["strides"]
     assert strides[:2] == [[1, 2, 2], [1, 2, 2]]
     assert strides[2] == [2, 2, 2]
@@ -47,6 +47,13 @@ def test_large_cells_get_a_deeper_network_and_a_larger_patch():
     large = choose(TrainConfig(), data((1000, 1000), diameter=100.0))
     assert len(large.network_options["features"]) > len(small.network_options["features"])
     assert large.patch[0] > small.patch[0]
+
+
+def test_a_volume_of_small_cells_gets_small_patches_on_a_cpu():
+    """Many small steps: 250 of them beat 80 of four times the size, which take longer."""
+    setup = choose(TrainConfig(ndim=3), data((50, 120, 120), diameter=10.0))
+    assert setup.patch == (32, 32, 32)
+    assert choose(TrainConfig(ndim=3), data((200, 200, 200), diameter=16.0)).patch == (48, 48, 48)
 
 
 def test_what_is_given_is_taken():

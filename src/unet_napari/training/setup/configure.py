@@ -29,7 +29,7 @@ __all__ = ["Data", "Setup", "choose_setup", "step_memory"]
 # Pixels of a patch, patches of a batch, and features at full resolution.
 _SIZES = {
     ("cpu", 2): (128**2, 4, 16),
-    ("cpu", 3): (2**17, 2, 16),
+    ("cpu", 3): (2**15, 2, 16),
     ("gpu", 2): (320**2, 8, 32),
     ("gpu", 3): (2**19, 4, 32),
 }

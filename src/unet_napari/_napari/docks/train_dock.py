@@ -105,15 +105,15 @@ class TrainDock(EngineDock):
     def _add_shown_fields(self) -> None:
         rows = self.add_rows()
         rows.add(image_choice())
-        rows.add(labels_choice(), *paint_buttons())
+        rows.add(labels_choice())
+        rows.add_beside(*paint_buttons())
         rows.add(task_choice())
         self.detection = Detection(rows, self.background, lambda: self.labels.value)
         self.correcting = Correcting(self.viewer, rows, lambda: self.chosen.pair())
         self.file_offer = PixelSizeOffer(rows, self.viewer, self.background, self._learn_of_file)
         rows.add(effort_choice())
         rows.add_wide(Message("duration", "How long a training takes that takes long."))
-        tooltip = "Train on the labels as they are now."
-        self.add_run(rows, "Train", tooltip, page="docks.md#training")
+        self.add_run(rows, "Train", "Train on the labels as they are.", page="docks.md#training")
         self.plot = TrainingPlot()
         self.plot.hide()
         rows.add_native(self.plot)

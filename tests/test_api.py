@@ -106,13 +106,17 @@ def test_a_colour_image_is_refused_by_a_model_of_one_channel(trained_model):
         segment(np.arange(1800, dtype=np.uint8).reshape(20, 30, 3), trained_model)
 
 
-def test_a_stack_goes_through_a_2d_model_only_when_that_is_asked_for(trained_model):
-    stack = np.random.default_rng(0).integers(0, 255, (3, 20, 30)).astype(np.uint8)
-    with pytest.raises(ImageError, match="slice"):
-        segment(stack, trained_model)
-    by_axes = segment(stack, trained_model, axes="ZYX")
-    np.testing.assert_array_equal(by_axes, segment(stack, trained_model, slicewise=True))
-    assert by_axes.shape == stack.shape
+def test_a_stack_becomes_3d_cells_or_outlines_of_slices(trained_model, painted_nuclei):
+    image, _ = painted_nuclei
+    stack = np.stack([image, image, image])
+    cells = segment(stack, trained_model)
+    np.testing.assert_array_equal(cells, segment(stack, trained_model, axes="ZYX"))
+    outlines = segment(stack, trained_model, slicewise=True)
+    in_one = len(np.unique(outlines[0])) - 1
+    assert outlines.max() == 3 * in_one
+    assert in_one / 2 < cells.max() < 2 * in_one
+    assert set(np.unique(cells[0])) & set(np.unique(cells[2])) - {0}
+    assert not set(np.unique(outlines[0])) & set(np.unique(outlines[2])) - {0}
 
 
 def test_a_model_trained_on_slices_of_a_stack_segments_stacks():

@@ -4,12 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
+from tifffile import imread, imwrite
 
+from unet_napari import segment
 from unet_napari.cli import _parser, main
 from unet_napari.cli.option_arguments import given_options
 from unet_napari.defaults import TRAINING_SECONDS, unfamiliar_pixels
 from unet_napari.errors import UnetNapariWarning
-from unet_napari.images import Image, Normalisation
+from unet_napari.images import Image, Normalisation, nuclei
 from unet_napari.inference import InferenceConfig
 from unet_napari.inference.views import check_image
 from unet_napari.model.model import Model
@@ -54,13 +56,14 @@ def test_the_axis_that_differs_most_counts():
     assert unfamiliar_pixels({"Z": 9}, {"Y": 1}, "ZYX") is None
 
 
-def test_slice_by_slice_is_asked_for_by_name(model, tmp_path, capsys):
-    from tifffile import imwrite
-
-    imwrite(tmp_path / "stack.tif", np.zeros((6, 32, 32), np.uint8), photometric="minisblack")
-    model.save(tmp_path / "m.unet")
-    words = ["segment", str(tmp_path / "stack.tif"), "--model", str(tmp_path / "m.unet"),
-             "--output", str(tmp_path / "labels.tif")]  # fmt: skip
-    assert main(words) == 2
-    assert "--slicewise" in capsys.readouterr().err
-    assert main([*words, "--slicewise"]) == 0
+def test_a_stack_becomes_the_same_3d_cells_through_every_door(tmp_path):
+    stack, true = nuclei((12, 48, 48), count=4, seed=0)
+    imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")
+    words = ["segment", str(tmp_path / "stack.tif"), "--backend", "torch", "--output"]
+    assert main([*words, str(tmp_path / "cells.tif")]) == 0
+    assert main([*words, str(tmp_path / "outlines.tif"), "--slicewise"]) == 0
+    cells, outlines = (imread(tmp_path / f"{name}.tif") for name in ("cells", "outlines"))
+    np.testing.assert_array_equal(cells, segment(stack, backend="torch"))
+    np.testing.assert_array_equal(outlines, segment(stack, backend="torch", slicewise=True))
+    assert 0 < cells.max() <= 2 * true.max()
+    assert outlines.max() > 2 * cells.max()

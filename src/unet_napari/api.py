@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from unet_napari.errors import OutputError
-from unet_napari.inference.config import DEFAULT_MODEL
-from unet_napari.inputs import image_for, inference_config, pair_up_all, with_thresholds
+from unet_napari.inference.config import DEFAULT_MODEL, InferenceConfig
+from unet_napari.inputs import image_for, pair_up_all, with_thresholds
 from unet_napari.system.heap import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def predict(
     source = image_for(loaded, image, axes=axes, scale=scale)
     shape = (loaded.task.out_channels, *result_shape(source))
     out = np.zeros(shape, np.float32) if out is None else _fitting(out, shape)
-    for step in predict_steps(source, loaded, out, inference_config(loaded, axes, settings)):
+    for step in predict_steps(source, loaded, out, InferenceConfig.from_dict(settings)):
         if on_progress is not None:
             on_progress(step)
     return out
@@ -155,9 +155,8 @@ def segment(
     Parameters
     ----------
     image : array, path or Image
-        A time axis is looped over. A stack goes through a 2D model slice by slice if the
-        model was trained on slices of stacks, or if that is asked for by naming the axes
-        (``axes="ZYX"``) or by ``slicewise=True``.
+        A time axis is looped over. Of a stack a 2D model of cells makes 3D objects; with
+        ``slicewise=True`` the outlines of each slice stay objects of their own.
     model : Model or str, optional
         A model, or the name or path of one. Without it ``"nuclei"``, which comes with the package
         and finds fluorescent nuclei in 2D.
@@ -189,7 +188,7 @@ def segment(
     source = image_for(loaded, image, axes=axes, scale=scale)
     shape = result_shape(source)
     out = np.zeros(shape, np.uint32) if out is None else _fitting(out, shape)
-    for step in segment_steps(source, loaded, out, inference_config(loaded, axes, settings)):
+    for step in segment_steps(source, loaded, out, InferenceConfig.from_dict(settings)):
         if on_progress is not None:
             on_progress(step)
     return out
@@ -267,7 +266,7 @@ def estimate_diameter(
 
     loaded = _load(model)
     source = image_for(loaded, image, axes=axes, scale=scale)
-    steps = diameter_steps(source, loaded, inference_config(loaded, axes, settings))
+    steps = diameter_steps(source, loaded, InferenceConfig.from_dict(settings))
     while True:
         try:
             next(steps)

@@ -15,7 +15,7 @@ import numpy as np
 from unet_napari.errors import ImageError, LabelsError, SettingsError
 from unet_napari.images import Image, as_image
 from unet_napari.images.colours import fit_colours
-from unet_napari.inference.config import CellThresholds, InferenceConfig
+from unet_napari.inference.config import CellThresholds
 from unet_napari.options import options_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = [
     "THRESHOLDS",
     "image_for",
-    "inference_config",
     "pair_up",
     "pair_up_all",
     "with_thresholds",
@@ -113,24 +112,6 @@ def image_for(
     size = _pixel_size(scale, axes)
     found = as_image(image, axes=axes, pixel_size=size, channel=channel)  # type: ignore[arg-type]
     return fit_colours(found, model.channels)
-
-
-def inference_config(
-    model: Model, axes: str | None, settings: Mapping[str, Any]
-) -> InferenceConfig:
-    """Complete the settings of an inference with what the model and the axes say.
-
-    Parameters
-    ----------
-    model : Model
-    axes : str or None
-        As the user gave them.
-    settings : mapping
-        Fields of `InferenceConfig`.
-    """
-    # Who names a Z axis for a 2D model asks for its slices; who trained on slices did so then.
-    asked = (axes is not None and "Z" in axes) or bool(model.provenance.get("slicewise"))
-    return InferenceConfig.from_dict({"slicewise": asked, **settings})
 
 
 def with_thresholds(model: Model, thresholds: Mapping[str, float]) -> Model:

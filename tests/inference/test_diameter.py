@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from unet_napari import estimate_diameter, segment
-from unet_napari.errors import ImageError
 from unet_napari.evaluation.objects import average_precision
 from unet_napari.images import Image, nuclei
 from unet_napari.inference import InferenceConfig
@@ -68,8 +67,6 @@ def test_a_stack_is_measured_in_its_middle_slice(trained_model, unseen):
     expected = np.median(diameters(labels))
     found = estimate_diameter(stack, trained_model, axes="ZYX")
     assert found == pytest.approx(expected, rel=0.2)
-    with pytest.raises(ImageError, match="2D"):
-        estimate_diameter(stack, trained_model, slicewise=False)
 
 
 def test_what_is_looked_at_is_bounded(trained_model, monkeypatch):

@@ -262,7 +262,6 @@ def test_a_missing_device_is_replaced_with_a_warning(make_model, monkeypatch):
     ("shape", "axes", "message"),
     [
         ((2, 30, 30), "CYX", "2 channels.*1 channel"),
-        ((5, 30, 30), "ZYX", "2D.*5 slices.*slice by slice"),
     ],
 )
 def test_an_image_that_does_not_suit_is_refused(make_model, shape, axes, message):

@@ -96,8 +96,6 @@ def test_labels_do_not_depend_on_the_tiles(bright):
 def test_a_stack_is_segmented_slice_by_slice_on_request_with_unique_ids(bright):
     stack = np.stack([squares((4, 4)), squares((4, 4), (24, 24)), squares(), squares((8, 8))])
     image = Image(stack, "ZYX")
-    with pytest.raises(ImageError, match="slice by slice"):
-        segmented(image, bright())
     labels = segmented(image, bright(), slicewise=True)
     np.testing.assert_array_equal(labels > 0, stack > 0)
     ids = [set(np.unique(plane)) - {0} for plane in labels]

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from unet_napari.images import Image
-    from unet_napari.model.model import Model
 
 __all__ = ["add_inference_options", "config_for", "read_as_asked"]
 
@@ -24,13 +23,10 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
     add_options(parser, InferenceConfig)
 
 
-def config_for(model: Model, arguments: argparse.Namespace) -> InferenceConfig:
+def config_for(arguments: argparse.Namespace) -> InferenceConfig:
     """Return the settings of an inference that the options say."""
-    from unet_napari.inputs import inference_config
-
     with naming_flags(InferenceConfig):
-        given = given_options(arguments, InferenceConfig)
-        return inference_config(model, arguments.axes, given)
+        return InferenceConfig.from_dict(given_options(arguments, InferenceConfig))
 
 
 def read_as_asked(path: Path, arguments: argparse.Namespace) -> Image:

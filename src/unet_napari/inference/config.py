@@ -9,7 +9,7 @@ from unet_napari.checks import Range
 from unet_napari.defaults import DEVICE, Device
 from unet_napari.errors import SettingsError
 from unet_napari.inference.backends.table import BACKEND_ENTRIES, backend_choices
-from unet_napari.options import Config, Door, Option, OptionError
+from unet_napari.options import Config, Option, OptionError
 
 __all__ = ["DEFAULT_MODEL", "CellThresholds", "InferenceConfig"]
 
@@ -67,10 +67,12 @@ class InferenceConfig(Config):
     slicewise: Annotated[
         bool,
         Option(
-            help="Let a 2D model segment a stack slice by slice. Naming a Z among the axes asks "
-            "for the same; the dock does so by itself.",
+            help="Keep the outlines of each slice apart, where a 2D model segments a stack. By "
+            "default they become 3D cells. Models of classes work slice by slice anyway.",
             group="Data",
-            doors=(Door.COMMAND_LINE,),
+            label="Slice by slice",
+            tooltip="For a 2D model on a stack: the outlines of each slice stay objects of their\n"
+            "own. Otherwise they become 3D cells.",
         ),
     ] = False
     tta: Annotated[

@@ -9,6 +9,7 @@ from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.progress import Progress, with_time_left
 from unet_napari.inference.running.predictor import Predictor
+from unet_napari.inference.stacks import smoothed_stack, stack_scale
 from unet_napari.inference.views import check_image, find_scale, split_views
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _predict_steps(
 ) -> Generator[Progress, None, None]:
     config.check_unscaled()
     check_image(image, model, config)
-    views = split_views(image, model.ndim)
+    views = split_views(smoothed_stack(image, stack_scale(image, model, config)), model.ndim)
     scale = find_scale(image, model, statistics)
     examples = ((view.image, scale.of(view.image)) for view in spread(views))
     predictor = Predictor(PreparedModel.of(model), views[0].image.shape, config, examples)

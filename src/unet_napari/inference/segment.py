@@ -55,8 +55,9 @@ def segment_steps(
 ) -> Generator[Progress, None, str | None]:
     """Segment an image, step by step; stop by no longer asking.
 
-    A time series is segmented frame by frame. With a 2D model a stack is segmented slice by slice
-    if `config.slicewise`; then no two cells of the stack have one id.
+    A time series is segmented frame by frame. A 2D model of cells makes 3D objects of a stack,
+    see `StackDecoder`, unless `config.slicewise`: then every outline of each slice is an object of
+    its own, and no two of the stack have one id. Classes are found slice by slice.
 
     Parameters
     ----------

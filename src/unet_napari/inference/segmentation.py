@@ -11,20 +11,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from unet_napari.errors import ResourceError
 from unet_napari.inference.backends.int8 import spread
 from unet_napari.inference.predict import MapSink
 from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.inference.rescale import rescale_image, rescale_labels
-from unet_napari.inference.running.places import Sink, ViewWriter
+from unet_napari.inference.running.decoding import blocks_for, decode_patiently
+from unet_napari.inference.running.places import Plane, Sink, ViewWriter
 from unet_napari.inference.running.predictor import Predictor
+from unet_napari.inference.stacks import smoothed_stack, stack_scale
 from unet_napari.inference.storage.unfinished import Journal, Journals
 from unet_napari.inference.views import split_views
-from unet_napari.system.device import is_out_of_memory
-from unet_napari.tasks.decoding.blocks import Blocks
-from unet_napari.tasks.decoding.instances import BYTES_PER_VOXEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,13 +35,10 @@ if TYPE_CHECKING:
     from unet_napari.inference.views import View
     from unet_napari.tasks import Task
     from unet_napari.tasks.decoding.blocks import Store
+    from unet_napari.tasks.decoding.stack import StackDecoder
 
-__all__ = ["Segmentation", "SegmentationRun", "blocks_for", "tail_of"]
+__all__ = ["Segmentation", "SegmentationRun", "tail_of"]
 
-# More threads than this wait for the memory.
-_MOST_THREADS = 4
-# If this many voxels are too many, something else has taken the memory.
-_FEWEST_VOXELS = 2**12
 _FINDING_OBJECTS = "finding objects"
 
 
@@ -76,6 +70,14 @@ class Segmentation:
         What the network's output means.
     predictor : Predictor
         What computes the maps.
+    decoder : Task or StackDecoder
+        What makes labels of maps.
+    joins : bool
+        Whether the slices of a stack are decoded together.
+    together : int
+        Number of views that are decoded together: all slices of a stack, or 1.
+    decoded_shape : tuple of int
+        Shape of the labels that are made together, as the network sees them.
     """
 
     def __init__(
@@ -88,11 +90,17 @@ class Segmentation:
         factors: tuple[float, ...],
     ) -> None:
         model = prepared.model
-        self.views = split_views(image, model.ndim)
+        stack = stack_scale(image, model, config, factors)
+        self.views = split_views(smoothed_stack(image, stack), model.ndim)
         self.task, self.out, self.scale = model.task, out, scale
         self.slicewise = image.ndim > model.ndim
         size = self.views[0].image.shape
         self.shape = tuple(max(1, round(n * f)) for n, f in zip(size, factors, strict=True))
+        decoder = None if stack is None else model.task.stack_decoder(stack)
+        self.decoder: Task | StackDecoder = decoder or model.task
+        self.joins = decoder is not None
+        self.together = image.shape[0] if self.joins else 1
+        self.decoded_shape = (image.shape[0], *self.shape) if self.joins else self.shape
         examples = ((self.seen(view), scale.of(view.image)) for view in spread(self.views))
         self.predictor = Predictor(prepared, self.shape, config, examples)
 
@@ -134,8 +142,11 @@ class Segmentation:
             Part of the result in which there are new labels.
         """
         steps = work + tail_of(work)
+        # Views that are decoded together are all predicted before that.
+        among = position % self.together
+        before = (position - among) * steps + among * work
         spans = None if written is None else written.spans  # of plain tuples, for JSON
-        return Progress(position * steps + done, len(self.views) * steps, stage, spans)
+        return Progress(before + done, len(self.views) * steps, stage, spans)
 
 
 class SegmentationRun:
@@ -159,20 +170,21 @@ class SegmentationRun:
     ) -> None:
         self._planned, self._journals = planned, journals
         self._blocks = blocks_for(memory)
-        shape, dtype = (planned.task.packed_maps, *planned.shape), planned.task.packed_dtype
+        labels_shape, dtype = planned.decoded_shape, planned.task.packed_dtype
+        shape = (planned.task.packed_maps, *labels_shape)
         if journals is None:
             packed = room.array(shape, dtype, rows=1)
             self._maps_of: Callable[[int], Store] = lambda _view: packed
         else:
             self._maps_of = partial(journals.maps, shape=shape, dtype=dtype)
-        self._scratch = room.array(planned.shape, np.uint32)
-        self._rescaled = room.array(planned.shape, np.uint32) if planned.is_rescaled else None
+        self._scratch = room.array(labels_shape, np.uint32)
+        self._rescaled = room.array(labels_shape, np.uint32) if planned.is_rescaled else None
         self._told, self._work = planned.predictor.plan, planned.predictor.work
         self._highest = 0  # the highest id that is in use in the present frame
         self.familiarity = planned.task.familiarity()
 
     def steps(self, *, provisional: bool, maps: Writable | None) -> Iterator[Progress]:
-        """Predict and decode one view after the other.
+        """Predict one view after the other, and decode each, or those that belong together.
 
         Parameters
         ----------
@@ -181,8 +193,9 @@ class SegmentationRun:
         maps : array-like, optional
             Where the maps themselves are wanted, see `segment_steps`.
         """
+        together = self._planned.together
         for position in range(len(self._planned.views)):
-            packed = self._maps_of(position)
+            packed = self._maps_of(position - position % together)
             journal = None if self._journals is None else self._journals.of(position)
             # The maps of a view that an earlier run has finished are still there: it is decoded
             # again, because the result is written anew, but not predicted again.
@@ -190,7 +203,8 @@ class SegmentationRun:
                 yield from self._predict(
                     position, packed, journal, provisional=provisional, maps=maps
                 )
-            yield from self._decode(position, packed)
+            if (position + 1) % together == 0:
+                yield from self._decode(position, packed)
 
     def _predict(
         self,
@@ -207,7 +221,8 @@ class SegmentationRun:
         shows = provisional and not planned.is_rescaled
         shown = ViewWriter(planned.out, view.index) if shows else None
         wanted = None if maps is None else MapSink(maps, (slice(None), *view.index))
-        sink = Sink(packed, planned.task, shown, wanted, self.familiarity)
+        kept = Plane(packed, view.index[-1]) if planned.joins else packed
+        sink = Sink(kept, planned.task, shown, wanted, self.familiarity)
         resumed = journal is not None and journal.position is not None
         statistics = planned.scale.of(view.image)
         for done, work in predictor.run(planned.seen(view), statistics, sink, journal):
@@ -221,20 +236,22 @@ class SegmentationRun:
             yield replace(step, plan=plan)
 
     def _decode(self, position: int, packed: Store) -> Iterator[Progress]:
-        """Turn the maps of one view into labels."""
+        """Turn the maps of a view, and of those before it that belong to it, into labels."""
         planned, work = self._planned, self._work
-        tail = tail_of(work)
+        tail = planned.together * tail_of(work)
         say = partial(planned.progress, position, work=work, stage=_FINDING_OBJECTS)
         # The first block of a large image takes seconds.
         yield say(work)
-        view = planned.views[position]
-        if not planned.slicewise or view.index[-1] == 0:
+        index = planned.views[position].index
+        if planned.joins:
+            index = index[:-1]
+        if planned.joins or not planned.slicewise or index[-1] == 0:
             self._highest = 0  # a new frame
-        place = ViewWriter(planned.out, view.index)
+        place = ViewWriter(planned.out, index)
         target = place if self._rescaled is None else ViewWriter(self._rescaled)
         blocks = replace(self._blocks, unit=place.chunks if target is place else None)
         first_id = self._highest + 1
-        passes = _decode(planned.task, packed, self._scratch, target, blocks, first_id)
+        passes = decode_patiently(planned.decoder, packed, self._scratch, target, blocks, first_id)
         for done, total, box in passes:
             written = None if box is None or target is not place else place.in_result(box)
             yield say(work + tail * done // (total + 1), written=written)
@@ -249,33 +266,3 @@ class SegmentationRun:
 def tail_of(work: int) -> int:
     """Return the steps of a view that are decoding, if so many are prediction."""
     return work // 10 + 1
-
-
-def blocks_for(memory: int) -> Blocks:
-    """Return how to cut an image for decoding in so much memory."""
-    threads = min(torch.get_num_threads(), _MOST_THREADS)
-    largest = memory // (threads * BYTES_PER_VOXEL)
-    usual = Blocks()
-    return Blocks(
-        min(usual.voxels, max(largest // 2, _FEWEST_VOXELS)), min(usual.largest, largest), threads
-    )
-
-
-def _decode(
-    task: Task, packed: Store, scratch: Store, target: ViewWriter, blocks: Blocks, first_id: int
-) -> Iterator[tuple[int, int, Box | None]]:
-    """Decode; where memory runs out, again with smaller blocks."""
-    while True:
-        try:
-            yield from task.decode_steps(packed, scratch, target, blocks, first_id)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-        else:
-            return
-        blocks = replace(blocks, voxels=blocks.voxels // 4, largest=blocks.largest // 4, threads=1)
-        if blocks.voxels < _FEWEST_VOXELS:
-            raise ResourceError(
-                "Memory does not suffice to find the objects, even in blocks of "
-                f"{_FEWEST_VOXELS:,} pixels. Close other programs, or segment a part of the image."
-            )

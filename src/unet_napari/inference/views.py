@@ -102,12 +102,6 @@ def check_image(image: Image, model: Model, config: InferenceConfig) -> None:
             f"The image {image.name!r} is 2D, but the model {model.name!r} is 3D and needs a "
             "stack with a Z axis. Choose a 2D model."
         )
-    if image.ndim > model.ndim and not config.slicewise:
-        raise ImageError(
-            f"The model {model.name!r} is 2D, but the image {image.name!r} has a Z axis of "
-            f"{image.shape[0]} slices. Ask for slice by slice (--slicewise, in Python "
-            "slicewise=True), or choose a 3D model."
-        )
     scaled = config.rescale or config.diameter is not None
     axes = image.spatial_axes[-model.ndim :]
     factor = unfamiliar_pixels(image.pixel_size, model.pixel_size, axes)

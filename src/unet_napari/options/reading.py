@@ -19,8 +19,7 @@ class ReadingConfig(Config):
     axes: Annotated[
         str | None,
         Option(
-            help="Axes of the images, such as ZYX or TCZYX; naming Z lets a 2D model segment slice "
-            "by slice.",
+            help="Axes of the images, such as ZYX or TCZYX, where they are guessed wrong.",
             group="Data",
             tooltip="The axes of the image, such as ZYX or TYX, where they are guessed wrong:\n"
             "T time, C channel, Z depth, Y height, X width.",

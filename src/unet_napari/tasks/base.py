@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from unet_napari.evaluation.classes import ClassCounts, ClassEvaluation
     from unet_napari.evaluation.objects import Evaluation, Labels, Match
     from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
+    from unet_napari.tasks.decoding.stack import StackDecoder, StackScale
     from unet_napari.tasks.familiarity import Familiarity
     from unet_napari.tasks.kinds.kind import Labelled, TaskKind
     from unet_napari.tasks.loss_catalogue import MapKind
@@ -168,6 +169,14 @@ class Task(Record, ABC):
         box : tuple of slice or None
             What has been written.
         """
+
+    def stack_decoder(self, scale: StackScale) -> StackDecoder | None:
+        """Return what makes 3D objects of the packed maps of all slices of a stack.
+
+        None: each slice is decoded by itself, as it is with classes, which need not be joined.
+        """
+        del scale
+        return None
 
     def decode(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
         """Turn probabilities ``(K, *S)`` of one image in memory into labels ``(*S)``."""

@@ -26,6 +26,7 @@ from unet_napari.tasks.criterion import Criterion
 from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS
 from unet_napari.tasks.decoding.decode import CellRule, pack
 from unet_napari.tasks.decoding.instances import Instances
+from unet_napari.tasks.decoding.stack import StackDecoder
 from unet_napari.tasks.encoding.boundary import boundary_target
 from unet_napari.tasks.encoding.distance import border_weights, relative_depth
 from unet_napari.tasks.familiarity import Familiarity, usual
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from unet_napari.evaluation.objects import Labels
     from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
+    from unet_napari.tasks.decoding.stack import StackScale
     from unet_napari.tasks.kinds.kind import TaskKind
     from unet_napari.tasks.loss_catalogue import MapKind
 
@@ -145,6 +147,10 @@ class CellsTask(Task):
     ) -> Passes:
         """Separate the cells, see `Instances`."""
         return Instances(self._rule, packed, scratch, blocks).run(out, first_id)
+
+    def stack_decoder(self, scale: StackScale) -> StackDecoder:
+        """Separate the cells of a stack, see `StackDecoder`."""
+        return StackDecoder(self._rule, scale)
 
     @property
     def _rule(self) -> CellRule:

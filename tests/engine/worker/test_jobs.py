@@ -371,7 +371,6 @@ def test_a_slice_of_a_lazily_read_stack(client, listener, model_path, tmp_path):
     ("shape", "axes", "config", "message"),
     [
         ((2, 32, 32), "CYX", {}, "2 channels"),
-        ((5, 32, 32), "ZYX", {}, "slice by slice"),
         ((32, 32), "YX", {"surplus": 1}, "surplus"),
     ],
 )

@@ -54,6 +54,8 @@ def run(image, model, config, output, stop_after=None):
         ((90, 40), "YX", {"memory": 60 * 2**20}),
         ((90, 70), "YX", {"tile": (64, 64)}),
         ((5, 40, 40), "ZYX", {"tile": (32, 40), "slicewise": True}),
+        ((5, 40, 40), "ZYX", {"tile": (32, 40)}),
+        ((2, 3, 40, 40), "TZYX", {"tile": (32, 40)}),
     ],
 )
 def test_stopped_anywhere_it_goes_on_and_ends_the_same(

@@ -74,7 +74,7 @@ def test_an_option_added_outside_the_package_is_in_the_dock(qtbot):
     assert (field.value, field.min, field.max) == (0.5, 0, 2)
     assert field.tooltip == "Sharpen the image first."
     field.value = 1.5
-    config = settings.config(type("Info", (), {"ndim": 2}), slicewise=False)
+    config = settings.config(type("Info", (), {"ndim": 2}))
     assert SharperConfig.from_dict(config) == SharperConfig(sharpness=1.5)
 
 
@@ -82,13 +82,15 @@ def test_nothing_said_is_the_default_through_the_dock(qtbot):
     settings, form = settings_of(InferenceConfig)
     qtbot.addWidget(form.native)
     info = type("Info", (), {"ndim": 3})
-    assert settings.config(info, slicewise=False) == InferenceConfig().to_dict()
+    assert settings.config(info) == InferenceConfig().to_dict()
     for name, text in {"tile": "64", "halo": "measured", "batch": "4", "memory": "2"}.items():
         form[name].value = text
     expected = InferenceConfig(tile=(64, 64, 64), halo="measured", batch=4, memory=2 << 30)
-    assert settings.config(info, slicewise=False) == expected.to_dict()
+    assert settings.config(info) == expected.to_dict()
     form["halo"].value = "12"
-    assert settings.config(info, slicewise=False)["halo"] == 12
+    assert settings.config(info)["halo"] == 12
+    form["slicewise"].value = True
+    assert settings.config(info)["slicewise"] is True
     assert EFFORTS["quick"] == TRAINING_SECONDS
 
 
@@ -107,7 +109,7 @@ def test_a_wrong_value_is_told_as_the_dock_calls_it(qtbot, name, text, message):
     qtbot.addWidget(form.native)
     form[name].value = text
     with pytest.raises(SettingsError, match=message):
-        settings.config(type("Info", (), {"ndim": 2}), slicewise=False)
+        settings.config(type("Info", (), {"ndim": 2}))
 
 
 def test_a_training_takes_what_the_dock_says(viewer, job):

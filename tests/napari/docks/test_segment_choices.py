@@ -141,6 +141,23 @@ def test_every_field_has_a_tooltip(dock):
 
 
 @pytest.mark.parametrize(
+    ("slicewise", "objects", "words"),
+    [
+        (False, 34, "Done: 34 cells in 5 slices."),
+        (True, 266, "Done: 266 outlines in 5 slices, not joined."),
+    ],
+)
+def test_what_was_found_in_a_stack_is_told(dock, viewer, client, qtbot, slicewise, objects, words):
+    viewer.add_image(np.zeros((5, 20, 30)), name="cells")
+    assert "slices become 3D cells" in dock.found.value
+    dock.settings.slicewise.value = slicewise
+    assert ("slice by slice" in dock.found.value) is slicewise
+    job = run(dock, client, qtbot, np.ones((5, 20, 30), np.uint32), objects=objects)
+    assert job.config["slicewise"] is slicewise
+    assert dock.status.value == words
+
+
+@pytest.mark.parametrize(
     ("objects", "words"), [(None, "Done."), (1, "Done: 1 cell."), (1234, "Done: 1,234 cells.")]
 )
 def test_what_was_found_is_told(dock, viewer, client, qtbot, objects, words):

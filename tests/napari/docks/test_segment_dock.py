@@ -83,7 +83,7 @@ def test_the_result_is_a_layer_of_the_images_geometry(dock, viewer, client, qtbo
     assert isinstance(job, SegmentJob)
     assert job.model == "nuclei"
     assert job.image.axes == "TZYX"
-    assert job.config["slicewise"] is True
+    assert job.config["slicewise"] is False
     layer = viewer.layers["stack · nuclei"]
     np.testing.assert_array_equal(layer.data, labels)
     for name in ("scale", "translate", "units", "axis_labels"):

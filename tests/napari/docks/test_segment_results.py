@@ -205,9 +205,7 @@ def test_labels_that_are_saved_are_shown_from_their_file(
         output[...] = 70_000
     client.say(JobFinished({"objects": 1}))
     qtbot.waitUntil(lambda: dock.run.text == "Segment")
-    assert dock.status.value == (
-        f"Done: 1 outline in 5 slices, not joined. The labels are in '{job.output}'."
-    )
+    assert dock.status.value == f"Done: 1 cell in 5 slices. The labels are in '{job.output}'."
     layer = viewer.layers["stack · nuclei"]
     assert not isinstance(layer.data, np.ndarray)
     assert not layer.editable

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -60,12 +62,18 @@ def test_a_3d_model_needs_a_stack():
     ("picture", "info", "line"),
     [
         (image("YX", (20, 30)), model(), "YX, 20 x 30, 2D model"),
-        (image("ZYX", (5, 20, 30)), model(), "ZYX, 5 x 20 x 30, 2D model, slice by slice"),
+        (image("ZYX", (5, 20, 30)), model(), "ZYX, 5 x 20 x 30, 2D model, slices become 3D cells"),
         (image("TYX", (5, 20, 30)), model(), "TYX, 20 x 30, 2D model, 5 time points"),
     ],
 )
 def test_what_will_be_done_is_told(picture, info, line):
     assert describe_fit(picture, info) == line
+
+
+def test_slices_that_stay_apart_are_told():
+    stack, line = image("ZYX", (5, 20, 30)), "ZYX, 5 x 20 x 30, 2D model, slice by slice"
+    assert describe_fit(stack, model(), slicewise=True) == line
+    assert describe_fit(stack, replace(model(), task={"name": "semantic"})) == line
 
 
 def test_pixel_sizes_that_differ_are_told_with_the_factor():

@@ -57,7 +57,7 @@ class SegmentDock(EngineDock):
         self._add_folded_fields()
         self.finish()
         seen = (self.image, self.settings.axes, self.settings.channel.field)
-        for field in (*seen, self.model):
+        for field in (*seen, self.model, self.settings.slicewise):
             field.changed.connect(self.refresh_run)
         for field in seen:
             field.changed.connect(self._suit_model)
@@ -90,8 +90,8 @@ class SegmentDock(EngineDock):
                     ("whole image", "whole"),
                 ],
                 "How much of the image to segment. Try the view or the slice first.\n"
-                "With a 2D model, the whole of a stack is segmented slice by slice; a 3D model\n"
-                "sees some slices above and below the current one.",
+                "A 2D model of cells makes 3D cells of the whole of a stack; a 3D model sees\n"
+                "some slices above and below the current one.",
             )
         )
         self.scope.value = "whole"
@@ -128,7 +128,9 @@ class SegmentDock(EngineDock):
             return str(error)
         self.settings.diameter.follow(self.image.value, image.axes)
         problem = misfit(image, info)
-        self.found.say("" if problem else describe_fit(image, info))
+        self.found.say(
+            "" if problem else describe_fit(image, info, slicewise=self.settings.slicewise.value)
+        )
         return problem
 
     def _wanted_image(self) -> ImageData:
@@ -182,13 +184,14 @@ class SegmentDock(EngineDock):
             self.settings.channel.results(self.model.need_purpose()),
             self.settings.output if self.scope.value == "whole" else None,
             self.settings.zoom(image, info),
+            slicewise=self.settings.slicewise.value,
         )
         self._run = SegmentRun(self.viewer, order, self.native, self._measure_beside)
         request = partial(
             order.request,
             self.job,
             str(self.model.value),
-            config=self.settings.config(info, slicewise=info.ndim < image.ndim),
+            config=self.settings.config(info),
             thresholds=self.settings.changed_thresholds(),
             measure=self.settings.measure.value and order.whole,
             maps=self.settings.maps.value,
@@ -204,7 +207,7 @@ class SegmentDock(EngineDock):
         info, model = self.model.need_info(), str(self.model.value)
         image = self._wanted_image()
         self.settings.diameter.value = None
-        config = self.settings.config(info, slicewise=info.ndim < image.ndim)
+        config = self.settings.config(info)
         request = lambda: DiameterJob(self.job.share(image), model, config)  # noqa: E731
         self.in_background(request, self.job.start)
 

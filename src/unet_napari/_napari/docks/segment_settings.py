@@ -48,6 +48,7 @@ class SegmentSettings:
         self.channel = ChannelField(self._reading["channel"])
         self.diameter = DiameterField(line_field(options_of(config)["diameter"]), viewer)
         self._options = OptionFields(config, made={"diameter": self.diameter.field})
+        self.slicewise = self._options["slicewise"]
         self._reading.place_groups(data, "Data")
         self._options.place_groups(data, "Data", beside={"diameter": [self.diameter.estimate]})
         self._add_thresholds(result)
@@ -168,7 +169,7 @@ class SegmentSettings:
             factor = self.diameter.value / info.diameter
         return factor or 1.0
 
-    def config(self, info: ModelInfo, *, slicewise: bool) -> dict[str, Any]:
+    def config(self, info: ModelInfo) -> dict[str, Any]:
         """Return ``InferenceConfig.to_dict()``.
 
         Raises
@@ -180,7 +181,7 @@ class SegmentSettings:
         values = self._options.values()
         if values["tile"] is not None and len(values["tile"]) == 1:
             values["tile"] = values["tile"] * info.ndim
-        values |= {"slicewise": slicewise, "diameter": self.diameter.value}
+        values["diameter"] = self.diameter.value
         with naming(self._options.called):
             return self._config(**values).to_dict()
 

@@ -55,6 +55,8 @@ class Order:
         The file that the labels of the whole image go to; by default they go to a layer.
     zoom : float
         Pixels of the image to one that the network sees.
+    slicewise : bool
+        Whether a 2D model keeps the slices of a stack apart.
     """
 
     layer: ImageLayer
@@ -64,6 +66,7 @@ class Order:
     purpose: Purpose
     output: Path | None = None
     zoom: float = 1.0
+    slicewise: bool = False
 
     @property
     def whole(self) -> bool:

@@ -122,13 +122,12 @@ class SegmentRun:
         if objects is None:
             return "Done."
         order = self.order
-        outlines = "outline" if objects == 1 else "outlines"
-        if order.whole and order.info.ndim < order.image.ndim:
-            slices = order.image.shape[0]
-            return f"Done: {objects:,} {outlines} in {slices:,} slices, not joined."
-        if not order.whole and order.info.ndim < len(order.part.inner):
-            return f"Done: {objects:,} {outlines}, slice by slice, not joined."
-        return f"Done: {objects:,} {'cell' if objects == 1 else 'cells'}."
+        stack = order.info.ndim < (order.image.ndim if order.whole else len(order.part.inner))
+        slices = f" in {order.image.shape[0]:,} slices" if stack and order.whole else ""
+        if stack and order.slicewise:
+            outlines = "outline" if objects == 1 else "outlines"
+            return f"Done: {objects:,} {outlines}{slices or ', slice by slice'}, not joined."
+        return f"Done: {objects:,} {'cell' if objects == 1 else 'cells'}{slices}."
 
     def _about(self, layer: Layer) -> str:
         """Say why the result of an earlier run was not updated."""

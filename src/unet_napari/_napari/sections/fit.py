@@ -33,15 +33,24 @@ def misfit(image: Image, info: ModelInfo) -> str:
     return ""
 
 
-def describe_fit(image: Image, info: ModelInfo) -> str:
-    """Say what is going to happen: axes, slices, and pixel sizes that differ."""
+def describe_fit(image: Image, info: ModelInfo, *, slicewise: bool = False) -> str:
+    """Say what is going to happen: axes, slices, and pixel sizes that differ.
+
+    Parameters
+    ----------
+    image : Image
+    info : ModelInfo
+    slicewise : bool
+        Whether a 2D model shall keep the slices of a stack apart.
+    """
     parts = [f"{image.axes}, {describe_shape(image.shape)}", f"{info.ndim}D model"]
     if "C" in image.fixed:
         parts.append(f"channel {image.fixed['C']}")
     if image.frames > 1:
         parts.append(f"{image.frames} time points")
     if info.ndim < image.ndim:
-        parts.append("slice by slice")
+        joined = info.task.get("name") == "cells" and not slicewise
+        parts.append("slices become 3D cells" if joined else "slice by slice")
     line = ", ".join(parts)
     axes = image.spatial_axes[-info.ndim :]
     factor = unfamiliar_pixels(image.pixel_size, info.pixel_size, axes)

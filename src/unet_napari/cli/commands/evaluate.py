@@ -66,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     files = matching_files(arguments.images, arguments.labels)
     model = Model.load(arguments.model)
-    config = config_for(model, arguments)
+    config = config_for(arguments)
 
     def check(pair: tuple[Path, Path]) -> None:
         check_image(_opened(pair, model, arguments)[0], model, config)

@@ -94,12 +94,13 @@ def _tiles(prepared: PreparedModel, path: str | None, axes: str | None) -> Tiles
     """Return normalised tiles of the user's image, or of one that is made here."""
     from unet_napari.images import measure_scale
     from unet_napari.inference.backends.int8 import sample_tiles, spread
+    from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.views import check_image, split_views
-    from unet_napari.inputs import image_for, inference_config
+    from unet_napari.inputs import image_for
 
     model = prepared.model
     image = _synthetic(model) if path is None else image_for(model, path, axes=axes)
-    check_image(image, model, inference_config(model, axes, {}))
+    check_image(image, model, InferenceConfig())
     views = [view.image for view in spread(split_views(image, model.ndim))]
     scale = measure_scale(model.normalisation, image)
     seen = [(view, scale.of(view)) for view in views]

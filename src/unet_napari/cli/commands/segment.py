@@ -72,7 +72,7 @@ def _run(arguments: argparse.Namespace) -> int:
     with naming_flags(CellThresholds):
         thresholds = given_options(arguments, CellThresholds)
         model = with_thresholds(Model.load(arguments.model), thresholds)
-    config = config_for(model, arguments)
+    config = config_for(arguments)
     if arguments.table:
         check_measurable(model.task.name)
 

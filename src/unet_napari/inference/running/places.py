@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from unet_napari.inference.running.pipeline import Writable
     from unet_napari.tasks import Task
-    from unet_napari.tasks.decoding.blocks import Store
+    from unet_napari.tasks.decoding.blocks import BoxTarget, Store
     from unet_napari.tasks.familiarity import Familiarity
 
-__all__ = ["Sink", "ViewWriter"]
+__all__ = ["Plane", "Sink", "ViewWriter"]
 
 
 class ViewWriter:
@@ -55,6 +55,32 @@ class ViewWriter:
         return box.prepend(self._index)
 
 
+class Plane:
+    """The part of the packed maps of a stack that is one slice.
+
+    Parameters
+    ----------
+    packed
+        ``(P, Z, Y, X)``.
+    z
+        The slice.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(P, Y, X)``.
+    """
+
+    def __init__(self, packed: Store, z: int) -> None:
+        self._packed, self._z = packed, slice(z, z + 1)
+        self.shape = (packed.shape[0], *packed.shape[2:])
+
+    def __setitem__(self, key: tuple[slice, ...], maps: NDArray[Any], /) -> None:
+        """Write a part ``(P, Y, X)``."""
+        first, *rest = key
+        self._packed[(first, self._z, *rest)] = maps[:, None]
+
+
 class Sink:
     """Takes the maps of a view as the network makes them, and keeps what decoding needs.
 
@@ -75,7 +101,7 @@ class Sink:
 
     def __init__(
         self,
-        packed: Store,
+        packed: BoxTarget,
         task: Task,
         place: ViewWriter | None = None,
         maps: Writable | None = None,

@@ -113,6 +113,18 @@ def test_background_is_painted_in_grey_told_and_sent(ready, viewer, client, qtbo
     assert client.jobs[0].pairs[0].background == number
 
 
+def test_background_is_offered_while_the_brush_for_cells_is_in_hand(dock, viewer, painted):
+    assert not dock.paint_background.native.isVisibleTo(dock.native)
+    image, labels = painted
+    viewer.add_image(image, name="nuclei")
+    layer = viewer.add_labels(labels, name="paint")
+    assert not dock.paint_background.native.isVisibleTo(dock.native)
+    layer.mode = "paint"
+    assert dock.paint_background.native.isVisibleTo(dock.native)
+    dock.task.value = "semantic"
+    assert not dock.paint_background.native.isVisibleTo(dock.native)
+
+
 def test_without_labels_no_background_can_be_painted(dock):
     dock.paint_background.native.click()
     assert "choose a labels layer, or add one with New" in dock.status.value

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from magicgui.widgets import ComboBox
+from magicgui.widgets import ComboBox, PushButton
 from napari.viewer import ViewerModel
 from qtpy.QtWidgets import QWidget
 
+from napari.layers import Labels
 from unet_napari._napari.docks.train_settings import TrainSettings
 from unet_napari._napari.layers.background_paint import hold_background, is_background_held
 from unet_napari._napari.layers.file_facts import read_facts
@@ -23,6 +24,8 @@ from unet_napari.tasks.kinds.catalogue import task_kind
 
 __all__ = ["Painted"]
 
+_PAINTING = ("paint", "polygon", "fill", "erase")  # modes of napari in which labels change
+
 
 class Painted:
     """Keeps the line about the labels up to date, and adds, proposes and mends labels.
@@ -37,6 +40,8 @@ class Painted:
     settings : TrainSettings
     detection : Detection
         The line and its buttons.
+    background : PushButton
+        Paints background instead of cells; it is shown while the brush is in hand.
     parent : QWidget
         Nothing is looked at any more when it is gone.
     refresh : callable
@@ -52,13 +57,18 @@ class Painted:
         task: ComboBox,
         settings: TrainSettings,
         detection: Detection,
+        background: PushButton,
         parent: QWidget,
         refresh: Callable[[], None],
     ) -> None:
         self._viewer, self._chosen, self._refresh = viewer, chosen, refresh
         self._image, self._labels, self._task = image, labels, task
-        self._settings, self._detection = settings, detection
+        self._settings, self._detection, self._background = settings, detection, background
         self.watch = EditWatch(parent, self._inspect)
+        self._brush: Labels | None = None  # the layer whose brush is followed
+        labels.changed.connect(self._follow_brush)
+        task.changed.connect(self._offer_background)
+        self._follow_brush(labels.value)
         labels.changed.connect(self.watch.follow)
         image.changed.connect(self.suggest)
         channel = settings.channel.field
@@ -131,6 +141,28 @@ class Painted:
         held = "background, in grey" if is_background_held(labels) else "a new cell"
         status.say(f"The brush paints {held}.")
         self.watch.touch()
+
+    def close(self) -> None:
+        """Follow no layer any more; the widgets may be gone already."""
+        self.watch.close()
+        self._leave_brush()
+
+    def _follow_brush(self, labels: Labels | None) -> None:
+        self._leave_brush()
+        self._brush = labels
+        if labels is not None:
+            labels.events.mode.connect(self._offer_background)
+        self._offer_background()
+
+    def _leave_brush(self) -> None:
+        if self._brush is not None:
+            self._brush.events.mode.disconnect(self._offer_background)
+        self._brush = None
+
+    def _offer_background(self, *_: object) -> None:
+        """Show the button while the brush is in hand, and there are cells to be painted."""
+        painting = self._brush is not None and str(self._brush.mode) in _PAINTING
+        self._background.visible = painting and self._task.value == "cells"
 
     def _lay(self) -> None:
         """Give the labels the place of the image."""

@@ -15,10 +15,9 @@ from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.docks.open_segment import open_segment
 from unet_napari._napari.docks.painted import Painted
 from unet_napari._napari.docks.train_fields import (
+    add_labels_rows,
     effort_choice,
     image_choice,
-    labels_choice,
-    paint_buttons,
     task_choice,
 )
 from unet_napari._napari.docks.train_settings import TrainSettings
@@ -83,6 +82,7 @@ class TrainDock(EngineDock):
             self.task,
             self.settings,
             self.detection,
+            self.paint_background,
             self.native,
             self.refresh_run,
         )
@@ -105,8 +105,7 @@ class TrainDock(EngineDock):
     def _add_shown_fields(self) -> None:
         rows = self.add_rows()
         rows.add(image_choice())
-        rows.add(labels_choice())
-        rows.add_beside(*paint_buttons())
+        add_labels_rows(rows)
         rows.add(task_choice())
         self.detection = Detection(rows, self.background, lambda: self.labels.value)
         self.correcting = Correcting(self.viewer, rows, lambda: self.chosen.pair())
@@ -291,7 +290,7 @@ class TrainDock(EngineDock):
 
     def close(self, *_: object) -> None:
         """End the engine and follow no layer any more; the widgets may be gone already."""
-        self.painted.watch.close()
+        self.painted.close()
         self.correcting.close()
         if self._claim is not None:
             self._claim.release()

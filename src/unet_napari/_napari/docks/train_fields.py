@@ -5,13 +5,14 @@ from magicgui.widgets import ComboBox, PushButton
 from napari.layers import Image, Labels
 from unet_napari._napari.docks.train_settings import EFFORTS
 from unet_napari._napari.widgets.fields import button, choice
+from unet_napari._napari.widgets.form import FormRows
 from unet_napari._napari.widgets.layer_combo import LayerCombo, layer_choice
 from unet_napari._napari.widgets.option_fields import choices_shown
 from unet_napari.options import options_of
 from unet_napari.system.text import human_time
 from unet_napari.training.config import TrainConfig
 
-__all__ = ["effort_choice", "image_choice", "labels_choice", "paint_buttons", "task_choice"]
+__all__ = ["add_labels_rows", "effort_choice", "image_choice", "task_choice"]
 
 
 def image_choice() -> LayerCombo:
@@ -21,8 +22,13 @@ def image_choice() -> LayerCombo:
     )
 
 
-def labels_choice() -> LayerCombo:
-    """Return the choice of what is painted."""
+def add_labels_rows(rows: FormRows) -> None:
+    """Add the choice of what is painted, and below it what there is to paint with."""
+    rows.add(_labels_choice())
+    rows.add_beside(*_paint_buttons())
+
+
+def _labels_choice() -> LayerCombo:
     return layer_choice(
         "labels",
         Labels,
@@ -32,8 +38,7 @@ def labels_choice() -> LayerCombo:
     )
 
 
-def paint_buttons() -> tuple[PushButton, PushButton]:
-    """Return the buttons that make something to paint on, and to paint with."""
+def _paint_buttons() -> tuple[PushButton, PushButton]:
     return (
         button("new", "New", "Add an empty labels layer to paint on, right over the image."),
         button(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from unet_napari.defaults import Device
-    from unet_napari.inference.config import BackendName, HaloName, Precision
+    from unet_napari.inference.config import BackendName, HaloName, LinkName, Precision
     from unet_napari.training.config import UnpaintedName
     from unet_napari.training.data.augment_config import AugmentConfig
 
@@ -24,6 +24,7 @@ class InferenceKeywords(TypedDict, total=False):
     rescale: bool
     diameter: float | Literal["auto"] | None
     slicewise: bool
+    link: LinkName
     tta: bool
     tile: tuple[int, ...] | None
     halo: HaloName | int

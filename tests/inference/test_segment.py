@@ -109,6 +109,42 @@ def test_every_frame_of_a_time_series_has_its_own_ids(bright):
     assert [set(np.unique(frame)) for frame in labels] == [{0, 1}, {0, 1, 2}]
 
 
+MOVING = [squares((4, 4), (24, 24)), squares((24, 22), (6, 30)), squares((6, 30), (22, 20))]
+
+
+def test_cells_keep_their_numbers_over_time_on_request(bright):
+    """The upper left cell goes in the second frame, and one comes in the upper right."""
+    image = Image(np.stack(MOVING), "TYX")
+    anew = segmented(image, bright())
+    assert [sorted(np.unique(frame)) for frame in anew] == 3 * [[0, 1, 2]]
+    kept = segmented(image, bright(), link="T")
+    np.testing.assert_array_equal(kept > 0, anew > 0)
+    assert [int(frame[26, 26]) for frame in kept] == [2, 2, 2]
+    assert [int(frame[8, 8]) for frame in kept] == [1, 0, 0]
+    assert [int(frame[10, 34]) for frame in kept] == [0, 3, 3]
+
+
+@pytest.mark.parametrize("config", [{"tile": (16, 20)}, {"diameter": 16.0}])
+def test_numbers_over_time_do_not_depend_on_tiles_and_scale(bright, config):
+    image, model = Image(np.stack(MOVING), "TYX"), dataclasses.replace(bright(), diameter=8.0)
+    kept = segmented(image, model, link="T", **config)
+    assert [int(frame[26, 26]) for frame in kept] == [2, 2, 2]
+    assert [int(frame[10, 34]) for frame in kept] == [0, 3, 3]
+
+
+def test_numbers_that_cannot_be_kept_are_refused(bright):
+    classes = dataclasses.replace(
+        bright(), network=BrightAndDark(), task=SemanticTask(classes=(3, 7))
+    )
+    with pytest.raises(SettingsError, match="classes: leave link off"):
+        segmented(Image(np.stack(MOVING), "TYX"), classes, link="T")
+    stack = Image(np.stack(MOVING)[:, np.newaxis], "TZYX")
+    with pytest.raises(SettingsError, match="leave link or slicewise off"):
+        segmented(stack, bright(), link="T", slicewise=True)
+    one = Image(MOVING[0], "YX")
+    np.testing.assert_array_equal(segmented(one, bright(), link="T"), segmented(one, bright()))
+
+
 def test_time_series_of_stacks_slice_by_slice(bright):
     plane = squares((4, 4), (24, 24))
     series = np.stack([[plane, plane], [plane, plane], [plane, plane]])

@@ -108,6 +108,15 @@ def test_every_frame_has_its_own_cells():
     np.testing.assert_array_equal(labels[1] > 0, labels[0][::-1] > 0)
 
 
+def test_3d_cells_keep_their_numbers_over_time():
+    series = np.stack([blobs(*CENTRES), blobs(*CENTRES)[::-1, ::-1], blobs(*CENTRES)])
+    shift = np.roll(series[0], 1, axis=2)
+    labels = segmented(Image(np.stack([series[0], shift, series[1]]), "TZYX"), model_of(), link="T")
+    for z, y, x in CENTRES:
+        assert labels[0, z, y, x] == labels[1, z, y, x + 1] > 0
+    assert not set(np.unique(labels[0])) & set(np.unique(labels[2])) - {0}
+
+
 def test_an_image_of_channels_last_is_the_same():
     pixels = blobs(*CENTRES)
     expected = segmented(Image(pixels, "ZYX"), model_of())

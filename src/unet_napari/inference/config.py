@@ -17,6 +17,7 @@ DEFAULT_MODEL = "nuclei"  # comes with the package, see docs/guide/nuclei.md
 
 BackendName: TypeAlias = str  # one of `backend_choices`, which has those from outside, too
 HaloName: TypeAlias = Literal["exact", "measured"]
+LinkName: TypeAlias = Literal["off", "T"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 
 _INT8_DEVICES = ("auto", "cpu")
@@ -75,6 +76,18 @@ class InferenceConfig(Config):
             "own. Otherwise they become 3D cells.",
         ),
     ] = False
+    link: Annotated[
+        LinkName,
+        Option(
+            help="Keep the numbers of cells over time: a cell gets the number of the cell that it "
+            "overlaps best in the frame before. Off, each frame is counted from 1.",
+            group="Data",
+            label="Numbers over time",
+            tooltip="Of a time series: each frame counts its cells from 1, or a cell gets the\n"
+            "number of the cell that it overlaps best in the frame before.",
+            texts=(("off", "each frame anew"), ("T", "kept")),
+        ),
+    ] = "off"
     tta: Annotated[
         bool,
         Option(

@@ -17,6 +17,7 @@ from unet_napari.inference.predict import MapSink
 from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.inference.rescale import rescale_image, rescale_labels
 from unet_napari.inference.running.decoding import blocks_for, decode_patiently
+from unet_napari.inference.running.linking import Links, is_linked
 from unet_napari.inference.running.places import Plane, Sink, ViewWriter
 from unet_napari.inference.running.predictor import Predictor
 from unet_napari.inference.stacks import smoothed_stack, stack_scale
@@ -72,6 +73,8 @@ class Segmentation:
         What computes the maps.
     decoder : Task or StackDecoder
         What makes labels of maps.
+    is_linked : bool
+        Whether cells keep their numbers over time.
     joins : bool
         Whether the slices of a stack are decoded together.
     together : int
@@ -98,6 +101,7 @@ class Segmentation:
         self.shape = tuple(max(1, round(n * f)) for n, f in zip(size, factors, strict=True))
         decoder = None if stack is None else model.task.stack_decoder(stack)
         self.decoder: Task | StackDecoder = decoder or model.task
+        self.is_linked = is_linked(image, model, config)
         self.joins = decoder is not None
         self.together = image.shape[0] if self.joins else 1
         self.decoded_shape = (image.shape[0], *self.shape) if self.joins else self.shape
@@ -179,6 +183,12 @@ class SegmentationRun:
             self._maps_of = partial(journals.maps, shape=shape, dtype=dtype)
         self._scratch = room.array(labels_shape, np.uint32)
         self._rescaled = room.array(labels_shape, np.uint32) if planned.is_rescaled else None
+        self._links = Links(room.array(labels_shape, np.uint32)) if planned.is_linked else None
+        # Where the labels of a frame are before they are written to the result, if they cannot be
+        # written there at once.
+        self._between = self._rescaled
+        if planned.is_linked and self._rescaled is None:
+            self._between = room.array(labels_shape, np.uint32)
         self._told, self._work = planned.predictor.plan, planned.predictor.work
         self._highest = 0  # the highest id that is in use in the present frame
         self.familiarity = planned.task.familiarity()
@@ -248,7 +258,7 @@ class SegmentationRun:
         if planned.joins or not planned.slicewise or index[-1] == 0:
             self._highest = 0  # a new frame
         place = ViewWriter(planned.out, index)
-        target = place if self._rescaled is None else ViewWriter(self._rescaled)
+        target = place if self._between is None else ViewWriter(self._between)
         blocks = replace(self._blocks, unit=place.chunks if target is place else None)
         first_id = self._highest + 1
         passes = decode_patiently(planned.decoder, packed, self._scratch, target, blocks, first_id)
@@ -256,11 +266,23 @@ class SegmentationRun:
             written = None if box is None or target is not place else place.in_result(box)
             yield say(work + tail * done // (total + 1), written=written)
         self._highest = max(self._highest, target.highest)
-        if self._rescaled is not None:
-            for box in rescale_labels(self._rescaled, place):
-                done = work + tail * total // (total + 1)
-                yield say(done, written=place.in_result(box))
+        for box in self._finish(place):
+            done = work + tail * total // (total + 1)
+            yield say(done, written=place.in_result(box))
         yield say(work + tail)
+
+    def _finish(self, place: ViewWriter) -> Iterator[Box]:
+        """Write labels that are not in the result yet; yield each part that has been written."""
+        labels = self._between
+        if labels is None:
+            return
+        if self._links is not None:
+            for box in self._links.renumber(labels):
+                if self._rescaled is None:
+                    place[box.to_slices()] = labels[box.to_slices()]
+                    yield box
+        if self._rescaled is not None:
+            yield from rescale_labels(self._rescaled, place)
 
 
 def tail_of(work: int) -> int:

@@ -55,7 +55,7 @@ def run(image, model, config, output, stop_after=None):
         ((90, 70), "YX", {"tile": (64, 64)}),
         ((5, 40, 40), "ZYX", {"tile": (32, 40), "slicewise": True}),
         ((5, 40, 40), "ZYX", {"tile": (32, 40)}),
-        ((2, 3, 40, 40), "TZYX", {"tile": (32, 40)}),
+        ((2, 3, 40, 40), "TZYX", {"tile": (32, 40), "link": "T"}),
     ],
 )
 def test_stopped_anywhere_it_goes_on_and_ends_the_same(

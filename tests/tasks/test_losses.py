@@ -9,6 +9,7 @@ from torch.autograd import gradcheck
 
 from unet_napari.errors import SettingsError
 from unet_napari.tasks.criterion import Criterion, frequency_weights
+from unet_napari.tasks.loss_catalogue import losses_of
 from unet_napari.tasks.losses import multi_class_loss, multi_label_loss
 from unet_napari.tasks.target import Target
 
@@ -16,8 +17,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MONAI's own, when it is imported
     from monai.losses import DiceCELoss, DiceLoss, FocalLoss
 
-CELLS = ("bce", "dice", "focal", "bce+dice", "bce+dice+focal")
-SEMANTIC = ("ce", "dice", "focal", "ce+dice", "ce+focal+dice")
+CELLS = (*losses_of("independent"), "bce+dice", "bce+dice+focal")
+SEMANTIC = (*losses_of("exclusive"), "ce+dice", "ce+focal+dice")
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_multi_class_gradients_are_those_of_finite_differences(classes, name):
 @pytest.mark.parametrize("labelled", [0, 1, 7])
 @pytest.mark.parametrize("name", sorted({*CELLS, *SEMANTIC}))
 def test_unlabelled_pixels_get_no_gradient_and_the_loss_is_finite(maps, classes, name, labelled):
-    if "ce" in name.split("+"):
+    if name not in CELLS:
         loss, (logits, target) = multi_class_loss, classes
     else:
         loss, (logits, target) = multi_label_loss, maps
@@ -180,7 +181,7 @@ def test_settings_out_of_range_are_refused_by_name(settings, message):
     [
         (
             "bce+nonsense",
-            "There is no loss 'nonsense' for this task, only bce, dice, focal",
+            "There is no loss 'nonsense' for this task, only bce, ",
         ),
         ("bce+dice+bce", "names a term twice"),
         ("bce+", "There is no loss '' for this task"),

@@ -26,19 +26,6 @@ FOLDERS = ("src", "tests", "benchmarks", "scripts", "examples", "docs")
 #: An entry leaves this list with its offence, and none is added.
 KNOWN: frozenset[str] = frozenset(
     {
-        "Floats",
-        "Labels",
-        "Picture",
-        "S",
-        "Scale",
-        "Subparsers",
-        "inference.backends.int8 -> inference.planning.tiles",
-        "inference.backends.int8 -> inference.running.reading",
-        "inference.planning.plan_memory -> inference.running.pipeline",
-        "inference.streaming.operations -> inference.backends.convolution",
-        "inference.streaming.stream -> inference.planning.cost",
-        "model.description <-> model.schema",
-        "src/unet_napari/images/write.py, open_output",
         "tests/engine/worker/test_jobs.py",
         "tests/images/test_write.py",
         "tests/inference/test_segment.py",

@@ -14,6 +14,7 @@ from unet_napari import segment
 from unet_napari.errors import UnetNapariWarning
 from unet_napari.evaluation.objects import average_precision
 from unet_napari.inference.config import DEFAULT_MODEL
+from unet_napari.model.description import describe_model
 from unet_napari.model.info import find_model, read_info, read_storage
 
 
@@ -21,7 +22,7 @@ def test_it_is_small_and_says_where_it_comes_from():
     path = find_model(DEFAULT_MODEL)
     assert path.stat().st_size < 10e6
     assert read_storage(path).precision == "fp16"
-    said = read_info(path).describe()
+    said = describe_model(read_info(path))
     assert "CC0" in said
     assert "Data Science Bowl 2018" in said
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from unet_napari.defaults import Device
     from unet_napari.images import LazyArray
     from unet_napari.inference.progress import Progress
-    from unet_napari.inputs import ImageSource, Scale
+    from unet_napari.inputs import ImageSource, PixelSizes
     from unet_napari.keywords import InferenceKeywords, TrainKeywords
     from unet_napari.model.model import Model
     from unet_napari.training.events import TrainEvent
@@ -37,7 +37,7 @@ def train(
     labels: LazyArray | Sequence[LazyArray],
     *,
     axes: str | None = None,
-    scale: Scale | None = None,
+    scale: PixelSizes | None = None,
     annotated: LazyArray | Sequence[LazyArray] | None = None,
     start_from: Model | str | Path | None = None,
     on_event: Callable[[TrainEvent], None] | None = None,
@@ -98,7 +98,7 @@ def predict(
     model: Model | str | Path,
     *,
     axes: str | None = None,
-    scale: Scale | None = None,
+    scale: PixelSizes | None = None,
     out: Any = None,  # noqa: ANN401  anything that can be assigned to by regions
     on_progress: Callable[[Progress], None] | None = None,
     **settings: Unpack[InferenceKeywords],
@@ -144,7 +144,7 @@ def segment(
     model: Model | str | Path = DEFAULT_MODEL,
     *,
     axes: str | None = None,
-    scale: Scale | None = None,
+    scale: PixelSizes | None = None,
     thresholds: Mapping[str, float] | None = None,
     out: Any = None,  # noqa: ANN401  anything that can be assigned to by regions
     on_progress: Callable[[Progress], None] | None = None,
@@ -200,7 +200,7 @@ def attention_maps(
     model: Model | str | Path,
     *,
     axes: str | None = None,
-    scale: Scale | None = None,
+    scale: PixelSizes | None = None,
     device: Device = "auto",
 ) -> NDArray[np.float32]:
     """Compute where the gates of an attention U-Net look.
@@ -241,7 +241,7 @@ def estimate_diameter(
     model: Model | str | Path,
     *,
     axes: str | None = None,
-    scale: Scale | None = None,
+    scale: PixelSizes | None = None,
     **settings: Unpack[InferenceKeywords],
 ) -> float | None:
     """Estimate the typical diameter of the objects in an image.

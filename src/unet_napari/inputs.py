@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from unet_napari.training.data.pairs import Pair
 
     ImageSource = Image | LazyArray | ArrayLike | str | Path
-    Scale = Mapping[str, float] | Sequence[float]
+    PixelSizes = Mapping[str, float] | Sequence[float]
 
 __all__ = [
     "THRESHOLDS",
@@ -47,7 +47,7 @@ def pair_up(
     labels: LazyArray,
     *,
     axes: str | None = None,
-    scale: Scale | None = None,
+    scale: PixelSizes | None = None,
     annotated: LazyArray | None = None,
 ) -> Pair:
     """Put an image and its labels together; the labels tell where the channel axis is.
@@ -71,7 +71,7 @@ def pair_up_all(
     labels: Any,  # noqa: ANN401
     annotated: Any,  # noqa: ANN401
     axes: str | None,
-    scale: Scale | None,
+    scale: PixelSizes | None,
 ) -> list[Pair]:
     """Put each of several images and its labels together, as `unet_napari.train` takes them.
 
@@ -98,7 +98,7 @@ def image_for(
     image: ImageSource,
     *,
     axes: str | None = None,
-    scale: Scale | None = None,
+    scale: PixelSizes | None = None,
     channel: int | None = None,
 ) -> Image:
     """Understand an image in the light of the model it is meant for.
@@ -142,7 +142,7 @@ def with_thresholds(model: Model, thresholds: Mapping[str, float]) -> Model:
     return replace(model, task=replace(model.task, **thresholds))
 
 
-def _pixel_size(scale: Scale | None, axes: str | None) -> dict[str, float] | None:
+def _pixel_size(scale: PixelSizes | None, axes: str | None) -> dict[str, float] | None:
     if scale is None:
         return None
     if isinstance(scale, Mapping):

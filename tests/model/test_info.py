@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from unet_napari.errors import ModelFileError, SettingsError
+from unet_napari.model.description import describe_model
 from unet_napari.model.file import write_model_file
 from unet_napari.model.info import (
     ModelInfo,
@@ -54,7 +55,7 @@ def test_a_description_survives_json():
 
 
 def test_a_description_in_words():
-    assert GOOD.describe().splitlines() == [
+    assert describe_model(GOOD).splitlines() == [
         "nuclei <b>β</b>",
         "  Score:        0.812 (AP50)",
         "  Task:         cells, seed threshold 0.5",
@@ -70,15 +71,15 @@ def test_a_description_in_words():
 
 def test_a_preset_is_called_by_its_name():
     network = {"name": "unet", "options": {"features": [32, 64, 128, 256, 512]}}
-    text = dataclasses.replace(GOOD, network=network).describe()
+    text = describe_model(dataclasses.replace(GOOD, network=network))
     assert "Network:      unet (small), 2D, 12,345 parameters" in text
 
 
 def test_what_is_unknown_is_said_in_words():
     info = dataclasses.replace(GOOD, pixel_size={}, halo=None, provenance={"score": None})
-    assert "Pixel size:   unknown" in info.describe()
-    assert "Halo:         not measured" in info.describe()
-    assert "Score:        none: too few labels to judge" in info.describe()
+    assert "Pixel size:   unknown" in describe_model(info)
+    assert "Halo:         not measured" in describe_model(info)
+    assert "Score:        none: too few labels to judge" in describe_model(info)
 
 
 def test_a_description_leaves_out_what_is_not_set_or_usual():
@@ -106,7 +107,7 @@ def test_a_description_leaves_out_what_is_not_set_or_usual():
         "data": [{"name": f"{n}.tif", "pixel_size": {}} for n in range(6)],
     }
     info = dataclasses.replace(GOOD, provenance=source)
-    assert info.describe(usual).splitlines()[8:] == [
+    assert describe_model(info, usual).splitlines()[8:] == [
         "  Steps:        12",
         "  Data:         0.tif",
         "                1.tif",
@@ -115,8 +116,8 @@ def test_a_description_leaves_out_what_is_not_set_or_usual():
         "                and 2 more",
         "  Settings:     batch 4, network options norm group, augment flip off",
     ]
-    assert info.describe(settings).splitlines()[-1] == "  Settings:     all as usual"
-    assert "Settings" not in info.describe()
+    assert describe_model(info, settings).splitlines()[-1] == "  Settings:     all as usual"
+    assert "Settings" not in describe_model(info)
 
 
 def test_weights_that_are_damaged_leave_the_description_readable(tmp_path):

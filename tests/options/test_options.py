@@ -81,7 +81,7 @@ def test_every_field_is_described_in_whole_sentences_and_has_a_default_that_it_a
         assert field.option.help[0].isupper(), name
         assert field.option.help.endswith("."), name
         assert field.accepts(field.default), name
-        assert {value for value, _ in field.option.texts} in (set(), set(field.choices)), name
+        assert {value for value, _ in field.texts} in (set(), set(field.choices)), name
 
 
 def test_every_option_of_an_inference_is_in_every_door():

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from unet_napari.images import Image, nuclei
+from unet_napari.model.description import describe_model
 from unet_napari.networks import exact_halo
 from unet_napari.training import (
     AugmentConfig,
@@ -160,7 +161,7 @@ def test_a_finished_training_has_measured_its_halo_and_a_stopped_one_has_not(
     exact = exact_halo(model.network)
     assert all(0 < size <= bound for size, bound in zip(model.halo, exact, strict=True))
     assert model.provenance["halo_tolerance"] == 1e-3
-    assert "measured" in model.info.describe()
+    assert "measured" in describe_model(model.info)
     trainer = Trainer([cells_pair], TrainConfig(task="cells", ndim=2, steps=5))
     for event in trainer.run():
         if isinstance(event, Step):

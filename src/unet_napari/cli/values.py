@@ -6,11 +6,12 @@ import argparse
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from unet_napari.errors import ImageError, warn_user
 
 __all__ = [
+    "Subparsers",
     "duration",
     "image_files",
     "integers",
@@ -19,6 +20,9 @@ __all__ = [
     "setting",
     "stem",
 ]
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""What a command adds its parser to."""
 
 _SECONDS_OF_UNIT = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 _BYTES_OF_UNIT = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}

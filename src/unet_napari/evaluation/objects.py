@@ -24,14 +24,14 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    S = TypeVar("S", bound=np.generic)
+    Num = TypeVar("Num", bound=np.generic)
 
 _THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)  # IoU thresholds that are reported
 
 Labels: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
 
 
-def as_list(images: NDArray[S] | Sequence[NDArray[S]]) -> list[NDArray[S]]:
+def as_list(images: NDArray[Num] | Sequence[NDArray[Num]]) -> list[NDArray[Num]]:
     """Return a list of images; an array is one image."""
     return [images] if isinstance(images, np.ndarray) else [np.asarray(i) for i in images]
 

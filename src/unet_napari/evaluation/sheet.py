@@ -13,7 +13,7 @@ from unet_napari.images.thumbnail import grey, overlay
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Picture = NDArray[np.uint8]
+    RGB = NDArray[np.uint8]
 
 __all__ = ["compare", "lay_out"]
 
@@ -28,7 +28,7 @@ def compare(
     true: NDArray[np.integer],
     predicted: NDArray[np.integer],
     caption: str,
-) -> Picture:
+) -> RGB:
     """Draw an image, its true and its predicted labels side by side, under a caption.
 
     Parameters
@@ -56,7 +56,7 @@ def compare(
     return lay_out([_draw_caption(caption, row.shape[1]), row])
 
 
-def lay_out(rows: Sequence[Picture]) -> Picture:
+def lay_out(rows: Sequence[RGB]) -> RGB:
     """Lay pictures below each other, on black."""
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, _GAP_WIDTH), (0, width - row.shape[1]), (0, 0))) for row in rows]
@@ -70,7 +70,7 @@ def _fullest_slice(true: NDArray[np.integer], predicted: NDArray[np.integer]) ->
     return tuple(int(i) for i in np.unravel_index(labelled.argmax(), true.shape[:leading]))
 
 
-def _draw_caption(text: str, width: int) -> Picture:
+def _draw_caption(text: str, width: int) -> RGB:
     """Return white letters on black, at least `width` wide."""
     from PIL import Image, ImageDraw, ImageFont
 

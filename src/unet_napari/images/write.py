@@ -35,7 +35,7 @@ class BoxWriter:
     Attributes
     ----------
     shape, dtype
-        Of the image.
+        Shape and type of the image.
     chunks
         What is best written as a whole, in a zarr; None in a TIFF.
     """
@@ -120,17 +120,15 @@ def open_output(
 ) -> Iterator[BoxWriter]:
     """Create an image file and fill it part by part, with bounded memory.
 
-    The file is written under a temporary name beside the final one and renamed at the end
-    of the ``with`` block. If the block is left by an exception nothing remains, and a file
-    that was there before is still there.
+    The file appears under its name at the end of the ``with`` block. If the block is left by an
+    exception nothing remains, and a file that was there before is still there.
 
     Parameters
     ----------
     path
-        ``.tif`` or ``.tiff`` (ImageJ's flavour where it can hold the image, else OME),
-        ``.ome.tif``, or ``.zarr`` (OME-Zarr 0.5).
+        ``.tif``, ``.tiff`` (for ImageJ where it can be, else OME), ``.ome.tif``, ``.zarr`` (0.5).
     shape, dtype
-        Of the image.
+        Shape and type of the image.
     axes
         One letter per axis, in the order of ``TCZYX``.
     pixel_size
@@ -138,8 +136,8 @@ def open_output(
     overwrite
         Whether an existing file may be replaced.
     labels
-        Whether the pixels are labels. Those of 32 bits become 16 in the end, in a TIFF other
-        than ``.ome.tif`` and where all of them fit, for ImageJ has none of 32.
+        Whether the pixels are labels. Those of 32 bits become 16 in a TIFF other than ``.ome.tif``
+        where all fit, for ImageJ has none of 32.
 
     Yields
     ------
@@ -154,8 +152,7 @@ def open_output(
         If axes, shape or dtype do not go together.
     """
     path = check_image_output(path, overwrite=overwrite)
-    if axes != "".join(axis for axis in AXES if axis in axes) or len(axes) != len(shape):
-        raise ValueError(f"axes {axes!r} do not fit a result of shape {tuple(shape)}")
+    _check_axes(axes, shape)
     sizes = {axis: size for axis, size in pixel_size.items() if axis in axes}
     form = _format_of_output(path)
     with replace_when_whole(path) as whole:
@@ -171,6 +168,11 @@ def open_output(
             del array
             output.close()
         check_image_output(path, overwrite=overwrite)  # somebody may have been faster
+
+
+def _check_axes(axes: str, shape: Sequence[int]) -> None:
+    if axes != "".join(axis for axis in AXES if axis in axes) or len(axes) != len(shape):
+        raise ValueError(f"axes {axes!r} do not fit a result of shape {tuple(shape)}")
 
 
 def _format_of_output(path: Path) -> OutputFormat:

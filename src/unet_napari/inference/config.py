@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from unet_napari.checks import Range
 from unet_napari.defaults import DEVICE, Device
 from unet_napari.errors import SettingsError
-from unet_napari.inference.backends.table import BACKEND_ENTRIES, backend_choices
+from unet_napari.inference.backends.table import BACKEND_ENTRIES, backend_choices, backend_texts
 from unet_napari.options import Config, Option, OptionError
 
 __all__ = ["DEFAULT_MODEL", "CellThresholds", "InferenceConfig"]
@@ -163,7 +163,7 @@ class InferenceConfig(Config):
             tooltip="The library that computes. OpenVINO is about twice as fast on Intel and AMD "
             "CPUs.",
             choices=backend_choices,
-            texts=(("auto", "automatic"), *((e.name, e.title) for e in BACKEND_ENTRIES.values())),
+            texts=backend_texts,
         ),
     ] = "auto"
     precision: Annotated[

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.inference.backends.int8 import spread
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.progress import Progress, with_time_left
 from unet_napari.inference.running.predictor import Predictor
+from unet_napari.inference.running.sampling import spread
 from unet_napari.inference.stacks import smoothed_stack, stack_scale
 from unet_napari.inference.views import check_image, find_scale, split_views
 

@@ -10,7 +10,7 @@ import torch
 
 from unet_napari.errors import warn_user
 from unet_napari.inference.backends.torch_backend import layout_for
-from unet_napari.inference.planning.tiles import Grid
+from unet_napari.inference.tiles import Grid
 from unet_napari.networks.folding import fold_batch_norm
 from unet_napari.networks.halo import exact_halo
 

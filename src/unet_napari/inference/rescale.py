@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from unet_napari.images import Image
     from unet_napari.inference.running.places import ViewWriter
+    from unet_napari.inference.running.reading import Floats
     from unet_napari.tasks.decoding.blocks import Store
 
-    Floats = NDArray[np.float32]
 
 __all__ = ["rescale_image", "rescale_labels"]
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unet_napari.inference.backends.int8 import spread
 from unet_napari.inference.predict import MapSink
 from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.inference.rescale import rescale_image, rescale_labels
@@ -20,6 +19,7 @@ from unet_napari.inference.running.decoding import blocks_for, decode_patiently
 from unet_napari.inference.running.linking import Links, is_linked
 from unet_napari.inference.running.places import Plane, Sink, ViewWriter
 from unet_napari.inference.running.predictor import Predictor
+from unet_napari.inference.running.sampling import spread
 from unet_napari.inference.stacks import smoothed_stack, stack_scale
 from unet_napari.inference.storage.unfinished import Journal, Journals
 from unet_napari.inference.views import split_views

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import safetensors
 
 from unet_napari.errors import ModelFileError, OutputError
+from unet_napari.model.schema import LARGEST_DESCRIPTION
 from unet_napari.system.atomic import open_atomic
 from unet_napari.system.tensors import TENSOR_DTYPES, write_tensors
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "LARGEST_DESCRIPTION",
     "SUFFIX",
     "ModelFile",
     "TensorEntry",
@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 SUFFIX = ".unet"
-LARGEST_DESCRIPTION = 1 << 20  # bytes of the description, as text in UTF-8
 
 # Names in the header of the file.
 _DESCRIPTION, _CHECKSUMS = "unet-napari", "crc32"
@@ -249,7 +248,7 @@ def write_model_file(
         If the folder is missing or read-only, the disk is full, a part is too large, or the file
         exists and `overwrite` is false. The previous file is then intact.
     """
-    _check_parts(description, weights, thumbnail)
+    _check_parts(weights, thumbnail)
     named = {_WEIGHTS + name: array for name, array in weights.items()}
     pictures = {} if thumbnail is None else {_THUMBNAIL: thumbnail}
     checksums = {
@@ -262,11 +261,8 @@ def write_model_file(
         write_tensors(file, named | pictures, {_DESCRIPTION: description, _CHECKSUMS: text})
 
 
-def _check_parts(description: str, weights: Iterable[str], thumbnail: NDArray[Any] | None) -> None:
+def _check_parts(weights: Iterable[str], thumbnail: NDArray[Any] | None) -> None:
     """Make sure that what is written can be read again."""
-    size = len(description.encode())
-    if size > LARGEST_DESCRIPTION:
-        raise OutputError(f"The model cannot be saved: its description has {size:,} bytes.")
     if sum(len(name) + 100 for name in weights) > _LARGEST_HEADER - 2 * LARGEST_DESCRIPTION:
         raise OutputError("The model cannot be saved: its network has too many layers.")
     if thumbnail is not None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Model"]
 
-S = TypeVar("S")
+Description = TypeVar("Description")
 ModelPart = TypeVar("ModelPart")
 
 
@@ -165,7 +165,9 @@ class Model:
             )
 
 
-def _rebuild(make: Callable[[S], ModelPart], description: S, what: str) -> ModelPart:
+def _rebuild(
+    make: Callable[[Description], ModelPart], description: Description, what: str
+) -> ModelPart:
     """Make a part of the model out of its description in the file."""
     try:
         return make(description)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from unet_napari.checks import Range, is_integer, is_number, is_text, shorten
 from unet_napari.errors import ModelFileError, OutputError, SettingsError
-from unet_napari.model.description import describe_model
 from unet_napari.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["FORMAT", "ModelInfo", "check_name", "encode_info", "parse_info"]
+__all__ = ["FORMAT", "LARGEST_DESCRIPTION", "ModelInfo", "check_name", "encode_info", "parse_info"]
 
 FORMAT = 1  # raised when an older unet-napari could misread what is saved
 
 _TEXT_LENGTH = 10_000  # largest number of characters in any text
+LARGEST_DESCRIPTION = 1 << 20  # bytes of the description, as text in UTF-8
 _MOST_VALUES = 20_000  # largest number of values in the whole description
 _LARGEST_DEPTH = 12  # deepest nesting of lists and objects
 _MOST_CHANNELS = 4096
@@ -70,10 +70,6 @@ class ModelInfo(Record):
     provenance: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
-    def describe(self, usual: Mapping[str, Any] | None = None) -> str:
-        """Return a description of several lines, see `describe_model`."""
-        return describe_model(self, usual)
-
 
 def parse_info(text: str) -> ModelInfo:
     """Check the description in a model file, which is JSON, and return what it says.
@@ -124,6 +120,12 @@ def encode_info(info: ModelInfo) -> str:
         parse_info(text)
     except ModelFileError as error:
         raise OutputError(f"The model cannot be saved: {error}.") from error
+    size = len(text.encode())
+    if size > LARGEST_DESCRIPTION:
+        raise OutputError(
+            f"The model cannot be saved: its description has {size:,} bytes, but at most "
+            f"{LARGEST_DESCRIPTION:,} are allowed. Shorten the notes."
+        )
     return text
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from unet_napari.registry import Registry
 
-__all__ = ["CATALOGUE", "PRESETS", "NetworkEntry"]
+__all__ = ["CATALOGUE", "PRESETS", "NetworkEntry", "network_texts"]
 
 
 @dataclass(frozen=True)
@@ -95,3 +95,8 @@ PRESETS: dict[str, tuple[int, ...]] = {
     "large": (64, 128, 256, 512, 1024, 2048),
 }
 """Named sizes: features per level, finest first, the last one being the bottom of the U."""
+
+
+def network_texts() -> tuple[tuple[object, str], ...]:
+    """Return pairs of each network's name and what the docks call it."""
+    return tuple((one.name, one.title) for one in CATALOGUE.values())

@@ -40,6 +40,10 @@ class Door(Enum):
     DOCK = "dock"
 
 
+Texts: TypeAlias = tuple[tuple[object, str], ...]
+"""Pairs of a value and what a dock calls it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """What a user is told of a field of a config, and which values it may have.
@@ -57,7 +61,8 @@ class Option:
     tooltip
         What a dock says of it, in lines of at most 90 characters; by default `help`.
     texts
-        What a dock calls each of its choices: pairs of a value and its text.
+        What a dock calls each of its choices: pairs of a value and its text, or what returns
+        them.
     unit
         Unit of a number. A dock shows ``"bytes"`` as gigabytes, ``"seconds"`` as minutes and
         ``"share"`` in percent; the command line takes ``2GiB`` and ``3min``.
@@ -79,7 +84,7 @@ class Option:
     doors: tuple[Door, ...] = tuple(Door)
     label: str = ""
     tooltip: str = ""
-    texts: tuple[tuple[object, str], ...] = ()
+    texts: Texts | Callable[[], Texts] = ()
     unit: str = ""
     range: Range = _ANY_NUMBER
     choices: Sequence[object] | Callable[[], Sequence[object]] = ()
@@ -154,6 +159,12 @@ class ConfigField:
         """The values that it may have, where they are listed."""
         choices = self.option.choices
         return self._listed or tuple(choices() if callable(choices) else choices)
+
+    @property
+    def texts(self) -> Texts:
+        """What a dock calls each of its choices: pairs of a value and its text."""
+        texts = self.option.texts
+        return texts() if callable(texts) else texts
 
     @property
     def flags(self) -> tuple[str, ...]:

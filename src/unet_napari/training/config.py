@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from unet_napari.checks import Range
 from unet_napari.defaults import DEVICE, TRAINING_SECONDS, Device
-from unet_napari.networks.catalogue import CATALOGUE
+from unet_napari.networks.catalogue import CATALOGUE, network_texts
 from unet_napari.options import Door, Option, OptionError
-from unet_napari.tasks.kinds.catalogue import TASK_KINDS, task_kind
+from unet_napari.tasks.kinds.catalogue import TASK_KINDS, task_kind, task_texts
 from unet_napari.training.data.augment_config import AugmentConfig
 from unet_napari.training.optimisation_config import OptimisationConfig
 
@@ -45,7 +45,7 @@ class TrainConfig(OptimisationConfig):
             label="find",
             tooltip="\n".join(kind.help for kind in TASK_KINDS.values()),
             choices=TASK_KINDS.names,
-            texts=tuple((kind.name, kind.title) for kind in TASK_KINDS.values()),
+            texts=task_texts,
         ),
     ] = "cells"
     unpainted: Annotated[
@@ -102,7 +102,7 @@ class TrainConfig(OptimisationConfig):
             group="Network",
             tooltip="\n".join(f"{one.title}: {one.description}" for one in CATALOGUE.values()),
             choices=CATALOGUE.names,
-            texts=tuple((one.name, one.title) for one in CATALOGUE.values()),
+            texts=network_texts,
         ),
     ] = "unet"
     network_options: Annotated[

@@ -14,9 +14,11 @@ from unet_napari.images import as_image, nuclei
 from unet_napari.inference import InferenceConfig, predict_steps, segment_steps
 from unet_napari.inference.backends import int8
 from unet_napari.inference.backends.agreement import Agreement, measure_agreement
-from unet_napari.inference.backends.int8 import calibrate, check_int8, sample_tiles, spread
+from unet_napari.inference.backends.int8 import calibrate, check_int8
 from unet_napari.inference.backends.openvino_backend import OpenVinoBackend
 from unet_napari.inference.prepared import PreparedModel
+from unet_napari.inference.running import sampling
+from unet_napari.inference.running.sampling import sample_tiles, spread
 from unet_napari.tasks import CellsTask, SemanticTask
 
 INT8 = InferenceConfig(precision="int8")
@@ -61,8 +63,10 @@ def test_a_prediction_in_int8_says_how_well_it_agrees(make_model, image, capfd):
 
 @needs_int8
 def test_a_stack_is_calibrated_once_and_on_several_slices(make_model, monkeypatch):
-    drawn, draw = [], int8._draw
-    monkeypatch.setattr(int8, "_draw", lambda image, grid: drawn.append(image) or draw(image, grid))
+    drawn, draw = [], sampling._draw
+    monkeypatch.setattr(
+        sampling, "_draw", lambda image, grid: drawn.append(image) or draw(image, grid)
+    )
     stack = as_image(nuclei((6, 64, 64), count=20, seed=0)[0], axes="ZYX")
     out = np.zeros(stack.shape, np.uint32)
     config = InferenceConfig(precision="int8", slicewise=True)

@@ -6,7 +6,8 @@ import traceback
 import numpy as np
 import pytest
 
-from unet_napari.inference.running.pipeline import AHEAD, BEHIND, read_ahead, write_behind
+from unet_napari.inference.planning.plan import AHEAD, BEHIND
+from unet_napari.inference.running.pipeline import read_ahead, write_behind
 
 
 def test_items_come_in_order_from_one_other_thread():

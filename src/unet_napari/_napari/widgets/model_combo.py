@@ -11,6 +11,7 @@ from psygnal import Signal
 from unet_napari._napari.layers.results import Purpose
 from unet_napari._napari.widgets.narrow import make_narrow
 from unet_napari.errors import ModelFileError
+from unet_napari.model.description import describe_model
 from unet_napari.model.info import ListedModel, ModelInfo, find_model, list_models, read_info
 from unet_napari.tasks.kinds.catalogue import described_kind
 
@@ -126,7 +127,7 @@ class ModelCombo(ComboBox):
         origin = "Comes with unet-napari:\n" if self.value in self._bundled else ""
         try:
             info = None if self.value is None else self.need_info()
-            text = "" if info is None else f"{what_for(info)}\n\n{origin}{info.describe()}"
+            text = "" if info is None else f"{what_for(info)}\n\n{origin}{describe_model(info)}"
         except ModelFileError as error:
             text = str(error)
         self.native.setToolTip(f"{text}\n\n{self._plain_tooltip}".strip())

@@ -112,7 +112,7 @@ class OptionFields:
 
 def choices_shown(field: ConfigField) -> list[tuple[str, object]]:
     """Return the choices of an option as ``(text, value)`` pairs."""
-    texts = dict(field.option.texts)
+    texts = dict(field.texts)
     return [(texts.get(value, str(value)), value) for value in field.choices]
 
 

@@ -15,9 +15,8 @@ from unet_napari.system.text import human_time
 if TYPE_CHECKING:
     import numpy as np
 
+    from unet_napari.cli.values import Subparsers
     from unet_napari.model.model import Model
-
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 __all__ = ["add_demo_command"]
 

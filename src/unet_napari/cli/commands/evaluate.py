@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from unet_napari.cli.values import Subparsers
     from unet_napari.evaluation.classes import ClassEvaluation
     from unet_napari.evaluation.objects import Evaluation
     from unet_napari.images import Image, LazyArray
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.model.model import Model
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
-    Labels = NDArray[np.integer[Any]]
+    LabelArray = NDArray[np.integer[Any]]
 
 __all__ = ["add_evaluate_command"]
 
@@ -120,7 +120,7 @@ def _opened(
     return image, labels
 
 
-def _segmented(image: Image, model: Model, config: InferenceConfig) -> Labels:
+def _segmented(image: Image, model: Model, config: InferenceConfig) -> LabelArray:
     import numpy as np
 
     from unet_napari.inference import result_shape, segment_steps
@@ -149,7 +149,7 @@ class _Judge:
         self._counts: list[Any] = []  # what `Task.compare` returns
         self._pictures: list[tuple[float, NDArray[np.uint8]]] = []
 
-    def add(self, name: str, image: Image, true: Labels, predicted: Labels) -> None:
+    def add(self, name: str, image: Image, true: LabelArray, predicted: LabelArray) -> None:
         """Compare one image."""
         self._names.append(name)
         self._counts.append(self._task.compare(true, predicted))
@@ -178,7 +178,7 @@ class _Judge:
 
         return lay_out([picture for _, picture in self._pictures])
 
-    def _keep_picture(self, image: Image, true: Labels, predicted: Labels) -> None:
+    def _keep_picture(self, image: Image, true: LabelArray, predicted: LabelArray) -> None:
         from unet_napari.evaluation.sheet import compare
 
         measures = self.evaluation.row(len(self._names) - 1)

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from unet_napari.cli.values import Subparsers
     from unet_napari.images import Image
     from unet_napari.inference.backends.agreement import Agreement
     from unet_napari.inference.backends.openvino_backend import OpenVinoBackend
     from unet_napari.inference.prepared import PreparedModel
     from unet_napari.model.model import Model
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
     Tiles = Sequence[NDArray[np.float32]]
 
 __all__ = ["add_export_command"]
@@ -93,8 +93,8 @@ def _check(arguments: argparse.Namespace) -> None:
 def _tiles(prepared: PreparedModel, path: str | None, axes: str | None) -> Tiles:
     """Return normalised tiles of the user's image, or of one that is made here."""
     from unet_napari.images import measure_scale
-    from unet_napari.inference.backends.int8 import sample_tiles, spread
     from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.running.sampling import sample_tiles, spread
     from unet_napari.inference.views import check_image, split_views
     from unet_napari.inputs import image_for
 

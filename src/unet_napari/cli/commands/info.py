@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+    from unet_napari.cli.values import Subparsers
 
 __all__ = ["add_info_command"]
 
@@ -37,11 +37,12 @@ def _run(arguments: argparse.Namespace) -> None:
             _list_models()
             _list_networks()
         return
+    from unet_napari.model.description import describe_model
     from unet_napari.model.info import find_model, read_info, read_storage
     from unet_napari.training.config import TrainConfig
 
     path = find_model(arguments.model)
-    print(read_info(path).describe(usual=TrainConfig().to_dict()))
+    print(describe_model(read_info(path), usual=TrainConfig().to_dict()))
     print(f"  {'File:':<14}{read_storage(path).describe()}")
 
 

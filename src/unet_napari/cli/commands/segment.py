@@ -20,12 +20,11 @@ from unet_napari.inference.config import DEFAULT_MODEL, CellThresholds
 from unet_napari.system.text import human_time
 
 if TYPE_CHECKING:
+    from unet_napari.cli.values import Subparsers
     from unet_napari.images import Image
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.progress import PlanSummary, Progress
     from unet_napari.model.model import Model
-
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 __all__ = ["add_segment_command"]
 

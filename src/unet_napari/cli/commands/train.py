@@ -20,11 +20,10 @@ from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment_config import AugmentConfig
 
 if TYPE_CHECKING:
+    from unet_napari.cli.values import Subparsers
     from unet_napari.model.model import Model
     from unet_napari.training.data.pairs import Pair
     from unet_napari.training.events import TrainEvent
-
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 __all__ = ["add_train_command"]
 

@@ -47,7 +47,7 @@ _CPU = torch.device("cpu")
 class OpenVinoBackend:
     """OpenVINO on the CPU, with one compiled graph per tile shape; in fp32 until `quantise`.
 
-    The tiles of one image have one shape (`unet_napari.inference.planning.tiles`), and a
+    The tiles of one image have one shape (`unet_napari.inference.tiles`), and a
     graph of fixed shape is faster than one of any shape.
 
     Parameters

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["BACKEND_ENTRIES", "BackendEntry", "backend_choices", "find_backend"]
+__all__ = ["BACKEND_ENTRIES", "BackendEntry", "backend_choices", "backend_texts", "find_backend"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,3 +132,8 @@ def find_backend(precision: str) -> BackendEntry:
 def backend_choices() -> tuple[str, ...]:
     """Return what `InferenceConfig.backend` may be."""
     return ("auto", *BACKEND_ENTRIES)
+
+
+def backend_texts() -> tuple[tuple[object, str], ...]:
+    """Return what the docks call each of `backend_choices`."""
+    return ("auto", "automatic"), *((one.name, one.title) for one in BACKEND_ENTRIES.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from unet_napari.inference.summary import PlanSummary
 
@@ -15,13 +15,18 @@ if TYPE_CHECKING:
     import torch
 
     from unet_napari.inference.planning.cost import Cost
-    from unet_napari.inference.planning.tiles import Grid, Tile
+    from unet_napari.inference.tiles import Grid, Tile
     from unet_napari.orientation import Orientation
 
-__all__ = ["Plan"]
+__all__ = ["AHEAD", "BEHIND", "Plan"]
 
 # Bytes that kernels and the allocator take at least.
 _KERNEL_BYTES = 32 * 2**20
+
+AHEAD: Final = 1
+"""Pieces that have been read and wait for the network."""
+BEHIND: Final = 1
+"""Pieces that the network has finished and that wait to be written."""
 
 
 @dataclass(frozen=True)

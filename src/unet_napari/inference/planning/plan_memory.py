@@ -9,7 +9,7 @@ import torch
 
 from unet_napari.inference.backends.table import BACKEND_ENTRIES
 from unet_napari.inference.planning.cost import Cost, rehearse
-from unet_napari.inference.running.pipeline import AHEAD, BEHIND
+from unet_napari.inference.planning.plan import AHEAD, BEHIND
 
 if TYPE_CHECKING:
     from unet_napari.inference.planning.plan import Plan

@@ -15,18 +15,15 @@ from unet_napari.inference.running.pipeline import read_ahead
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from unet_napari.inference.backends.backend import Backend
     from unet_napari.inference.planning.plan import Plan
-    from unet_napari.inference.planning.tiles import Tile
-    from unet_napari.inference.running.reading import Reader
+    from unet_napari.inference.running.reading import Floats, Reader
     from unet_napari.inference.storage.unfinished import Position
     from unet_napari.inference.streaming.stream import Stream
+    from unet_napari.inference.tiles import Tile
     from unet_napari.model.model import Model
-
-    Floats = NDArray[np.float32]
 
 __all__ = ["Computation", "MapPiece", "work_of_a_tile"]
 

@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from unet_napari.inference.planning.plan import AHEAD, BEHIND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-__all__ = ["AHEAD", "BEHIND", "Writable", "read_ahead", "write_behind"]
+__all__ = ["Writable", "read_ahead", "write_behind"]
 
 Piece = TypeVar("Piece")
-
-AHEAD: Final = 1
-"""Pieces that have been read and wait for the network."""
-BEHIND: Final = 1
-"""Pieces that the network has finished and that wait to be written."""
 
 
 class Writable(Protocol):

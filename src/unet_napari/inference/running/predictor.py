@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unet_napari.inference.backends.backend import Quantisable, make_backend
-from unet_napari.inference.backends.int8 import calibrate, sample_tiles
+from unet_napari.inference.backends.int8 import calibrate
 from unet_napari.inference.planning.cost import rehearse
 from unet_napari.inference.planning.planner import make_plan, smaller_plan
 from unet_napari.inference.running.computation import Computation, work_of_a_tile
 from unet_napari.inference.running.pipeline import write_behind
 from unet_napari.inference.running.reading import Reader
+from unet_napari.inference.running.sampling import sample_tiles
 from unet_napari.inference.storage.unfinished import Position
 from unet_napari.system.device import is_out_of_memory, release_memory
 

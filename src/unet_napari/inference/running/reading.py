@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from unet_napari.geometry import Box
     from unet_napari.images import Image, Statistics
-    from unet_napari.inference.planning.tiles import Tile
+    from unet_napari.inference.tiles import Tile
     from unet_napari.model.model import Model
 
     Floats = NDArray[np.float32]

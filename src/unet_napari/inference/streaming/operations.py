@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from unet_napari.inference.backends.convolution import Convolution
 from unet_napari.inference.planning.calls import Call
+from unet_napari.inference.streaming.convolution import Convolution
 from unet_napari.inference.streaming.rows import RowRule, Spread, WindowRule
 
 __all__ = ["ROWS", "NotStreamableError", "Operation", "Recipe", "joined", "recipe"]

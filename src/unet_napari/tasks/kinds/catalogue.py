@@ -10,7 +10,7 @@ from unet_napari.tasks.kinds.classes import ClassKind
 from unet_napari.tasks.kinds.kind import TaskKind
 from unet_napari.tasks.kinds.objects import ObjectKind
 
-__all__ = ["CELLS", "SEMANTIC", "TASK_KINDS", "described_kind", "task_kind"]
+__all__ = ["CELLS", "SEMANTIC", "TASK_KINDS", "described_kind", "task_kind", "task_texts"]
 
 CELLS = ObjectKind(
     name="cells",
@@ -70,3 +70,8 @@ def described_kind(task: Mapping[str, Any]) -> TaskKind | None:
     """Return the kind of a task as a model file describes it; None if we do not know the task."""
     name = task.get("name")
     return TASK_KINDS.get(name) if isinstance(name, str) else None
+
+
+def task_texts() -> tuple[tuple[object, str], ...]:
+    """Return pairs of each task's name and what the docks call it."""
+    return tuple((one.name, one.title) for one in TASK_KINDS.values())

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from unet_napari.geometry import Box
 from unet_napari.images import Image
-from unet_napari.inference.planning.tiles import Grid, Tile
 from unet_napari.inference.running.reading import continued, read_continued
+from unet_napari.inference.tiles import Grid, Tile
 
 
 @st.composite

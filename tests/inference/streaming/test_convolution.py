@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from unet_napari.inference.backends import convolution as module
-from unet_napari.inference.backends.convolution import Convolution, has_fast_kernels
+from unet_napari.inference.streaming import convolution as module
+from unet_napari.inference.streaming.convolution import Convolution, has_fast_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,13 +12,11 @@ from unet_napari.inference.running.reading import continued
 from unet_napari.tasks.decoding.stack import StackScale
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from unet_napari.images import Image
     from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.running.reading import Floats
     from unet_napari.model.model import Model
 
-    Floats = NDArray[np.float32]
 
 __all__ = ["smooth_along_z", "smoothed_stack", "stack_scale"]
 

@@ -27,9 +27,7 @@ FOLDERS = ("src", "tests", "benchmarks", "scripts", "examples", "docs")
 KNOWN: frozenset[str] = frozenset(
     {
         "tests/engine/worker/test_jobs.py",
-        "tests/images/test_write.py",
         "tests/inference/test_segment.py",
-        "tests/napari/docks/test_train_dock.py",
     }
 )
 

@@ -82,10 +82,10 @@ class InferenceConfig(Config):
             help="Keep the numbers of cells over time: a cell gets the number of the cell that it "
             "overlaps best in the frame before. Off, each frame is counted from 1.",
             group="Data",
-            label="Numbers over time",
+            label="Over time",
             tooltip="Of a time series: each frame counts its cells from 1, or a cell gets the\n"
             "number of the cell that it overlaps best in the frame before.",
-            texts=(("off", "each frame anew"), ("T", "kept")),
+            texts=(("off", "new numbers"), ("T", "same numbers")),
         ),
     ] = "off"
     tta: Annotated[

@@ -32,20 +32,24 @@ from unet_napari.engine.requests import (
     SegmentJob,
     TrainJob,
 )
+from unet_napari.engine.threshold_requests import DecodeJob, FitJob, KeepThresholdsJob
 
 __all__ = [
     "ArrayRef",
     "ArraysReady",
     "AugmentationJob",
+    "DecodeJob",
     "DiameterJob",
     "EngineClient",
     "Event",
+    "FitJob",
     "ImageRef",
     "JobCancelled",
     "JobFailed",
     "JobFinished",
     "JobHandle",
     "JobWarning",
+    "KeepThresholdsJob",
     "MeasureJob",
     "PairRef",
     "Preview",

@@ -153,7 +153,8 @@ class SegmentJob:
     ``objects`` (how many were found; None for classes, time series and very large images),
     ``highest`` (no label is higher; absent where that is the number of objects), ``unfamiliar``
     (None, or where the image is unlike those that the model knows, what is wrong and what helps;
-    the same comes as a `JobWarning` before) and, where asked for, ``table``.
+    the same comes as a `JobWarning` before), ``kept`` (the number by which a `DecodeJob` names its
+    maps; None where they were not kept) and, where asked for, ``table``.
 
     Attributes
     ----------

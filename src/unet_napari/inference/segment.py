@@ -14,7 +14,8 @@ from unet_napari.inference.config import InferenceConfig
 from unet_napari.inference.diameter import trial_steps
 from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.progress import Progress, with_time_left
-from unet_napari.inference.segmentation import Segmentation, SegmentationRun
+from unet_napari.inference.running.planned import Segmentation
+from unet_napari.inference.segmentation import SegmentationRun
 from unet_napari.inference.storage.request_key import request_key
 from unet_napari.inference.storage.scratch import Room
 from unet_napari.inference.storage.unfinished import Journals, Unfinished
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from unet_napari.images import Image, Scale, Statistics
+    from unet_napari.inference.running.kept_maps import KeptMaps
     from unet_napari.inference.running.pipeline import Writable
     from unet_napari.model.model import Model
     from unet_napari.tasks.familiarity import Familiarity
@@ -52,6 +54,7 @@ def segment_steps(
     provisional: bool = False,
     unfinished: Unfinished | None = None,
     maps: Writable | None = None,
+    kept: KeptMaps | None = None,
 ) -> Generator[Progress, None, str | None]:
     """Segment an image, step by step; stop by no longer asking.
 
@@ -66,11 +69,10 @@ def segment_steps(
     model : Model
         Left as it is.
     out : array-like
-        Integers, of the shape `result_shape`: the image's spatial axes, after T if there is one.
-        uint32 has room for every number of cells.
+        Integers of the shape `result_shape`; uint32 has room for every number of cells.
     config : InferenceConfig, optional
         How the model is run.
-    statistics, provisional, unfinished, maps
+    statistics, provisional, unfinished, maps, kept
         See `SegmentOptions`.
 
     Yields
@@ -98,7 +100,7 @@ def segment_steps(
     UnetNapariWarning
         See `check_image` and `make_plan`; and in the end what is returned.
     """
-    options = SegmentOptions(statistics, provisional, unfinished, maps)
+    options = SegmentOptions(statistics, provisional, unfinished, maps, kept)
     config = config or InferenceConfig()
     options.check(config)
     return with_time_left(_segment_steps(image, model, out, config, options))
@@ -121,12 +123,16 @@ class SegmentOptions:
     maps : array-like, optional
         float32, (K, [T,] *S), for the probability maps as of `predict_steps`. Not together with
         `unfinished`, nor where the image is rescaled.
+    kept : KeptMaps, optional
+        Where the maps are kept after the run, if there is room, to be decoded again. Not together
+        with `unfinished`.
     """
 
     statistics: Statistics | None = None
     provisional: bool = False
     unfinished: Unfinished | None = None
     maps: Writable | None = None
+    kept: KeptMaps | None = None
 
     def check(self, config: InferenceConfig) -> None:
         """Raise `SettingsError` if maps are asked for where there are none of the image itself."""
@@ -160,14 +166,19 @@ def _segment_steps(
     planned = Segmentation(image, prepared, out, config, scale, factors)
     start = planned.start()
     yield start
-    with Room(int(memory * _SHARE_FOR_MAPS)) as room:
+    memory_of_maps, kept = int(memory * _SHARE_FOR_MAPS), options.kept
+    if kept is not None and not planned.reserve(kept, memory_of_maps):
+        kept = None
+    with Room(memory_of_maps - (kept.memory if kept else 0)) as room:
         journals = None
         if unfinished and (left or _takes_long(start)):
             key = key or request()
             if key:
                 journals = Journals(unfinished, unfinished.begin(key, memory))
-        run = SegmentationRun(planned, room, int(memory * (1 - _SHARE_FOR_MAPS)), journals)
+        run = SegmentationRun(planned, room, int(memory * (1 - _SHARE_FOR_MAPS)), journals, kept)
         yield from run.steps(provisional=options.provisional, maps=options.maps)
+    if kept is not None:
+        kept.finish(run.rest())
     return _said_of(run.familiarity, model, factors)
 
 

@@ -1,11 +1,8 @@
-"""The views of one image on their way to labels: maps kept packed, then decoded in blocks.
-
-First a `Segmentation` is planned, so that the user is told how long it takes. It follows from that
-whether the run can be resumed after a stop. Then a `SegmentationRun` makes room for it and begins.
-"""
+"""The views of one image on their way to labels: maps kept packed, then decoded in blocks."""
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,144 +10,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unet_napari.inference.predict import MapSink
-from unet_napari.inference.progress import PlanSummary, Progress
-from unet_napari.inference.rescale import rescale_image, rescale_labels
+from unet_napari.inference.rescale import rescale_labels
 from unet_napari.inference.running.decoding import blocks_for, decode_patiently
-from unet_napari.inference.running.linking import Links, is_linked
+from unet_napari.inference.running.linking import Links
 from unet_napari.inference.running.places import Plane, Sink, ViewWriter
-from unet_napari.inference.running.predictor import Predictor
-from unet_napari.inference.running.sampling import spread
-from unet_napari.inference.stacks import smoothed_stack, stack_scale
-from unet_napari.inference.storage.unfinished import Journal, Journals
-from unet_napari.inference.views import split_views
+from unet_napari.inference.running.planned import tail_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from unet_napari.geometry import Box
-    from unet_napari.images import Image, Scale
-    from unet_napari.inference.config import InferenceConfig
-    from unet_napari.inference.prepared import PreparedModel
+    from unet_napari.inference.progress import Progress
+    from unet_napari.inference.running.kept_maps import KeptMaps
     from unet_napari.inference.running.pipeline import Writable
+    from unet_napari.inference.running.planned import Segmentation
     from unet_napari.inference.storage.scratch import Room
-    from unet_napari.inference.views import View
+    from unet_napari.inference.storage.unfinished import Journal, Journals
     from unet_napari.tasks import Task
     from unet_napari.tasks.decoding.blocks import Store
     from unet_napari.tasks.decoding.stack import StackDecoder
 
-__all__ = ["Segmentation", "SegmentationRun", "tail_of"]
+__all__ = ["SegmentationRun"]
 
+# Voxels of a block where somebody may change their mind every moment.
+_QUICK_VOXELS = 2**20
 _FINDING_OBJECTS = "finding objects"
-
-
-class Segmentation:
-    """A segmentation that is planned: it is known how each view of the image is predicted.
-
-    Parameters
-    ----------
-    image : Image
-        May have time points, and slices for a 2D model.
-    prepared : PreparedModel
-        Model that segments.
-    out : array-like
-        Takes the labels, ([T,] *S).
-    config : InferenceConfig
-        What the user wants.
-    scale : Scale
-        Brightness of the image.
-    factors : tuple of float
-        By what the image is to be enlarged, per axis of the network.
-
-    Attributes
-    ----------
-    views : list of View
-        What the network is shown, one after the other.
-    shape : tuple of int
-        Shape of each view as the network sees it.
-    task : Task
-        What the network's output means.
-    predictor : Predictor
-        What computes the maps.
-    decoder : Task or StackDecoder
-        What makes labels of maps.
-    is_linked : bool
-        Whether cells keep their numbers over time.
-    joins : bool
-        Whether the slices of a stack are decoded together.
-    together : int
-        Number of views that are decoded together: all slices of a stack, or 1.
-    decoded_shape : tuple of int
-        Shape of the labels that are made together, as the network sees them.
-    """
-
-    def __init__(
-        self,
-        image: Image,
-        prepared: PreparedModel,
-        out: Writable,
-        config: InferenceConfig,
-        scale: Scale,
-        factors: tuple[float, ...],
-    ) -> None:
-        model = prepared.model
-        stack = stack_scale(image, model, config, factors)
-        self.views = split_views(smoothed_stack(image, stack), model.ndim)
-        self.task, self.out, self.scale = model.task, out, scale
-        self.slicewise = image.ndim > model.ndim
-        size = self.views[0].image.shape
-        self.shape = tuple(max(1, round(n * f)) for n, f in zip(size, factors, strict=True))
-        decoder = None if stack is None else model.task.stack_decoder(stack)
-        self.decoder: Task | StackDecoder = decoder or model.task
-        self.is_linked = is_linked(image, model, config)
-        self.joins = decoder is not None
-        self.together = image.shape[0] if self.joins else 1
-        self.decoded_shape = (image.shape[0], *self.shape) if self.joins else self.shape
-        examples = ((self.seen(view), scale.of(view.image)) for view in spread(self.views))
-        self.predictor = Predictor(prepared, self.shape, config, examples)
-
-    @property
-    def is_rescaled(self) -> bool:
-        """Whether the network sees the views in another shape than they have."""
-        return self.shape != self.views[0].image.shape
-
-    def seen(self, view: View) -> Image:
-        """Return a view as the network sees it; nothing is read yet."""
-        return rescale_image(view.image, self.shape)
-
-    def start(self) -> Progress:
-        """Return what is told before anything is computed: the plan."""
-        step = self.progress(0, 0, self.predictor.work, self.predictor.stage)
-        return replace(step, plan=self.summary(len(self.views)))
-
-    def summary(self, images: int = 1) -> PlanSummary:
-        """Return the plan for the user, see `Predictor.summary`."""
-        by_frame = self.scale.drift is not None
-        return replace(self.predictor.summary(images), by_frame=by_frame)
-
-    def progress(
-        self, position: int, done: int, work: int, stage: str, written: Box | None = None
-    ) -> Progress:
-        """Return how far all views are.
-
-        Parameters
-        ----------
-        position : int
-            Number of the view that is worked on.
-        done : int
-            Steps done on this view.
-        work : int
-            Steps of a view that are prediction; to them come those of decoding, see `tail_of`.
-        stage : str
-            What is being done, in words for the user.
-        written : Box, optional
-            Part of the result in which there are new labels.
-        """
-        steps = work + tail_of(work)
-        # Views that are decoded together are all predicted before that.
-        among = position % self.together
-        before = (position - among) * steps + among * work
-        spans = None if written is None else written.spans  # of plain tuples, for JSON
-        return Progress(before + done, len(self.views) * steps, stage, spans)
 
 
 class SegmentationRun:
@@ -167,31 +51,68 @@ class SegmentationRun:
     journals : Journals, optional
         Where the maps are kept, and where the run is noted, if it is to be resumed when it is
         stopped. Without, the maps of each view take the place of those of the view before.
+    kept : KeptMaps, optional
+        Where the maps are kept after the run.
     """
 
     def __init__(
-        self, planned: Segmentation, room: Room, memory: int, journals: Journals | None = None
+        self,
+        planned: Segmentation,
+        room: Room,
+        memory: int,
+        journals: Journals | None = None,
+        kept: KeptMaps | None = None,
     ) -> None:
         self._planned, self._journals = planned, journals
-        self._blocks = blocks_for(memory)
-        labels_shape, dtype = planned.decoded_shape, planned.task.packed_dtype
-        shape = (planned.task.packed_maps, *labels_shape)
-        if journals is None:
-            packed = room.array(shape, dtype, rows=1)
-            self._maps_of: Callable[[int], Store] = lambda _view: packed
-        else:
+        shape, dtype = (planned.task.packed_maps, *planned.decoded_shape), planned.task.packed_dtype
+        self._maps_of: Callable[[int], Store]
+        if journals is not None:
             self._maps_of = partial(journals.maps, shape=shape, dtype=dtype)
-        self._scratch = room.array(labels_shape, np.uint32)
-        self._rescaled = room.array(labels_shape, np.uint32) if planned.is_rescaled else None
-        self._links = Links(room.array(labels_shape, np.uint32)) if planned.is_linked else None
-        # Where the labels of a frame are before they are written to the result, if they cannot be
-        # written there at once.
-        self._between = self._rescaled
-        if planned.is_linked and self._rescaled is None:
-            self._between = room.array(labels_shape, np.uint32)
+        elif kept is not None:
+            self._maps_of = partial(kept.maps_of_view, together=planned.together)
+        else:
+            packed = room.array(shape, dtype, rows=1)
+            self._maps_of = lambda _view: packed
+        self._furnish(room, memory)
         self._told, self._work = planned.predictor.plan, planned.predictor.work
         self._highest = 0  # the highest id that is in use in the present frame
         self.familiarity = planned.task.familiarity()
+
+    def _furnish(self, room: Room, memory: int) -> None:
+        """Make room for the labels between decoding and result."""
+        shape, rescaled = self._planned.decoded_shape, self._planned.is_rescaled
+        self._blocks = blocks_for(memory)
+        self._scratch = room.array(shape, np.uint32)
+        self._rescaled = room.array(shape, np.uint32) if rescaled else None
+        linked = self._planned.is_linked
+        self._links = Links(room.array(shape, np.uint32)) if linked else None
+        # Where the labels of a frame are before they are written to the result, if they cannot be
+        # written there at once.
+        self._between = self._rescaled
+        if linked and not rescaled:
+            self._between = room.array(shape, np.uint32)
+
+    def rest(self) -> SegmentationRun:
+        """Return what `again` needs of it; it takes no memory but that of the maps."""
+        rest = copy(self)
+        rest._planned = self._planned.rest()
+        del rest._scratch, rest._rescaled, rest._links, rest._between
+        return rest
+
+    def decoder_for(self, task: Task) -> Task | StackDecoder:
+        """Return what makes labels of the maps, see `Segmentation.decoder_for`."""
+        return self._planned.decoder_for(task)
+
+    def again(self, task: Task, out: Writable, room: Room, memory: int) -> Iterator[Progress]:
+        """Decode all maps, which were kept, with the thresholds of another task into a result."""
+        run, planned = copy(self), copy(self._planned)
+        planned.decoder, planned.out = planned.decoder_for(task), out
+        run._planned = planned
+        run._furnish(room, memory)
+        # Small blocks, so that a newer wish need not wait long.
+        run._blocks = replace(run._blocks, voxels=min(run._blocks.voxels, _QUICK_VOXELS))
+        for position in range(planned.together - 1, len(planned.views), planned.together):
+            yield from run._decode(position, run._maps_of(position))
 
     def steps(self, *, provisional: bool, maps: Writable | None) -> Iterator[Progress]:
         """Predict one view after the other, and decode each, or those that belong together.
@@ -283,8 +204,3 @@ class SegmentationRun:
                     yield box
         if self._rescaled is not None:
             yield from rescale_labels(self._rescaled, place)
-
-
-def tail_of(work: int) -> int:
-    """Return the steps of a view that are decoding, if so many are prediction."""
-    return work // 10 + 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from unet_napari.defaults import unfamiliar_pixels
 from unet_napari.errors import ImageError, SettingsError, warn_user
@@ -44,6 +46,11 @@ class View:
 
     image: Image
     index: tuple[int, ...]
+
+    def emptied(self) -> View:
+        """Return the view of an image of the same shape that takes no memory."""
+        nothing = np.broadcast_to(np.zeros((), np.uint8), self.image.data.shape)
+        return View(replace(self.image, data=nothing), self.index)
 
 
 def result_shape(image: Image) -> tuple[int, ...]:

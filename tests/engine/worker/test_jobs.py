@@ -14,6 +14,7 @@ from unet_napari import estimate_diameter
 from unet_napari.engine import (
     ArraysReady,
     AugmentationJob,
+    DecodeJob,
     DiameterJob,
     EngineClient,
     ImageRef,
@@ -213,7 +214,9 @@ def test_segmenting_gives_what_the_same_model_gives_here(client, picture, listen
         pass
     reference = ImageRef(client.folder.share(image.data), "YX", image.pixel_size)
     finished = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), listener)
-    assert finished.result == {"objects": len(np.unique(expected)) - 1, "unfamiliar": None}
+    objects = len(np.unique(expected)) - 1
+    kept = finished.result["kept"]
+    assert finished.result == {"objects": objects, "unfamiliar": None, "kept": kept}
     assert isinstance(listener.events[0], ArraysReady)
     assert np.array_equal(labels_of(listener), expected)
     assert of(Progress, listener)[-1].done == of(Progress, listener)[-1].total
@@ -353,6 +356,12 @@ def test_thresholds_replace_those_of_the_model(client, picture, listener, model_
     run(client, SegmentJob(reference, str(model_path), TORCH.to_dict(), thresholds=EAGER), listener)
     assert expected.any()
     assert np.array_equal(labels_of(listener), expected)
+    # The maps of a run with other thresholds, decoded again, give the same.
+    reference = ImageRef(client.folder.share(picture[0]), "YX")
+    first, then = type(listener)(), type(listener)()
+    number = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), first)
+    again = run(client, DecodeJob(number.result["kept"], EAGER), then)
+    assert np.array_equal(again.result["labels"], expected)
 
 
 def test_a_slice_of_a_lazily_read_stack(client, listener, model_path, tmp_path):

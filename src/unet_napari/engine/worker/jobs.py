@@ -16,12 +16,15 @@ from unet_napari.engine.requests import (
     SegmentJob,
     TrainJob,
 )
+from unet_napari.engine.threshold_requests import DecodeJob, FitJob, KeepThresholdsJob
+from unet_napari.engine.worker.decode_again import decode_again, fit_thresholds, keep_thresholds
 from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.live_preview import LivePreview
 from unet_napari.engine.worker.measure_labels import measure_labels
 from unet_napari.engine.worker.open_images import open_pair
 from unet_napari.engine.worker.segment_file import segment_into_file
 from unet_napari.engine.worker.segment_layers import estimate, segment_into_layers
+from unet_napari.engine.worker.shelf import SHELF
 from unet_napari.engine.worker.worker_warm_up import warm_up_worker
 from unet_napari.model.model import Model
 from unet_napari.model.schema import check_name
@@ -42,6 +45,7 @@ def run_training(job: TrainJob, context: JobContext) -> dict[str, Any]:
     """Train a model; see `TrainJob`."""
     check_output(Path(job.output), overwrite=True)
     check_name(job.name)
+    SHELF.clear()  # a training needs the memory
     pairs = [open_pair(reference, context) for reference in job.pairs]
     start_from = None if job.start_from is None else Model.load(job.start_from)
     trainer = Trainer(pairs, TrainConfig.from_dict(job.config), start_from)
@@ -88,7 +92,10 @@ def _save(model: Model, verdict: str, job: TrainJob, context: JobContext) -> Sav
 
 RUNNERS: Mapping[type, Callable[[Any, JobContext], dict[str, Any]]] = {
     AugmentationJob: draw_augmentation,
+    DecodeJob: decode_again,
     DiameterJob: estimate,
+    FitJob: fit_thresholds,
+    KeepThresholdsJob: keep_thresholds,
     MeasureJob: measure_labels,
     SegmentFileJob: segment_into_file,
     SegmentJob: segment_into_layers,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.open_images import open_image
 from unet_napari.engine.worker.segment_layers import drive, findings, load_model
+from unet_napari.engine.worker.shelf import SHELF
 from unet_napari.images import open_output
 from unet_napari.images.colours import fit_colours
 from unet_napari.inference import InferenceConfig, result_axes, result_shape, segment_steps
@@ -23,6 +24,7 @@ __all__ = ["segment_into_file"]
 
 def segment_into_file(job: SegmentFileJob, context: JobContext) -> dict[str, Any]:
     """Segment an image into a file; see `SegmentFileJob`."""
+    SHELF.clear()
     model = with_thresholds(load_model(job.model), job.thresholds)
     image = fit_colours(open_image(job.image, context), model.channels)
     config = InferenceConfig.from_dict(dict(job.config))

@@ -11,6 +11,7 @@ import numpy as np
 
 from unet_napari.engine.protocol import ArraysReady
 from unet_napari.engine.worker.open_images import open_image
+from unet_napari.engine.worker.shelf import SHELF
 from unet_napari.images import Image, Statistics
 from unet_napari.images.colours import fit_colours
 from unet_napari.inference import (
@@ -36,14 +37,23 @@ if TYPE_CHECKING:
     from unet_napari.images import LazyArray
     from unet_napari.inference import Progress
 
-__all__ = ["drive", "estimate", "findings", "load_model", "segment_into_layers"]
+__all__ = [
+    "count_labels",
+    "drive",
+    "estimate",
+    "findings",
+    "highest_label",
+    "load_model",
+    "segment_into_layers",
+]
 
 _COUNTED = 1 << 26  # voxels whose objects are counted; in more it would take noticeable time
 
 
 def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     """Segment an image; see `SegmentJob`."""
-    model = with_thresholds(load_model(job.model), job.thresholds)
+    own = load_model(job.model)
+    model = with_thresholds(own, job.thresholds)
     statistics = _statistics(job)
     image = fit_colours(open_image(job.image, context), model.channels)
     config = InferenceConfig.from_dict(dict(job.config))
@@ -56,26 +66,27 @@ def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
         gates = gate_maps(image, model, config, statistics=statistics)
         maps[-len(gates) :] = gates[:, *inner]
     count = len(model.task.map_names)
-    if inner:
-        whole = labels if job.around else np.zeros(result_shape(image), labels.dtype)
-        probabilities = np.zeros((count, *whole.shape), np.float32) if job.maps else None
-        steps = segment_steps(
-            image, model, whole, config, statistics=statistics, maps=probabilities
-        )
-        unfamiliar = drive(steps, context)
-        if not job.around:
-            labels[...] = whole[inner]
-        if probabilities is not None:
-            maps[:count] = probabilities[:, *inner]
-    else:
-        wished = maps[:count] if job.maps else None
-        steps = segment_steps(
-            image, model, labels, config, statistics=statistics, provisional=True, maps=wished
-        )
-        unfamiliar = drive(steps, context)
+    with SHELF.filling(own) as kept:
+        options: dict[str, Any] = {"statistics": statistics, "kept": kept}
+        if inner:
+            whole = labels if job.around else np.zeros(result_shape(image), labels.dtype)
+            probabilities = np.zeros((count, *whole.shape), np.float32) if job.maps else None
+            steps = segment_steps(image, model, whole, config, maps=probabilities, **options)
+            unfamiliar = drive(steps, context)
+            if not job.around:
+                labels[...] = whole[inner]
+            if probabilities is not None:
+                maps[:count] = probabilities[:, *inner]
+        else:
+            wished = maps[:count] if job.maps else None
+            steps = segment_steps(
+                image, model, labels, config, provisional=True, maps=wished, **options
+            )
+            unfamiliar = drive(steps, context)
     seen = labels[inner] if job.around else labels
-    found = findings(wanted, model, seen, measured=job.measure) | {"unfamiliar": unfamiliar}
-    highest = _highest(labels)
+    found = findings(wanted, model, seen, measured=job.measure)
+    found |= {"unfamiliar": unfamiliar, "kept": SHELF.number}
+    highest = highest_label(labels)
     return found if highest == found["objects"] else {**found, "highest": highest}
 
 
@@ -124,14 +135,21 @@ def findings(image: Image, model: Model, labels: LazyArray, *, measured: bool) -
     """Count the objects of one frame, and measure those of all frames if wanted."""
     separate = model.task.kind.separates_objects
     result: dict[str, Any] = {"objects": None}
-    if separate and image.frames == 1 and math.prod(labels.shape) <= _COUNTED:
-        result["objects"] = int(np.count_nonzero(np.unique(np.asarray(labels[...]))))
+    if separate and image.frames == 1:
+        result["objects"] = count_labels(labels)
     if measured and separate:
         result["table"] = measure(image, labels)
     return result
 
 
-def _highest(labels: LazyArray) -> int:
+def count_labels(labels: LazyArray) -> int | None:
+    """Return the number of labels that are not 0; None where counting would take long."""
+    if math.prod(labels.shape) > _COUNTED:
+        return None
+    return int(np.count_nonzero(np.unique(np.asarray(labels[...]))))
+
+
+def highest_label(labels: LazyArray) -> int:
     """Return the highest number, reading one plane after the other."""
     return max((int(np.max(labels[i], initial=0)) for i in range(labels.shape[0])), default=0)
 

@@ -1,0 +1,84 @@
+"""The jobs of the engine that change thresholds after a segmentation. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from unet_napari.engine.arrays import ArrayRef
+from unet_napari.engine.protocol import message
+
+__all__ = ["DecodeJob", "FitJob", "KeepThresholdsJob"]
+
+
+@message
+@dataclass(frozen=True)
+class DecodeJob:
+    """Decode the maps of the last `SegmentJob` again, with other thresholds.
+
+    Its events are ``Progress``. Its result has ``labels``, and ``objects`` and ``highest`` as of a
+    `SegmentJob`. It fails if the maps are gone, as they are with the next `SegmentJob`.
+
+    Attributes
+    ----------
+    kept
+        Number of the maps, from the result of the `SegmentJob`.
+    thresholds
+        As of a `SegmentJob`.
+    box
+        ``(start, stop)`` for each axis of the labels of that job: the part that is wanted, decoded
+        by itself. By default all of it, as a new run would find it.
+    """
+
+    kept: int
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    box: tuple[tuple[int, int], ...] | None = None
+
+
+@message
+@dataclass(frozen=True)
+class FitJob:
+    """Fit the thresholds to what was painted, by the maps of the last `SegmentJob`.
+
+    It has no events. Its result has ``thresholds``, ``cells`` (how many were painted),
+    ``score_name``, and the scores of these cells: ``score`` with the fitted thresholds, and
+    ``before`` with those of the model.
+
+    Attributes
+    ----------
+    kept
+        Number of the maps.
+    labels, annotated, background
+        What was painted, as of a `PairRef`, in the shape of the labels of that job.
+    """
+
+    kept: int
+    labels: ArrayRef
+    annotated: ArrayRef | None = None
+    background: int | None = None
+
+
+@message
+@dataclass(frozen=True)
+class KeepThresholdsJob:
+    """Store thresholds in a model file.
+
+    It has no events. Its result has ``model``: the path.
+
+    Attributes
+    ----------
+    model
+        Name or path of the model.
+    thresholds
+        As of a `SegmentJob`.
+    output
+        The file to write, where the model's own is not to be changed.
+    source
+        Where the thresholds come from, for the provenance.
+    """
+
+    model: str
+    thresholds: Mapping[str, float]
+    output: str | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)

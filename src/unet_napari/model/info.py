@@ -27,6 +27,7 @@ __all__ = [
     "ModelInfo",
     "Storage",
     "find_model",
+    "is_bundled",
     "is_temporary",
     "list_models",
     "models_folder",
@@ -169,6 +170,11 @@ def models_folder() -> Path:
     return other
 
 
+def is_bundled(model: Path) -> bool:
+    """Tell whether a model file comes with unet-napari."""
+    return model.parent == _BUNDLED
+
+
 def is_temporary(model: Path) -> bool:
     """Tell whether a model file was saved where the system may clear it."""
     return model.parent == _user_folders()[1]
@@ -215,7 +221,7 @@ def _model_paths() -> dict[str, Path]:
 
 
 def _listed(name: str, path: Path) -> ListedModel:
-    bundled = path.parent == _BUNDLED
+    bundled = is_bundled(path)
     try:
         return ListedModel(name, path, read_info(path), bundled=bundled)
     except ModelFileError as error:

@@ -184,7 +184,7 @@ def test_thresholds_are_the_models_until_they_are_changed(dock, viewer, client, 
     library("classes", task="semantic")
     dock.model.reset_choices()
     viewer.add_image(np.zeros((20, 30)))
-    fields = dock.settings.thresholds
+    fields = dock.settings.thresholds.sliders
     dock.model.value = "tuned"
     assert fields["boundary_threshold"].value == 0.4
     assert fields["min_size"].value == 12

@@ -262,7 +262,7 @@ def test_an_image_in_memory_is_not_taken_for_its_file(dock, viewer, client, qtbo
 def test_where_the_labels_go_is_chosen_in_a_dialog(dock, monkeypatch, tmp_path):
     wanted = str(tmp_path / "labels.zarr")
     monkeypatch.setattr(
-        "unet_napari._napari.docks.segment_dock.QFileDialog.getSaveFileName",
+        "unet_napari._napari.docks.segment_settings.QFileDialog.getSaveFileName",
         lambda *_: (wanted, ""),
     )
     dock.settings.choose.native.click()

@@ -6,11 +6,11 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, PushButton
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QFileDialog
 
 from napari.layers import Image, Labels
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.docks.segment_settings import SegmentSettings
+from unet_napari._napari.docks.thresholds import Shown, Thresholds
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.file_facts import read_facts
 from unet_napari._napari.layers.layer_axes import image_of
@@ -62,11 +62,16 @@ class SegmentDock(EngineDock):
         for field in seen:
             field.changed.connect(self._suit_model)
         self.image.changed.connect(self.pixel_size.follow)
-        self.browse.changed.connect(self._browse)
+        self.browse.changed.connect(self.model.browse)
         self.model.changed.connect(self._follow_model)
         self.settings.diameter.estimate.changed.connect(self._estimate)
-        self.settings.choose.changed.connect(self._choose_output)
         self.settings.measure_now.changed.connect(self._measure_now)
+        fields = self.settings.thresholds
+        self.thresholds = Thresholds(
+            napari_viewer, self.job, self.native, fields, self.model, self._shown, self.status.say
+        )
+        fields.fit.changed.connect(self._fit_thresholds)
+        fields.keep.changed.connect(self._keep_thresholds)
         self._suggest_model()
         self.refresh_run()
 
@@ -162,17 +167,11 @@ class SegmentDock(EngineDock):
         except UnetNapariError:  # none, or one that `missing` complains about
             self.settings.follow(None)
 
-    def _browse(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self.native, "Open a model", "", "U-Net models (*.unet);;All files (*)"
-        )
-        if path:
-            self.model.value = path
-
     # -- the segmentation ---------------------------------------------------------------------
 
     def begin(self) -> None:
         """Segment what is asked for."""
+        self.thresholds.forget()
         layer, info = self.image.value, self.model.need_info()
         read_facts(layer)  # known already, but to a script that chooses and clicks at once
         image = self._wanted_image()
@@ -192,7 +191,7 @@ class SegmentDock(EngineDock):
             self.job,
             str(self.model.value),
             config=self.settings.config(info),
-            thresholds=self.settings.changed_thresholds(),
+            thresholds=self.settings.thresholds.changed(),
             measure=self.settings.measure.value and order.whole,
             maps=self.settings.maps.value,
             attention=self.settings.wants_attention,
@@ -220,6 +219,22 @@ class SegmentDock(EngineDock):
         purpose = self.settings.channel.results(self.model.need_purpose())
         layer = self._measured = measurable(self.viewer, self.image.value, image.axes, purpose)
         self.in_background(lambda: measure_job(self.job, image, layer), self.job.start)
+
+    def _shown(self) -> Shown:
+        """Return what is chosen."""
+        purpose = self.settings.channel.results(self.model.need_purpose())
+        layer = self.image.value
+        return Shown(layer, "" if layer is None else self._wanted_image().axes, purpose)
+
+    def _fit_thresholds(self) -> None:
+        """Have the thresholds fitted to what is painted."""
+        begin = lambda: self.in_background(self.thresholds.fit_request(), self.job.start)  # noqa: E731
+        self._start_beside("Thresholds can be fitted", begin)
+
+    def _keep_thresholds(self) -> None:
+        """Have the thresholds stored in the model."""
+        begin = lambda: self.job.start(self.thresholds.keep_request())  # noqa: E731
+        self._start_beside("Thresholds can be kept", begin)
 
     def _start_beside(self, what: str, begin: Callable[[], None]) -> None:
         """Begin a job that is no segmentation, if there is none and nothing is missing."""
@@ -255,9 +270,12 @@ class SegmentDock(EngineDock):
         run, measured = self._run, self._measured
         self._forget()
         if "diameter" in result:
-            self._show_diameter(result["diameter"])
+            self.status.say(self.settings.diameter.show(result["diameter"]))
+        elif "thresholds" in result or "model" in result:
+            self.status.say(self.thresholds.take(result))
         elif run is not None:
             self.status.say(run.show(result))
+            self.thresholds.keep_maps(run.order, result)
         elif measured is not None and "table" in result:
             show_table(measured, result["table"])
             count = len(result["table"]["label"])
@@ -270,20 +288,6 @@ class SegmentDock(EngineDock):
         if self.settings.measure.value:
             self.background.run(work, done, self.fail)
 
-    def _choose_output(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(
-            self.native, "Save the labels", "", "Zarr (*.zarr);;All files (*)"
-        )
-        if path:
-            self.settings.save_to.value = path
-
-    def _show_diameter(self, diameter: float | None) -> None:
-        self.settings.diameter.value = diameter
-        if diameter is None:
-            self.status.say("The diameter cannot be estimated: the model finds too few cells.")
-        else:
-            self.status.say(f"The cells are about {diameter:.3g} pixels across.")
-
     def fail(self, error: Exception) -> None:
         """End the segmentation with one readable message, and leave every layer as it was."""
         if not self.job.running:
@@ -293,6 +297,7 @@ class SegmentDock(EngineDock):
     def leave(self) -> None:
         """End everything that goes on, as long as the widgets are there."""
         self._undo()
+        self.thresholds.forget()
         self.settings.diameter.hide()
         super().leave()
 

@@ -3,18 +3,20 @@
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import CheckBox, Label
+from magicgui.widgets import CheckBox
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QFileDialog
 
 from unet_napari._napari.sections.diameter_field import DiameterField
 from unet_napari._napari.sections.fit import size_factor
 from unet_napari._napari.sections.one_channel import ChannelField
+from unet_napari._napari.sections.threshold_fields import ThresholdFields
 from unet_napari._napari.widgets.fields import button, optional
 from unet_napari._napari.widgets.form import FormRows
-from unet_napari._napari.widgets.option_fields import OptionFields, line_field, spin_field
+from unet_napari._napari.widgets.option_fields import OptionFields, line_field
 from unet_napari.errors import OutputError, SettingsError
 from unet_napari.images import Image
-from unet_napari.inference.config import CellThresholds, InferenceConfig
+from unet_napari.inference.config import InferenceConfig
 from unet_napari.model.info import ModelInfo
 from unet_napari.options import ReadingConfig, naming, options_of
 
@@ -41,7 +43,6 @@ class SegmentSettings:
         computing: FormRows,
         config: type[InferenceConfig] = InferenceConfig,
     ) -> None:
-        self._task: dict[str, Any] = {}  # that of the model
         self._config = config
         self._reading = OptionFields(ReadingConfig)
         self.axes = self._reading["axes"]
@@ -51,19 +52,11 @@ class SegmentSettings:
         self.slicewise = self._options["slicewise"]
         self._reading.place_groups(data, "Data")
         self._options.place_groups(data, "Data", beside={"diameter": [self.diameter.estimate]})
-        self._add_thresholds(result)
+        self.thresholds = ThresholdFields(result)
         self._options.place_groups(result, "Result")
         self._add_extras(result)
         self._add_file(result)
         self._options.place_groups(computing, "Computing")
-
-    def _add_thresholds(self, rows: FormRows) -> None:
-        """Add fields that always show a value, which is the model's until the user changes it."""
-        options = options_of(CellThresholds)
-        self.thresholds = {name: spin_field(option) for name, option in options.items()}
-        self.unit = Label(name="unit", value="pixels", tooltip="Of a cell.", gui_only=True)
-        fields = OptionFields(CellThresholds, made=self.thresholds)
-        fields.place_groups(rows, "Result", beside={"min_size": [self.unit]})
 
     def _add_extras(self, rows: FormRows) -> None:
         self.measure = CheckBox(
@@ -107,7 +100,15 @@ class SegmentSettings:
         )
         self.save_to.native.setPlaceholderText("not saved")
         self.choose = button("choose", "…", "Choose where the labels go.")
+        self.choose.changed.connect(self._choose_output)
         rows.add(self.save_to, self.choose)
+
+    def _choose_output(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self.choose.native, "Save the labels", "", "Zarr (*.zarr);;All files (*)"
+        )
+        if path:
+            self.save_to.value = path
 
     @property
     def output(self) -> Path | None:
@@ -134,24 +135,8 @@ class SegmentSettings:
         """Take over what a model brings along, in place of that of the model before."""
         self.diameter.follow_model(info)
         self.attention.enabled = info is not None and info.network.get("name") == "attention_unet"
-        unit = "voxels" if info is not None and info.ndim == 3 else "pixels"
-        self.unit.value = unit
         task = {} if info is None else dict(info.task)
-        if task == self._task:
-            return
-        self._task = task
-        for name, field in self.thresholds.items():
-            field.enabled = name in task
-            if name in task:
-                field.value = task[name]
-
-    def changed_thresholds(self) -> dict[str, float]:
-        """Return the decoding parameters that the user has changed."""
-        return {
-            name: field.value
-            for name, field in self.thresholds.items()
-            if name in self._task and field.value != round(self._task[name], 2)
-        }
+        self.thresholds.follow(task, 2 if info is None else info.ndim)
 
     @property
     def wants_attention(self) -> bool:

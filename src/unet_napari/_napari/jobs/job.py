@@ -1,9 +1,9 @@
 """The engine as the docks see it: its events arrive as Qt signals, in Qt's thread."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 
@@ -20,6 +20,13 @@ from unet_napari.errors import EngineError
 from unet_napari.images import Image, LazyArray
 
 __all__ = ["Job"]
+
+
+class Asked(NamedTuple):
+    """Whom the end of a short job is told to."""
+
+    done: Callable[[Mapping[str, Any]], None]
+    failed: Callable[[Exception], None]
 
 
 class Job(QObject):
@@ -45,6 +52,8 @@ class Job(QObject):
         self._make_client = make_client
         self._client: EngineClient | None = None
         self._handle: JobHandle | None = None
+        self._asked: Asked | None = None  # the job of the handle is one of `ask`
+        self._waiting: object = None  # the job that begins when that one has ended
         self._number = 0  # of the latest job; events of earlier ones are late
         # The client calls from a thread of its own.
         self._received.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
@@ -56,8 +65,8 @@ class Job(QObject):
 
     @property
     def running(self) -> bool:
-        """Whether the engine has a job that has not ended yet."""
-        return self._handle is not None
+        """Whether there is a job of `start` that has not ended yet."""
+        return self._handle is not None and (self._asked is None or self._waiting is not None)
 
     def open(self) -> None:
         """Start the engine process, without waiting for it."""
@@ -68,6 +77,7 @@ class Job(QObject):
     def close(self, *_: object) -> None:
         """End the engine process, with whatever it does, without waiting for it."""
         client, self._client, self._handle = self._client, None, None
+        self._asked = self._waiting = None
         self._number += 1
         if client is None:
             return
@@ -100,6 +110,45 @@ class Job(QObject):
         EngineError
             If the engine cannot be started.
         """
+        if self._asked is not None:
+            self._waiting = job
+            self.stop_asked()
+        else:
+            self._begin(job)
+
+    def ask(
+        self,
+        job: object,
+        done: Callable[[Mapping[str, Any]], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Begin a short job beside: no signal tells of it, and whatever is started goes first.
+
+        Parameters
+        ----------
+        job : object
+            One of `unet_napari.engine`.
+        done : callable
+            Called with the result; an empty one if the job was stopped.
+        failed : callable
+            Called with an exception whose message is for the user.
+
+        Raises
+        ------
+        EngineError
+            If the engine is busy, or cannot be started.
+        """
+        if self._handle is not None:
+            raise EngineError("The engine is busy with another job.")
+        self._begin(job)
+        self._asked = Asked(done, failed)
+
+    def stop_asked(self) -> None:
+        """Ask a job of `ask` to end."""
+        if self._client is not None and self._handle is not None and self._asked is not None:
+            self._client.cancel(self._handle)
+
+    def _begin(self, job: object) -> None:
         self._number += 1
         self._handle = self._open_client().submit(job, partial(self._receive, self._number))
 
@@ -110,7 +159,10 @@ class Job(QObject):
 
     def stop(self) -> None:
         """Ask the job to end; it is ended if it does not within two seconds."""
-        if self._client is not None and self._handle is not None:
+        if self._waiting is not None:
+            self._waiting = None
+            self.ended.emit({})
+        elif self._client is not None and self._handle is not None:
             self._client.cancel(self._handle)
 
     def _open_client(self) -> EngineClient:
@@ -125,17 +177,30 @@ class Job(QObject):
         number, event = message
         if number != self._number:
             return
+        ended = isinstance(event, JobFinished | JobCancelled | JobFailed)
+        asked, done, failed = self._asked, self.ended.emit, self.failed.emit
+        if ended:
+            self._handle = self._asked = None
+            self._begin_waiting()
+        if asked is not None:
+            done, failed = asked.done, asked.failed
         if isinstance(event, JobFinished):
-            self._handle = None
-            self.ended.emit(event.result)
+            done(event.result)
         elif isinstance(event, JobCancelled):
-            self._handle = None
-            self.ended.emit({})
+            done({})
         elif isinstance(event, JobFailed):
-            self._handle = None
-            self.failed.emit(EngineError(event.message))
-        else:
+            failed(EngineError(event.message))
+        elif asked is None:
             self.reported.emit(event)
+
+    def _begin_waiting(self) -> None:
+        """Begin the job that has waited for another one to end."""
+        job, self._waiting = self._waiting, None
+        if job is not None:
+            try:
+                self._begin(job)
+            except EngineError as error:
+                self.failed.emit(error)
 
 
 def _file_behind(image: Image, data: ArrayRef) -> str | None:

@@ -29,6 +29,7 @@ __all__ = [
     "ndim_noted",
     "note_highest",
     "note_ndim",
+    "note_purpose",
     "note_warnings",
     "seal",
     "writing",
@@ -104,6 +105,11 @@ def note_highest(layer: Layer, number: int) -> None:
 def highest_noted(layer: Layer) -> int:
     """Return what no label of a result is higher than; 0 if that was not noted."""
     return int(layer.metadata[_KEY].get("highest", 0))
+
+
+def note_purpose(layer: Layer, key: str) -> None:
+    """Let a result be one of another purpose, as its model has got another file."""
+    _remember(layer, {"purpose": key})
 
 
 def note_ndim(layer: Layer, ndim: int) -> None:

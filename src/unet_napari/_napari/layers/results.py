@@ -27,6 +27,7 @@ from unet_napari._napari.layers.ownership import (
     is_untouched,
     mark,
     note_highest,
+    note_purpose,
     writing,
 )
 from unet_napari._napari.layers.parts import ImagePart
@@ -35,6 +36,7 @@ from unet_napari._napari.layers.renewal import Renewed, renew
 __all__ = [
     "Purpose",
     "find_result",
+    "give_to",
     "latest_labels",
     "latest_result",
     "show_result",
@@ -80,6 +82,12 @@ def find_result(viewer: ViewerModel, image: Layer, purpose: Purpose) -> Layer | 
 def latest_result(viewer: ViewerModel, image: Layer, purpose: Purpose) -> Layer | None:
     """Return the layer that the latest run made for an image, whoever has edited it since."""
     return next(iter(_made(viewer, image, purpose)), None)
+
+
+def give_to(viewer: ViewerModel, image: Layer, before: Purpose, purpose: Purpose) -> None:
+    """Let the results of an image that were made for one purpose be those of another."""
+    for layer in _made(viewer, image, before):
+        note_purpose(layer, purpose.key)
 
 
 def latest_labels(viewer: ViewerModel, image: Layer, *, besides: Layer) -> Labels | None:

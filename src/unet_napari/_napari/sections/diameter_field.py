@@ -57,6 +57,13 @@ class DiameterField:
     def value(self, diameter: float | None) -> None:
         self.field.value = "" if diameter is None else f"{diameter:.3g}"
 
+    def show(self, diameter: float | None) -> str:
+        """Take over an estimate, None where there is none; return what is to be said of it."""
+        self.value = diameter
+        if diameter is None:
+            return "The diameter cannot be estimated: the model finds too few cells."
+        return f"The cells are about {diameter:.3g} pixels across."
+
     def follow(self, image: Image | None, axes: str) -> None:
         """Belong to this image from now on; `axes` are those of its array."""
         if image is not self._image:

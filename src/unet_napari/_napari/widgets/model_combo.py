@@ -7,6 +7,7 @@ from typing import Any
 
 from magicgui.widgets import ComboBox
 from psygnal import Signal
+from qtpy.QtWidgets import QFileDialog
 
 from unet_napari._napari.layers.results import Purpose
 from unet_napari._napari.widgets.narrow import make_narrow
@@ -64,6 +65,14 @@ class ModelCombo(ComboBox):
             self._files.append(str(model))
             self.reset_choices()
         ComboBox.value.fset(self, None if model is None else str(model))  # type: ignore[attr-defined]
+
+    def browse(self) -> None:
+        """Let the user choose a file from anywhere."""
+        path, _ = QFileDialog.getOpenFileName(
+            self.native, "Open a model", "", "U-Net models (*.unet);;All files (*)"
+        )
+        if path:
+            self.value = path
 
     def reset_choices(self, *_: object) -> None:
         """List the models again and keep the one that is chosen, or none if it is gone."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from magicgui.widgets import CheckBox, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets import CheckBox, FloatSlider, FloatSpinBox, LineEdit, Slider, SpinBox
 from magicgui.widgets.bases import Widget
 
 from unet_napari._napari.widgets.fields import choice, optional, whereabouts
@@ -14,11 +14,19 @@ from unet_napari.checks import Range
 from unet_napari.errors import SettingsError
 from unet_napari.options import Config, ConfigField, Door, options_of
 
-__all__ = ["OptionFields", "choices_shown", "line_field", "read_line", "spin_field"]
+__all__ = [
+    "OptionFields",
+    "choices_shown",
+    "line_field",
+    "read_line",
+    "slider_field",
+    "spin_field",
+]
 
 _SHOWN_UNITS = {"bytes": 1 << 30, "seconds": 60}  # how many of them are one of what is shown
 _PERCENT = 100
 _SHARE_STEP = 5  # percent
+_SLIDER_STEP = 0.01
 
 
 class OptionFields:
@@ -140,6 +148,26 @@ def spin_field(field: ConfigField) -> FloatSpinBox | SpinBox:
         spin.native.setDecimals(0)
         spin.native.setSuffix(" %")
     return spin
+
+
+def slider_field(field: ConfigField, most: int) -> FloatSlider | Slider:
+    """Return a slider, with its number beside it, for a number that has a lowest value.
+
+    Parameters
+    ----------
+    field : ConfigField
+        The option.
+    most : int
+        The right end of a slider of whole numbers; another number goes up to its highest value.
+    """
+    within: Range = field.option.range
+    name, label, tooltip = field.name, field.label, field.tooltip
+    if field.kind == "whole":
+        return Slider(name=name, label=label, min=int(within.low), max=most, tooltip=tooltip)
+    low, high = within.low, within.high
+    return FloatSlider(
+        name=name, label=label, min=low, max=high, step=_SLIDER_STEP, tooltip=tooltip
+    )
 
 
 def read_line(field: ConfigField, line: LineEdit) -> Any:  # noqa: ANN401  of the option's type

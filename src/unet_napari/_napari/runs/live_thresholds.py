@@ -1,0 +1,226 @@
+"""Other thresholds after a segmentation: at once where the user looks, then everywhere."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
+
+from napari.layers import Layer
+from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.layers.layer_axes import ViewPlace, current_view, output_axes
+from unet_napari._napari.layers.ownership import note_highest
+from unet_napari._napari.layers.parts import time_in_place
+from unet_napari._napari.layers.results import Purpose, give_to, show_result
+from unet_napari._napari.runs.segment_order import Order
+from unet_napari.engine import DecodeJob
+from unet_napari.errors import EngineError, UnetNapariError
+
+__all__ = ["LiveThresholds"]
+
+_REST = 300  # milliseconds without a change after which all of the image follows the view
+_QUICK = 1 << 20  # pixels that are decoded at once, wherever the user looks
+_SHARE = 0.5  # of the image from which on the view is no part worth decoding first
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """A segmentation whose maps the engine has kept.
+
+    Attributes
+    ----------
+    order : Order
+        What was segmented.
+    number : int
+        The number of the maps.
+    pid : int or None
+        The engine that has them.
+    """
+
+    order: Order
+    number: int
+    pid: int | None
+
+    @property
+    def region(self) -> dict[str, tuple[int, int]]:
+        """The part of the image that the maps are of: start and stop by axis letter, T first."""
+        image, order = self.order.image, self.order
+        sizes = dict(zip(image.axes, image.data.shape, strict=True))
+        letters = [letter for letter in "TZYX" if letter in output_axes(image.axes)]
+        if "T" in letters and image.frames == 1:  # the engine leaves it out
+            letters.remove("T")
+        if order.whole:
+            return {letter: (0, sizes[letter]) for letter in letters}
+        outer = order.part.outer.region
+        return {
+            letter: outer[letter].indices(sizes[letter])[:2]
+            for letter in letters
+            if letter in outer
+        }
+
+
+class LiveThresholds:
+    """Lets the labels of the last segmentation follow the sliders.
+
+    While they move, the objects in view are found again; when they rest, all of them. One job is
+    asked of the engine at a time, and the newest values count.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    job : Job
+        The engine.
+    parent : QWidget
+        Nothing is asked any more when it is gone.
+    values : callable
+        Returns the thresholds that differ from those of the model.
+    say : callable
+        Shows a line: what was found, or with ``error=True`` what is wrong.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        job: Job,
+        parent: QWidget,
+        values: Callable[[], dict[str, float]],
+        say: Callable[..., None],
+    ) -> None:
+        self._viewer, self._job, self._values, self._say = viewer, job, values, say
+        self._run: KeptRun | None = None
+        self._asking = ""  # "view" or "all" while the engine decodes
+        self._wanted = ""  # what to ask for next
+        self._behind = False  # whether the labels out of view are those of other thresholds
+        self._timer = QTimer(parent)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_REST)
+        self._timer.timeout.connect(self._rest)
+
+    def keep(self, order: Order, number: int | None) -> None:
+        """Take note of a segmentation, and whether its maps were kept."""
+        self.forget()
+        if number is not None:
+            self._run = KeptRun(order, number, self._job.pid)
+
+    def forget(self) -> None:
+        """Change the labels of the last segmentation no more."""
+        self._timer.stop()
+        self._run, self._wanted, self._behind = None, "", False
+
+    def run_of(self, layer: Layer | None, purpose: Purpose) -> KeptRun | None:
+        """Return the last segmentation if it was one of a layer for a purpose; else None."""
+        run = self._run
+        if run is None or run.pid != self._job.pid or layer not in self._viewer.layers:
+            return None
+        return run if (run.order.layer, run.order.purpose) == (layer, purpose) else None
+
+    def hand_over(self, purpose: Purpose) -> None:
+        """Let the result belong to another model file, which has its thresholds."""
+        if self._run is not None:
+            order = self._run.order
+            give_to(self._viewer, order.layer, order.purpose, purpose)
+            self._run = replace(self._run, order=replace(order, purpose=purpose))
+
+    def change(self) -> None:
+        """Follow the sliders, as far as the user looks."""
+        if self._run is None:
+            return
+        self._timer.start()
+        self._wanted, self._behind = "view", True
+        if self._asking == "all" and self._pixels(self._run.region) > _QUICK:
+            self._job.stop_asked()
+        self._ask()
+
+    def _rest(self) -> None:
+        """Follow the sliders everywhere, as they rest."""
+        if self._behind:
+            self._wanted = "all"
+            self._ask()
+
+    def _ask(self) -> None:
+        run, wanted = self._run, self._wanted
+        if run is None or not wanted or self._asking or self._job.running:
+            return
+        self._wanted = ""
+        place = self._view(run) if wanted == "view" else None
+        box = None if place is None else self._box(run, place)
+        if box is None:
+            wanted, place = "all", None
+        self._asking, self._behind = wanted, wanted == "view"
+        request = DecodeJob(run.number, self._values(), box)
+        try:
+            self._job.ask(request, lambda result: self._show(run, place, result), self._fail)
+        except EngineError as error:
+            self._fail(error)
+
+    def _view(self, run: KeptRun) -> ViewPlace | None:
+        """Return what is in view, if that is a part worth decoding before all of it."""
+        image = run.order.image
+        if self._pixels(run.region) <= _QUICK:
+            return None
+        place = current_view(self._viewer, run.order.layer, image.axes)
+        same = all(run.order.place.index.get(a, i) == i for a, i in place.index.items())
+        return place if same and place.region else None
+
+    def _box(self, run: KeptRun, place: ViewPlace) -> tuple[tuple[int, int], ...] | None:
+        """Return where the view, with what lies around it, is in the labels of the run."""
+        outer = replace(run.order, place=place).part.outer
+        box = []
+        for letter, (first, last) in run.region.items():
+            if letter in outer.index:
+                start, stop = outer.index[letter], outer.index[letter] + 1
+            else:
+                start, stop, _ = outer.region.get(letter, slice(None)).indices(last)
+            if not first <= start < stop <= last:
+                return None
+            box.append((start - first, stop - first))
+        inside = np.prod([stop - start for start, stop in box])
+        return tuple(box) if inside < _SHARE * self._pixels(run.region) else None
+
+    def _show(self, run: KeptRun, place: ViewPlace | None, result: Mapping[str, Any]) -> None:
+        """Show what the engine has found, unless it is of an earlier run or was stopped."""
+        self._asking = ""
+        if run is self._run and result and run.order.layer in self._viewer.layers:
+            try:
+                self._show_labels(run.order, place, result)
+            except UnetNapariError as error:
+                self._fail(error)
+        self._ask()
+
+    def _show_labels(
+        self, order: Order, place: ViewPlace | None, result: Mapping[str, Any]
+    ) -> None:
+        labels: NDArray[np.uint32] = result["labels"]
+        if place is not None:
+            part = replace(order, place=place)
+            leading = labels.ndim - len(part.part.inner)
+            part.show_part(self._viewer, labels.reshape(labels.shape[leading:]))
+            return
+        if not order.whole:
+            order.show_part(self._viewer, labels)
+        else:
+            axes = order.image.axes
+            layer = show_result(
+                self._viewer, order.layer, axes, time_in_place(labels, axes), order.purpose
+            )
+            if len(layer.features):  # measured on other cells
+                layer.features = {}
+            note_highest(layer, result["highest"])
+        if order.image.frames == 1 and result["objects"] is not None:
+            self._say(f"{result['objects']:,} cells with these thresholds.")
+
+    def _fail(self, error: Exception) -> None:
+        self._asking = ""
+        self.forget()
+        self._say(str(error), error=True)
+
+    @staticmethod
+    def _pixels(region: Mapping[str, tuple[int, int]]) -> int:
+        size = 1
+        for start, stop in region.values():
+            size *= stop - start
+        return size

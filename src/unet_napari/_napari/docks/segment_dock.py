@@ -66,12 +66,9 @@ class SegmentDock(EngineDock):
         self.model.changed.connect(self._follow_model)
         self.settings.diameter.estimate.changed.connect(self._estimate)
         self.settings.measure_now.changed.connect(self._measure_now)
-        fields = self.settings.thresholds
         self.thresholds = Thresholds(
-            napari_viewer, self.job, self.native, fields, self.model, self._shown, self.status.say
+            self, self.settings.thresholds, self.model, self._shown, self._start_beside
         )
-        fields.fit.changed.connect(self._fit_thresholds)
-        fields.keep.changed.connect(self._keep_thresholds)
         self._suggest_model()
         self.refresh_run()
 
@@ -225,16 +222,6 @@ class SegmentDock(EngineDock):
         purpose = self.settings.channel.results(self.model.need_purpose())
         layer = self.image.value
         return Shown(layer, "" if layer is None else self._wanted_image().axes, purpose)
-
-    def _fit_thresholds(self) -> None:
-        """Have the thresholds fitted to what is painted."""
-        begin = lambda: self.in_background(self.thresholds.fit_request(), self.job.start)  # noqa: E731
-        self._start_beside("Thresholds can be fitted", begin)
-
-    def _keep_thresholds(self) -> None:
-        """Have the thresholds stored in the model."""
-        begin = lambda: self.job.start(self.thresholds.keep_request())  # noqa: E731
-        self._start_beside("Thresholds can be kept", begin)
 
     def _start_beside(self, what: str, begin: Callable[[], None]) -> None:
         """Begin a job that is no segmentation, if there is none and nothing is missing."""

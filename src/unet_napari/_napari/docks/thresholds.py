@@ -4,18 +4,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from napari.components import ViewerModel
-from qtpy.QtWidgets import QWidget
-
 from napari.layers import Image
-from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.layers.results import Purpose
 from unet_napari._napari.runs.live_thresholds import LiveThresholds
 from unet_napari._napari.runs.segment_order import Order
 from unet_napari._napari.runs.threshold_jobs import fit_request, keep_request, painted_labels
 from unet_napari._napari.sections.threshold_fields import ThresholdFields
 from unet_napari._napari.widgets.model_combo import ModelCombo, model_saved
-from unet_napari.engine import FitJob, KeepThresholdsJob
 from unet_napari.errors import LabelsError, UnetNapariError
 
 __all__ = ["Shown", "Thresholds"]
@@ -43,10 +39,7 @@ class Thresholds:
 
     Parameters
     ----------
-    viewer : napari.components.ViewerModel
-    job : Job
-        The engine.
-    parent : QWidget
+    dock : EngineDock
         The dock.
     fields : ThresholdFields
         The sliders.
@@ -54,25 +47,27 @@ class Thresholds:
         The choice of the model.
     shown : callable
         Returns what is chosen; an error of ours where that is not complete.
-    say : callable
-        Shows a line.
+    beside : callable
+        Begins a job that is no segmentation; takes what it is called in a message, and a function.
     """
 
     def __init__(
         self,
-        viewer: ViewerModel,
-        job: Job,
-        parent: QWidget,
+        dock: EngineDock,
         fields: ThresholdFields,
         model: ModelCombo,
         shown: Callable[[], Shown],
-        say: Callable[..., None],
+        beside: Callable[[str, Callable[[], None]], None],
     ) -> None:
-        self._viewer, self._job, self._fields = viewer, job, fields
-        self._model, self._shown = model, shown
-        self._live = LiveThresholds(viewer, job, parent, fields.changed, say)
+        self._dock, self._fields, self._model = dock, fields, model
+        self._shown, self._beside = shown, beside
+        self._live = LiveThresholds(
+            dock.viewer, dock.job, dock.native, fields.changed, dock.status.say
+        )
         self._source: dict[str, Any] = {}  # where the values of the sliders come from
         fields.moved.connect(self._follow)
+        fields.fit.changed.connect(self._fit)
+        fields.keep.changed.connect(self._keep)
 
     def keep_maps(self, order: Order, result: Mapping[str, Any]) -> None:
         """Take note of a segmentation that has come to its end."""
@@ -83,14 +78,15 @@ class Thresholds:
         """Take note that a segmentation begins, or that the dock is closed."""
         self._live.forget()
 
-    def fit_request(self) -> Callable[[], FitJob]:
-        """Take hold of what is painted; what is returned makes it readable, beside the viewer.
+    def take(self, result: Mapping[str, Any]) -> str:
+        """Take the result of a fit, or of the storing; return what is to be said of it."""
+        return self._take_fit(result) if "thresholds" in result else self._take_model(result)
 
-        Raises
-        ------
-        LabelsError
-            If nothing is painted, or the image was not segmented.
-        """
+    def _fit(self) -> None:
+        """Have the thresholds fitted to what is painted."""
+        self._beside("Thresholds can be fitted", self._begin_fit)
+
+    def _begin_fit(self) -> None:
         layer, axes, purpose = self._shown()
         run = self._live.run_of(layer, purpose)
         if run is None or layer is None:
@@ -98,15 +94,17 @@ class Thresholds:
                 "To fit the thresholds, segment the image with this model first: they are fitted "
                 "to what the network said of it."
             )
-        return fit_request(self._job, run, painted_labels(self._viewer, layer, axes), axes)
+        job = self._dock.job
+        labels = painted_labels(self._dock.viewer, layer, axes)
+        self._dock.in_background(fit_request(job, run, labels, axes), job.start)
 
-    def keep_request(self) -> KeepThresholdsJob:
-        """Ask for the values of the sliders to be stored in the model."""
-        return keep_request(str(self._model.value), self._fields.changed(), self._source)
+    def _keep(self) -> None:
+        """Have the thresholds stored in the model."""
+        self._beside("Thresholds can be kept", self._begin_keep)
 
-    def take(self, result: Mapping[str, Any]) -> str:
-        """Take the result of a fit, or of the storing; return what is to be said of it."""
-        return self._take_fit(result) if "thresholds" in result else self._take_model(result)
+    def _begin_keep(self) -> None:
+        values = self._fields.changed()
+        self._dock.job.start(keep_request(str(self._model.value), values, self._source))
 
     def _follow(self) -> None:
         self._source = {}

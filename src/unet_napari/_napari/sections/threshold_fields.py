@@ -5,6 +5,7 @@ from typing import Any
 
 from magicgui.widgets import Label
 from psygnal import Signal
+from qtpy.QtWidgets import QSizePolicy
 
 from unet_napari._napari.widgets.fields import button
 from unet_napari._napari.widgets.form import FormRows
@@ -57,7 +58,9 @@ class ThresholdFields:
             "Store these values in the model, for everybody who uses its file. A model that\n"
             "comes with unet-napari is copied to your own models.",
         )
-        rows.add_beside(self.fit)
+        for wide in (self.fit, self.keep):
+            wide.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        rows.add_wide(self.fit)
         rows.add_beside(self.keep, self.reset)
         for slider in self.sliders.values():
             slider.changed.connect(self._move)

@@ -24,12 +24,7 @@ FOLDERS = ("src", "tests", "benchmarks", "scripts", "examples", "docs")
 
 #: Offences that are being mended: what stands before the colon of a line of the output.
 #: An entry leaves this list with its offence, and none is added.
-KNOWN: frozenset[str] = frozenset(
-    {
-        "tests/engine/worker/test_jobs.py",
-        "tests/inference/test_segment.py",
-    }
-)
+KNOWN: frozenset[str] = frozenset()
 
 #: A program's entry, and what says of a module which of its names are public.
 SHARED_NAMES = frozenset({"main", "__all__"})

@@ -3,31 +3,22 @@
 import errno
 import os
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import zarr
 
-from unet_napari import estimate_diameter
 from unet_napari.engine import (
-    ArraysReady,
     AugmentationJob,
-    DecodeJob,
-    DiameterJob,
     EngineClient,
     ImageRef,
-    JobCancelled,
     JobFailed,
     JobFinished,
     JobWarning,
     PairRef,
     Preview,
     PreviewRequest,
-    Progress,
     Saved,
-    SegmentFileJob,
     SegmentJob,
     Started,
     Step,
@@ -38,19 +29,13 @@ from unet_napari.engine import client as engine_client
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.jobs import run_training
-from unet_napari.engine.worker.segment_file import segment_into_file
 from unet_napari.errors import OutputError
-from unet_napari.images import Image, Normalisation, nuclei, read_image
-from unet_napari.inference import InferenceConfig, segment_steps
-from unet_napari.inference.attention_maps import gate_maps
+from unet_napari.images import Image, nuclei
 from unet_napari.model.info import read_info
 from unet_napari.model.model import Model
-from unet_napari.networks import build_network
-from unet_napari.tasks import make_task
 from unet_napari.training import Pair, TrainConfig, Trainer
 from unet_napari.training.data.patch_sheet import augmented_examples
 
-TORCH = InferenceConfig(backend="torch")
 WAIT = 300.0  # seconds; the first job also waits for torch
 
 
@@ -92,11 +77,6 @@ def run(client, job, listener):
 
 def of(kind, listener):
     return [event for event in listener.events if isinstance(event, kind)]
-
-
-def labels_of(listener):
-    [output] = of(ArraysReady, listener)
-    return output.labels
 
 
 @pytest.fixture(scope="module")
@@ -205,175 +185,6 @@ def test_an_engine_killed_while_training_keeps_the_best_model(client, picture, l
     assert f" of {last} is kept in '{path}'" in failed.message
     assert Model.load(path).name == "my nuclei"
     assert [path for folder in client.folder.folders for path in Path(folder).iterdir()] == []
-
-
-def test_segmenting_gives_what_the_same_model_gives_here(client, picture, listener, model_path):
-    image = Image(picture[0], "YX", {"Y": 0.5, "X": 0.5})
-    expected = np.zeros(image.shape, np.uint32)
-    for _ in segment_steps(image, Model.load(model_path), expected, TORCH):
-        pass
-    reference = ImageRef(client.folder.share(image.data), "YX", image.pixel_size)
-    finished = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), listener)
-    objects = len(np.unique(expected)) - 1
-    kept = finished.result["kept"]
-    assert finished.result == {"objects": objects, "unfamiliar": None, "kept": kept}
-    assert isinstance(listener.events[0], ArraysReady)
-    assert np.array_equal(labels_of(listener), expected)
-    assert of(Progress, listener)[-1].done == of(Progress, listener)[-1].total
-    assert ((0, 96), (0, 128)) in [event.region for event in of(Progress, listener)]
-
-
-def test_the_transparency_of_a_colour_picture_is_left_out_for_a_model_of_colours(
-    client, picture, listener, tmp_path
-):
-    options = {"in_channels": 3, "out_channels": 2, "features": [2, 4]}
-    network = build_network("unet", options).eval()
-    task = make_task({"name": "semantic", "classes": [1, 2]})
-    Model(network, task, Normalisation(), {}, "colours").save(tmp_path / "colours.unet")
-    colours = np.stack([picture[0], picture[0][::-1], picture[0][:, ::-1]], axis=-1)
-    opaque = np.full_like(colours[..., :1], 255)
-    found = []
-    for pixels in (colours, np.concatenate([colours, opaque], axis=-1)):
-        reference = ImageRef(client.folder.share(pixels), "YXC", {}, "picture")
-        listener.events.clear()
-        listener.ends.clear()
-        job = SegmentJob(reference, str(tmp_path / "colours.unet"), maps=True)
-        end = run(client, job, listener)
-        assert isinstance(end, JobFinished), end
-        [output] = of(ArraysReady, listener)
-        found.append(np.array(output.maps))
-    np.testing.assert_array_equal(*found)
-    assert np.ptp(found[0]) > 0
-
-
-def test_segmenting_can_return_the_maps(client, picture, listener, model_path):
-    reference = ImageRef(client.folder.share(picture[0]), "YX")
-    finished = run(
-        client, SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True), listener
-    )
-    assert isinstance(finished, JobFinished)
-    [output] = of(ArraysReady, listener)
-    assert output.map_names == Model.load(model_path).task.map_names
-    maps = output.maps
-    assert (maps.shape, maps.dtype) == ((3, 96, 128), np.float32)
-    assert maps.min() >= 0
-    assert 0 < maps.max() <= 1
-
-
-def test_how_large_objects_are_is_measured_and_used(
-    client, picture, listener, trained_model, tmp_path
-):
-    image = nuclei((192, 256), count=56, seed=5)[0]
-    path = trained_model.save(tmp_path / "nuclei.unet")
-    reference = ImageRef(client.folder.share(image), "YX")
-    config = TORCH.to_dict()
-    found = run(client, DiameterJob(reference, str(path), config), listener).result["diameter"]
-    assert found == pytest.approx(estimate_diameter(image, trained_model))
-    last = of(Progress, listener)[-1]
-    assert last.done == last.total
-    empty = ImageRef(client.folder.share(np.zeros((96, 96), np.uint8)), "YX")
-    again = type(listener)()
-    job = DiameterJob(empty, str(path), config, {"low": [100.0], "high": [1000.0]})
-    assert run(client, job, again).result == {"diameter": None}
-
-
-def test_a_part_may_be_segmented_with_the_brightness_of_the_whole(
-    client, picture, listener, model_path
-):
-    model = Model.load(model_path)
-    whole, part = Image(picture[0], "YX"), picture[0][:40, :40]
-    statistics = model.normalisation.measure(whole).to_dict()
-    reference = ImageRef(client.folder.share(part), "YX")
-    job = SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True, statistics=statistics)
-    run(client, job, listener)
-    reference = ImageRef(client.folder.share(picture[0]), "YX")
-    again = type(listener)()
-    run(client, SegmentJob(reference, str(model_path), TORCH.to_dict(), maps=True), again)
-    # Far enough from the cut, the network sees the same.
-    [found], [entire] = of(ArraysReady, listener), of(ArraysReady, again)
-    assert np.allclose(found.maps[:, :20, :20], entire.maps[:, :20, :20], atol=1e-5)
-
-
-EAGER = {"foreground_threshold": 0.4, "seed_threshold": 0.1, "min_size": 0}
-
-
-def test_of_a_part_with_context_the_wanted_part_comes_back(client, picture, listener, model_path):
-    reference = ImageRef(client.folder.share(picture[0]), "YX")
-    options = {"config": TORCH.to_dict(), "maps": True, "thresholds": EAGER}
-    part = SegmentJob(
-        reference, str(model_path), inner=((10, 60), (20, 100)), measure=True, **options
-    )
-    finished = run(client, part, listener)
-    assert isinstance(finished, JobFinished), finished
-    reference = ImageRef(client.folder.share(picture[0]), "YX")
-    whole = type(listener)()
-    run(client, SegmentJob(reference, str(model_path), **options), whole)
-    [found], [entire] = of(ArraysReady, listener), of(ArraysReady, whole)
-    assert np.array_equal(found.labels, entire.labels[10:60, 20:100])
-    assert np.array_equal(found.maps, entire.maps[:, 10:60, 20:100])
-    table = finished.result["table"]
-    ids, pixels = np.unique(found.labels[found.labels > 0], return_counts=True)
-    assert finished.result["objects"] == len(ids) > 0
-    assert table["label"] == tuple(ids)
-    assert table["pixels"] == tuple(pixels)
-    first = np.argwhere(found.labels == ids[0])
-    assert np.allclose((table["centre_y"][0], table["centre_x"][0]), first.mean(axis=0))
-    inside = picture[0][10:60, 20:100][found.labels == ids[0]]
-    assert np.isclose(table["mean"][0], inside.mean())
-
-
-def test_with_what_lies_around_the_cells_at_the_border_are_whole(
-    client, picture, listener, model_path
-):
-    found, entire = [], []
-    for outputs, inner in ((found, ((10, 60), (20, 100))), (entire, None)):
-        reference = ImageRef(client.folder.share(picture[0]), "YX")
-        job = SegmentJob(
-            reference,
-            str(model_path),
-            inner=inner,
-            around=inner is not None,
-            config=TORCH.to_dict(),
-            maps=True,
-            thresholds=EAGER,
-        )
-        heard = type(listener)()
-        outputs += [run(client, job, heard).result, *of(ArraysReady, heard)]
-    assert np.array_equal(found[1].labels, entire[1].labels)
-    assert np.array_equal(found[1].maps, entire[1].maps[:, 10:60, 20:100])
-    inside = np.unique(entire[1].labels[10:60, 20:100])
-    assert found[0]["objects"] == np.count_nonzero(inside) < entire[0]["objects"]
-    assert found[0]["highest"] == entire[0]["objects"]
-
-
-def test_thresholds_replace_those_of_the_model(client, picture, listener, model_path):
-    model = Model.load(model_path)
-    expected = np.zeros(picture[0].shape, np.uint32)
-    eager = replace(model, task=replace(model.task, **EAGER))
-    for _ in segment_steps(Image(picture[0], "YX"), eager, expected, TORCH):
-        pass
-    reference = ImageRef(client.folder.share(picture[0]), "YX")
-    run(client, SegmentJob(reference, str(model_path), TORCH.to_dict(), thresholds=EAGER), listener)
-    assert expected.any()
-    assert np.array_equal(labels_of(listener), expected)
-    # The maps of a run with other thresholds, decoded again, give the same.
-    reference = ImageRef(client.folder.share(picture[0]), "YX")
-    first, then = type(listener)(), type(listener)()
-    number = run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), first)
-    again = run(client, DecodeJob(number.result["kept"], EAGER), then)
-    assert np.array_equal(again.result["labels"], expected)
-
-
-def test_a_slice_of_a_lazily_read_stack(client, listener, model_path, tmp_path):
-    stack, _ = nuclei((4, 64, 64), count=10, seed=2)
-    stack.tofile(tmp_path / "stack.raw")
-    mapped = np.memmap(tmp_path / "stack.raw", stack.dtype, "r", shape=stack.shape)
-    reference = ImageRef(client.folder.share(mapped), "ZYX", fixed={"Z": 2})
-    run(client, SegmentJob(reference, str(model_path), TORCH.to_dict()), listener)
-    expected = np.zeros((64, 64), np.uint32)
-    for _ in segment_steps(Image(stack[2], "YX"), Model.load(model_path), expected, TORCH):
-        pass
-    assert np.array_equal(labels_of(listener), expected)
 
 
 @pytest.mark.parametrize(
@@ -485,104 +296,6 @@ def test_an_output_that_cannot_be_written_is_said_before_training(
     assert failed.user_error
     assert "does not exist" in failed.message
     assert len(listener.events) == 1
-
-
-def test_cancelling_a_segmentation_changes_nothing(client, listener, model_path):
-    noise = np.random.default_rng(0).integers(0, 255, (200, 256, 256), np.uint8)
-    reference = ImageRef(client.folder.share(noise), "ZYX")
-    config = InferenceConfig(backend="torch", slicewise=True).to_dict()
-    handle = client.submit(SegmentJob(reference, str(model_path), config), listener)
-    while not isinstance(listener.next(), Progress):
-        pass
-    client.cancel(handle)
-    assert handle.wait(WAIT)
-    assert listener.ends == [JobCancelled()]
-
-
-def test_labels_of_an_image_are_saved_to_a_file(client, picture, listener, model_path, tmp_path):
-    image = Image(picture[0], "YX", {"Y": 0.5, "X": 0.5})
-    expected = np.zeros(image.shape, np.uint32)
-    for _ in segment_steps(image, Model.load(model_path), expected, TORCH):
-        pass
-    reference = ImageRef(client.folder.share(image.data), "YX", image.pixel_size)
-    path = tmp_path / "labels.zarr"
-    job = SegmentFileJob(reference, str(model_path), str(path), TORCH.to_dict(), measure=True)
-    finished = run(client, job, listener)
-    saved = read_image(path)
-    assert np.array_equal(saved.read()[0], expected)
-    assert saved.pixel_size == image.pixel_size
-    assert finished.result["objects"] == len(np.unique(expected)) - 1
-    assert len(finished.result["table"]["label"]) == finished.result["objects"]
-    twin = ImageRef(client.folder.share(image.data), "YX")
-    again = run(client, replace(job, image=twin), type(listener)())
-    assert isinstance(again, JobFailed)
-    assert "exists already" in again.message
-    assert {item.name for item in tmp_path.iterdir()} == {"labels.zarr"}
-
-
-class Context:
-    """That of a job which is stopped as soon as it has saved how far it is."""
-
-    def __init__(self, folder, kept):
-        self.folder, self._kept = folder, kept
-        self.stages = []
-
-    def send(self, progress):
-        self.stages.append(progress.stage)
-
-    def check(self):
-        if self._kept.exists():
-            raise Cancelled
-
-
-def test_a_stopped_segmentation_into_a_file_goes_on_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr("unet_napari.inference.segment._takes_long", lambda _: True)
-    monkeypatch.setattr("unet_napari.inference.storage.unfinished._SECONDS_BETWEEN_SAVES", 0.0)
-    monkeypatch.setattr("unet_napari.inference.storage.unfinished._TIMES_A_SAVE", 0.0)
-    network = build_network("unet", {"in_channels": 1, "out_channels": 3, "features": (4, 8)})
-    task = make_task({"name": "semantic", "classes": (1, 2, 3)})
-    model = Model(network, task, Normalisation()).save(tmp_path / "model.unet")
-    pixels = np.stack([nuclei((96, 64), count=20, seed=z)[0] for z in range(5)])
-    stack = zarr.create_array(tmp_path / "stack.zarr", shape=pixels.shape, dtype=pixels.dtype)
-    stack[...] = pixels
-    folder = SharedFolder()
-    image = ImageRef(folder.share(stack), "ZYX", source=str(tmp_path / "stack.zarr"))
-    config = replace(TORCH, slicewise=True, tile=(64, 64))
-    path = tmp_path / "labels.zarr"
-    job = SegmentFileJob(image, str(model), str(path), config.to_dict())
-    kept = tmp_path / ".labels.zarr.unfinished"
-    first = Context(folder, kept / "state.safetensors")
-    assert segment_into_file(job, first) == {"stopped": True, "kept": True}
-    assert not path.exists()
-    second = Context(folder, tmp_path / "nothing stops it")
-    assert segment_into_file(job, second) == {"objects": None, "unfamiliar": None}
-    assert any(stage.startswith("continuing at") for stage in second.stages)
-    expected = np.zeros(pixels.shape, np.uint32)
-    for _ in segment_steps(Image(pixels, "ZYX"), Model.load(model), expected, config):
-        pass
-    assert np.array_equal(read_image(path).read()[0], expected)
-    assert len(np.unique(expected)) > 1
-    assert not kept.exists()
-    folder.close()
-
-
-def test_the_gates_of_an_attention_network_come_behind_the_maps(
-    client, picture, listener, tmp_path
-):
-    network = build_network("attention_unet", {"ndim": 2, "features": [4, 8, 8], "out_channels": 3})
-    model = Model(network.eval(), make_task({"name": "cells"}), Normalisation(), name="gates")
-    path = model.save(tmp_path / "gates.unet")
-    reference = ImageRef(client.folder.share(picture[0]), "YX")
-    inner = ((10, 60), (20, 100))
-    job = SegmentJob(reference, str(path), TORCH.to_dict(), maps=True, attention=True, inner=inner)
-    assert isinstance(run(client, job, listener), JobFinished)
-    [output] = of(ArraysReady, listener)
-    assert output.map_names == (
-        *model.task.map_names, "attention, level 1", "attention, level 2",
-    )  # fmt: skip
-    gates = gate_maps(Image(picture[0], "YX"), Model.load(path), TORCH)
-    np.testing.assert_allclose(output.maps[3:], gates[:, 10:60, 20:100], atol=1e-6)
-    assert output.maps[0].max() > 0
 
 
 def test_a_picture_of_augmented_patches(client, picture, listener, tmp_path):

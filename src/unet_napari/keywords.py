@@ -22,7 +22,7 @@ class InferenceKeywords(TypedDict, total=False):
     """The fields of `unet_napari.inference.config.InferenceConfig`."""
 
     rescale: bool
-    diameter: float | Literal["auto"] | None
+    diameter: float | Literal["auto", "model"] | None
     slicewise: bool
     link: LinkName
     tta: bool

@@ -88,7 +88,7 @@ def test_maps_on_disk_give_the_same(monkeypatch):
             super().__init__(*arguments)
 
     monkeypatch.setattr(scratch, "DiskArray", Noted)
-    monkeypatch.setattr("unet_napari.inference.segment._SHARE_FOR_MAPS", 1e-9)
+    monkeypatch.setattr("unet_napari.inference.sizes.scaled_run._SHARE_FOR_MAPS", 1e-9)
     np.testing.assert_array_equal(segmented(image, model_of()), expected)
     assert (3, *image.shape) in made
 

@@ -105,7 +105,7 @@ def test_the_keywords_of_the_public_functions_are_the_fields_of_the_configs(keyw
     [
         ({"memory": 0}, "memory must be a whole number of at least 1, not 0."),
         ({"halo": "big"}, "halo must be exact, measured or a whole number of at least 0 pixels"),
-        ({"diameter": 0}, "diameter must be auto or a number above 0 pixels, not 0."),
+        ({"diameter": 0}, "diameter must be auto, model or a number above 0 pixels, not 0."),
         ({"tile": (64, 0)}, "tile must be one whole number of at least 1 for each axis"),
         ({"tta": 1}, "tta must be true or false, not 1."),
         ({"device": None}, "device must be one of auto, cpu, cuda, mps, not None."),

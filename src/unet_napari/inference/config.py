@@ -51,16 +51,19 @@ class InferenceConfig(Config):
         ),
     ] = False
     diameter: Annotated[
-        float | Literal["auto"] | None,
+        float | Literal["auto", "model"] | None,
         Option(
             help="Bring the image to the scale at which objects of this diameter are as large as "
             "those that the model was trained on, and the labels back. The diameter is the "
-            "typical one of the objects, in the smallest pixels of the image; auto estimates it.",
+            "typical one of the objects, in the smallest pixels of the image; auto estimates it, "
+            "and model takes the image as it is. By default the diameter is estimated where the "
+            "objects have other sizes than the model knows, and the image else taken as it is.",
             group="Data",
             tooltip="Typical diameter of the cells in pixels, where they are much larger or "
             "smaller than\n"
             "those that the model was trained on: the image is brought to the size that the\n"
-            "model knows. A circle of this size is drawn on the image. Empty: nothing is scaled.",
+            "model knows. A circle of this size is drawn on the image. Empty: it is found out\n"
+            "where that helps. The word model: the image is taken as it is.",
             unit="pixels",
             range=_ABOVE_ZERO,
         ),
@@ -199,9 +202,14 @@ class InferenceConfig(Config):
                     "and device on auto, or choose another precision.",
                 )
 
+    @property
+    def scales(self) -> bool:
+        """Whether the user wants the image scaled."""
+        return self.rescale or self.diameter not in (None, "model")
+
     def check_unscaled(self) -> None:
         """Raise `SettingsError` if the image shall be scaled, which is not possible for maps."""
-        if self.rescale or self.diameter is not None:
+        if self.scales:
             raise SettingsError(
                 "Probability maps are not rescaled, only labels: leave rescale and diameter out."
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,14 +18,14 @@ from unet_napari.inference.views import check_image, find_scale, rescale_factors
 from unet_napari.labels.measure import diameters
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from numpy.typing import NDArray
 
     from unet_napari.images import Image, Scale, Statistics
     from unet_napari.model.model import Model
 
-__all__ = ["diameter_steps", "trial_steps"]
+__all__ = ["LEAST_SCORE", "Trial", "diameter_steps", "model_spacing", "trial_steps"]
 
 # Trial diameters relative to the model's: the image is made up to 8 times smaller, 4 times larger.
 _TRIALS = tuple(2.0 ** (step / 2) for step in range(-4, 7))
@@ -46,26 +46,36 @@ _LEAST_CONTRAST = 0.5
 _FEWEST_OBJECTS = 4
 # By what factor objects may be smaller or larger than those that the model was trained on.
 _TYPICAL_FACTOR = 1.5
-# Score of a scale at which the model knows what it sees.
-_LEAST_SCORE = 0.3
+LEAST_SCORE = 0.3
+"""Score of a scale at which the model knows what it sees."""
+_MEASURING = "measuring objects"
 
 
 @dataclass(frozen=True)
-class _Trial:
-    """What the model finds when objects are taken to have a certain diameter.
+class Trial:
+    """What a model finds when objects are taken to have a certain diameter.
 
     Attributes
     ----------
-    diameter
+    diameter : float or None
         Typical diameter of the objects found, in the smallest pixels of the image; None if there
         are too few.
-    score
+    score : float
         Certainty of the model about the objects, 0 to 1, times their share that is as large as
         those it was trained on.
+    unfamiliar : bool
+        Whether the image, at this scale, is unlike those that the model knows.
+    sizes : ndarray of float, shape (number of objects,)
+        Diameters of the objects found.
     """
 
     diameter: float | None
     score: float
+    unfamiliar: bool = False
+    sizes: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+
+_NOTHING = Trial(None, 0.0)
 
 
 def diameter_steps(
@@ -116,12 +126,18 @@ def diameter_steps(
     if model.diameter is None:
         return None
     scale = find_scale(image, model, statistics)
-    return (yield from trial_steps(image, PreparedModel.of(model), config, scale))
+    best = yield from trial_steps(image, PreparedModel.of(model), config, scale)
+    return best.diameter
 
 
 def trial_steps(
-    image: Image, prepared: PreparedModel, config: InferenceConfig, scale: Scale
-) -> Generator[Progress, None, float | None]:
+    image: Image,
+    prepared: PreparedModel,
+    config: InferenceConfig,
+    scale: Scale,
+    first: tuple[float, ...] = (),
+    goes_on: Callable[..., bool] | None = None,
+) -> Generator[Progress, None, Trial]:
     """Estimate a diameter as `diameter_steps` does, of an image that suits the model.
 
     Parameters
@@ -132,10 +148,19 @@ def trial_steps(
         Model that looks.
     scale : Scale
         Brightness of the image.
+    first : tuple of float
+        What is tried first, relative to the model's diameter.
+    goes_on : callable, optional
+        Is given the first trials, and says whether the others are made, too.
+
+    Returns
+    -------
+    Trial
+        The best one; without a diameter where nothing can be estimated, or nothing else was tried.
     """
     known = prepared.model.diameter
     if known is None:
-        return None
+        return _NOTHING
     config = replace(
         config,
         backend="torch", precision="auto", tile=None, rescale=False, diameter="auto", tta=False,
@@ -144,27 +169,30 @@ def trial_steps(
     view = views[len(views) // 2].image
     look = _Look(view, prepared, config, scale.of(view))
     if look.contrast < _LEAST_CONTRAST:
-        return None
-    candidates = [d for factor in _TRIALS if (d := factor * known) >= _SMALLEST_DIAMETER]
+        return _NOTHING
+    possible = [factor for factor in _TRIALS if factor * known >= _SMALLEST_DIAMETER]
+    candidates = [*first, *(factor for factor in possible if factor not in first)]
     work = len(candidates) + 1
-    trials = []
-    for diameter in candidates:
-        trials.append(look.at(diameter))
-        yield Progress(len(trials), work, "measuring objects")
+    trials: list[Trial] = []
+    for factor in candidates:
+        if len(trials) == len(first) and goes_on is not None and not goes_on(*trials):
+            return _NOTHING
+        trials.append(look.at(factor * known))
+        yield Progress(len(trials), work, _MEASURING)
     best = _best_of(trials)
-    if best.diameter is None or best.score < _LEAST_SCORE:
-        return None
+    if best.diameter is None or best.score < LEAST_SCORE:
+        return _NOTHING
     # The scales tried are coarse: look again at the one that the objects themselves ask for.
     refined = look.at(best.diameter)
-    yield Progress(work, work, "measuring objects")
-    return refined.diameter if refined.score >= best.score else best.diameter
+    yield Progress(work, work, _MEASURING)
+    return refined if refined.diameter is not None and refined.score >= best.score else best
 
 
-def _best_of(trials: Sequence[_Trial]) -> _Trial:
+def _best_of(trials: Sequence[Trial]) -> Trial:
     """Return the trial with the highest score."""
     # A trial that finds smaller objects has seen noise, magnified to the size that the model knows.
     plausible = (t for t in trials if t.diameter is not None and t.diameter >= _SMALLEST_DIAMETER)
-    return max(plausible, key=lambda trial: trial.score, default=_Trial(None, 0.0))
+    return max(plausible, key=lambda trial: trial.score, default=_NOTHING)
 
 
 class _Look:
@@ -190,7 +218,7 @@ class _Look:
         self.contrast = float((high - low).max())
         self._gray: NDArray[np.float32] = channels.mean(axis=0)
 
-    def at(self, diameter: float) -> _Trial:
+    def at(self, diameter: float) -> Trial:
         """Segment as if objects had a `diameter`, in the smallest pixels of the image."""
         factors = rescale_factors(self._image, self._model, diameter)
         region = self._busiest(factors)
@@ -205,24 +233,19 @@ class _Look:
         scale = diameter / float(self._model.diameter or 1)
         return self._judge(labels, maps, scale)
 
-    def _judge(
-        self, labels: NDArray[np.integer], maps: NDArray[np.float32], scale: float
-    ) -> _Trial:
+    def _judge(self, labels: NDArray[np.integer], maps: NDArray[np.float32], scale: float) -> Trial:
         known = float(self._model.diameter or 1)
-        found = diameters(labels, self._model_spacing())
+        familiarity = self._model.task.familiarity()
+        if familiarity is not None:
+            familiarity.see(self._model.task.pack(maps))
+        unfamiliar = familiarity is not None and familiarity.describe() is not None
+        found = diameters(labels, model_spacing(self._model, self._image.spatial_axes))
         if len(found) < _FEWEST_OBJECTS:
-            return _Trial(None, 0.0)
+            return Trial(None, 0.0, unfamiliar, found * scale)
         typical = (found > known / _TYPICAL_FACTOR) & (found < known * _TYPICAL_FACTOR)
         certainty = float(np.abs(2 * maps[0][labels > 0] - 1).mean())
-        return _Trial(float(np.median(found)) * scale, certainty * float(typical.mean()))
-
-    def _model_spacing(self) -> tuple[float, ...]:
-        axes = self._image.spatial_axes
-        sizes = [self._model.pixel_size.get(axis) for axis in axes]
-        known = [size for size in sizes if size is not None]
-        if len(known) < len(sizes):
-            return (1.0,) * len(axes)
-        return tuple(size / min(known) for size in known)
+        score = certainty * float(typical.mean())
+        return Trial(float(np.median(found)) * scale, score, unfamiliar, found * scale)
 
     def _busiest(self, factors: tuple[float, ...]) -> tuple[slice, ...]:
         """Return the part with the most contrast of the size that is looked at."""
@@ -243,6 +266,15 @@ class _Look:
             for corner in itertools.product(*starts)
         ]
         return max(regions, key=lambda region: float(self._gray[region].std()))
+
+
+def model_spacing(model: Model, axes: str) -> tuple[float, ...]:
+    """Return the size of a model's pixels along the axes of an image, in its smallest pixels."""
+    sizes = [model.pixel_size.get(axis) for axis in axes]
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes):
+        return (1.0,) * len(axes)
+    return tuple(size / min(known) for size in known)
 
 
 def _middle(shape: tuple[int, ...], most: int) -> tuple[slice, ...]:

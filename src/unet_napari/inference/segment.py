@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
-
-from unet_napari.errors import SettingsError, warn_user
+from unet_napari.errors import warn_user
 from unet_napari.inference.config import InferenceConfig
-from unet_napari.inference.diameter import trial_steps
 from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.progress import Progress, with_time_left
-from unet_napari.inference.running.planned import Segmentation
-from unet_napari.inference.segmentation import SegmentationRun
-from unet_napari.inference.storage.request_key import request_key
-from unet_napari.inference.storage.scratch import Room
-from unet_napari.inference.storage.unfinished import Journals, Unfinished
-from unet_napari.inference.views import check_image, find_scale, rescale_factors
-from unet_napari.system.device import available_memory
+from unet_napari.inference.sizes.fitting import decides_itself, is_small
+from unet_napari.inference.sizes.scaled_run import ScaledRun, SegmentOptions
+from unet_napari.inference.views import check_image, find_scale
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from unet_napari.images import Image, Scale, Statistics
+    from unet_napari.images import Image, Statistics
     from unet_napari.inference.running.kept_maps import KeptMaps
     from unet_napari.inference.running.pipeline import Writable
+    from unet_napari.inference.storage.unfinished import Unfinished
     from unet_napari.model.model import Model
     from unet_napari.tasks.familiarity import Familiarity
 
-__all__ = ["SegmentOptions", "segment_steps"]
+__all__ = ["segment_steps"]
 
-# Share of the free memory that is used, and share of that for what is kept of the maps of one view;
-# the rest is for the network, then for blocks of the maps while they are decoded.
-_SHARE_OF_FREE = 0.5
-_SHARE_FOR_MAPS = 0.5
-# Seconds from which on a run is worth being resumed.
-_LONG_RUN = 60.0
 # An image scaled by less (a logarithm) shows the model objects of the size they have.
 _LEAST_SCALING = 0.1
-_CPU = torch.device("cpu")
 
 
 def segment_steps(
@@ -106,44 +91,6 @@ def segment_steps(
     return with_time_left(_segment_steps(image, model, out, config, options))
 
 
-@dataclass(frozen=True)
-class SegmentOptions:
-    """What may be given to `segment_steps` besides the settings.
-
-    Attributes
-    ----------
-    statistics : Statistics, optional
-        Brightness of the whole of which the image is a part, see `find_scale`. By default it is
-        measured on the image.
-    provisional : bool
-        Fill the result while the network runs: the foreground of cells as label 1, until the
-        cells are known; classes right away. `Progress.region` says where.
-    unfinished : Unfinished, optional
-        Where to keep what is done, if that takes more than a minute, and from where to go on.
-    maps : array-like, optional
-        float32, (K, [T,] *S), for the probability maps as of `predict_steps`. Not together with
-        `unfinished`, nor where the image is rescaled.
-    kept : KeptMaps, optional
-        Where the maps are kept after the run, if there is room, to be decoded again. Not together
-        with `unfinished`.
-    """
-
-    statistics: Statistics | None = None
-    provisional: bool = False
-    unfinished: Unfinished | None = None
-    maps: Writable | None = None
-    kept: KeptMaps | None = None
-
-    def check(self, config: InferenceConfig) -> None:
-        """Raise `SettingsError` if maps are asked for where there are none of the image itself."""
-        scaled = config.rescale or config.diameter is not None
-        if self.maps is not None and (self.unfinished or scaled):
-            raise SettingsError(
-                "Probability maps are made at the image's own scale and in one go: leave rescale, "
-                "diameter and resuming off, or ask for labels alone."
-            )
-
-
 def _segment_steps(
     image: Image, model: Model, out: Writable, config: InferenceConfig, options: SegmentOptions
 ) -> Generator[Progress, None, str | None]:
@@ -153,33 +100,18 @@ def _segment_steps(
         out[...] = 0
         yield Progress(1, 1, "the image has no contrast, so there is no object")
         return None
-    prepared = PreparedModel.of(model)
-    factors = yield from _factors(image, prepared, config, scale)
-    unfinished = options.unfinished
-    request = partial(request_key, image, model, config, scale.whole)
-    key = request() if unfinished and unfinished.left else None
-    # A run that goes on takes the memory of the one before, so that the image is cut as it was.
-    left = unfinished.memory(key) if unfinished and key else None
-    memory = config.memory or left or int(available_memory(_CPU) * _SHARE_OF_FREE)
-    if left:
-        config = replace(config, memory=left)
-    planned = Segmentation(image, prepared, out, config, scale, factors)
-    start = planned.start()
-    yield start
-    memory_of_maps, kept = int(memory * _SHARE_FOR_MAPS), options.kept
-    if kept is not None and not planned.reserve(kept, memory_of_maps):
-        kept = None
-    with Room(memory_of_maps - (kept.memory if kept else 0)) as room:
-        journals = None
-        if unfinished and (left or _takes_long(start)):
-            key = key or request()
-            if key:
-                journals = Journals(unfinished, unfinished.begin(key, memory))
-        run = SegmentationRun(planned, room, int(memory * (1 - _SHARE_FOR_MAPS)), journals, kept)
-        yield from run.steps(provisional=options.provisional, maps=options.maps)
-    if kept is not None:
-        kept.finish(run.rest())
-    return _said_of(run.familiarity, model, factors)
+    run = ScaledRun(image, PreparedModel.of(model), out, config, options, scale)
+    if run.left is not None and run.left.decided:
+        diameter = run.left.diameter
+    elif options.maps is not None or not decides_itself(model, config):
+        diameter = yield from run.asked()
+    elif is_small(image, model):
+        familiarity, diameter = yield from run.judged()
+        return _said_of(familiarity, model, run.factors(diameter))
+    else:
+        diameter = yield from run.fitting()
+    familiarity = yield from run.at(diameter)
+    return _said_of(familiarity, model, run.factors(diameter))
 
 
 def _said_of(
@@ -207,37 +139,7 @@ def _remedies(model: Model, factors: tuple[float, ...]) -> str:
     return f"If cells are missed, cut or joined: {', '.join(first)}, or {last}."
 
 
-def _factors(
-    image: Image, prepared: PreparedModel, config: InferenceConfig, scale: Scale
-) -> Generator[Progress, None, tuple[float, ...]]:
-    """Return by what the image is to be enlarged, per axis of the network."""
-    model, diameter = prepared.model, config.diameter
-    if diameter == "auto":
-        steps = trial_steps(image, prepared, config, scale)
-        diameter = yield from _before_the_work(steps)
-    if diameter is None and not config.rescale:
-        return (1.0,) * model.ndim
-    return rescale_factors(image, model, diameter)
-
-
-def _before_the_work(
-    steps: Generator[Progress, None, float | None],
-) -> Generator[Progress, None, float | None]:
-    """Do steps whose number is not yet part of the whole work."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            result: float | None = end.value
-            return result
-        yield replace(step, done=0)
-
-
 def _blank(statistics: Statistics) -> bool:
     """Tell whether the image has no contrast in any channel."""
     pairs = zip(statistics.low, statistics.high, strict=True)
     return all(not high > low for low, high in pairs)
-
-
-def _takes_long(start: Progress) -> bool:
-    return start.plan is not None and (start.plan.seconds or 0) > _LONG_RUN

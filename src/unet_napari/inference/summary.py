@@ -42,6 +42,11 @@ class PlanSummary:
         where it is not known.
     by_frame : bool
         Whether each time point has a brightness scale of its own.
+    diameter : float or None
+        Diameter, in pixels, for which the image is scaled, where the program has found it; None
+        where the image is taken as it is, or scaled as the user said.
+    sizes : str
+        What to say of the diameter; empty if there is none.
     """
 
     way: str
@@ -59,6 +64,8 @@ class PlanSummary:
     memory: int
     seconds: float | None = None
     by_frame: bool = False
+    diameter: float | None = None
+    sizes: str = ""
 
     def describe(self) -> str:
         """Return the plan in a few lines, each a sentence."""
@@ -76,6 +83,8 @@ class PlanSummary:
             lines.append(
                 "Brightness: each time point is scaled by itself, as it changes over time."
             )
+        if self.sizes:
+            lines.append(f"Scale: {self.sizes}.")
         if self.seconds is not None:
             lines.append(f"Time: about {human_time(self.seconds)}.")
         return "\n".join(lines)

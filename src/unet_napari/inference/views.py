@@ -109,10 +109,9 @@ def check_image(image: Image, model: Model, config: InferenceConfig) -> None:
             f"The image {image.name!r} is 2D, but the model {model.name!r} is 3D and needs a "
             "stack with a Z axis. Choose a 2D model."
         )
-    scaled = config.rescale or config.diameter is not None
     axes = image.spatial_axes[-model.ndim :]
     factor = unfamiliar_pixels(image.pixel_size, model.pixel_size, axes)
-    if factor is not None and not scaled:
+    if factor is not None and not config.scales:
         warn_user(
             f"The pixels of {image.name!r} are {factor:.3g} times as large as those the model "
             f"{model.name!r} was trained on. If the result is poor, let the image be rescaled.",

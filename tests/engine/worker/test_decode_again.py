@@ -22,7 +22,8 @@ from unet_napari.model.model import Model
 from unet_napari.networks import Network
 from unet_napari.tasks import CellsTask, SemanticTask
 
-TORCH = InferenceConfig(backend="torch", device="cpu")
+# At one scale: what is found decides on it, and thresholds on what is found.
+TORCH = InferenceConfig(backend="torch", device="cpu", diameter="model")
 OTHERS = [
     {"foreground_threshold": 0.8},
     {"foreground_threshold": 0.2, "seed_threshold": 0.05, "min_size": 0},
@@ -196,7 +197,7 @@ def test_the_run_itself_may_have_had_other_thresholds(context, model):
 def test_maps_beyond_the_memory_are_kept_on_disk(context, model, monkeypatch):
     used = model(told())
     pixels = picture("YX")
-    monkeypatch.setattr("unet_napari.inference.segment._SHARE_FOR_MAPS", 0.0)
+    monkeypatch.setattr("unet_napari.inference.sizes.scaled_run._SHARE_FOR_MAPS", 0.0)
     number = segment_it(context, pixels, "YX")["kept"]
     maps = SHELF.find(number).maps
     assert maps.memory == 0
@@ -208,7 +209,7 @@ def test_maps_beyond_the_memory_are_kept_on_disk(context, model, monkeypatch):
 
 def test_maps_that_fit_nowhere_are_not_kept_and_the_run_is_the_same(context, model, monkeypatch):
     model(told())
-    monkeypatch.setattr("unet_napari.inference.segment._SHARE_FOR_MAPS", 0.0)
+    monkeypatch.setattr("unet_napari.inference.sizes.scaled_run._SHARE_FOR_MAPS", 0.0)
     monkeypatch.setattr(kept_maps, "_SHARE_OF_DISK", 0.0)
     result = segment_it(context, picture("YX"), "YX")
     assert result["kept"] is None

@@ -119,7 +119,7 @@ def test_labels_of_an_image_are_saved_to_a_file(client, picture, listener, model
 
 
 def test_a_stopped_segmentation_into_a_file_goes_on_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr("unet_napari.inference.segment._takes_long", lambda _: True)
+    monkeypatch.setattr("unet_napari.inference.sizes.scaled_run._takes_long", lambda _: True)
     monkeypatch.setattr("unet_napari.inference.storage.unfinished._SECONDS_BETWEEN_SAVES", 0.0)
     monkeypatch.setattr("unet_napari.inference.storage.unfinished._TIMES_A_SAVE", 0.0)
     network = build_network("unet", {"in_channels": 1, "out_channels": 3, "features": (4, 8)})

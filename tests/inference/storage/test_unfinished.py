@@ -23,7 +23,7 @@ ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
 @pytest.fixture(autouse=True)
 def _always(monkeypatch):
     """Make every run worth resuming, and save after every step."""
-    monkeypatch.setattr("unet_napari.inference.segment._takes_long", lambda _: True)
+    monkeypatch.setattr("unet_napari.inference.sizes.scaled_run._takes_long", lambda _: True)
     monkeypatch.setattr("unet_napari.inference.storage.unfinished._SECONDS_BETWEEN_SAVES", 0.0)
     monkeypatch.setattr("unet_napari.inference.storage.unfinished._TIMES_A_SAVE", 0.0)
 
@@ -152,8 +152,9 @@ def test_a_killed_process_leaves_what_the_next_one_goes_on_with(make_model, tmp_
         "import time, torch\n"
         "torch.set_num_threads(1)\n"
         "from unet_napari.inference import segment\n"
+        "from unet_napari.inference.sizes import scaled_run\n"
         "from unet_napari.inference.storage import unfinished\n"
-        "segment._takes_long = lambda _: True\n"
+        "scaled_run._takes_long = lambda _: True\n"
         "unfinished._SECONDS_BETWEEN_SAVES = unfinished._TIMES_A_SAVE = 0.0\n"
         "steps = segment.segment_steps\n"
         "from unet_napari import inference\n"

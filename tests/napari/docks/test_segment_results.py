@@ -171,6 +171,45 @@ def test_the_diameter_is_estimated_drawn_and_used(dock, viewer, client, qtbot, l
     assert "diameter" not in viewer.layers
 
 
+def test_a_size_that_was_found_out_is_said_shown_and_forgotten(
+    dock, viewer, client, qtbot, library
+):
+    library("sized", diameter=20.0)
+    dock.model.reset_choices()
+    dock.model.value = "sized"
+    viewer.add_image(np.zeros((200, 300)), name="plane")
+    job = start(dock, client, qtbot)
+    assert job.config["diameter"] is None
+    plan = PlanSummary(
+        "one tile", "it fits", "torch", "cpu", "auto", (50, 75), (50, 75), 1, None, (0, 0), 1, 1, 1,
+        diameter=82.4, sizes="cells of about 82 pixels, where 'sized' knows 20",
+    )  # fmt: skip
+    client.say(ArraysReady(np.ones((200, 300), np.uint32)))
+    client.say(Progress(0, 1, "predicting", plan=plan))
+    client.say(JobFinished({"objects": 1}))
+    qtbot.waitUntil(lambda: dock.run.text == "Segment")
+    assert "Cells of about 82 pixels, where 'sized' knows 20." in dock.status.value
+    assert viewer.layers[-1].metadata["unet-napari"]["diameter"] == 82.4
+    assert dock.settings.diameter.field.value == "82.4"
+    assert "diameter" not in viewer.layers  # nobody asked for a circle
+    viewer.add_image(np.zeros((50, 50)), name="another")
+    dock.image.value = viewer.layers["another"]
+    assert dock.settings.diameter.field.value == ""
+    dock.settings.diameter.show_found(82.4)
+    dock.model.value = "nuclei"
+    assert dock.settings.diameter.field.value == ""
+
+
+def test_the_word_model_leaves_the_image_as_it_is(dock, viewer, client, qtbot, library):
+    library("sized", diameter=20.0)
+    dock.model.reset_choices()
+    dock.model.value = "sized"
+    viewer.add_image(np.zeros((200, 300)), name="plane")
+    dock.settings.diameter.field.value = "model"
+    assert "diameter" not in viewer.layers
+    assert start(dock, client, qtbot).config["diameter"] == "model"
+
+
 def test_the_circle_goes_with_the_dock(dock, viewer, library):
     library("sized", diameter=20.0)
     dock.model.reset_choices()

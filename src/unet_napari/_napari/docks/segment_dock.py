@@ -263,6 +263,7 @@ class SegmentDock(EngineDock):
         elif run is not None:
             self.status.say(run.show(result))
             self.thresholds.keep_maps(run.order, result)
+            self.settings.diameter.show_found(run.diameter)
         elif measured is not None and "table" in result:
             show_table(measured, result["table"])
             count = len(result["table"]["label"])

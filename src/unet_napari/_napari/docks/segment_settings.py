@@ -150,8 +150,9 @@ class SegmentSettings:
             if self._options["rescale"].value
             else None
         )
-        if self.diameter.value is not None and info.diameter:
-            factor = self.diameter.value / info.diameter
+        diameter = self.diameter.number
+        if diameter is not None and info.diameter:
+            factor = diameter / info.diameter
         return factor or 1.0
 
     def config(self, info: ModelInfo) -> dict[str, Any]:
@@ -162,7 +163,7 @@ class SegmentSettings:
         SettingsError
             If a field does not hold what it should.
         """
-        self._check(scaled=self._options["rescale"].value or self.diameter.value is not None)
+        self._check(scaled=self._options["rescale"].value or self.diameter.number is not None)
         values = self._options.values()
         if values["tile"] is not None and len(values["tile"]) == 1:
             values["tile"] = values["tile"] * info.ndim

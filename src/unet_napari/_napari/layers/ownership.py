@@ -123,9 +123,15 @@ def ndim_noted(layer: Layer) -> int:
     return int(layer.metadata[_KEY].get("ndim", 3))
 
 
-def note_warnings(layer: Layer, warnings: Sequence[str], unfamiliar: str | None) -> None:
-    """Keep with a result what was warned of when it was made, and how unlike its image is."""
-    _remember(layer, {"warnings": list(warnings), "unfamiliar": unfamiliar})
+def note_warnings(
+    layer: Layer, warnings: Sequence[str], unfamiliar: str | None, diameter: float | None = None
+) -> None:
+    """Keep with a result what was warned of when it was made, and how unlike its image is.
+
+    The diameter is the one that the image was scaled for, in pixels, where that was found out.
+    """
+    facts = {"warnings": list(warnings), "unfamiliar": unfamiliar, "diameter": diameter}
+    _remember(layer, facts)
 
 
 def seal(layer: Layer) -> None:

@@ -34,6 +34,14 @@ class SegmentRun:
         Nothing is refreshed any more when it is gone.
     measure : callable
         Does what measures the cells of a part, in a thread, and passes the table on; or nothing.
+
+    Attributes
+    ----------
+    order : Order
+    warnings : list of str
+        What was warned of.
+    diameter : float or None
+        Diameter of the cells for which the image is scaled, where the segmentation has found it.
     """
 
     def __init__(
@@ -45,6 +53,8 @@ class SegmentRun:
     ) -> None:
         self.order = order
         self.warnings: list[str] = []
+        self.diameter: float | None = None
+        self._sizes = ""
         self._viewer, self._parent, self._measure = viewer, parent, measure
         self._earlier = latest_result(viewer, order.layer, order.purpose)
         self._output: ArraysReady | None = None
@@ -60,7 +70,9 @@ class SegmentRun:
             self._hide_preview(order.layer)
 
     def note(self, progress: Progress) -> None:
-        """Show what is new."""
+        """Show what is new, and take note of the scale that was found to help."""
+        if progress.plan is not None:
+            self.diameter, self._sizes = progress.plan.diameter, progress.plan.sizes
         if self._filling is not None and progress.region is not None:
             self._filling.note(Box.from_spans(progress.region))
 
@@ -90,8 +102,8 @@ class SegmentRun:
             show_table(layer, result.get("table"))
         if output.maps is not None and order.layer in self._viewer.layers:
             order.show_maps(self._viewer, output.maps, output.map_names)
-        note_warnings(layer, self.warnings, result.get("unfamiliar"))
-        return f"{self._summary(objects)}{self._about(layer)}"
+        note_warnings(layer, self.warnings, result.get("unfamiliar"), self.diameter)
+        return f"{self._summary(objects)}{self._about_sizes()}{self._about(layer)}"
 
     def _show_file(self, result: Mapping[str, Any], path: Path) -> str:
         """Show the labels that were saved to a file, or say how to go on with them."""
@@ -102,9 +114,10 @@ class SegmentRun:
         if order.layer in self._viewer.layers:
             layer = order.show_file(self._viewer, path)
             show_table(layer, result.get("table"))
-            note_warnings(layer, self.warnings, result.get("unfamiliar"))
+            note_warnings(layer, self.warnings, result.get("unfamiliar"), self.diameter)
             self._hide_preview(order.layer)
-        return f"{self._summary(result['objects'])} The labels are in '{path}'."
+        done = f"{self._summary(result['objects'])}{self._about_sizes()}"
+        return f"{done} The labels are in '{path}'."
 
     def _measure_part(self, layer: Layer, renewed: Renewed | None) -> None:
         if renewed is not None:
@@ -128,6 +141,10 @@ class SegmentRun:
             outlines = "outline" if objects == 1 else "outlines"
             return f"Done: {objects:,} {outlines}{slices or ', slice by slice'}, not joined."
         return f"Done: {objects:,} {'cell' if objects == 1 else 'cells'}{slices}."
+
+    def _about_sizes(self) -> str:
+        """Say at which size the cells were segmented, where that was found out."""
+        return f" {self._sizes[:1].upper()}{self._sizes[1:]}." if self._sizes else ""
 
     def _about(self, layer: Layer) -> str:
         """Say why the result of an earlier run was not updated."""

@@ -16,6 +16,8 @@ __all__ = ["DiameterField"]
 
 _NAME = "diameter"
 _COLOUR = "#ffd33d"
+_EMPTY = "automatic"
+_AS_IT_IS = "model"  # the word for the model's own scale
 
 
 class DiameterField:
@@ -24,7 +26,7 @@ class DiameterField:
     Parameters
     ----------
     field : magicgui.widgets.LineEdit
-        The field; it is empty where nothing is scaled.
+        The field; while it is empty, the segmentation finds out whether scaling helps.
     viewer : napari.components.ViewerModel
     """
 
@@ -33,8 +35,9 @@ class DiameterField:
         self._image: Image | None = None
         self._axes = ""
         self._circle: Shapes | None = None
+        self._found = ""  # what the field shows since a segmentation has found it
         self.field = field
-        self.field.native.setPlaceholderText("as in training")
+        self.field.native.setPlaceholderText(_EMPTY)
         self.estimate: PushButton = button(
             "estimate",
             "Estimate",
@@ -43,15 +46,17 @@ class DiameterField:
         self.field.changed.connect(self._draw)
 
     @property
-    def value(self) -> float | None:
-        """The diameter in the image's smallest pixels; None if the image is left as it is.
+    def value(self) -> float | str | None:
+        """The diameter in the image's smallest pixels, or a word; None if it is to be found out.
 
         Raises
         ------
         SettingsError
             If there is something else than a number in the field.
         """
-        return value_of(self.field, float, positive=True) if self.field.enabled else None
+        if self.field.enabled and str(self.field.value).strip() == _AS_IT_IS:
+            return _AS_IT_IS
+        return self.number
 
     @value.setter
     def value(self, diameter: float | None) -> None:
@@ -64,6 +69,25 @@ class DiameterField:
             return "The diameter cannot be estimated: the model finds too few cells."
         return f"The cells are about {diameter:.3g} pixels across."
 
+    @property
+    def number(self) -> float | None:
+        """The diameter; None if the field is empty, or says something without a number.
+
+        Raises
+        ------
+        SettingsError
+            If there is something else in the field.
+        """
+        if not self.field.enabled or str(self.field.value).strip() == _AS_IT_IS:
+            return None
+        return value_of(self.field, float, positive=True)
+
+    def show_found(self, diameter: float | None) -> None:
+        """Show the diameter that a segmentation has found, unless there is one in the field."""
+        if diameter is not None and not str(self.field.value).strip():
+            self._found = f"{diameter:.3g}"  # first: nobody asked for a circle
+            self.value = diameter
+
     def follow(self, image: Image | None, axes: str) -> None:
         """Belong to this image from now on; `axes` are those of its array."""
         if image is not self._image:
@@ -72,9 +96,11 @@ class DiameterField:
 
     def follow_model(self, info: ModelInfo | None) -> None:
         """Be of use if the model knows how large its objects are."""
+        if self._found and self.field.value == self._found:
+            self.value = None  # another model may know this size
         known = None if info is None else info.diameter
         self.field.enabled = self.estimate.enabled = known is not None
-        text = "as in training" if known is None else f"as in training ({known:.3g})"
+        text = _EMPTY if known is None else f"{_EMPTY} ({known:.3g} is usual)"
         self.field.native.setPlaceholderText(text)
         self._draw()
 
@@ -86,10 +112,13 @@ class DiameterField:
 
     def _draw(self) -> None:
         try:
-            diameter = self.value
+            diameter = self.number
         except SettingsError:  # half typed; Run complains about what stays wrong
             return
         self.hide()
+        if self.field.value == self._found:
+            return
+        self._found = ""
         if diameter is None or diameter <= 0 or self._image not in self._viewer.layers:
             return
         active = self._viewer.layers.selection.active

@@ -155,6 +155,8 @@ def _say(line: ProgressLine, plan: PlanSummary, output: Path, *, verbose: bool) 
     """Say before it starts how an image is computed, if that is asked for or takes long."""
     if verbose:
         line.say(plan.describe())
+    elif plan.sizes:
+        line.say(f"{plan.sizes[:1].upper()}{plan.sizes[1:]} (--diameter model: as it is).")
     if plan.seconds is not None and plan.seconds > LONG_RUN:
         line.say(
             f"This will take about {human_time(plan.seconds)}. If it is stopped, the same command "

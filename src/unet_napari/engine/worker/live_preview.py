@@ -88,7 +88,10 @@ class LivePreview:
         labels = np.zeros(result_shape(image), np.uint32)
         # torch, as preparing another backend for weights that change pays off for no preview.
         config = InferenceConfig(
-            device=self._trainer.config.device, backend="torch", slicewise=image.ndim > model.ndim
+            device=self._trainer.config.device,
+            backend="torch",
+            diameter="model",  # what the network learns from, at the scale it learns at
+            slicewise=image.ndim > model.ndim,
         )
         for _ in segment_steps(image, model, labels, config, statistics=statistics):
             if self._context.cancelled:

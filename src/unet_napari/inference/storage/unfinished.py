@@ -7,7 +7,8 @@ whole. Three rules make a run that goes on end with the same result:
 * A position is written only after the maps before it, and appears in one step (`open_atomic`). So
   a process that is killed at any moment leaves a position which is true, perhaps an old one.
 * The folder names its request: the image, the model, the settings and their version
-  (`request_key`), and the memory of the run, on which the cut depends. Another request begins anew.
+  (`request_key`), the memory of the run, on which the cut depends, and the size of objects at which
+  the image is segmented (`Begun`). Another request begins anew.
 * Only one process works in the folder, which it locks. The system takes the lock from a process
   that dies, so nobody has to remove it.
 """
@@ -20,7 +21,7 @@ import shutil
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     Rows = Mapping[str, Tensor]
 
-__all__ = ["Journal", "Journals", "Position", "Unfinished"]
+__all__ = ["Begun", "Journal", "Journals", "Position", "Unfinished"]
 
 # Seconds between two saves, and how many times longer than a save that must be: where saving is
 # slow, it takes a thirtieth of the time at most.
@@ -73,6 +74,25 @@ class Position:
     stream: Rows = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Begun:
+    """How a run was begun, which the one that goes on must not decide anew.
+
+    Attributes
+    ----------
+    memory : int
+        Bytes that the run was planned for.
+    diameter : float or None
+        Diameter of the objects by which the image is scaled; None: by none.
+    decided : bool
+        Whether the diameter is final, or the sizes of what is found are still to be judged.
+    """
+
+    memory: int
+    diameter: float | None = None
+    decided: bool = True
+
+
 class Unfinished:
     """The folder beside an output; use as a context manager around the writing of the output.
 
@@ -93,6 +113,7 @@ class Unfinished:
         self._output = output
         self.folder = output.parent / f".{output.name}.unfinished"
         self._open = ExitStack()
+        self._maps = self._open.enter_context(ExitStack())
         self._locked = False
         self._next_save = time.monotonic() + _SECONDS_BETWEEN_SAVES
 
@@ -127,32 +148,40 @@ class Unfinished:
         """Whether an earlier run has left anything, of whichever request."""
         return self._request.exists()
 
-    def memory(self, key: str) -> int | None:
-        """Return the memory that an earlier run of this request was planned for, if there was one.
+    def begun(self, key: str) -> Begun | None:
+        """Return how an earlier run of this request was begun, if there was one.
 
-        With another the image would be cut in another way, and the run could not go on.
+        With other memory the image would be cut in another way, and the run could not go on.
         """
         left = self._read_request()
-        return left["memory"] if left.get("key") == key else None
+        if left.pop("key", None) != key:
+            return None
+        return Begun(**left)
 
-    def begin(self, key: str, memory: int) -> Position:
+    def begin(
+        self, key: str, memory: int, diameter: float | None = None, *, decided: bool = True
+    ) -> Position:
         """Make the folder, or go on with it if it was left by the same request.
 
         Parameters
         ----------
         key
             From `request_key`; what was left by another request is removed.
-        memory
-            Bytes that the run is planned for.
+        memory, diameter, decided
+            See `Begun`; what was begun at another scale is removed.
         """
         if not self._locked:
             self._lock()
-        if self._read_request().get("key") != key:
+        request = {"key": key, **asdict(Begun(memory, diameter, decided))}
+        left = self._read_request()
+        if (left.get("key"), left.get("diameter")) != (key, diameter):
+            self._maps.close()
             for path in self.folder.iterdir():
                 if path.name != "lock":
                     path.unlink()
+        if left != request:
             with open_atomic(self._request) as file:
-                file.write(json.dumps({"key": key, "memory": memory}).encode())
+                file.write(json.dumps(request).encode())
         return self._load()
 
     def _read_request(self) -> dict[str, Any]:
@@ -166,7 +195,7 @@ class Unfinished:
         path = self.folder / f"maps-{view}"
         if not path.exists():
             check_disk(math.prod(shape) * np.dtype(dtype).itemsize, self.folder)
-        file = self._open.enter_context(path.open("r+b" if path.exists() else "w+b"))
+        file = self._maps.enter_context(path.open("r+b" if path.exists() else "w+b"))
         return DiskArray(file, shape, dtype, rows=1)
 
     def due(self) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 
 from unet_napari.errors import UnetNapariError
 from unet_napari.images import read_image
+from unet_napari.model.description import describe_model
 from unet_napari.model.info import read_info, read_storage, read_thumbnail
 from unet_napari.model.model import Model
 
@@ -75,7 +76,7 @@ def _corner(size: int, corner: str) -> slice:
 
 
 def _read_model(path: Path) -> None:
-    read_info(path).describe()
+    describe_model(read_info(path))
     read_storage(path)
     read_thumbnail(path)
     Model.load(path)

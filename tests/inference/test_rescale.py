@@ -86,7 +86,7 @@ def test_labels_are_taken_at_the_centre_of_each_pixel(old, new, at_once):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rescale, "_BYTES_AT_ONCE", at_once)
         boxes = list(rescale_labels(labels, ViewWriter(out)))
-    assert sum(box[0].stop - box[0].start for box in boxes) == new[0]
+    assert sum(box.stop[0] - box.start[0] for box in boxes) == new[0]
     for index in np.ndindex(*new):
         centre = tuple(int((i + 0.5) * o / n) for i, o, n in zip(index, old, new, strict=True))
         assert out[index] == labels[centre]

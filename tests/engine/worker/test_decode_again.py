@@ -273,7 +273,7 @@ def test_thresholds_are_fitted_to_what_is_painted(context, model):
     painted = newly(pixels, "YX", used, {"foreground_threshold": 0.35, "seed_threshold": 0.3})
     painted[48:] = 0
     result = fit(context, number, painted)
-    assert result["cells"] == np.count_nonzero(np.unique(painted))
+    assert result["count"] == np.count_nonzero(np.unique(painted))
     assert result["score_name"] == "AP50"
     assert result["score"] > result["before"]
     assert result["score"] > 0.9
@@ -288,7 +288,7 @@ def test_painted_background_counts_as_none_of_the_cells(context, model):
     cells = np.count_nonzero(np.unique(painted))
     painted[(painted == 0) & (pixels < np.quantile(pixels, 0.2))] = 999
     result = fit(context, number, painted, background=999)
-    assert result["cells"] == cells
+    assert result["count"] == cells
     assert result["before"] == 1.0
 
 

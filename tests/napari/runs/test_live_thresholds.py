@@ -263,7 +263,7 @@ def test_the_sliders_are_fitted_to_what_is_painted(dock, viewer, client, qtbot, 
     assert job.kept == 3
     np.testing.assert_array_equal(open_ref(job.labels), painted.data)
     fitted = OWN | {"seed_threshold": 0.7, "min_size": 8}
-    result = {"thresholds": fitted, "cells": 12, "score_name": "AP50"}
+    result = {"thresholds": fitted, "count": 12, "score_name": "AP50"}
     client.say(JobFinished(result | {"score": 0.831, "before": 0.5}))
     job = next_job(client, qtbot, 3)
     assert job == DecodeJob(3, {"seed_threshold": 0.7, "min_size": 8}, None)

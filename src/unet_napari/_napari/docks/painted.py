@@ -162,7 +162,7 @@ class Painted:
     def _offer_background(self, *_: object) -> None:
         """Show the button while the brush is in hand, and there are cells to be painted."""
         painting = self._brush is not None and str(self._brush.mode) in _PAINTING
-        self._background.visible = painting and self._task.value == "cells"
+        self._background.visible = painting and task_kind(self._task.value).separates_objects
 
     def _lay(self) -> None:
         """Give the labels the place of the image."""

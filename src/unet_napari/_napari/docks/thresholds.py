@@ -117,7 +117,7 @@ class Thresholds:
 
     def _take_fit(self, result: Mapping[str, Any]) -> str:
         self._fields.set(result["thresholds"])
-        name, cells = result["score_name"], result["cells"]
+        name, cells = result["score_name"], result["count"]
         score = f"{name} {result['score']:.2f}"
         self._source = {"fitted to": f"{cells} painted cells", name: round(result["score"], 4)}
         return (

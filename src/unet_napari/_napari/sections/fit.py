@@ -7,6 +7,7 @@ from unet_napari.images import Image
 from unet_napari.images.axes import describe_shape
 from unet_napari.images.colours import has_all_colours
 from unet_napari.model.info import ModelInfo
+from unet_napari.tasks.kinds.catalogue import task_kind
 
 __all__ = ["describe_fit", "misfit", "pixel_size_text", "size_factor"]
 
@@ -49,7 +50,7 @@ def describe_fit(image: Image, info: ModelInfo, *, slicewise: bool = False) -> s
     if image.frames > 1:
         parts.append(f"{image.frames} time points")
     if info.ndim < image.ndim:
-        joined = info.task.get("name") == "cells" and not slicewise
+        joined = task_kind(info.task["name"]).separates_objects and not slicewise
         parts.append("slices become 3D cells" if joined else "slice by slice")
     line = ", ".join(parts)
     axes = image.spatial_axes[-info.ndim :]

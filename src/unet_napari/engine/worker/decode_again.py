@@ -89,7 +89,7 @@ def fit_thresholds(job: FitJob, context: JobContext) -> dict[str, Any]:
     context.check()
     return {
         "thresholds": {name: getattr(fitted, name) for name in THRESHOLDS},
-        "cells": cells,
+        "count": cells,
         "score_name": fitted.score_name,
         "score": fitted.score([fitted.decode(m) for m in maps], truth, where),
         "before": before,

@@ -37,7 +37,7 @@ def is_linked(image: Image, model: Model, config: InferenceConfig) -> bool:
     """
     if config.link == "off" or image.frames == 1:
         return False
-    if model.task.name != "cells":
+    if not model.task.kind.separates_objects:
         raise SettingsError(
             f"Only cells have numbers to keep over time, but the labels of '{model.name}' are "
             "classes: leave link off."

@@ -1,8 +1,13 @@
 import pytest
 
-from unet_napari._napari.widgets.fields import Message, choice, optional, sizes_of, value_of
+from unet_napari._napari.widgets.fields import Message, choice, optional, value_of
 from unet_napari._napari.widgets.form import Form
+from unet_napari._napari.widgets.option_fields import line_field, read_line
 from unet_napari.errors import SettingsError
+from unet_napari.options import options_of
+from unet_napari.training.config import TrainConfig
+
+PATCH = options_of(TrainConfig)["patch"]
 
 
 @pytest.fixture
@@ -10,34 +15,38 @@ def field(qapp):
     return optional("patch", "A size.")
 
 
-def test_an_empty_field_has_no_value(field):
+@pytest.fixture
+def sizes(qapp):
+    return line_field(PATCH)
+
+
+def test_an_empty_field_has_no_value(field, sizes):
     assert value_of(field, int) is None
-    assert sizes_of(field) is None
+    assert read_line(PATCH, sizes) is None
 
 
 def test_numbers_are_read(field):
     field.value = " 12 "
     assert value_of(field, int) == 12
     assert value_of(field, float) == 12.0
-    assert sizes_of(field) == (12,)
 
 
 @pytest.mark.parametrize("text", ["32,96,96", "32, 96, 96", "32 x 96 x 96", "32 96 96"])
-def test_sizes_are_read_the_way_people_write_them(field, text):
-    field.value = text
-    assert sizes_of(field) == (32, 96, 96)
+def test_sizes_are_read_the_way_people_write_them(sizes, text):
+    sizes.value = text
+    assert read_line(PATCH, sizes) == (32, 96, 96)
 
 
 @pytest.mark.parametrize("text", ["many", "1.5", "-3"])
-def test_what_is_no_size_is_refused_with_the_fields_name(field, text):
-    field.value = text
-    with pytest.raises(SettingsError, match=f"Patch is '{text}'"):
-        sizes_of(field)
+def test_what_is_no_size_is_refused_with_the_fields_name(sizes, text):
+    sizes.value = text
+    with pytest.raises(SettingsError, match=f"Patch .*must be .*, not '{text}'"):
+        read_line(PATCH, sizes)
 
 
 def test_what_is_no_number_is_refused_with_the_fields_name(field):
     field.value = "1.5"
-    with pytest.raises(SettingsError, match=r"Patch is '1.5', but must be a whole number\."):
+    with pytest.raises(SettingsError, match=r"Patch must be a whole number, not '1.5'\."):
         value_of(field, int)
 
 

@@ -83,8 +83,10 @@ class HelpLink(QLabel):
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
         """Write the word anew in a new theme."""
+        if event is None:  # as PyQt6 has it, which never hands over None
+            return
         super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.StyleChange:
+        if event.type() == QEvent.Type.StyleChange:
             self._write()
 
     def _write(self) -> None:
@@ -131,10 +133,10 @@ class _Pages(QTextBrowser):
         self.anchorClicked.connect(self._follow)
         self.sourceChanged.connect(self._arrive)
 
-    def loadResource(self, kind: int, name: QUrl) -> object:  # noqa: ARG002, N802
+    def loadResource(self, kind: int, name: QUrl | str) -> object:  # noqa: ARG002, N802
         """Return the text of a page; nothing else is ever loaded."""
         pages = {page.name: page for page in pages_folder().iterdir()}
-        page = pages.get(name.path())
+        page = pages.get(QUrl(name).path())
         if page is None or not page.name.endswith(".md"):
             return None
         return _readable(page.read_text("utf-8"), set(pages))

@@ -21,7 +21,7 @@ class MeasurementTable:
     Parameters
     ----------
     path : Path
-        Of the file.
+        The path of the file.
     """
 
     def __init__(self, path: Path) -> None:

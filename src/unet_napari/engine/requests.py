@@ -59,7 +59,7 @@ class PairRef:
     Attributes
     ----------
     image, labels
-        Of one shape, but for the channels.
+        They have one shape, but for the channels.
     annotated
         Where the labels are complete; None where nobody said so.
     background

@@ -46,7 +46,7 @@ def judged_parts(
     context
         Pixels of image around a part that the network sees besides.
     seed
-        Of the choice.
+        The seed of the choice.
     task
         Name of the task, which tells what counts: objects, or annotated pixels.
     """

@@ -47,7 +47,7 @@ def measure_halo(
     samples : sequence of Sample
         Where patches are taken from.
     seed : int
-        Of the places.
+        The seed of the places.
     seconds : float
         After which no other patch is looked at.
 

@@ -47,7 +47,7 @@ def kept_start(name: str, cells: int) -> str:
     Parameters
     ----------
     name
-        Of the model that training started from.
+        The name of the model that training started from.
     cells
         How many cells judged; 0 for classes.
     """

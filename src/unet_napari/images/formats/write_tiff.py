@@ -45,7 +45,7 @@ def create_tiff(
     path
         A file that does not exist yet.
     shape, dtype
-        Of the image.
+        The shape and dtype of the image.
     axes
         One of ``TCZYX`` per axis of the image, in this order.
     pixel_size

@@ -49,7 +49,7 @@ class StackScale:
     Attributes
     ----------
     diameter : float
-        Of a typical cell, in pixels of a slice.
+        The diameter of a typical cell, in pixels of a slice.
     spacing : float
         From one slice to the next, in pixels of a slice.
     """

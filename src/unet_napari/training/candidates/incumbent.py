@@ -41,7 +41,7 @@ class Incumbent:
     Parameters
     ----------
     name
-        Of the model that training starts from.
+        The name of the model that training starts from.
     kept
         Its weights.
     samples
@@ -132,15 +132,16 @@ def margin(score: float, cells: int) -> float:
     Parameters
     ----------
     score
-        Of the start, 0 to 1.
+        The score of the start, 0 to 1.
     cells
         How many cells judge; 0 for classes, whose pixels resemble each other too much to count.
 
     Returns
     -------
     float
-        Of n cells, twice the standard error of the difference of two shares, estimated with two
-        cells more, one of them found (Agresti & Caffo 2000, doi:10.1080/00031305.2000.10474560),
+        For n cells it is twice the standard error of the difference of two shares, estimated with
+        two cells more, one of them found (Agresti & Caffo 2000,
+        doi:10.1080/00031305.2000.10474560),
         so that 10 of 10 is no certainty. Of classes, half of what is wrong.
     """
     if not cells:

@@ -42,7 +42,7 @@ class Pair:
         Integers, of the image's axes without the channels; axes of length 1 may be there or
         not, see `fit_labels`. 0 is unpainted.
     annotated
-        Of the same shape, true where everything is painted, so that a 0 is background.
+        An array of the same shape, true where everything is painted, so that a 0 is background.
     """
 
     image: Image

@@ -78,7 +78,7 @@ def split_samples(
     context
         Pixels of image around a held-out slab that the network may see in validation.
     seed
-        Of the choice among whole images.
+        The seed of the choice among whole images.
     """
     if fraction == 0:
         return Split(list(samples), [], "no validation was asked for")

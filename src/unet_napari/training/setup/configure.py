@@ -45,14 +45,14 @@ class Data:
     Attributes
     ----------
     channels, out_channels
-        Of the images, and of what the task wants from the network.
+        Channels of the images, and maps that the task wants from the network.
     shape
         Typical (median) size of the samples, pixels per axis.
     spacing
         Relative pixel size per axis, 1 for the smallest.
     diameter
-        Of a typical painted cell, in the smallest pixels: that of a disc, or ball, of the same
-        size. None for classes.
+        The diameter of a typical painted cell, in the smallest pixels: that of a disc, or ball, of
+        the same size. None for classes.
     """
 
     channels: int

@@ -63,9 +63,9 @@ class Prepared:
     device
         Where the network learns.
     randomness
-        Of the network: fresh weights were drawn from it, dropout will be.
+        Random numbers of the network: fresh weights were drawn from it, dropout will be.
     normalisation, pixel_size
-        Of the images; pixel size in micrometres where it is known.
+        The normalisation and pixel size of the images; pixel size in micrometres where it is known.
     scale
         How coarse the images are to the network; all that follows is in its pixels.
     spacing

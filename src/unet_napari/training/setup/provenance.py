@@ -28,7 +28,7 @@ def describe_data(images: Sequence[Image], prints: Sequence[str]) -> dict[str, A
     Parameters
     ----------
     images
-        Of any number.
+        Any number of images.
     prints
         The `fingerprint` of each.
 

@@ -20,7 +20,7 @@ from unet_napari._napari.corrections.objects import (
     object_at,
     objects_within,
 )
-from unet_napari._napari.layers.background_paint import background_number
+from unet_napari._napari.layers.background_paint import background_number, highest_painted
 from unet_napari._napari.layers.grid import LayerGrid
 from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari.errors import LabelsError
@@ -51,8 +51,7 @@ def free_number(layer: Labels, *, above: int = 0, reserved: int | None = None) -
     """
     array = array_of(layer)
     if layer not in _highest:
-        numbers = np.asarray(array)
-        _highest[layer] = int(numbers.max(initial=0, where=numbers != (reserved or 0)))
+        _highest[layer] = highest_painted(layer, below=reserved)
         layer.events.paint.connect(_note_paint)
         layer.events.data.connect(_forget)
     number = max(_highest[layer], above) + 1

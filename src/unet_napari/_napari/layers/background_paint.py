@@ -15,7 +15,13 @@ from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari.errors import LabelsError
 from unet_napari.labels.sparse import boxes
 
-__all__ = ["background_number", "hold_background", "is_background_held", "reserve_background"]
+__all__ = [
+    "background_number",
+    "highest_painted",
+    "hold_background",
+    "is_background_held",
+    "reserve_background",
+]
 
 _KEY = "unet-napari background"  # in a layer's metadata
 _NUMBER = 65535  # the largest that the layers of New hold, so that cells do not get there
@@ -42,7 +48,7 @@ def reserve_background(layer: Labels) -> int:
         return number
     largest = int(np.iinfo(array_of(layer).dtype).max)
     number = min(_NUMBER, largest)
-    if largest < _NUMBER and _highest(layer, above=number - 1):
+    if largest < _NUMBER and highest_painted(layer, above=number - 1):
         raise LabelsError(
             f"The layer {layer.name} holds numbers up to {largest} only, and {number} is painted "
             "already, so that no number is left for the background: paint on a layer of New."
@@ -76,10 +82,10 @@ def hold_background(layer: Labels) -> None:
 
 def _hold_new_cell(layer: Labels) -> None:
     """Give the brush the number above those of all cells."""
-    layer.selected_label = _highest(layer, below=background_number(layer)) + 1
+    layer.selected_label = highest_painted(layer, below=background_number(layer)) + 1
 
 
-def _highest(layer: Labels, *, above: int = 0, below: int | None = None) -> int:
+def highest_painted(layer: Labels, *, above: int = 0, below: int | None = None) -> int:
     """Return the highest painted number within limits, 0 if there is none."""
     data = array_of(layer)
     painted = painted_parts(data)

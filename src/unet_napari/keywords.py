@@ -61,6 +61,7 @@ class TrainKeywords(TypedDict, total=False):
     seconds: float | None
     epochs: int | None
     steps: int | None
+    live: bool
     augment: AugmentConfig
     device: Device
     memory: int | None

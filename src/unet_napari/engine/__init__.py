@@ -7,6 +7,7 @@ It may import `inference`, `training`, `model`, `labels`, `images` and `system`.
 
 from unet_napari.engine.arrays import ArrayRef
 from unet_napari.engine.client import EngineClient, JobHandle
+from unet_napari.engine.live_requests import PaintTaken, PaintUpdate, PairAdded
 from unet_napari.engine.protocol import (
     ArraysReady,
     Event,
@@ -16,6 +17,7 @@ from unet_napari.engine.protocol import (
     JobWarning,
     Preview,
     Progress,
+    Resting,
     Saved,
     Started,
     Step,
@@ -51,10 +53,14 @@ __all__ = [
     "JobWarning",
     "KeepThresholdsJob",
     "MeasureJob",
+    "PaintTaken",
+    "PaintUpdate",
+    "PairAdded",
     "PairRef",
     "Preview",
     "PreviewRequest",
     "Progress",
+    "Resting",
     "Saved",
     "SegmentFileJob",
     "SegmentJob",

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.arrays import map_arrays, share_in, take
+from unet_napari.engine.live_requests import PairAdded
 from unet_napari.engine.process import WorkerProcess
 from unet_napari.engine.protocol import (
     TERMINAL,
@@ -57,6 +58,7 @@ class JobHandle:
         self._is_cancelled = False
         self._saved: Saved | None = None
         self._steps = 0  # that a training has made
+        self._added: list[PairAdded] = []  # whose arrays are needed until the end
         self._timer: threading.Timer | None = None
         self._done = threading.Event()
 
@@ -145,6 +147,8 @@ class EngineClient:
         """Tell something to a running job, such as a `PreviewRequest`; ignored after its end."""
         with self._lock:
             running = handle is self._active
+            if running and isinstance(command, PairAdded):
+                handle._added.append(command)
         if running:
             handle._worker.send(Command(handle.job_id, command))
         else:
@@ -239,7 +243,7 @@ class EngineClient:
                 self._active = None
             if handle._timer is not None:
                 handle._timer.cancel()
-            map_arrays(handle.job, self.folder.release)
+            map_arrays((handle.job, *handle._added), self.folder.release)
         try:
             handle._on_event(event)
         except Exception:

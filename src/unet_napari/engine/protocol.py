@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from unet_napari.inference.progress import PlanSummary, Progress
-from unet_napari.training.events import Started, Step, Validated
+from unet_napari.training.events import Resting, Started, Step, Validated
 
 __all__ = [
     "TERMINAL",
@@ -25,6 +25,7 @@ __all__ = [
     "PlanSummary",
     "Preview",
     "Progress",
+    "Resting",
     "Saved",
     "Start",
     "Started",
@@ -39,7 +40,7 @@ C = TypeVar("C")
 
 _CLASS = "$class"  # the key that says which dataclass an object is
 _VOCABULARY: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (Started, Step, Validated, Progress, PlanSummary)
+    cls.__name__: cls for cls in (Started, Step, Validated, Resting, Progress, PlanSummary)
 }
 
 
@@ -268,6 +269,7 @@ Event = (
     Started
     | Step
     | Validated
+    | Resting
     | Progress
     | ArraysReady
     | Preview

@@ -77,12 +77,13 @@ class PairRef:
 class TrainJob:
     """Train a model and save the best one.
 
-    Its events are ``Started``, ``Step`` and ``Validated`` of `unet_napari.training`, `Saved`
-    whenever the model was saved (see `unet_napari.training.keep`), and `Preview` if asked for
-    with a `PreviewRequest`. Cancelling it ends it with `JobFinished`, the best model so far being
-    saved, or with `JobCancelled` where there is none yet. Its result has ``model`` (the path),
-    ``score``, ``score_name``, ``verdict`` (what the score means), ``step`` (which the model is
-    of), ``steps`` (that were made), ``stopped`` and ``reason``.
+    Its events are ``Started``, ``Step``, ``Validated`` and ``Resting`` of `unet_napari.training`,
+    `Saved` whenever the model was saved (see `unet_napari.training.keep`), `Preview` if asked for
+    with a `PreviewRequest`, and `PaintTaken` for what it was told to take in. Cancelling it ends
+    it with `JobFinished`, the best model so far being saved, or with `JobCancelled` where there is
+    none yet. Its result has ``model`` (the path), ``score``, ``score_name``, ``verdict`` (what the
+    score means), ``step`` (which the model is of), ``steps`` (that were made), ``stopped`` and
+    ``reason``.
 
     Attributes
     ----------
@@ -96,6 +97,14 @@ class TrainJob:
         What the user calls the model.
     start_from
         Name or path of a model to refine.
+    state
+        The file in which the state of the training is kept, beside the model, so that it can be
+        continued whatever ends it; None: it is not kept.
+    resume
+        Whether to go on from the state in that file. The pairs are then those as painted now, and
+        of the settings the budget, the device and the memory count.
+
+    Commands are a `PreviewRequest`, a `PaintUpdate` and a `PairAdded`.
     """
 
     pairs: tuple[PairRef, ...]
@@ -103,6 +112,8 @@ class TrainJob:
     output: str
     name: str
     start_from: str | None = None
+    state: str | None = None
+    resume: bool = False
 
 
 @message

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from unet_napari._lazy import lazy
 from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment_config import AugmentConfig
-from unet_napari.training.events import Finished, Started, Step, TrainEvent, Validated
+from unet_napari.training.events import Finished, Resting, Started, Step, TrainEvent, Validated
 
 if TYPE_CHECKING:
     from unet_napari.training.data.pairs import Pair
@@ -24,6 +24,7 @@ __all__ = [
     "AugmentConfig",
     "Finished",
     "Pair",
+    "Resting",
     "Started",
     "Step",
     "TrainConfig",

@@ -27,7 +27,8 @@ _COMMAND_LINE = (Door.COMMAND_LINE,)
 class TrainConfig(OptimisationConfig):
     """Everything that decides a training run; ``None`` means chosen from the data and the device.
 
-    At most one of `seconds`, `epochs` and `steps` is given; with none, `seconds` becomes 120. Only
+    At most one of `seconds`, `epochs`, `steps` and `live` is given; with none, `seconds` becomes
+    120. Only
     epochs and steps are repeatable bit by bit, and only on a CPU. The options of the fields say
     what each is, and ``docs/guide/command-line.md`` lists them.
 
@@ -144,7 +145,7 @@ class TrainConfig(OptimisationConfig):
             unit="seconds",
             range=_ABOVE_ZERO,
             flags=("--time",),
-            excludes=("epochs", "steps"),
+            excludes=("epochs", "steps", "live"),
         ),
     ] = None
     epochs: Annotated[
@@ -154,7 +155,7 @@ class TrainConfig(OptimisationConfig):
             group="Budget",
             doors=_COMMAND_LINE,
             range=_AT_LEAST_ONE,
-            excludes=("steps",),
+            excludes=("steps", "live"),
         ),
     ] = None
     steps: Annotated[
@@ -164,8 +165,18 @@ class TrainConfig(OptimisationConfig):
             group="Budget",
             doors=_COMMAND_LINE,
             range=_AT_LEAST_ONE,
+            excludes=("live",),
         ),
     ] = None
+    live: Annotated[
+        bool,
+        Option(
+            help="Train without an end, until it is stopped; the model is good at any time. See "
+            "docs/guide/training.md.",
+            group="Budget",
+            doors=_COMMAND_LINE,
+        ),
+    ] = False
     augment: Annotated[
         AugmentConfig,
         Option(
@@ -206,7 +217,7 @@ class TrainConfig(OptimisationConfig):
     def __post_init__(self) -> None:
         """Check the fields, and complete the budget."""
         super().__post_init__()
-        if self.seconds is None and self.epochs is None and self.steps is None:
+        if (self.seconds, self.epochs, self.steps, self.live) == (None, None, None, False):
             object.__setattr__(self, "seconds", TRAINING_SECONDS)
         if self.background_id is not None and not task_kind(self.task).separates_objects:
             raise OptionError(

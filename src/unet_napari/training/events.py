@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Finished", "Started", "Step", "TrainEvent", "Validated"]
+__all__ = ["Finished", "Resting", "Started", "Step", "TrainEvent", "Validated"]
 
 
 @dataclass(frozen=True)
@@ -80,4 +80,19 @@ class Finished:
         return f"{said[:1].upper()}{said[1:]}. {self.reason}" if said else self.reason
 
 
-TrainEvent = Started | Step | Validated | Finished
+@dataclass(frozen=True)
+class Resting:
+    """A training without an end has nothing to gain at present: no step is made until it has.
+
+    That is so when nothing was changed for a while and the score does not rise any more.
+    """
+
+    step: int
+    score: float | None  # of the model that best_model() returns; None: it was not judged
+
+    def describe(self) -> str:
+        """Return that it rests, and what wakes it."""
+        return "Resting: the score does not rise any more. It goes on when you paint."
+
+
+TrainEvent = Started | Step | Validated | Resting | Finished

@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from unet_napari.engine.arrays import map_arrays, take
+from unet_napari.engine.live_requests import PairAdded
 from unet_napari.engine.protocol import (
     Cancel,
     Command,
@@ -85,7 +86,9 @@ class Worker:
             self._context = JobContext(message.job_id, self._send, self._folder)
             self._jobs.put((self._context, message.job))
         elif isinstance(message, Cancel | Command):
-            owned = map_arrays(message, take)
+            # The arrays of a pair belong to the client for as long as those of the job do.
+            adds = isinstance(message, Command) and isinstance(message.command, PairAdded)
+            owned = message if adds else map_arrays(message, take)
             if self._context is not None and self._context.job_id == message.job_id:
                 self._context.receive(owned)
 

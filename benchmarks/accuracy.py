@@ -43,7 +43,9 @@ def stardist(data: Path, seconds: float) -> None:
     painted = truth.copy()
     painted[:, 256:] = 0
     started = time.monotonic()
-    model = train(image, painted, task="cells", ndim=2, seconds=seconds, seed=0, on_event=log)
+    model = train(
+        image, painted, task="cells", ndim=2, seconds=seconds, seed=0, start_from=None, on_event=log
+    )
     found = segment(image, model)
     report("stardist 2D", model, started, ap([truth[:, 256:]], [found[:, 256:]]))
 
@@ -55,7 +57,16 @@ def isbi(data: Path, seconds: float) -> None:
     painted = np.zeros(image.shape, np.uint8)
     painted[[0, 14, 29]] = truth[[0, 14, 29]]
     started = time.monotonic()
-    model = train(image, painted, task="semantic", ndim=2, seconds=seconds, seed=0, on_event=log)
+    model = train(
+        image,
+        painted,
+        task="semantic",
+        ndim=2,
+        seconds=seconds,
+        seed=0,
+        start_from=None,
+        on_event=log,
+    )
     unseen = [2, 5, 8, 11, 13, 17, 19, 22, 25, 27]
     found = segment(image[unseen], model)
     membrane = class_dice(truth[unseen], found, 1)
@@ -70,7 +81,7 @@ def bbbc050(data: Path, seconds: float) -> None:
     started = time.monotonic()
     model = train(
         images, labels, task="cells", ndim=3, seconds=seconds, seed=0, unpainted="background",
-        on_event=log,
+        start_from=None, on_event=log,
     )  # fmt: skip
     truth, found = [], []
     for path in sorted((data / "bbbc050/val/images").glob("*.tif")):

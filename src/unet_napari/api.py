@@ -39,7 +39,7 @@ def train(
     axes: str | None = None,
     scale: PixelSizes | None = None,
     annotated: LazyArray | Sequence[LazyArray] | None = None,
-    start_from: Model | str | Path | None = None,
+    start_from: Model | str | Path | None = "auto",
     on_event: Callable[[TrainEvent], None] | None = None,
     **settings: Unpack[TrainKeywords],
 ) -> Model:
@@ -62,7 +62,8 @@ def train(
     annotated : array of bool, or a list of them, optional
         True where every cell is painted, so that an unpainted pixel is background.
     start_from : Model or str, optional
-        A model, or the name or path of one, whose weights training starts from.
+        A model to start from, or its name or path; ``"auto"``: the one of the library, if any,
+        that explains best what is painted; ``"nothing"`` or None: random weights.
     on_event : callable, optional
         Called with each `TrainEvent`; an exception it raises stops the training.
     **settings
@@ -81,11 +82,12 @@ def train(
         Before the training starts, naming what is wrong and the remedy.
     """
     from unet_napari.training.config import TrainConfig
+    from unet_napari.training.start.given import given_start
     from unet_napari.training.trainer import Trainer
 
     pairs = pair_up_all(images, labels, annotated, axes, scale)
     config = TrainConfig.from_dict(settings)
-    trainer = Trainer(pairs, config, start_from=None if start_from is None else _load(start_from))
+    trainer = Trainer(pairs, config, start_from=given_start(start_from))
     for event in trainer.run():
         if on_event is not None:
             on_event(event)

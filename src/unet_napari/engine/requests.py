@@ -96,7 +96,7 @@ class TrainJob:
     name
         What the user calls the model.
     start_from
-        Name or path of a model to refine.
+        Name or path of a model to refine; "auto": it is chosen; "nothing" or None: none is.
     state
         The file in which the state of the training is kept, beside the model, so that it can be
         continued whatever ends it; None: it is not kept.

@@ -18,6 +18,7 @@ class Started:
     samples: int  # images or slices that hold annotated pixels
     parameters: int  # trainable numbers in the network
     validation: str  # what is held out, or "too few labels to judge"
+    start: str = ""  # name of the model that the training starts from; "": random weights
 
     def describe(self) -> str:
         """Return the choices, one line each."""

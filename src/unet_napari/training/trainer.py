@@ -21,13 +21,15 @@ from unet_napari.training.measured_halo import TOLERANCE
 from unet_napari.training.needed_context import measure_halo
 from unet_napari.training.setup.prepare import prepare
 from unet_napari.training.setup.provenance import describe_training
-from unet_napari.training.verdict import judgement, kept_start, what_is_missing
+from unet_napari.training.start.choose import choose_start
+from unet_napari.training.verdict import NOTHING_LEARNT, judgement, kept_start, what_is_missing
 
 if TYPE_CHECKING:
     from unet_napari.networks.base import Network
     from unet_napari.tasks import Task
     from unet_napari.training.config import TrainConfig
     from unet_napari.training.data.pairs import Pair
+    from unet_napari.training.start.given import GivenStart
 
 __all__ = ["Trainer"]
 
@@ -36,10 +38,6 @@ _DIVERGED = (
     "A lower learning rate may help."
 )
 _STOPPED = "Stopped."
-_NOTHING_LEARNT = (
-    "The loss was no number in the very first step, so that nothing was learnt: choose a lower "
-    "learning rate, and look for pixels of extreme value in the images."
-)
 # For measuring the halo. No event is sent meanwhile, so that Stop has to wait for it.
 _HALO_SECONDS = 1.5
 
@@ -55,7 +53,7 @@ class Trainer:
         The settings.
     start_from
         A model whose network and weights training starts from; of its last layer only what
-        still fits.
+        still fits. ``"auto"``: it is chosen, see `choose_start`.
 
     Raises
     ------
@@ -71,10 +69,12 @@ class Trainer:
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], config: TrainConfig, start_from: Model | None = None
+        self, pairs: Sequence[Pair], config: TrainConfig, start_from: GivenStart = None
     ) -> None:
         self.config = config
-        self._prepared = prepared = prepare(pairs, config, start_from)
+        chosen = choose_start(pairs, config, start_from)
+        self._prepared = prepared = prepare(pairs, config, chosen.model)
+        self._started = chosen.tell(prepared.describe())
         self._learner = Learner(
             prepared.network,
             prepared.task,
@@ -87,6 +87,7 @@ class Trainer:
             **describe_training(config, pairs),
             **prepared.images,
             "chosen": list(prepared.setup.chosen),
+            "start": chosen.about,
             "validation": prepared.split.message,
             "device": prepared.device.type,
         }
@@ -177,7 +178,7 @@ class Trainer:
         ResourceError
             If even a single patch does not fit into the memory.
         """
-        yield self._prepared.describe()
+        yield self._started
         budget = Budget.of(self.config, self._prepared.steps_per_epoch)
         looked_at = 0
         if self._prepared.start:  # a candidate like any other
@@ -219,7 +220,7 @@ class Trainer:
 
     def _note_divergence(self) -> None:
         if self._step == 0:
-            raise SettingsError(_NOTHING_LEARNT)
+            raise SettingsError(NOTHING_LEARNT)
         self._reason = _DIVERGED.format(self._step + 1)
 
     def _stepped(self, loss: float, rate: float, budget: Budget) -> Step:

@@ -7,7 +7,13 @@ import math
 from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.data.split import Split
 
-__all__ = ["judgement", "kept_start", "what_is_missing"]
+__all__ = ["NOTHING_LEARNT", "judgement", "kept_start", "what_is_missing"]
+
+NOTHING_LEARNT = (
+    "The loss was no number in the very first step, so that nothing was learnt: choose a lower "
+    "learning rate, and look for pixels of extreme value in the images."
+)
+"""Why a training ends with an error."""
 
 _LEARNING = 0.3  # a score below which nothing can be told before the end
 _FEW_OBJECTS = 20  # one object moves the score of fewer by a twentieth

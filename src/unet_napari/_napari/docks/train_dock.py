@@ -31,9 +31,10 @@ from unet_napari._napari.sections.further_pairs import PairList
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
 from unet_napari._napari.widgets.fields import Message, optional
 from unet_napari._napari.widgets.layer_combo import LayerCombo
-from unet_napari._napari.widgets.model_combo import ModelCombo, model_saved
+from unet_napari._napari.widgets.model_combo import model_saved
 from unet_napari._napari.widgets.picture_window import show_picture
 from unet_napari._napari.widgets.plot import TrainingPlot
+from unet_napari._napari.widgets.start_combo import StartCombo
 from unet_napari._napari.widgets.status_line import StatusLine, training_duration, training_result
 from unet_napari.engine import AugmentationJob, JobWarning, Preview, TrainJob
 from unet_napari.errors import UnetNapariError
@@ -61,7 +62,7 @@ class TrainDock(EngineDock):
     paint_background: PushButton
     segment: PushButton
     model_name: LineEdit
-    start_from: ModelCombo
+    start_from: StartCombo
 
     def __init__(self, napari_viewer: Viewer, job: Job | None = None) -> None:
         super().__init__(napari_viewer, job or Job())
@@ -136,14 +137,7 @@ class TrainDock(EngineDock):
         self.pair_list = PairList(more, self.chosen.pair, layers)
         model = self.add_folded("Model", "What the model is called and what it starts from.")
         model.add(optional("model_name", "The name of the model; it appears in the Segment dock."))
-        model.add(
-            ModelCombo(
-                "nothing",
-                name="start_from",
-                tooltip="Refine a model that was trained on similar images, instead of starting\n"
-                "from nothing: it takes fewer labels and less time.",
-            )
-        )
+        model.add(StartCombo())
 
     # -- what is chosen -----------------------------------------------------------------------
 
@@ -210,7 +204,7 @@ class TrainDock(EngineDock):
             rules=self.painted.rules(),
             values=self.settings.values(task=self.task.value, effort=self.effort.value),
             output=output,
-            start_from=self.start_from.value,
+            start_from=self.start_from.start,
         )
 
     def _show_augmentation(self) -> None:

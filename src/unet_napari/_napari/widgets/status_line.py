@@ -56,6 +56,7 @@ class StatusLine:
             parts.append(time_left(self._step.seconds_left))
         if self._started is not None:
             parts.append(_DEVICES.get(self._started.device, self._started.device))
+            parts.append(self._started.start and f"starts from {self._started.start}")
         return " · ".join(part for part in parts if part)
 
 

@@ -39,7 +39,10 @@ def add_train_command(commands: Subparsers) -> None:
         help="with the file names of the images, also with _masks, _labels, ... behind them; "
              "may be the same folder")  # fmt: skip
     add("--output", required=True, type=Path, metavar="FILE.unet")
-    add("--from", dest="start_from", metavar="NAME|FILE", help="start from this model's weights")
+    add("--start-from", "--from", dest="start_from", default="auto",
+        metavar="auto|nothing|NAME|FILE",
+        help="start from this model's weights; auto: from those of the model that explains best "
+             "what is painted, see docs/guide/training.md; nothing: from random ones")  # fmt: skip
     add("--overwrite", action="store_true", help="replace the output if it exists")
     add("--note", type=setting, action="append", default=[], metavar="KEY=VALUE",
         help="kept in the model and shown by info, such as licence='CC BY 4.0'")  # fmt: skip
@@ -66,10 +69,10 @@ def _add_loss(group: argparse._ArgumentGroup) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from unet_napari.model.model import Model
     from unet_napari.model.schema import check_name, encode_info
     from unet_napari.system.atomic import check_output
     from unet_napari.training.keep import Keeper
+    from unet_napari.training.start.given import given_start
     from unet_napari.training.trainer import Trainer
 
     config = _config(arguments)
@@ -80,7 +83,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.output.exists() and not arguments.overwrite:
         raise OutputError(f"{arguments.output} exists; give --overwrite to replace it.")
     pairs, attempts = _pairs(arguments)
-    start_from = Model.load(arguments.start_from) if arguments.start_from else None
+    start_from = given_start(arguments.start_from)
     check_output(arguments.output, overwrite=arguments.overwrite)
     check_name(arguments.output.stem)
     trainer = Trainer(pairs, config, start_from=start_from)

@@ -26,17 +26,18 @@ from unet_napari.engine.worker.segment_file import segment_into_file
 from unet_napari.engine.worker.segment_layers import estimate, segment_into_layers
 from unet_napari.engine.worker.shelf import SHELF
 from unet_napari.engine.worker.worker_warm_up import warm_up_worker
-from unet_napari.model.model import Model
 from unet_napari.model.schema import check_name
 from unet_napari.system.atomic import check_output
 from unet_napari.training import Finished, Step, TrainConfig, Trainer
 from unet_napari.training.data.patch_sheet import augmented_examples
 from unet_napari.training.keep import Keeper
+from unet_napari.training.start.given import given_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from unet_napari.engine.worker.job_context import JobContext
+    from unet_napari.model.model import Model
 
 __all__ = ["RUNNERS", "warm_up_worker"]
 
@@ -47,7 +48,7 @@ def run_training(job: TrainJob, context: JobContext) -> dict[str, Any]:
     check_name(job.name)
     SHELF.clear()  # a training needs the memory
     pairs = [open_pair(reference, context) for reference in job.pairs]
-    start_from = None if job.start_from is None else Model.load(job.start_from)
+    start_from = given_start(job.start_from)
     trainer = Trainer(pairs, TrainConfig.from_dict(job.config), start_from)
     preview = LivePreview(trainer, pairs[0].image, context)
     saved: Saved | None = None

@@ -30,13 +30,12 @@ from unet_napari.training.judge import Judge
 from unet_napari.training.learner import Randomness
 from unet_napari.training.setup.choose_task import choose_task
 from unet_napari.training.setup.configure import Data, Setup, choose_setup
+from unet_napari.training.setup.inherit import fitting_weights, inherit_weights
 from unet_napari.training.setup.provenance import describe_data
 from unet_napari.training.setup.working_scale import WorkingScale
 from unet_napari.training.tiling import largest_tile
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from unet_napari.model.model import Model
     from unet_napari.networks.base import Network
     from unet_napari.tasks import Task
@@ -262,15 +261,8 @@ def _build(
         name = old.name if old else config.network
         network = build_network(name, setup.network_options, pretrained=config.pretrained)
     if old is not None:
-        # With other classes, all but the last layer.
-        network.load_state_dict({**network.state_dict(), **_fitting(network, old)})
+        inherit_weights(network, old)
     return network
-
-
-def _fitting(network: Network, old: Network) -> dict[str, Tensor]:
-    """Return the weights of a network that fit into another."""
-    fresh = network.state_dict()
-    return {k: v for k, v in old.state_dict().items() if v.shape == fresh[k].shape}
 
 
 def _whole_start(network: Network, start_from: Model | None) -> str:
@@ -278,7 +270,7 @@ def _whole_start(network: Network, start_from: Model | None) -> str:
     if start_from is None:
         return ""
     old = start_from.network
-    return start_from.name if len(_fitting(network, old)) == len(old.state_dict()) else ""
+    return start_from.name if len(fitting_weights(network, old)) == len(old.state_dict()) else ""
 
 
 def _describe(samples: Sequence[Sample], task: Task, spacing: tuple[float, ...]) -> Data:

@@ -1,0 +1,162 @@
+"""The start of a training where nobody said: what explains best what is painted, after few steps.
+
+A candidate is each model of the library that fits, and nothing. All of them work at the scale at
+which a training from nothing would work, take the same few steps on the same patches of what is
+trained on, and are compared on other patches of it. What is held out has no say.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from unet_napari.errors import ModelFileError
+from unet_napari.model.model import Model
+from unet_napari.system.device import available_memory, is_out_of_memory, release_memory
+from unet_napari.training.config import TrainConfig
+from unet_napari.training.data.augment_config import AugmentConfig
+from unet_napari.training.setup.prepare import prepare
+from unet_napari.training.start.familiar import Wanted, familiar_models
+from unet_napari.training.start.given import AUTOMATIC, NOTHING
+from unet_napari.training.start.trial import StartTrial, begin_trial
+
+if TYPE_CHECKING:
+    from unet_napari.training.data.pairs import Pair
+    from unet_napari.training.events import Started
+    from unet_napari.training.setup.prepare import Prepared
+    from unet_napari.training.start.given import GivenStart
+
+__all__ = ["ChosenStart", "choose_start"]
+
+_SHARE = 0.05  # of the budget
+_STEPS = 10  # of each trial, at most
+_FEWEST = 3  # of each trial; with less, nothing can be told
+_COMPARED = 16  # patches
+_SHORTEST = 20.0  # seconds of a training in which choosing pays
+
+
+@dataclass(frozen=True)
+class ChosenStart:
+    """What a training starts from, and why.
+
+    Attributes
+    ----------
+    model
+        None: nothing.
+    reason
+        A sentence; "" where there was nothing to choose.
+    losses
+        The loss of each candidate after its trial, by name; empty where none was made.
+    """
+
+    model: Model | None
+    reason: str = ""
+    losses: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the provenance of a model says of it."""
+        name = NOTHING if self.model is None else self.model.name
+        return {"name": name, "reason": self.reason, "losses": self.losses}
+
+    def tell(self, started: Started) -> Started:
+        """Return the first event of a training, which says what it starts from."""
+        if self.model is None and not self.reason:
+            return started
+        because = f": {self.reason}" if self.reason else ""
+        line = f"Start: {self.about['name']}{because}."
+        name = "" if self.model is None else self.model.name
+        return replace(started, start=name, chosen=(line, *started.chosen))
+
+
+def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) -> ChosenStart:
+    """Return the model that a training starts from.
+
+    Parameters
+    ----------
+    pairs, config
+        As of a `Trainer`.
+    start
+        What was asked for; unless that is `AUTOMATIC`, it is what is returned.
+
+    Raises
+    ------
+    ImageError, LabelsError, SettingsError, ResourceError
+        As `prepare` raises them.
+    """
+    if start != AUTOMATIC:
+        return ChosenStart(start)
+    steps = _trial_steps(config, 2)
+    if not steps or _is_settled(config):
+        return ChosenStart(None)
+    image = pairs[0].image
+    wanted = Wanted(config.task, config.ndim, image.channels, None, dict(image.pixel_size))
+    if not familiar_models(wanted):
+        return ChosenStart(None)
+    prepared = prepare(pairs, config, None)
+    diameter = prepared.data.diameter
+    diameter = None if diameter is None else diameter * prepared.scale.pixel
+    trials = _trials(replace(wanted, diameter=diameter), prepared, config)
+    steps = _trial_steps(config, len(trials))
+    return _compare(trials, prepared, config, steps) if steps else ChosenStart(None)
+
+
+def _is_settled(config: TrainConfig) -> bool:
+    """Tell whether the settings ask for a network of their own, which no model has."""
+    plain = TrainConfig(task=config.task, ndim=config.ndim)
+    return (
+        config.network != plain.network
+        or bool(config.network_options)
+        or config.pretrained is not False
+    )
+
+
+def _trial_steps(config: TrainConfig, trials: int) -> int:
+    """Return how many steps each of so many trials may take; 0: too few to tell anything."""
+    if config.steps is None:
+        return _STEPS if (config.seconds or 0) >= _SHORTEST or config.epochs else 0
+    steps = int(_SHARE * config.steps / trials)
+    return min(_STEPS, steps) if steps >= _FEWEST else 0
+
+
+def _trials(wanted: Wanted, prepared: Prepared, config: TrainConfig) -> list[StartTrial]:
+    """Load the candidates; one whose file is damaged is none. Nothing comes last."""
+    memory = (config.memory or available_memory(prepared.device) // 2) * 3 // 4
+    trials = []
+    for listed in familiar_models(wanted):
+        try:
+            model = replace(Model.load(listed.path), name=listed.name)
+        except ModelFileError:
+            continue
+        trials.append(begin_trial(listed.name, model, prepared, config, memory))
+    return [*trials, begin_trial(NOTHING, None, prepared, config, memory)]
+
+
+def _compare(
+    trials: Sequence[StartTrial], prepared: Prepared, config: TrainConfig, steps: int
+) -> ChosenStart:
+    """Let all candidates take the same steps in turns, and return the best one."""
+    sampler = prepared.make_sampler(config)
+    plain = prepared.make_sampler(replace(config, augment=AugmentConfig.none()))
+    patches = plain.draw(_COMPARED)
+    began = time.perf_counter()
+    try:
+        for step in range(steps):
+            late = config.seconds and time.perf_counter() - began > _SHARE * config.seconds
+            if late and step >= _FEWEST:
+                break
+            batch = sampler.draw(prepared.setup.batch)
+            for trial in trials:
+                trial.step(batch)
+        losses = {trial.name: round(trial.loss(patches), 4) for trial in trials}
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        release_memory(prepared.device)
+        return ChosenStart(None, "there was too little memory to try a model")
+    best = min(trials, key=lambda trial: losses[trial.name])
+    others = ", ".join(f"{name} {loss:.2f}" for name, loss in losses.items() if name != best.name)
+    reason = f"it explains what is painted best (loss {losses[best.name]:.2f}; {others})"
+    return ChosenStart(best.model, reason, losses)

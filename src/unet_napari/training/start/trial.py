@@ -1,0 +1,115 @@
+"""A few steps from a start, to see how well it explains what is painted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from unet_napari.networks import build_network
+from unet_napari.training.learner import Learner, Randomness
+from unet_napari.training.setup.choose_task import choose_task
+from unet_napari.training.setup.configure import choose_setup
+from unet_napari.training.setup.inherit import inherit_weights
+from unet_napari.training.setup.working_scale import WorkingScale
+
+if TYPE_CHECKING:
+    from unet_napari.model.model import Model
+    from unet_napari.tasks import Task
+    from unet_napari.training.config import TrainConfig
+    from unet_napari.training.data.augment import Patch
+    from unet_napari.training.setup.prepare import Prepared
+
+__all__ = ["StartTrial", "at_scale", "begin_trial"]
+
+_HALFWAY = 0.3  # share of the budget whose learning rate the steps of a trial have
+_COMPARED = 2  # maps of cells that mean the same in every model: foreground and boundary
+
+
+@dataclass
+class StartTrial:
+    """A start that takes a few steps.
+
+    Attributes
+    ----------
+    name
+        What the start is called.
+    model
+        The model, at the scale of the training; None: random weights.
+    learner
+        Its network, which learns.
+    common
+        The task by which all starts are compared.
+    device
+        Where the network learns.
+    """
+
+    name: str
+    model: Model | None
+    learner: Learner
+    common: Task
+    device: torch.device
+
+    def step(self, batch: Patch) -> None:
+        """Learn from a batch."""
+        self.learner.step(batch, _HALFWAY)
+
+    def loss(self, patches: Patch) -> float:
+        """Return the loss on patches, by the task that all starts have in common."""
+        labels, annotated = patches.labels.to(self.device), patches.annotated.to(self.device)
+        target = self.common.encode(labels, annotated)
+        with torch.inference_mode():
+            logits = self.learner.judged(patches.image.to(self.device)).float()
+            if self.common.kind.separates_objects:
+                target.weight[:, _COMPARED:] = 0
+            return float(self.common.loss(logits, target))
+
+
+def begin_trial(
+    name: str, model: Model | None, prepared: Prepared, config: TrainConfig, memory: int
+) -> StartTrial:
+    """Make a trial of a start.
+
+    Parameters
+    ----------
+    name, model
+        The start; None: the random weights that `prepared` has.
+    prepared
+        A training from nothing; its network is used up by a trial of nothing.
+    config
+        The settings, at the scale of the images.
+    memory
+        Bytes that a training step may use.
+    """
+    config = prepared.scale.config(config)
+    if model is None:
+        network, task, rate = prepared.network, prepared.task, prepared.setup.learning_rate
+        randomness = prepared.randomness
+    else:
+        own = WorkingScale.choose(config, (), prepared.spacing, model.network)
+        old = own.plain(model.network) or model.network
+        training = prepared.split.training
+        task = choose_task(config, training, training, prepared.spacing, own.task(model.task))
+        data = replace(prepared.data, out_channels=prepared.task.out_channels)
+        randomness = Randomness(config.seed, prepared.device)
+        with randomness():
+            setup = choose_setup(config, data, prepared.device.type, memory, old)
+            network = build_network(old.name, setup.network_options)
+        inherit_weights(network, old)
+        rate = setup.learning_rate
+        model = at_scale(model, own, prepared.scale)
+    learner = Learner(network, task, config, rate, prepared.device, randomness)
+    return StartTrial(name, model, learner, prepared.task, prepared.device)
+
+
+def at_scale(model: Model, own: WorkingScale, scale: WorkingScale) -> Model:
+    """Return a model whose network works at another scale than its own; the weights are shared."""
+    plain = replace(
+        model,
+        network=own.plain(model.network) or model.network,
+        task=own.task(model.task) or model.task,
+        diameter=None if model.diameter is None else model.diameter / own.pixel,
+        halo=None,
+    )
+    return scale.model(plain)

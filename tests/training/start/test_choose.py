@@ -1,0 +1,124 @@
+"""A training chooses its start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from unet_napari.images import Image
+from unet_napari.model import info
+from unet_napari.networks import build_network
+from unet_napari.training import Pair, TrainConfig, Trainer
+from unet_napari.training.start.choose import choose_start
+
+SETTINGS = {"device": "cpu", "patch": (32, 32), "batch": 2}
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """An empty library, to which models can be saved."""
+    own = tmp_path / "models"
+    own.mkdir()
+    monkeypatch.setattr(info, "_BUNDLED", tmp_path / "bundled")
+    monkeypatch.setenv("UNET_NAPARI_MODELS", str(own))
+    monkeypatch.setattr(info.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    return own
+
+
+@pytest.fixture
+def pair(painted_nuclei):
+    """An image with six cells painted."""
+    image, labels = painted_nuclei
+    return Pair(Image(image, "YX"), np.where(labels <= 6, labels, 0))
+
+
+@pytest.fixture
+def untrained(trained_model):
+    """A model that knows nothing."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = build_network(trained_model.network.name, trained_model.network.options)
+    return replace(trained_model, network=network.eval())
+
+
+def choose(pair, **settings):
+    return choose_start([pair], TrainConfig(**{**SETTINGS, "steps": 200, **settings}), "auto")
+
+
+def weights(network):
+    return torch.cat([p.flatten() for p in network.parameters()])
+
+
+def test_what_knows_the_cells_is_chosen_and_named(pair, library, trained_model, untrained):
+    trained_model.save(library / "good.unet")
+    untrained.save(library / "bad.unet")
+    chosen = choose(pair)
+    assert chosen.model.name == "good"
+    assert torch.equal(weights(chosen.model.network), weights(trained_model.network))
+    assert chosen.losses.keys() == {"good", "bad", "nothing"}
+    assert chosen.losses["good"] < min(chosen.losses["bad"], chosen.losses["nothing"])
+    assert chosen.about["name"] == "good"
+    assert chosen.reason.startswith("it explains what is painted best (loss 0.")
+
+
+def test_the_choice_is_repeatable(pair, library, trained_model):
+    trained_model.save(library / "good.unet")
+    state = torch.get_rng_state()
+    assert choose(pair).losses == choose(pair).losses
+    assert torch.equal(torch.get_rng_state(), state)
+    assert choose(pair, seed=1).losses != choose(pair).losses
+
+
+def test_a_training_says_what_it_starts_from(pair, library, trained_model):
+    trained_model.save(library / "good.unet")
+    trainer = Trainer([pair], TrainConfig(**SETTINGS, steps=200), "auto")
+    started = next(trainer.run())
+    assert started.start == "good"
+    assert started.chosen[0].startswith("Start: good: it explains what is painted best")
+    assert trainer.model.provenance["start"]["name"] == "good"
+    # It is the training that one gets who names the model.
+    named = Trainer([pair], TrainConfig(**SETTINGS, steps=200), replace(trained_model, name="good"))
+    assert torch.equal(weights(named.model.network), weights(trainer.model.network))
+    assert next(named.run()).start == "good"
+
+
+def test_a_chosen_start_that_agrees_stays(pair, library, trained_model):
+    trained_model.save(library / "good.unet")
+    trainer = Trainer([pair], TrainConfig(**SETTINGS, steps=130), "auto")
+    list(trainer.run())
+    assert trainer.best_step == 0
+    assert "6 painted cells agree with good already: segment with it" in trainer.verdict
+
+
+def test_nothing_is_chosen_where_no_model_fits(pair, library, trained_model):
+    trained_model.save(library / "good.unet")
+    (library / "broken.unet").write_bytes(b"no model")
+    rgb = Pair(Image(np.stack([pair.image.data] * 3), "CYX"), pair.labels)
+    assert choose(rgb).model is None
+    assert choose(pair, network_options={"features": [4, 8]}).model is None
+    assert choose(pair, steps=3).model is None
+    started = next(Trainer([rgb], TrainConfig(**SETTINGS, steps=200), "auto").run())
+    assert (started.start, started.chosen[0][:8]) == ("", "Network:")
+
+
+def test_a_damaged_file_is_no_candidate(pair, library, trained_model):
+    trained_model.save(library / "good.unet")
+    damaged = bytearray((library / "good.unet").read_bytes())
+    damaged[-100] ^= 1  # a weight, so that its description can still be read
+    (library / "damaged.unet").write_bytes(damaged)
+    assert choose(pair).losses.keys() == {"good", "nothing"}
+
+
+def test_large_cells_are_tried_at_the_scale_of_the_training(painted_nuclei, library, trained_model):
+    image, labels = (np.kron(each[:, :96], np.ones((4, 4), each.dtype)) for each in painted_nuclei)
+    trained_model.save(library / "good.unet")
+    chosen = choose(Pair(Image(image, "YX"), labels))
+    assert chosen.model.name == "good"
+    factor = chosen.model.network.reduction[0]
+    assert factor >= 2
+    assert chosen.model.diameter == pytest.approx(trained_model.diameter * factor)
+    assert chosen.model.task.min_size == trained_model.task.min_size * factor**2
+    assert trained_model.network.reduction == (1, 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from unet_napari.images import Normalisation
 from unet_napari.model.info import ListedModel, list_models
+from unet_napari.tasks.kinds.catalogue import task_kind
 
 if TYPE_CHECKING:
     from unet_napari.model.info import ModelInfo
@@ -25,7 +26,8 @@ class Wanted:
     Attributes
     ----------
     task
-        Name of the task. Of another task only a model made for starting is of use.
+        Name of the task. Where its maps are classes, the last layer is learnt anew, so that models
+        of other tasks are of use.
     ndim, channels
         Spatial axes of the network, and channels of the images.
     diameter
@@ -71,7 +73,7 @@ def _fits(info: ModelInfo, wanted: Wanted) -> bool:
         info.ndim == wanted.ndim
         and info.channels == wanted.channels
         and info.normalisation == usual
-        and (info.task.get("name") == wanted.task or wanted.task == "semantic")
+        and (info.task.get("name") == wanted.task or not task_kind(wanted.task).separates_objects)
     )
 
 

@@ -20,6 +20,7 @@ from unet_napari._version import __version__
 if TYPE_CHECKING:
     from unet_napari.api import attention_maps, estimate_diameter, predict, segment, train
     from unet_napari.images import read_image
+    from unet_napari.measurements import measure
     from unet_napari.model.model import Model
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "__version__",
     "attention_maps",
     "estimate_diameter",
+    "measure",
     "predict",
     "read_image",
     "segment",
@@ -39,6 +41,7 @@ __getattr__, __dir__ = lazy(
         "Model": "model.model",
         "attention_maps": "api",
         "estimate_diameter": "api",
+        "measure": "measurements",
         "predict": "api",
         "read_image": "images",
         "segment": "api",

@@ -22,6 +22,7 @@ __all__ = [
     "SettingsError",
     "UnetNapariError",
     "UnetNapariWarning",
+    "noting_warnings",
     "warn_user",
     "without_warnings",
 ]
@@ -63,6 +64,7 @@ class UnetNapariWarning(UserWarning):
     """The result is valid, but the user should know something about it."""
 
 
+_noted: ContextVar[tuple[list[str], ...]] = ContextVar("_noted", default=())
 _unsaid: ContextVar[tuple[str, ...]] = ContextVar("_unsaid", default=())
 
 
@@ -82,7 +84,26 @@ def warn_user(message: str, *, stacklevel: int = 1) -> None:
         With the message.
     """
     if not any(phrase in message for phrase in _unsaid.get()):
+        for notes in _noted.get():
+            notes.append(message)
         warnings.warn(message, UnetNapariWarning, stacklevel=stacklevel + 1)
+
+
+@contextmanager
+def noting_warnings() -> Iterator[list[str]]:
+    """Note our own warnings of the block, in this thread, besides issuing them.
+
+    Yields
+    ------
+    list of str
+        The messages so far.
+    """
+    notes: list[str] = []
+    token = _noted.set((*_noted.get(), notes))
+    try:
+        yield notes
+    finally:
+        _noted.reset(token)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from unet_napari.errors import ImageError, LabelsError, SettingsError
 from unet_napari.images import Image, as_image
 from unet_napari.images.colours import fit_colours
 from unet_napari.inference.config import CellThresholds
+from unet_napari.labels.label_axes import fit_labels, labels_on, open_labels, read_labels
 from unet_napari.options import options_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "THRESHOLDS",
     "image_for",
+    "measured_pair",
     "pair_up",
     "pair_up_all",
     "with_thresholds",
@@ -91,6 +93,44 @@ def pair_up_all(
         pair_up(image, label, axes=axes, scale=scale, annotated=region)
         for image, label, region in zip(image_list, label_list, annotated_list, strict=True)
     ]
+
+
+def measured_pair(
+    labels: ImageSource,
+    image: ImageSource | None = None,
+    *,
+    axes: str | None = None,
+    scale: PixelSizes | None = None,
+) -> tuple[Image, Image | None]:
+    """Open labels that are to be measured, and the image that they lie on.
+
+    Parameters
+    ----------
+    labels
+        Labels, or the path of a file of them.
+    image
+        The image, if intensities are to be measured.
+    axes, scale
+        Axes and pixel size of the image, or of the labels if there is no image.
+
+    Raises
+    ------
+    ImageError, LabelsError
+        If they cannot be read or do not fit, naming both.
+    """
+    size = _pixel_size(scale, axes)
+    if image is None:
+        return open_labels(labels, axes=axes, pixel_size=size), None  # type: ignore[arg-type]
+    file = isinstance(labels, str | Path)
+    found = labels.data if isinstance(labels, Image) else labels
+    if not file:
+        found = found if hasattr(found, "dtype") else np.asarray(found)
+        if axes is None and not isinstance(image, Image | str | Path):
+            image = image if hasattr(image, "dtype") else np.asarray(image)
+            axes = _axes_from_labels(tuple(image.shape), tuple(found.shape))  # type: ignore[union-attr]
+    source = as_image(image, axes=axes, pixel_size=size)  # type: ignore[arg-type]
+    fitted = read_labels(Path(labels), source) if file else fit_labels(found, source)  # type: ignore[arg-type]
+    return labels_on(source, fitted), source
 
 
 def image_for(

@@ -41,7 +41,7 @@ def test_segment_writes_what_python_computes_with_its_geometry(folder, painted_n
     with table.open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["label"]) for row in rows] == list(range(1, expected.max() + 1))
-    assert float(rows[0]["size_um2"]) == pytest.approx((expected == 1).sum() / 16)
+    assert float(rows[0]["area_um2"]) == pytest.approx((expected == 1).sum() / 16)
     assert capsys.readouterr().out == ""
 
 

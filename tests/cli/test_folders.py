@@ -108,13 +108,13 @@ def test_the_table_of_a_film_has_its_time_points(folder, painted_nuclei):
     labels = read_image(folder / "out.tif")
     assert labels.axes == "TYX"
     rows = rows_of(folder / "t.csv")
-    found = {(int(row["time"]), int(row["label"])): int(row["pixels"]) for row in rows}
+    found = {(int(row["t"]), int(row["label"])): int(row["area"]) for row in rows}
     assert found == {
         (time, label): int((frame == label).sum())
         for time, frame in enumerate(labels.data[:])
         for label in range(1, frame.max() + 1)
     }
-    assert float(rows[0]["mean"]) == pytest.approx(film[0][labels.data[0] == 1].mean())
+    assert float(rows[0]["intensity_mean"]) == pytest.approx(film[0][labels.data[0] == 1].mean())
 
 
 def test_classes_are_not_measured_and_that_is_said_before_the_work(folder, capsys):

@@ -1,4 +1,4 @@
-"""The command line: ``unet-napari segment | train | evaluate | export | info | demo``.
+"""The command line: ``unet-napari segment | train | evaluate | measure | info | reproduce ...``.
 
 It may import everything but `_napari` and `api`.
 Progress and messages go to stderr, results to files and stdout. Exit status 0 means that
@@ -18,6 +18,8 @@ from unet_napari.cli.commands.demo import add_demo_command
 from unet_napari.cli.commands.evaluate import add_evaluate_command
 from unet_napari.cli.commands.export import add_export_command
 from unet_napari.cli.commands.info import add_info_command
+from unet_napari.cli.commands.measure import add_measure_command
+from unet_napari.cli.commands.reproduce import add_reproduce_command
 from unet_napari.cli.commands.segment import add_segment_command
 from unet_napari.cli.commands.train import add_train_command
 from unet_napari.errors import UnetNapariError, UnetNapariWarning
@@ -29,8 +31,10 @@ _COMMANDS = (
     add_segment_command,
     add_train_command,
     add_evaluate_command,
+    add_measure_command,
     add_export_command,
     add_info_command,
+    add_reproduce_command,
     add_demo_command,
 )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from unet_napari.cli.values import stem
 from unet_napari.errors import OutputError
 from unet_napari.images.formats.table import find_output_format, output_suffixes
+from unet_napari.labels.table_files import TABLE_SUFFIXES, check_table_name
 from unet_napari.system.atomic import check_output
 
 __all__ = ["check_free", "check_side_output", "make_folder", "output_files"]
@@ -62,7 +63,7 @@ def check_free(paths: Iterable[Path]) -> None:
             raise OutputError(f"{path} exists; give --overwrite to replace it.")
 
 
-def check_side_output(path: Path | None, suffix: str, *, overwrite: bool) -> None:
+def check_side_output(path: Path | None, endings: Sequence[str], *, overwrite: bool) -> None:
     """Refuse a file beside the main result before anything is computed.
 
     Raises
@@ -72,8 +73,10 @@ def check_side_output(path: Path | None, suffix: str, *, overwrite: bool) -> Non
     """
     if path is None:
         return
-    if path.suffix.lower() != suffix:
-        raise OutputError(f"{path} must end in {suffix}.")
+    if path.suffix.lower() not in endings:
+        raise OutputError(f"{path} must end in {' or '.join(endings)}.")
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        check_table_name(path)
     if not overwrite:
         check_free([path])
     check_output(path, overwrite=True)

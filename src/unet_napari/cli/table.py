@@ -63,7 +63,7 @@ class MeasurementTable:
             self._write()
 
     def _write(self) -> None:
-        from unet_napari.labels.measure import write_table
+        from unet_napari.labels.table_files import write_table
 
         write_table(self._path, self._columns)
         self._written = time.monotonic()

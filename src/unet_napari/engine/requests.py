@@ -257,7 +257,8 @@ class DiameterJob:
 class MeasureJob:
     """Measure the objects of labels that there are already.
 
-    It has no events. Its result has ``table``, see `unet_napari.labels.measure`.
+    Its events are ``Progress`` of `unet_napari.inference`. Its result has ``table``, see
+    `unet_napari.labels.measure`.
 
     Attributes
     ----------
@@ -265,7 +266,10 @@ class MeasureJob:
         What the labels lie on.
     labels
         Labels of the image's spatial shape, time points first.
+    slicewise
+        Whether each slice of a stack is measured as an image of its own.
     """
 
     image: ImageRef
     labels: ArrayRef
+    slicewise: bool = False

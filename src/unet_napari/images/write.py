@@ -12,12 +12,15 @@ import numpy as np
 from unet_napari.errors import OutputError
 from unet_napari.images.axes import AXES
 from unet_napari.images.formats.table import OutputFormat, find_output_format, output_suffixes
+from unet_napari.images.result_record import write_record
 from unet_napari.system.atomic import replace_when_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    from unet_napari.images.result_record import ResultRecord
 
 __all__ = ["BoxWriter", "check_image_output", "open_output"]
 
@@ -38,11 +41,14 @@ class BoxWriter:
         Shape and type of the image.
     chunks
         What is best written as a whole, in a zarr; None in a TIFF.
+    record
+        Where the result comes from, which is kept in the file; to be set before the end.
     """
 
     def __init__(self, array: Any, path: Path) -> None:  # noqa: ANN401 (zarr is untyped)
         self._array = array
         self._path = path
+        self.record: ResultRecord | None = None
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks: tuple[int, ...] | None = getattr(array, "chunks", None)
@@ -120,8 +126,7 @@ def open_output(
 ) -> Iterator[BoxWriter]:
     """Create an image file and fill it part by part, with bounded memory.
 
-    The file appears under its name at the end of the ``with`` block. If the block is left by an
-    exception nothing remains, and a file that was there before is still there.
+    It appears under its name at the end of the block, unless that is left by an exception.
 
     Parameters
     ----------
@@ -132,7 +137,7 @@ def open_output(
     axes
         One letter per axis, in the order of ``TCZYX``.
     pixel_size
-        Micrometres per pixel where known; axes that the image has not are left out.
+        Micrometres per pixel where known.
     overwrite
         Whether an existing file may be replaced.
     labels
@@ -167,7 +172,14 @@ def open_output(
         finally:
             del array
             output.close()
+        _keep_record(output.record, form, whole.whole, path)
         check_image_output(path, overwrite=overwrite)  # somebody may have been faster
+
+
+def _keep_record(record: ResultRecord | None, form: OutputFormat, whole: Path, path: Path) -> None:
+    if record is not None and form.keeps_record:
+        with _output_errors(path):
+            write_record(whole, record)
 
 
 def _check_axes(axes: str, shape: Sequence[int]) -> None:

@@ -6,8 +6,8 @@ Labels have the axes of their image without the channels. Either of the two may 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images import Image, LazyArray
 
-__all__ = ["fit_labels", "labels_axes", "labels_shape", "read_labels"]
+__all__ = ["fit_labels", "labels_axes", "labels_on", "labels_shape", "open_labels", "read_labels"]
 
 
 def labels_axes(image: Image) -> str:
@@ -33,6 +33,25 @@ def labels_axes(image: Image) -> str:
 def labels_shape(image: Image) -> tuple[int, ...]:
     """Return the shape of an image's labels, see `labels_axes`."""
     return (image.frames, *image.shape) if image.frames > 1 else image.shape
+
+
+def labels_on(image: Image, labels: LazyArray) -> Image:
+    """Return labels with the axes and the pixel size of the image that they lie on.
+
+    Raises
+    ------
+    LabelsError
+        If their shape is not that of the image, naming both.
+    """
+    axes = labels_axes(image)
+    wanted = labels_shape(image)
+    if tuple(labels.shape) != wanted:
+        raise LabelsError(
+            f"The labels have the shape {tuple(labels.shape)}, but '{image.name}' needs labels of "
+            f"{wanted}: choose the labels of this image."
+        )
+    known = {axis: size for axis, size in image.pixel_size.items() if axis in axes}
+    return images.Image(labels, axes, known, name=f"labels of {image.name}")
 
 
 def read_labels(path: Path, image: Image) -> LazyArray:
@@ -70,6 +89,29 @@ def read_labels(path: Path, image: Image) -> LazyArray:
             pixels, letters = _without_colours(path, labels)
             return fit_labels(pixels, image, letters)
     raise errors[0]
+
+
+def open_labels(
+    labels: Image | LazyArray | str | Path,
+    *,
+    axes: str | None = None,
+    pixel_size: Mapping[str, float] | None = None,
+) -> Image:
+    """Open labels for themselves, without their image; nothing is read.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read, or the axes cannot be told.
+    LabelsError
+        If it is a picture in colours.
+    """
+    with without_warnings("takes its colours from a table"):
+        found = images.as_image(labels, axes=axes, pixel_size=pixel_size)
+    if found.source is None:
+        return found
+    pixels, letters = _without_colours(found.source, found)
+    return replace(found, data=pixels, axes=letters)
 
 
 def _without_colours(path: Path, labels: Image) -> tuple[LazyArray, str]:

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
     from unet_napari.images import LazyArray
 
-__all__ = ["Tally", "count_ids", "number_ids", "painted_box", "tally", "whole_numbers"]
+__all__ = [
+    "Tally",
+    "count_ids",
+    "number_ids",
+    "painted_box",
+    "refuse_negative",
+    "tally",
+    "whole_numbers",
+]
 
 # Largest id that is counted in a table; larger ones are counted by sorting.
 _COUNTED_ID = 2**20
@@ -123,16 +131,21 @@ def count_ids(ids: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np
     """
     if ids.size == 0:
         return ids.ravel(), np.zeros(0, np.int64)
-    if (lowest := ids.min()) < 0:
-        raise LabelsError(
-            f"The labels hold the negative number {lowest}: paint with numbers from 1 up."
-        )
+    refuse_negative(ids)
     if ids.max() > _COUNTED_ID:
         return np.unique(ids, return_counts=True)
     # numpy 2.0 does not take uint64 for numbers that it can count.
     counts = np.bincount(ids.ravel().astype(np.intp, copy=False))
     values = np.flatnonzero(counts)
     return values, counts[values]
+
+
+def refuse_negative(ids: NDArray[np.integer]) -> None:
+    """Raise `LabelsError` if there are negative numbers in a block, which is not empty."""
+    if (lowest := ids.min()) < 0:
+        raise LabelsError(
+            f"The labels hold the negative number {lowest}: paint with numbers from 1 up."
+        )
 
 
 def number_ids(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:

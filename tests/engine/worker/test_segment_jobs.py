@@ -191,11 +191,11 @@ def test_of_a_part_with_context_the_wanted_part_comes_back(client, picture, list
     ids, pixels = np.unique(found.labels[found.labels > 0], return_counts=True)
     assert finished.result["objects"] == len(ids) > 0
     assert table["label"] == tuple(ids)
-    assert table["pixels"] == tuple(pixels)
+    assert table["area"] == tuple(pixels)
     first = np.argwhere(found.labels == ids[0])
-    assert np.allclose((table["centre_y"][0], table["centre_x"][0]), first.mean(axis=0))
+    assert np.allclose((table["centroid-0"][0], table["centroid-1"][0]), first.mean(axis=0))
     inside = picture[0][10:60, 20:100][found.labels == ids[0]]
-    assert np.isclose(table["mean"][0], inside.mean())
+    assert np.isclose(table["intensity_mean"][0], inside.mean())
 
 
 def test_with_what_lies_around_the_cells_at_the_border_are_whole(

@@ -94,8 +94,8 @@ def test_one_channel_is_segmented_alone(dock, viewer, client, qtbot, axes, chann
     assert 20 <= low < high <= 99
     client.say(ArraysReady(labels[1]))
     client.say(JobFinished({"objects": None}))
-    qtbot.waitUntil(lambda: "mean" in layer.features)
-    assert layer.features["mean"].tolist() == pytest.approx([34.5 + 20])
+    qtbot.waitUntil(lambda: "intensity_mean" in layer.features)
+    assert layer.features["intensity_mean"].tolist() == pytest.approx([34.5 + 20])
     dock.channel.value = "0"
     dock.scope.value = "whole"
     run(dock, client, qtbot, labels, objects=1)

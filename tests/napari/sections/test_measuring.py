@@ -15,6 +15,12 @@ class Context:
     def __init__(self, folder):
         self.folder = folder
 
+    def check(self):
+        pass
+
+    def send(self, event):
+        pass
+
 
 @pytest.fixture
 def dock(viewer, job, library):
@@ -69,16 +75,16 @@ def test_two_views_keep_the_measurements_of_all_cells(dock, viewer, segment, qtb
         segment(size)
         layer = viewer.layers["plane · nuclei"]
         qtbot.waitUntil(lambda n=count, it=layer: len(it.features) == n)
-    qtbot.waitUntil(lambda: 64 in layer.features["pixels"].tolist())
+    qtbot.waitUntil(lambda: 64 in layer.features["area"].tolist())
     rows = {row["index"]: row for row in layer.features.to_dict("records")}
     assert set(rows) == set(np.unique(layer.data)) - {0}
     for number, row in rows.items():
         where = np.nonzero(layer.data == number)
-        assert row["pixels"] == where[0].size
-        assert row["centre_y"] == where[0].mean()
-        assert row["centre_x"] == where[1].mean()
-        assert row["mean"] == pixels[where].mean()
-        assert row["size_um2"] == where[0].size / 4
+        assert row["area"] == where[0].size
+        assert row["centroid-0"] == where[0].mean()
+        assert row["centroid-1"] == where[1].mean()
+        assert row["intensity_mean"] == pixels[where].mean()
+        assert row["area_um2"] == where[0].size / 4
 
 
 def test_a_slice_of_a_stack_says_which(dock, viewer, segment, qtbot):
@@ -89,7 +95,7 @@ def test_a_slice_of_a_stack_says_which(dock, viewer, segment, qtbot):
     segment()
     layer = viewer.layers["stack · nuclei"]
     qtbot.waitUntil(lambda: len(layer.features) == 1)
-    assert layer.features["centre_z"].tolist() == [4]
+    assert layer.features["z"].tolist() == [4]
 
 
 def test_what_is_in_the_layer_is_measured_without_a_run(dock, viewer, client, measure, qtbot):
@@ -104,7 +110,7 @@ def test_what_is_in_the_layer_is_measured_without_a_run(dock, viewer, client, me
     viewer.layers.selection.active = viewer.layers["plane"]
     measure()
     assert layer.features["index"].tolist() == [1, 99]
-    assert layer.features["pixels"].tolist() == [598, 2]
+    assert layer.features["area"].tolist() == [598, 2]
     assert "2 cells" in dock.status.value
     layer.undo()
     assert (layer.data == 1).all()
@@ -118,8 +124,8 @@ def test_the_selected_labels_are_measured_time_point_by_time_point(dock, viewer,
     mine = viewer.add_labels(labels, name="mine")
     measure()
     assert mine.features["index"].tolist() == [7, 7]
-    assert mine.features["time"].tolist() == [1, 2]
-    assert mine.features["pixels"].tolist() == [60, 90]
+    assert mine.features["t"].tolist() == [1, 2]
+    assert mine.features["area"].tolist() == [60, 90]
 
 
 def test_without_labels_it_says_what_to_do(dock, viewer, client, qtbot):

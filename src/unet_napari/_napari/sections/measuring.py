@@ -14,7 +14,7 @@ from unet_napari._napari.layers.results import Purpose, latest_result
 from unet_napari.engine import MeasureJob
 from unet_napari.errors import LabelsError
 from unet_napari.images import Image, LazyArray
-from unet_napari.labels.measure import measure
+from unet_napari.labels.measure import measure_objects
 
 __all__ = ["measurable", "measure_job", "measure_part", "show_table", "update_table"]
 
@@ -79,19 +79,17 @@ def measure_part(
     axes = "".join(letter for letter in image.axes if letter not in index)
     sizes = {letter: size for letter, size in image.pixel_size.items() if letter in axes}
 
+    kept = "".join(letter for letter in letters if letter not in index)
+    found = Image(cut, kept, {a: size for a, size in sizes.items() if a in kept}, "the cells")
+    origin = {letter: part.start for letter, part in region.items()}
+
     def work() -> CellColumns:
         pixels = np.asarray(image.data[where.indexer(image.axes)])
-        seen = Image(pixels, axes, sizes, fixed=image.fixed)
-        table: dict[str, Sequence[float]] = dict(measure(seen, cut))
-        for letter, part in region.items():
-            name = f"centre_{letter.lower()}"
-            if name in table:  # in the part; here in the image
-                table[name] = [value + part.start for value in table[name]]
+        seen = Image(pixels, axes, sizes, image.name, fixed=image.fixed)
+        table: dict[str, Sequence[float]] = dict(measure_objects(found, seen, origin=origin))
         count = len(table["label"])
-        for letter, name in (("Z", "centre_z"), ("T", "time")):
-            if letter in index:
-                table[name] = [index[letter]] * count
-        return table
+        places = {letter.lower(): [index[letter]] * count for letter in "TZ" if letter in index}
+        return {**places, **table}
 
     return work
 
@@ -100,19 +98,20 @@ def show_table(layer: Layer, table: CellColumns | None) -> None:
     """Show measurements as the features of a labels layer, where there are any."""
     if table is not None and isinstance(layer, Labels):
         columns = {name: np.asarray(values) for name, values in table.items()}
-        layer.features = {"index": columns.pop("label"), **columns}
+        layer.features = {"index": columns["label"], **columns}
 
 
 def update_table(layer: Layer, table: CellColumns, renewed: Renewed) -> None:
     """Show measurements of some cells of a layer; those of the others stay."""
     earlier: dict[str, list[Any]] = layer.features.to_dict("list")
     numbers = earlier.pop("index", [])
+    if ("centroid-2" in earlier) != ("centroid-2" in table):  # a whole stack, and now a slice
+        numbers, earlier = [], {}
     outdated = renewed.ids | renewed.gone
     kept = [row for row, number in enumerate(numbers) if number not in outdated]
-    merged: dict[str, list[Any]] = {"label": [numbers[row] for row in kept] + list(table["label"])}
-    for name in dict.fromkeys([*earlier, *table]):
-        if name != "label":
-            old = earlier.get(name, [np.nan] * len(numbers))
-            new = table.get(name, [np.nan] * len(table["label"]))
-            merged[name] = [old[row] for row in kept] + list(new)
+    merged: dict[str, list[Any]] = {}
+    for name in dict.fromkeys([*table, *earlier]):
+        old = earlier.get(name, [np.nan] * len(numbers))
+        new = table.get(name, [np.nan] * len(table["label"]))
+        merged[name] = [old[row] for row in kept] + list(new)
     show_table(layer, merged)

@@ -13,6 +13,7 @@ from unet_napari.cli.pairing import matching_files
 from unet_napari.cli.progress_bar import ProgressLine
 from unet_napari.cli.values import stem
 from unet_napari.errors import LabelsError, SettingsError
+from unet_napari.labels.table_files import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,7 @@ def add_evaluate_command(commands: Subparsers) -> None:
         help="with the file names of the images, also with _masks, _labels, ... behind them; "
              "may be the same folder")  # fmt: skip
     add("--model", required=True, help="name of a model, or its file")
-    add("--table", type=Path, metavar="FILE.csv", help="write the scores of each image")
+    add("--table", type=Path, metavar="TABLE", help="write the scores of each image")
     add("--sheet", type=Path, metavar="FILE.png",
         help="write a picture of the worst images with true and predicted outlines")  # fmt: skip
     add("--worst", type=int, default=6, metavar="N", help="images on the sheet (default: 6)")
@@ -60,7 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from unet_napari.images.thumbnail import write_png
     from unet_napari.inference.views import check_image
-    from unet_napari.labels.measure import write_table
+    from unet_napari.labels.table_files import write_table
     from unet_napari.model.model import Model
 
     _check(arguments)
@@ -98,8 +99,8 @@ def _check(arguments: argparse.Namespace) -> None:
     """Refuse before anything is computed."""
     if arguments.worst < 1:
         raise SettingsError(f"--worst is a number of images above 0, not {arguments.worst}.")
-    for path, suffix in ((arguments.table, ".csv"), (arguments.sheet, ".png")):
-        check_side_output(path, suffix, overwrite=arguments.overwrite)
+    for path, endings in ((arguments.table, TABLE_SUFFIXES), (arguments.sheet, (".png",))):
+        check_side_output(path, endings, overwrite=arguments.overwrite)
 
 
 def _opened(

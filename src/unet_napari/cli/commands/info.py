@@ -1,9 +1,14 @@
-"""``unet-napari info``: what a model is, what models and networks there are, or what computer."""
+"""``unet-napari info``: what a model or a result is, what models there are, or what computer."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from unet_napari.errors import SettingsError
+from unet_napari.images.formats.names import is_image_name
+from unet_napari.images.formats.read_zarr import is_zarr
 
 if TYPE_CHECKING:
     from unet_napari.cli.values import Subparsers
@@ -14,10 +19,18 @@ __all__ = ["add_info_command"]
 def add_info_command(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
-        "info", help="what a model is; without a model: what models and networks there are"
+        "info", help="what a model or a result is; without: what models and networks there are"
     )
     parser.add_argument(
-        "model", nargs="?", help="name of a model, or its file; without: list what there is"
+        "model",
+        nargs="?",
+        metavar="MODEL|RESULT",
+        help="name of a model, its file, or labels that were segmented; without: a list",
+    )
+    parser.add_argument(
+        "--methods",
+        action="store_true",
+        help="of a result: a paragraph for the methods of a paper, with what it cites",
     )
     parser.add_argument(
         "--system",
@@ -33,9 +46,15 @@ def _run(arguments: argparse.Namespace) -> None:
 
         print(describe_system())
     if arguments.model is None:
+        if arguments.methods:
+            raise SettingsError("--methods takes a result: info RESULT.tif --methods.")
         if not arguments.system:
             _list_models()
             _list_networks()
+        return
+    path = Path(arguments.model)
+    if arguments.methods or is_image_name(path.name) or is_zarr(path):
+        print(_about_result(path, methods=arguments.methods))
         return
     from unet_napari.model.description import describe_model
     from unet_napari.model.info import find_model, read_info, read_storage
@@ -44,6 +63,14 @@ def _run(arguments: argparse.Namespace) -> None:
     path = find_model(arguments.model)
     print(describe_model(read_info(path), usual=TrainConfig().to_dict()))
     print(f"  {'File:':<14}{read_storage(path).describe()}")
+
+
+def _about_result(path: Path, *, methods: bool) -> str:
+    from unet_napari.cli.commands.reproduce import needed_record
+    from unet_napari.inference.results.methods import describe_methods, describe_record
+
+    record = needed_record(path)
+    return describe_methods(record) if methods else describe_record(record)
 
 
 def _list_models() -> None:

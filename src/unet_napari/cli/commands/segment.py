@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +17,16 @@ from unet_napari.cli.progress_bar import Foresight, ProgressLine
 from unet_napari.cli.table import MeasurementTable
 from unet_napari.cli.values import image_files, stem
 from unet_napari.defaults import LONG_RUN
-from unet_napari.errors import OutputError
+from unet_napari.errors import OutputError, noting_warnings
 from unet_napari.inference.config import DEFAULT_MODEL, CellThresholds
+from unet_napari.labels.table_files import TABLE_SUFFIXES
+from unet_napari.options import ReadingConfig
 from unet_napari.system.text import human_time
 
 if TYPE_CHECKING:
     from unet_napari.cli.values import Subparsers
     from unet_napari.images import Image
+    from unet_napari.images.result_record import ResultRecord
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.progress import PlanSummary, Progress
     from unet_napari.model.model import Model
@@ -39,8 +44,8 @@ def add_segment_command(commands: Subparsers) -> None:
         help="name of a model, or its file; without it the nuclei of the package")  # fmt: skip
     add("--output", required=True, type=Path, metavar="FILE|DIR",
         help="a .tif or .zarr for one image, a folder for several")  # fmt: skip
-    add("--table", type=Path, metavar="FILE.csv",
-        help="also write size, centre, intensity of the cells of all images")  # fmt: skip
+    add("--table", type=Path, metavar="TABLE",
+        help="also measure the cells of all images, see measure; .csv or .parquet")  # fmt: skip
     add(
         "--attention",
         type=Path,
@@ -61,8 +66,9 @@ def add_segment_command(commands: Subparsers) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from unet_napari.inference.views import check_image
     from unet_napari.inputs import image_for, with_thresholds
-    from unet_napari.labels.label_axes import read_labels
-    from unet_napari.labels.measure import check_measurable, measure
+    from unet_napari.labels.label_axes import labels_on, read_labels
+    from unet_napari.labels.measure import check_measurable, measure_objects
+    from unet_napari.model.info import find_model
     from unet_napari.model.model import Model
 
     paths = [path for given in arguments.images for path in image_files(given)]
@@ -70,8 +76,11 @@ def _run(arguments: argparse.Namespace) -> int:
     _check_outputs(list(outputs.values()), arguments)
     with naming_flags(CellThresholds):
         thresholds = given_options(arguments, CellThresholds)
-        model = with_thresholds(Model.load(arguments.model), thresholds)
+        name = find_model(arguments.model).stem  # a model is called by the name of its file
+        own = replace(Model.load(arguments.model), name=name)
+        model = with_thresholds(own, thresholds)
     config = config_for(arguments)
+    order = _Order(own, model, thresholds, config, arguments)
     if arguments.table:
         check_measurable(model.task.name)
 
@@ -89,10 +98,11 @@ def _run(arguments: argparse.Namespace) -> int:
             with attempts.trying(str(path)):
                 image = opened(path)
                 if path in left:
-                    rows = _segment_one(image, model, outputs[path], config, arguments)
+                    rows = _segment_one(image, outputs[path], order)
                     foresight.done()
                 elif table:
-                    rows = measure(image, read_labels(outputs[path], image))
+                    labels = labels_on(image, read_labels(outputs[path], image))
+                    rows = measure_objects(labels, image)
                 if table:
                     table.add(stem(path), rows)
     return attempts.report()
@@ -111,24 +121,52 @@ def _check_outputs(outputs: list[Path], arguments: argparse.Namespace) -> None:
             )
         check_image_output(arguments.attention, overwrite=arguments.overwrite)
     again = arguments.overwrite or arguments.resume
-    check_side_output(arguments.table, ".csv", overwrite=again)
+    check_side_output(arguments.table, TABLE_SUFFIXES, overwrite=again)
 
 
-def _segment_one(
-    image: Image,
-    model: Model,
-    output: Path,
-    config: InferenceConfig,
-    arguments: argparse.Namespace,
-) -> dict[str, list[float]]:
+@dataclass(frozen=True)
+class _Order:
+    """How all images are segmented: the model as it is in its file, and as it decodes."""
+
+    own: Model
+    model: Model
+    thresholds: Mapping[str, float]
+    config: InferenceConfig
+    arguments: argparse.Namespace
+
+    def record(
+        self, image: Image, output: Path, plan: PlanSummary | None, warnings: Sequence[str]
+    ) -> ResultRecord:
+        """Return where the labels of an image come from."""
+        from unet_napari.inference.results.recording import record_of
+
+        named = Path(self.arguments.model)  # a name of a model is no file
+        return record_of(
+            image,
+            self.own,
+            self.config,
+            output=output,
+            thresholds=self.thresholds,
+            model_file=named if named.is_file() else None,
+            plan=plan,
+            warnings=warnings,
+            reading=given_options(self.arguments, ReadingConfig),
+        )
+
+
+def _segment_one(image: Image, output: Path, order: _Order) -> dict[str, list[float]]:
     """Segment an image and return the rows of the table, if one is wanted."""
     from unet_napari.images import open_output
     from unet_napari.inference import result_axes, result_shape, segment_steps
     from unet_napari.inference.storage.unfinished import Unfinished
-    from unet_napari.labels.measure import measure
+    from unet_napari.labels.label_axes import labels_on
+    from unet_napari.labels.measure import measure_objects
 
+    arguments, model, config = order.arguments, order.model, order.config
     line = ProgressLine(image.name)
+    plan: PlanSummary | None = None
     with (
+        noting_warnings() as notes,
         Unfinished(output) as unfinished,
         open_output(
             output,
@@ -144,9 +182,11 @@ def _segment_one(
             _write_attention(image, model, config, arguments)
         for step in segment_steps(image, model, labels, config, unfinished=unfinished):
             if step.plan is not None:
-                _say(line, step.plan, output, verbose=arguments.verbose)
+                plan = step.plan
+                _say(line, plan, output, verbose=arguments.verbose)
             line.show(_describe(step))
-        rows = measure(image, labels) if arguments.table else {}
+        labels.record = order.record(image, output, plan, notes)
+        rows = measure_objects(labels_on(image, labels), image) if arguments.table else {}
     line.show(f"written to {output}", last=True)
     return rows
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.worker.open_images import open_array, open_image
-from unet_napari.labels.measure import measure
+from unet_napari.inference.progress import Progress
+from unet_napari.labels.label_axes import labels_on
+from unet_napari.labels.measure import measure_objects
 
 if TYPE_CHECKING:
     from unet_napari.engine.requests import MeasureJob
@@ -17,4 +19,10 @@ __all__ = ["measure_labels"]
 def measure_labels(job: MeasureJob, context: JobContext) -> dict[str, Any]:
     """Measure the objects of labels; see `MeasureJob`."""
     image = open_image(job.image, context)
-    return {"table": measure(image, open_array(job.labels, context))}
+    labels = labels_on(image, open_array(job.labels, context))
+
+    def tick(done: int, total: int) -> None:
+        context.check()
+        context.send(Progress(done, total, "measuring"))
+
+    return {"table": measure_objects(labels, image, slicewise=job.slicewise, tick=tick)}

@@ -22,7 +22,8 @@ from unet_napari.inference import (
 )
 from unet_napari.inference.attention_maps import attention_names, gate_maps
 from unet_napari.inputs import with_thresholds
-from unet_napari.labels.measure import measure
+from unet_napari.labels.label_axes import labels_on
+from unet_napari.labels.measure import measure_objects
 from unet_napari.model.info import find_model
 from unet_napari.model.model import Model
 
@@ -138,7 +139,7 @@ def findings(image: Image, model: Model, labels: LazyArray, *, measured: bool) -
     if separate and image.frames == 1:
         result["objects"] = count_labels(labels)
     if measured and separate:
-        result["table"] = measure(image, labels)
+        result["table"] = measure_objects(labels_on(image, labels), image)
     return result
 
 

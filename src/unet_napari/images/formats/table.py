@@ -114,6 +114,9 @@ class OutputFormat:
     narrows
         Code that writes labels of 32 bits once more with 16. It takes the array, another path,
         axes and pixel size, and returns whether all labels fitted. Empty: labels stay as they are.
+    keeps_record
+        Whether a file of this format has room for the record of where a result comes from, see
+        `unet_napari.images.result_record`.
     """
 
     name: str
@@ -121,6 +124,7 @@ class OutputFormat:
     creates: str
     replaces: str = ""
     narrows: str = ""
+    keeps_record: bool = False
 
     def create(
         self,
@@ -208,17 +212,20 @@ OUTPUT_FORMATS: Registry[OutputFormat] = Registry(
             (".tif", ".tiff"),
             creates=f"{_CODE}.write_tiff:create_tiff",
             narrows=f"{_CODE}.write_tiff:narrow_labels",
+            keeps_record=True,
         ),
         OutputFormat(
             "ome-tiff",
             (".ome.tif", ".ome.tiff"),
             creates=f"{_CODE}.write_tiff:create_ome_tiff",
+            keeps_record=True,
         ),
         OutputFormat(
             "zarr",
             (".zarr",),
             creates=f"{_CODE}.write_zarr:create_zarr",
             replaces=f"{_CODE}.read_zarr:is_zarr",
+            keeps_record=True,
         ),
     ],
 )

@@ -1,0 +1,137 @@
+"""The record of a segmentation, made when it is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.images.result_record import ImageMark, ModelMark, ResultRecord, pixel_digest
+
+if TYPE_CHECKING:
+    from unet_napari.images import Image
+    from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.summary import PlanSummary
+    from unet_napari.model.model import Model
+
+__all__ = ["mark_image", "mark_model", "record_of", "used_versions"]
+
+# What decides which labels come out.
+_PACKAGES = ("unet-napari", "torch", "numpy", "scipy", "scikit-image")
+
+
+def record_of(
+    image: Image,
+    model: Model,
+    config: InferenceConfig,
+    *,
+    output: Path,
+    thresholds: Mapping[str, float],
+    model_file: Path | None = None,
+    plan: PlanSummary | None = None,
+    warnings: Sequence[str] = (),
+    reading: Mapping[str, Any] | None = None,
+) -> ResultRecord:
+    """Return the record of a segmentation.
+
+    Parameters
+    ----------
+    image, model, config
+        What was segmented, by what, and how; the model with its own thresholds.
+    output
+        The file of the result, from whose folder the paths of image and model are told.
+    thresholds
+        Those that replaced the model's own.
+    model_file
+        The file of the model.
+    plan
+        How it was computed; None where nothing was.
+    warnings
+        What the user was warned of.
+    reading
+        Axes, channel and scene, as far as they were said.
+    """
+    computed: dict[str, Any] = {}
+    if plan is not None:
+        names = ("way", "backend", "device", "precision", "diameter", "variants")
+        computed = {name: getattr(plan, name) for name in names}
+    backend = str(computed.get("backend", ""))
+    return ResultRecord(
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        model=mark_model(model, _told(model_file, output)),
+        image=mark_image(image, output, reading or {}),
+        settings=config.to_dict(),
+        thresholds=dict(thresholds),
+        computed=computed,
+        versions=used_versions(backend),
+        warnings=tuple(warnings),
+    )
+
+
+def mark_model(model: Model, path: str = "") -> ModelMark:
+    """Return what tells a model from another, what it is, and where."""
+    info = model.info
+    deciding = {
+        "task": info.task, "network": info.network, "normalisation": info.normalisation,
+        "pixel_size": info.pixel_size, "halo": info.halo, "diameter": info.diameter,
+    }  # fmt: skip
+    digest = hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode())
+    for name, tensor in sorted(model.network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    source = info.provenance
+    about: dict[str, Any] = {
+        "network": dict(info.network),
+        "task": dict(info.task),
+        "ndim": info.ndim,
+        "channels": info.channels,
+        **{name: source[name] for name in ("score", "score_name") if name in source},
+        "images": len(source.get("data", ())) + source.get("more_data", {}).get("images", 0),
+    }
+    return ModelMark(
+        model.name, digest.hexdigest(), path, json.loads(json.dumps(about, default=str))
+    )
+
+
+def mark_image(image: Image, output: Path, reading: Mapping[str, Any]) -> ImageMark:
+    """Return what tells an image from another, and where it is."""
+    return ImageMark(
+        name=image.name,
+        path=_told(image.source, output),
+        digest=pixel_digest(image),
+        axes=image.axes,
+        shape=tuple(int(size) for size in image.data.shape),
+        dtype=np.dtype(image.data.dtype).name,
+        pixel_size=dict(image.pixel_size),
+        reading={name: value for name, value in reading.items() if value is not None},
+    )
+
+
+def _told(path: Path | None, output: Path) -> str:
+    """Return a path as it is from the folder of the output, so that both may move together."""
+    if path is None:
+        return ""
+    whole = path.resolve()
+    try:
+        return Path(os.path.relpath(whole, output.resolve().parent)).as_posix()
+    except ValueError:  # on another drive
+        return whole.as_posix()
+
+
+def used_versions(backend: str = "") -> dict[str, str]:
+    """Return the versions of Python and the packages that decide what is computed."""
+    found = {"python": platform.python_version()}
+    for name in (*_PACKAGES, *(("openvino",) if "openvino" in backend.lower() else ())):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -103,14 +103,14 @@ def train(viewer: napari.Viewer, minutes: float) -> list[str]:
     image, labels = nuclei((512, 512), count=250, seed=1)
     viewer.add_image((image / image.max() * 255).astype(np.uint8), name="nuclei")
     viewer.add_labels(labels.astype(np.uint16), name="painted")
-    dock.settings.minutes.value = str(minutes)
+    dock.settings.minutes.value = str(minutes)  # and not live, which has no end
     wait(lambda: dock.run.enabled)
     dock.run.native.click()
     wait(lambda: bool(dock.plot.loss.points))
     gaps = Gaps()
-    wait(lambda: dock.run.text == "Train")
+    wait(lambda: not dock.busy)
     print(f"<!-- {dock.status.value} -->")
-    return [opening, gaps.row("training, with the live prediction", dock.line.text())]
+    return [opening, gaps.row("training, with the live prediction", dock.status.value)]
 
 
 def segment(viewer: napari.Viewer, seconds: float) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ __all__ = [
     "ListedModel",
     "ModelInfo",
     "Storage",
+    "files_beside_models",
     "find_model",
     "is_bundled",
     "is_temporary",
@@ -177,6 +179,19 @@ def models_folder() -> Path:
         stacklevel=2,
     )
     return other
+
+
+def files_beside_models(suffix: str) -> list[Path]:
+    """Return the files with an ending in the user's folders of models, newest first.
+
+    Unlike `models_folder`, this makes no folder.
+    """
+    found: dict[Path, float] = {}
+    for folder in _user_folders():
+        for path in folder.glob(f"*{suffix}"):
+            with suppress(OSError):  # it has gone just now
+                found[path] = path.stat().st_mtime
+    return sorted(found, key=lambda path: -found[path])
 
 
 def is_bundled(model: Path) -> bool:

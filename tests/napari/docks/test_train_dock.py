@@ -46,7 +46,8 @@ def dock(viewer, job):
 
 @pytest.fixture
 def ready(dock, viewer, painted):
-    """A dock with an image and painted labels chosen."""
+    """A dock with an image and painted labels chosen, for a training of two minutes."""
+    dock.effort.value = "quick"
     image, labels = painted
     viewer.add_image(image, name="nuclei")
     viewer.add_labels(labels, name="paint")

@@ -118,8 +118,8 @@ def test_another_image_in_the_layer_ends_the_preview_with_one_word(
 
 def test_a_preview_remembers_nothing_of_where_it_has_been(ready, viewer, client, train):
     train()
-    state = vars(ready.preview)
-    assert isinstance(ready.preview, PreviewUpdates)
+    state = vars(ready.training.preview)
+    assert isinstance(ready.training.preview, PreviewUpdates)
     assert not [value for value in state.values() if isinstance(value, list)]
 
 

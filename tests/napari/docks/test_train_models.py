@@ -104,7 +104,7 @@ def asked(monkeypatch):
 
 def test_a_person_is_asked_before_a_training_is_closed(ready, viewer, client, qtbot, train, asked):
     train()
-    qtbot.waitUntil(lambda: ready._guard._since is not None)
+    qtbot.waitUntil(lambda: ready.training._guard._since is not None)
     holder = ready.native.parent()
     viewer.window._qt_window.show()
     cross = holder.findChild(QAbstractButton, "QTitleBarCloseButton")

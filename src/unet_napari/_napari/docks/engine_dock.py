@@ -105,6 +105,12 @@ class EngineDock(Form):
         rows.add_wide(Message("status", "What is missing, being done, or wrong."))
         rows.add_wide(Message("warning", "What to look at in the result; it stays until you run."))
 
+    def name_run(self, text: str, tooltip: str) -> None:
+        """Call the Run button otherwise from now on."""
+        self._text, self._tooltip = text, tooltip
+        if not self.busy:
+            self.run.text, self.run.tooltip = text, tooltip
+
     def warn(self, text: str) -> None:
         """Show a warning until the next run, below those that there are."""
         said = str(self.warning.value)

@@ -1,31 +1,120 @@
-"""The fields of the Train dock that are always shown."""
+"""The fields of the Train dock: those that are always shown, and those that are folded."""
 
-from magicgui.widgets import ComboBox, PushButton
+from magicgui.widgets import ComboBox, LineEdit, PushButton
+from napari.viewer import Viewer
 
 from napari.layers import Image, Labels
-from unet_napari._napari.docks.train_settings import EFFORTS
-from unet_napari._napari.widgets.fields import button, choice
+from unet_napari._napari.docks.correcting import Correcting
+from unet_napari._napari.docks.engine_dock import EngineDock
+from unet_napari._napari.docks.train_settings import EFFORTS, TrainSettings
+from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.live.model_versions import ModelVersions
+from unet_napari._napari.sections.chosen import Chosen
+from unet_napari._napari.sections.detection import Detection
+from unet_napari._napari.sections.further_pairs import PairList
+from unet_napari._napari.sections.pixel_size import PixelSizeOffer
+from unet_napari._napari.widgets.fields import Message, button, choice, optional
 from unet_napari._napari.widgets.form import FormRows
 from unet_napari._napari.widgets.layer_combo import LayerCombo, layer_choice
 from unet_napari._napari.widgets.option_fields import choices_shown
+from unet_napari._napari.widgets.plot import TrainingPlot
+from unet_napari._napari.widgets.start_combo import StartCombo
 from unet_napari.options import options_of
 from unet_napari.system.text import human_time
 from unet_napari.training.config import TrainConfig
 
-__all__ = ["add_labels_rows", "effort_choice", "image_choice", "task_choice"]
+__all__ = ["TrainFields"]
 
 
-def image_choice() -> LayerCombo:
+class TrainFields(EngineDock):
+    """The Train dock without what its buttons do.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    job : Job
+    """
+
+    task: ComboBox
+    effort: ComboBox
+    duration: Message
+    new: PushButton
+    paint_background: PushButton
+    segment: PushButton
+    model_name: LineEdit
+    start_from: StartCombo
+    start_over: PushButton
+    paint_back: PushButton
+
+    def __init__(self, viewer: Viewer, job: Job) -> None:
+        super().__init__(viewer, job)
+        self._add_shown_fields()
+        self._add_folded_fields()
+        self.finish()
+        self.segment.visible = False
+
+    @property  # type: ignore[misc]
+    def labels(self) -> LayerCombo:  # type: ignore[override]
+        """The choice of a labels layer; it hides the container's own, unused `labels`."""
+        return self.get_widget("labels")  # type: ignore[return-value]
+
+    def _add_shown_fields(self) -> None:
+        rows = self.add_rows()
+        rows.add(_image_choice())
+        rows.add(_labels_choice())
+        rows.add_beside(*_paint_buttons())
+        rows.add(_task_choice())
+        self.detection = Detection(rows, self.background, lambda: self.labels.value)
+        self.correcting = Correcting(self.viewer, rows, lambda: self.chosen.pair())
+        self.file_offer = PixelSizeOffer(rows, self.viewer, self.background, self._learn_of_file)
+        rows.add(_effort_choice())
+        rows.add_wide(Message("duration", "How long a training takes that takes long."))
+        self.add_run(rows, "Train", "Train on the labels as they are.", page="docks.md#training")
+        self.plot = TrainingPlot()
+        self.plot.hide()
+        rows.add_native(self.plot)
+        rows.add_wide(
+            PushButton(
+                name="segment",
+                text="Segment with this model…",
+                tooltip="Open the Segment dock with this image and the new model.",
+            )
+        )
+
+    def _add_folded_fields(self) -> None:
+        self.settings = TrainSettings(
+            self.add_folded("Data", "What unpainted pixels mean, axes, validation."),
+            self.add_folded("Network", "Network, patches, device and the like."),
+        )
+        more = self.add_folded("More images", "Train on several images at once.")
+        settings, layers = self.settings, lambda: self.viewer.layers
+        fields = (self.image, self.labels, settings.annotated, settings.axes)
+        self.chosen = Chosen(*fields, settings.channel.field, layers)
+        self.pair_list = PairList(more, self.chosen.pair, layers)
+        self._add_model_fields(
+            self.add_folded("Model", "Its name, what it starts from, its versions.")
+        )
+
+    def _add_model_fields(self, rows: FormRows) -> None:
+        rows.add(optional("model_name", "The name of the model; it appears in the Segment dock."))
+        rows.add(StartCombo())
+        rows.add_beside(*_training_buttons())
+        self.versions = ModelVersions(rows, lambda: self.busy, self._on_gone_back)
+
+    def _learn_of_file(self) -> None:
+        """Go by what is known of the image's file; defined by the dock."""
+        raise NotImplementedError
+
+    def _on_gone_back(self) -> None:
+        """Go on from an earlier version of the model; defined by the dock."""
+        raise NotImplementedError
+
+
+def _image_choice() -> LayerCombo:
     """Return the choice of what to train on."""
     return layer_choice(
         "image", Image, "choose an image", "The image that you have painted labels for."
     )
-
-
-def add_labels_rows(rows: FormRows) -> None:
-    """Add the choice of what is painted, and below it what there is to paint with."""
-    rows.add(_labels_choice())
-    rows.add_beside(*_paint_buttons())
 
 
 def _labels_choice() -> LayerCombo:
@@ -33,8 +122,7 @@ def _labels_choice() -> LayerCombo:
         "labels",
         Labels,
         "choose",
-        "The labels layer that you paint in. A training uses the labels as they are when you\n"
-        "press Train; go on painting for the next one.",
+        "The labels layer that you paint in. What you paint while a training runs joins it.",
     )
 
 
@@ -51,18 +139,41 @@ def _paint_buttons() -> tuple[PushButton, PushButton]:
     )
 
 
-def task_choice() -> ComboBox:
+def _training_buttons() -> tuple[PushButton, PushButton]:
+    return (
+        button(
+            "start_over",
+            "Start over",
+            "Train from the beginning instead of going on with the last training of this image.\n"
+            "The model keeps its name; what it is now becomes a version.",
+        ),
+        button(
+            "paint_back",
+            "Bring back its paint",
+            "Add what the last training of this image was painted with as a labels layer.",
+        ),
+    )
+
+
+def _task_choice() -> ComboBox:
     """Return the choice between cells and classes."""
     task = options_of(TrainConfig)["task"]
     return choice(task.name, choices_shown(task), task.tooltip, label=task.label)
 
 
-def effort_choice() -> ComboBox:
+def _effort_choice() -> ComboBox:
     """Return the choice of how long to train."""
-    return choice(
+    field = choice(
         "effort",
-        [(f"{name} ({human_time(seconds)})", name) for name, seconds in EFFORTS.items()],
-        "How long to train. Quick shows whether your labels go the right way, standard is\n"
-        "good enough for most images, long is for the final model.\n"
+        [(_effort_text(name, seconds), name) for name, seconds in EFFORTS.items()],
+        "How long to train. Live learns until you press Stop: what you paint joins it at once,\n"
+        "and it rests while nothing changes. Quick shows whether your labels go the right way,\n"
+        "standard is good enough for most images, long is for the final model.\n"
         "Stop at any time: the best model so far is kept.",
     )
+    field.value = "quick"
+    return field
+
+
+def _effort_text(name: str, seconds: float | None) -> str:
+    return f"{name} ({'until you stop' if seconds is None else human_time(seconds)})"

@@ -22,8 +22,13 @@ from unet_napari.training.data.augment_config import AugmentConfig
 
 __all__ = ["EFFORTS", "TrainSettings"]
 
-# Seconds of training; what they are called is what the user chooses.
-EFFORTS = {"quick": TRAINING_SECONDS, "standard": 300.0, "long": 1200.0}
+# Seconds of training, None until it is stopped; what they are called is what the user chooses.
+EFFORTS: dict[str, float | None] = {
+    "live": None,
+    "quick": TRAINING_SECONDS,
+    "standard": 300.0,
+    "long": 1200.0,
+}
 
 _AUGMENTATIONS = {
     "normal": AugmentConfig(),
@@ -54,7 +59,7 @@ class TrainSettings:
             "augmentation", [(name, name) for name in _AUGMENTATIONS], options["augment"].tooltip
         )
         made = {"ndim": self.dimensions, "seconds": self.minutes, "augment": self.augmentation}
-        self._options = OptionFields(TrainConfig, made, elsewhere=["task"])
+        self._options = OptionFields(TrainConfig, made, elsewhere=["task", "live"])
         self._reading = OptionFields(ReadingConfig)
         self.unpainted = self._options["unpainted"]
         self.axes = self._reading["axes"]
@@ -100,8 +105,8 @@ class TrainSettings:
     def _describe_network(self) -> None:
         self.about_network.say(CATALOGUE[self._network.value].description)
 
-    def seconds(self, effort: str) -> float:
-        """Return how long a training takes.
+    def seconds(self, effort: str) -> float | None:
+        """Return how long a training takes; None where it goes on until it is stopped.
 
         Raises
         ------
@@ -119,9 +124,11 @@ class TrainSettings:
         SettingsError
             If a field does not hold what it should.
         """
+        seconds = self.seconds(effort)
         return {
             **self._options.values(),
             "task": task,
-            "seconds": self.seconds(effort),
+            "seconds": seconds,
+            "live": seconds is None,
             "augment": _AUGMENTATIONS[self.augmentation.value],
         }

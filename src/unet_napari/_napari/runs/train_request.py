@@ -15,6 +15,7 @@ from unet_napari.engine import TrainJob
 from unet_napari.errors import OutputError, SettingsError
 from unet_napari.model.info import list_models, models_folder
 from unet_napari.training.config import TrainConfig
+from unet_napari.training.state.state_file import state_beside
 
 __all__ = ["Claim", "model_path", "train_job", "unused_name"]
 
@@ -29,6 +30,7 @@ def train_job(
     values: Mapping[str, Any],
     output: Path,
     start_from: str | None,
+    resume: bool = False,
 ) -> TrainJob:
     """Check what is painted and make it readable by the engine; runs beside the viewer.
 
@@ -46,6 +48,8 @@ def train_job(
         The model file to write.
     start_from : str or None
         Model to refine.
+    resume : bool
+        Go on from the state that a training of this model has left.
 
     Raises
     ------
@@ -63,7 +67,9 @@ def train_job(
         config=config.to_dict(),
         output=str(output),
         name=output.stem,
-        start_from=start_from,
+        start_from=None if resume else start_from,
+        state=str(state_beside(output)),
+        resume=resume,
     )
 
 
@@ -73,19 +79,35 @@ class Claim:
     Two windows may train at once, and so may two programs: a name is taken by a file that can
     be made only once, and that goes with `release`. One that a killed program left is ignored.
 
+    Parameters
+    ----------
+    wanted : str
+        A name. Another training may have it already: then it gets a number.
+    again : bool
+        Take the name as it is, for a model that gets a new version.
+
+    Raises
+    ------
+    SettingsError
+        If the name is none, or `again` is asked for while another training has taken it.
+
     Attributes
     ----------
     path : Path
-        The model file, which does not exist yet.
+        The model file, which does not exist yet unless it is trained again.
     """
 
-    def __init__(self, wanted: str) -> None:
-        model_path(wanted)  # says what is wrong with the name
-        for name in _unused_names(wanted):
+    def __init__(self, wanted: str, *, again: bool = False) -> None:
+        path = model_path(wanted)  # says what is wrong with the name
+        for name in [path.stem] if again else _unused_names(wanted):
             self.path = model_path(name)
             self._mark = self.path.with_name(f".{self.path.name}.claimed")
             if self._take():
                 return
+        raise SettingsError(
+            f"The model '{path.stem}' is being trained elsewhere, in another window or program: "
+            "stop that one first, or give this one another name (under Model)."
+        )
 
     def release(self) -> None:
         """Let others take the name, unless there is a model of it by now."""

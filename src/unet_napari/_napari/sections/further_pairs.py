@@ -25,6 +25,11 @@ class PairList:
         Returns the pair that is chosen in the dock, or None.
     layers : callable
         Returns the viewer's layers; pairs of removed layers leave the list.
+
+    Attributes
+    ----------
+    on_added : callable
+        Called with each pair that the user adds.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class PairList:
         self._chosen = chosen
         self._layers = layers
         self._pairs: list[LayerPair] = []
+        self.on_added: Callable[[LayerPair], None] = lambda _: None
         self.list = Select(
             name="pairs",
             tooltip="Image and labels that are trained on together with the ones chosen above.",
@@ -74,6 +80,8 @@ class PairList:
             self._pairs = [pair for pair in self._pairs if not _same(pair, chosen)]
             self._pairs.append(chosen)
         self.list.reset_choices()
+        if chosen is not None:
+            self.on_added(chosen)
 
     def remove(self) -> None:
         """Take the selected pairs out of the list."""

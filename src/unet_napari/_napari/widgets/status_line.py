@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from unet_napari.defaults import LONG_RUN
+from unet_napari.engine import PaintTaken
 from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.model.info import is_temporary
 from unet_napari.system.text import human_size, human_time
-from unet_napari.training.events import Started, Step, Validated
+from unet_napari.training.events import Resting, Started, Step, Validated
 
 __all__ = [
     "StatusLine",
@@ -25,44 +26,74 @@ _DEVICES = {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU"}
 class StatusLine:
     """Collects the latest of each event of a training.
 
-    Says for example ``epoch 12/60 · loss 0.21 · AP50 0.74 · 2 min left · CPU``.
+    Says for example ``epoch 12/60 · loss 0.21 · AP50 0.74 · 2 min left · CPU``, and of a training
+    without an end ``learning · AP50 0.74 · your last stroke is in · CPU``.
+
+    Parameters
+    ----------
+    live : bool
+        Whether the training goes on until it is stopped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, live: bool = False) -> None:
+        self._live = live
         self._started: Started | None = None
         self._step: Step | None = None
         self._validated: Validated | None = None
+        self._sent = self._taken = 0  # numbers of strokes
+        self._news = ""  # of the latest stroke, until the next validation
+        self.resting = False
 
     def add(self, event: object) -> None:
         """Take note of an event."""
         if isinstance(event, Started):
             self._started = event
         elif isinstance(event, Step):
-            self._step = event
+            self._step, self.resting = event, False
         elif isinstance(event, Validated):
             self._validated = event
+            if self._taken == self._sent:
+                self._news = ""
+        elif isinstance(event, Resting):
+            self.resting = True
+        elif isinstance(event, PaintTaken):
+            self._taken = event.number
+            if self._taken == self._sent:
+                self._news = "your last stroke is in"
+
+    def add_stroke(self, number: int) -> None:
+        """Take note that a stroke was sent to the training."""
+        self._sent, self._news = number, "your stroke is on its way"
 
     def text(self) -> str:
         """Return the line."""
-        parts = []
-        if self._step is not None:
-            total = "" if self._step.epochs is None else f"/{self._step.epochs}"
-            parts = [f"epoch {self._step.epoch}{total}", f"loss {self._step.loss:.3g}"]
+        parts = self._state()
         if self._validated is not None:
             score, name = self._validated.score, self._validated.score_name
             parts.append(self._validated.message if score is None else f"{name} {score:.2f}")
             parts.append(self._validated.verdict)
-        if self._step is not None:
+        parts.append(self._news)
+        if self._step is not None and not self._live:
             parts.append(time_left(self._step.seconds_left))
         if self._started is not None:
             parts.append(_DEVICES.get(self._started.device, self._started.device))
             parts.append(self._started.start and f"starts from {self._started.start}")
         return " · ".join(part for part in parts if part)
 
+    def _state(self) -> list[str]:
+        if self.resting:
+            return ["resting until you paint"]
+        if self._live:
+            return ["learning"]
+        if self._step is None:
+            return []
+        total = "" if self._step.epochs is None else f"/{self._step.epochs}"
+        return [f"epoch {self._step.epoch}{total}", f"loss {self._step.loss:.3g}"]
 
-def training_duration(seconds: float) -> str:
-    """Say how long a training is going to take; "" if it is short."""
-    if seconds <= LONG_RUN:
+
+def training_duration(seconds: float | None) -> str:
+    """Say how long a training is going to take; "" if it is short, or None: it has no end."""
+    if seconds is None or seconds <= LONG_RUN:
         return ""
     return f"This takes {human_time(seconds)}. Stop at any time: the best model so far is kept."
 

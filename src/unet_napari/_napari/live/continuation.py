@@ -1,0 +1,186 @@
+"""Which training of an image can be gone on with, and its paint where the layer of it is gone."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import ref
+
+from napari.components import ViewerModel
+
+from napari.layers import Image, Labels
+from unet_napari._napari.jobs.background_work import Background
+from unet_napari._napari.layers.background_paint import reserve_background
+from unet_napari._napari.layers.empty_array import empty_array
+from unet_napari._napari.layers.layer_axes import axes_of, geometry, image_of
+from unet_napari._napari.sections.one_channel import one_channel
+from unet_napari.errors import ModelFileError, UnetNapariError
+from unet_napari.labels.sparse import SparseArray
+from unet_napari.model.file import SUFFIX
+from unet_napari.model.info import files_beside_models
+from unet_napari.training.data.identity import fingerprint
+from unet_napari.training.state.state_file import (
+    STATE_SUFFIX,
+    painted_in_state,
+    read_state_head,
+)
+from unet_napari.training.state.state_head import StateHead
+
+__all__ = ["Continuation", "Offer", "bring_back_paint", "read_paint"]
+
+_LOOKED_AT = 100  # states, the newest; more of them would take seconds
+_BUDGET = ("seconds", "epochs", "steps", "live", "device", "memory")  # settings that may change
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A training that can be gone on with.
+
+    Attributes
+    ----------
+    state : Path
+        Its file.
+    head : StateHead
+    """
+
+    state: Path
+    head: StateHead
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.state.stem
+
+    @property
+    def model(self) -> Path:
+        """The model's file, which may be gone."""
+        return self.state.with_suffix(SUFFIX)
+
+    def describe(self) -> str:
+        """Return such as "'nuclei cells' (AP50 0.71)"."""
+        score = self.head.score
+        judged = "" if score is None else f" ({self.head.score_name} {score:.2f})"
+        return f"'{self.name}'{judged}"
+
+
+class Continuation:
+    """Knows the training of the chosen image that can be gone on with.
+
+    Parameters
+    ----------
+    background : Background
+        Reads the image's pixels and the states.
+    found : callable
+        Called in Qt's thread when `offer` is another one.
+
+    Attributes
+    ----------
+    offer : Offer or None
+    """
+
+    def __init__(self, background: Background, found: Callable[[], None]) -> None:
+        self._background, self._found = background, found
+        self._image: Callable[[], Image | None] = lambda: None  # whom the offer is for
+        self._settings: str | None = None  # that the training was begun with
+        self._number = 0  # of the latest look
+        self.offer: Offer | None = None
+
+    def look(self, image: Image | None, axes: str, channel: str) -> None:
+        """Look for the newest training of an image; axes and channel as the user gives them."""
+        self._number += 1
+        number = self._number
+        if image is None:
+            self._take(number, None, None)
+            return
+        try:
+            seen = one_channel(image_of(image, axes), channel)
+        except UnetNapariError:  # the dock says what is wrong
+            self._take(number, image, None)
+            return
+        self._background.run(
+            lambda: _newest(fingerprint(seen)),
+            lambda offer: self._take(number, image, offer),
+            lambda _: self._take(number, image, None),
+        )
+
+    def note(self, settings: Mapping[str, Any]) -> None:
+        """Remember the settings that a training begins with."""
+        self._settings = _compared(settings)
+
+    def fits(self, image: Image | None, settings: Mapping[str, Any]) -> bool:
+        """Tell whether what is chosen now goes on with the training that is offered.
+
+        Parameters
+        ----------
+        image : Image or None
+        settings : mapping
+            Fields of a `TrainConfig`, of which the budget may be another one, and ``start_from``.
+        """
+        if self.offer is None or image is not self._image():
+            return False
+        if settings["task"] != self.offer.head.task:
+            return False
+        if self._settings is None:  # this program has not begun it
+            return settings["start_from"] is None
+        return self._settings == _compared(settings)
+
+    def _take(self, number: int, image: Image | None, offer: Offer | None) -> None:
+        if number != self._number:
+            return
+        before = self.offer
+        if image is not self._image() or (before and offer and before.state != offer.state):
+            self._settings = None  # they were those of another training
+        self._image = (lambda: None) if image is None else ref(image)
+        self.offer = offer
+        self._found()
+
+
+def _compared(settings: Mapping[str, Any]) -> str:
+    kept = {name: value for name, value in settings.items() if name not in _BUDGET}
+    return json.dumps(kept, sort_keys=True, default=repr)
+
+
+def _newest(pixels: str) -> Offer | None:
+    """Return the newest training whose first image has pixels with this fingerprint."""
+    for state in files_beside_models(STATE_SUFFIX)[:_LOOKED_AT]:
+        try:
+            head = read_state_head(state)
+        except ModelFileError:  # damaged: there is nothing to go on with
+            continue
+        if head.images and head.images[0].fingerprint == pixels:
+            return Offer(state, head)
+    return None
+
+
+def read_paint(offer: Offer) -> SparseArray:
+    """Return what was painted on the first image of a training; runs beside the viewer.
+
+    Raises
+    ------
+    ModelFileError
+        If the state is gone or damaged.
+    """
+    return painted_in_state(offer.state, 0)[0]
+
+
+def bring_back_paint(
+    viewer: ViewerModel, image: Image, axes: str, offer: Offer, paint: SparseArray
+) -> Labels:
+    """Add the paint of a training as a labels layer on its image.
+
+    Raises
+    ------
+    UnetNapariError
+        If it does not lie on the image, or if there is no room for it.
+    """
+    letters = axes_of(image, axes)
+    data = empty_array(paint.shape, paint.dtype)
+    for box in paint.boxes():
+        data[box.to_slices()] = paint[box.to_slices()]
+    layer = Labels(data, name=f"{image.name} labels", **geometry(image, letters))
+    viewer.add_layer(layer)
+    known = offer.head.images[0].background
+    if known and any((paint[box.to_slices()] == known[0]).any() for box in paint.boxes()):
+        reserve_background(layer)
+    return layer

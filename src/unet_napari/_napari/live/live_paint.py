@@ -1,0 +1,217 @@
+"""What is painted while a training runs joins it: the changed boxes are sent to the engine."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from napari.components import ViewerModel
+from qtpy.QtCore import QObject, QTimer
+
+from napari.layers import Shapes
+from unet_napari._napari.jobs.background_work import Background
+from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.layers.layer_axes import array_of
+from unet_napari._napari.live.followed_pair import Change, FollowedPair
+from unet_napari._napari.live.other_paint import OtherPaint
+from unet_napari._napari.sections.chosen import LayerPair
+from unet_napari._napari.sections.paint import Snapshot, share_pair
+from unet_napari.engine import ArrayRef, PaintUpdate, PairAdded, PairRef
+from unet_napari.errors import UnetNapariError
+
+__all__ = ["LivePaint"]
+
+_AGAIN = 5000  # milliseconds until what could not be sent is tried again
+_SETTLE = 300  # milliseconds; a shape that is dragged changes with every move of the mouse
+
+_Shared = tuple[Change, ArrayRef, ArrayRef | None]
+
+
+class LivePaint:
+    """Sends every change of the labels to the running training, and each of them once.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    job : Job
+        The engine that trains.
+    background : Background
+        Reads, compares and shares what has changed.
+    parent : QObject
+        Nothing is sent any more when it is gone.
+    warn : callable
+        Shows a line to the user, such as that a layer is gone.
+    sent : callable
+        Called with the number of the latest command.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        job: Job,
+        background: Background,
+        parent: QObject,
+        warn: Callable[[str], None],
+        sent: Callable[[int], None],
+    ) -> None:
+        self._viewer, self._job, self._background = viewer, job, background
+        self._parent, self._warn, self._sent = parent, warn, sent
+        self._followed: list[FollowedPair] = []
+        self._count = 0  # of the pairs that the engine knows of
+        self._number = 0  # of the latest command
+        self._is_open = False
+        self._timer = QTimer(parent)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._send_all)
+        self._others = OtherPaint(viewer, self.pairs, warn)
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    def pairs(self) -> list[LayerPair]:
+        """Return the pairs that are trained on."""
+        return [followed.pair for followed in self._followed]
+
+    def follow(self, pairs: Sequence[LayerPair]) -> None:
+        """Follow the pairs that the training begins with, from now on."""
+        for pair in pairs:
+            self._followed.append(self._follow(pair, self._count))
+            self._count += 1
+
+    def begin(self, settled: Sequence[Snapshot]) -> None:
+        """Take the snapshots that the engine gets for what it knows; from any thread."""
+        for followed, snapshot in zip(self._followed, settled, strict=True):
+            followed.begin(snapshot)
+
+    def open(self) -> None:
+        """Send what has changed since then, as the training has started."""
+        self._is_open = True
+        self._send_all()
+
+    def add(self, pair: LayerPair, task: str) -> None:
+        """Let a further pair join the training.
+
+        Raises
+        ------
+        UnetNapariError
+            If its labels do not fit its image.
+        """
+        known = [(other.image, other.labels) for other in self.pairs()]
+        if not self._is_open or (pair.image, pair.labels) in known:
+            return
+        snapshot = pair.snapshot(copy=True)
+        followed = self._follow(pair, -1)
+        self._followed.append(followed)
+
+        def prepare() -> PairRef:
+            settled = snapshot.settled()
+            followed.begin(settled)
+            return share_pair(self._job, settled, task)
+
+        def tell(reference: PairRef) -> None:
+            followed.number, self._count = self._count, self._count + 1
+            self._tell(PairAdded(reference, self._next()))
+            self._send(followed)
+
+        def fail(error: Exception) -> None:
+            self._followed.remove(followed)
+            followed.close()
+            self._warn(str(error))
+
+        self._background.run(prepare, tell, fail)
+
+    def follow_regions(self, shapes: Shapes | None) -> None:
+        """Let other shapes say where the first pair is painted completely, or none."""
+        if self._followed and self._followed[0].pair.annotated is not shapes:
+            self._followed[0].follow_regions(shapes)
+
+    def close(self) -> None:
+        """Follow nothing any more."""
+        self._is_open = False
+        with suppress(RuntimeError):  # Qt has destroyed it with its parent
+            self._timer.stop()
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._others.close()
+        for followed in self._followed:
+            followed.close()
+        self._followed.clear()
+
+    def _follow(self, pair: LayerPair, number: int) -> FollowedPair:
+        return FollowedPair(pair, number, self._parent, self._viewer.dims, self._note)
+
+    def _note(self, followed: FollowedPair) -> None:
+        if followed.boxes:
+            self._send(followed)
+        else:  # the regions alone
+            self._timer.start(_SETTLE)
+
+    def _send_all(self) -> None:
+        for followed in self._followed:
+            self._send(followed)
+
+    def _send(self, followed: FollowedPair) -> None:
+        """Have what has changed of a pair compared, shared and sent."""
+        if not self._is_open or not followed.waits:
+            return
+        snapshot = self._snapshot(followed)
+        if snapshot is None:
+            return
+        taken = followed.take()
+
+        def share() -> list[_Shared]:
+            return [self._share(change) for change in followed.changes(snapshot, taken)]
+
+        def tell(shared: list[_Shared]) -> None:
+            followed.busy = False
+            for change, labels, annotated in shared:
+                followed.learn(change)
+                start = change.box.start
+                update = PaintUpdate(followed.number, start, labels, annotated, self._next())
+                self._tell(update)
+            self._send(followed)
+
+        def fail(error: Exception) -> None:
+            followed.busy = False
+            followed.give_back(taken)
+            self._warn(f"Strokes are kept and sent later: {error}")
+            self._timer.start(_AGAIN)
+
+        self._background.run(share, tell, fail)
+
+    def _snapshot(self, followed: FollowedPair) -> Snapshot | None:
+        """Return a pair as it is now; None where it does not fit the training any more."""
+        pair = followed.pair
+        try:
+            snapshot = pair.snapshot(copy=False)
+            fits = followed.fits(snapshot)
+        except UnetNapariError as error:
+            self._warn(f"What is painted now does not join the training: {error}")
+            return None
+        if not fits:
+            shape = " x ".join(map(str, array_of(pair.labels).shape))
+            self._warn(
+                f"'{pair.labels.name}' has other data now ({shape}), which do not join the "
+                "training. It goes on with what was painted before; press Stop, then Start over "
+                "(under Model), to train on them."
+            )
+            return None
+        return snapshot
+
+    def _share(self, change: Change) -> _Shared:
+        annotated = None if change.annotated is None else self._job.share_array(change.annotated)
+        return change, self._job.share_array(change.labels), annotated
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _tell(self, command: PaintUpdate | PairAdded) -> None:
+        if self._is_open:
+            self._job.tell(command)
+            self._sent(command.number)
+
+    def _on_removed(self, event: object) -> None:
+        layer = getattr(event, "value", None)
+        for followed in list(self._followed):
+            pair = followed.pair
+            if layer is pair.labels or layer is pair.image:
+                what = "what was painted in it" if layer is pair.labels else "it"
+                self._warn(f"'{layer.name}' was removed. The training goes on with {what}.")
+            elif layer is pair.annotated:
+                followed.follow_regions(None)

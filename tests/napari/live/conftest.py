@@ -1,0 +1,87 @@
+"""Stands for the engine of a live training: applies what it is told to the labels it was given."""
+
+import numpy as np
+import pytest
+
+from unet_napari._napari.docks.train_dock import TrainDock
+from unet_napari.engine import PaintUpdate
+from unet_napari.engine.arrays import open_ref
+from unet_napari.training.events import Started
+
+STARTED = Started(
+    chosen=("a patch of 64, because",),
+    device="cpu",
+    patch=(64, 64),
+    batch=4,
+    samples=1,
+    parameters=1000,
+    validation="a fifth",
+)
+
+
+class Engine:
+    """The labels of the first pair as the engine has them, by its latest job and all commands."""
+
+    def __init__(self, client):
+        self._client = client
+        self._first = np.array(open_ref(client.jobs[-1].pairs[0].labels)[...])
+
+    def commands(self):
+        """Return all that the engine was told, in order."""
+        return list(self._client.commands)
+
+    def updates(self):
+        """Return the updates of all pairs."""
+        return [one for one in self.commands() if isinstance(one, PaintUpdate)]
+
+    def labels(self):
+        """Return the labels of the first pair as they are by now."""
+        return self._applied(self._first.copy(), "labels")
+
+    def annotated(self):
+        """Return where the first pair is annotated as a whole."""
+        return self._applied(np.zeros(self._first.shape, bool), "annotated")
+
+    def _applied(self, array, what):
+        for update in self.updates():
+            reference = getattr(update, what)
+            if update.pair == 0 and reference is not None:
+                content = open_ref(reference)
+                box = zip(update.start, content.shape, strict=True)
+                array[tuple(slice(a, a + n) for a, n in box)] = content
+        return array
+
+
+@pytest.fixture
+def dock(viewer, job, painted):
+    dock = TrainDock(viewer, job)
+    viewer.window.add_dock_widget(dock, name="Train U-Net")
+    image, labels = painted
+    viewer.add_image(image, name="nuclei")
+    viewer.add_labels(labels, name="paint")
+    dock.effort.value = "live"
+    return dock
+
+
+@pytest.fixture
+def start(dock, client, qtbot):
+    """Start a training in the dock, and return what stands for its engine."""
+
+    def run():
+        before = len(client.jobs)
+        dock.run.native.click()
+        qtbot.waitUntil(lambda: len(client.jobs) > before)
+        client.say(STARTED)
+        return Engine(client)
+
+    return run
+
+
+@pytest.fixture
+def engine(start):
+    return start()
+
+
+@pytest.fixture
+def paint(viewer, engine):
+    return viewer.layers["paint"]

@@ -66,9 +66,9 @@ class Record:
         return cls(**{key: _typed(key, hints[key], value) for key, value in values.items()})
 
 
-_ONE = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-_ONE[type(None)] = "none"
-_SEVERAL = {int: "whole numbers", float: "numbers", str: "texts"}
+_WORDS_FOR_ONE = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_WORDS_FOR_ONE[type(None)] = "none"
+_WORDS_FOR_SEVERAL = {int: "whole numbers", float: "numbers", str: "texts"}
 _HINTS: dict[type[Any], dict[str, Any]] = {}  # of the fields, by dataclass; evaluated once
 
 
@@ -142,10 +142,10 @@ def _words(hint: Any) -> str:  # noqa: ANN401  any type
     if origin is Literal:
         return f"one of {', '.join(map(str, arguments))}"
     if origin is tuple:
-        return f"a list of {_SEVERAL.get(arguments[0], 'values')}"
+        return f"a list of {_WORDS_FOR_SEVERAL.get(arguments[0], 'values')}"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return "names with values"
-    return _ONE.get(hint, getattr(hint, "__name__", str(hint)))
+    return _WORDS_FOR_ONE.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a field

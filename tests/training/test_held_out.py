@@ -56,8 +56,8 @@ def test_large_cells_of_a_2d_image_are_judged_as_well(make_sample):
 @pytest.fixture
 def much(make_sample, monkeypatch):
     """Return far more than can be judged: cells of 8 and of 40 pixels, as many of each."""
-    monkeypatch.setattr("unet_napari.training.held_out._MOST", {2: 500_000})
-    monkeypatch.setattr("unet_napari.training.held_out._PART", {2: 64})
+    monkeypatch.setattr("unet_napari.training.held_out._MOST_PIXELS", {2: 500_000})
+    monkeypatch.setattr("unet_napari.training.held_out._PART_SIDE", {2: 64})
     labels = np.zeros((1000, 1600), np.int32)
     labels[:, :800] = grid_of_cells((1000, 800), 40, 50)
     small = grid_of_cells((1000, 800), 8, 50)
@@ -85,7 +85,7 @@ def test_of_too_many_large_cells_are_judged_as_often_as_small_ones(much):
 
 
 def test_what_the_parts_hold_together_is_all_there_is(much, monkeypatch):
-    monkeypatch.setattr("unet_napari.training.held_out._MOST", {2: much.labels.size - 1})
+    monkeypatch.setattr("unet_napari.training.held_out._MOST_PIXELS", {2: much.labels.size - 1})
     monkeypatch.setattr(ObjectKind, "fewest_units", 10_000)
     parts = judged_parts([much], (1, 1), 16, 0, "cells")
     assert np.array_equal(np.sort(judged_ids(parts)), np.arange(1, 641))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_SCORE", "Trial", "diameter_steps", "model_spacing", "trial_steps"]
 
 # Trial diameters relative to the model's: the image is made up to 8 times smaller, 4 times larger.
-_TRIALS = tuple(2.0 ** (step / 2) for step in range(-4, 7))
+_TRIAL_FACTORS = tuple(2.0 ** (step / 2) for step in range(-4, 7))
 # Diameter in pixels of the smallest objects; magnified noise looks like objects that are smaller.
 _SMALLEST_DIAMETER = 5
 # Objects that fit along each axis of what is looked at.
@@ -75,7 +75,7 @@ class Trial:
     sizes: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
 
-_NOTHING = Trial(None, 0.0)
+_NO_TRIAL = Trial(None, 0.0)
 
 
 def diameter_steps(
@@ -160,7 +160,7 @@ def trial_steps(
     """
     known = prepared.model.diameter
     if known is None:
-        return _NOTHING
+        return _NO_TRIAL
     config = replace(
         config,
         backend="torch", precision="auto", tile=None, rescale=False, diameter="auto", tta=False,
@@ -169,19 +169,19 @@ def trial_steps(
     view = views[len(views) // 2].image
     look = _Look(view, prepared, config, scale.of(view))
     if look.contrast < _LEAST_CONTRAST:
-        return _NOTHING
-    possible = [factor for factor in _TRIALS if factor * known >= _SMALLEST_DIAMETER]
+        return _NO_TRIAL
+    possible = [factor for factor in _TRIAL_FACTORS if factor * known >= _SMALLEST_DIAMETER]
     candidates = [*first, *(factor for factor in possible if factor not in first)]
     work = len(candidates) + 1
     trials: list[Trial] = []
     for factor in candidates:
         if len(trials) == len(first) and goes_on is not None and not goes_on(*trials):
-            return _NOTHING
+            return _NO_TRIAL
         trials.append(look.at(factor * known))
         yield Progress(len(trials), work, _MEASURING)
     best = _best_of(trials)
     if best.diameter is None or best.score < LEAST_SCORE:
-        return _NOTHING
+        return _NO_TRIAL
     # The scales tried are coarse: look again at the one that the objects themselves ask for.
     refined = look.at(best.diameter)
     yield Progress(work, work, _MEASURING)
@@ -192,7 +192,7 @@ def _best_of(trials: Sequence[Trial]) -> Trial:
     """Return the trial with the highest score."""
     # A trial that finds smaller objects has seen noise, magnified to the size that the model knows.
     plausible = (t for t in trials if t.diameter is not None and t.diameter >= _SMALLEST_DIAMETER)
-    return max(plausible, key=lambda trial: trial.score, default=_NOTHING)
+    return max(plausible, key=lambda trial: trial.score, default=_NO_TRIAL)
 
 
 class _Look:

@@ -24,10 +24,10 @@ __all__ = ["smooth_along_z", "smoothed_stack", "stack_scale"]
 _USUAL_DIAMETER = 20.0
 # Standard deviation, as a share of the cells' diameter, over which noise is averaged, from one
 # slice to the next; without it the network misses dim slices, see docs/guide/accuracy.md.
-_SMOOTHED = 0.1
+_SMOOTHING_LENGTH = 0.1
 # Standard deviations within which is smoothed, and the smallest, in slices, that changes anything.
-_TRUNCATED = 2.0
-_NOTHING = 0.25
+_TRUNCATION = 2.0
+_LEAST_SIGMA = 0.25
 
 
 def stack_scale(
@@ -59,12 +59,12 @@ def smoothed_stack(image: Image, scale: StackScale | None) -> Image:
     """Return a stack as the network is to see its slices: with less noise from one to the next."""
     if scale is None:
         return image
-    return smooth_along_z(image, scale.along(_SMOOTHED)[0])
+    return smooth_along_z(image, scale.along(_SMOOTHING_LENGTH)[0])
 
 
 def smooth_along_z(image: Image, sigma: float) -> Image:
     """Return an image smoothed along Z by a Gaussian of `sigma` slices; nothing is read yet."""
-    if sigma < _NOTHING:
+    if sigma < _LEAST_SIGMA:
         return image
     return replace(image, data=_SmoothedAlongZ(image, sigma))
 
@@ -80,7 +80,7 @@ class _SmoothedAlongZ:
     def __init__(self, image: Image, sigma: float) -> None:
         self._data, self._axis = image.data, image.axes.index("Z")
         self.shape = tuple(image.data.shape)
-        radius = int(_TRUNCATED * sigma + 0.5)
+        radius = int(_TRUNCATION * sigma + 0.5)
         bell = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
         self._bell, self._radius = (bell / bell.sum()).astype(np.float32), radius
 

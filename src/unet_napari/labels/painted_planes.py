@@ -22,7 +22,7 @@ __all__ = ["WHOLE", "painted_planes"]
 WHOLE = -1
 """Axis of a pixel whose cell was not painted in single planes."""
 # Axis of a pixel that is not painted.
-_UNPAINTED = -2
+_UNPAINTED_AXIS = -2
 
 # Mean thickness of a cell, in pixels, up to which it was painted in a single plane.
 _ONE_PLANE = 1.5
@@ -53,7 +53,7 @@ def painted_planes(
         0 where a cell was painted in an XY plane, 1 in XZ, 2 in YZ. `WHOLE` where it was painted
         in all directions, or where nobody can tell. Below that where nothing is painted.
     """
-    planes = np.full(labels.shape, _UNPAINTED, np.int8)
+    planes = np.full(labels.shape, _UNPAINTED_AXIS, np.int8)
     painted = labels != 0
     cell = number_ids(labels[painted])[1]
     pixels = np.bincount(cell)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_model"]
 
-_SPATIAL = "ZYX"
+_SPATIAL_AXES = "ZYX"
 # Parts of the provenance with a line of their own, or too long for one.
 _NOT_DESCRIBED = ("score", "score_name", "settings", "chosen", "notes", "halo_tolerance")
-_LISTED = 4  # how many entries of a list are shown
+_LISTED_ENTRIES = 4  # how many entries of a list are shown
 
 
 def describe_model(info: ModelInfo, usual: Mapping[str, Any] | None = None) -> str:
@@ -62,9 +62,9 @@ def _block(value: object) -> str:
     """Put a JSON value into words, each record of a list on a line of its own."""
     if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
         return _phrase(value)
-    more = len(value) - _LISTED
+    more = len(value) - _LISTED_ENTRIES
     return "\n".join(
-        [*map(_phrase, value[:_LISTED]), *([f"and {more:,} more"] if more > 0 else [])]
+        [*map(_phrase, value[:_LISTED_ENTRIES]), *([f"and {more:,} more"] if more > 0 else [])]
     )
 
 
@@ -116,7 +116,7 @@ def _network_text(info: ModelInfo) -> str:
 
 
 def _pixel_size_text(sizes: Mapping[str, float]) -> str:
-    known = [f"{axis} {sizes[axis]:g}" for axis in _SPATIAL if axis in sizes]
+    known = [f"{axis} {sizes[axis]:g}" for axis in _SPATIAL_AXES if axis in sizes]
     return ", ".join(known) + " µm" if known else "unknown"
 
 

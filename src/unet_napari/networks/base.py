@@ -15,7 +15,7 @@ from unet_napari.networks.dimensions import LAYERS
 __all__ = ["Logits", "Network", "crop_centre"]
 
 Logits = Tensor | list[Tensor]
-_COARSEST = 16  # pixels per axis that may become one
+_MOST_REDUCTION = 16  # pixels per axis that may become one
 
 
 class Network(nn.Module):
@@ -92,10 +92,10 @@ class Network(nn.Module):
                 f"reduction must be {self.ndim} whole numbers from 1 on, not {reduction}."
             )
         total = _times(self.reduction, reduction)
-        if max(total) > _COARSEST or (any(self.margin) and max(total) > 1):
+        if max(total) > _MOST_REDUCTION or (any(self.margin) and max(total) > 1):
             raise SettingsError(
-                f'A network sees images up to {_COARSEST} times coarser, with padding="valid" '
-                f"not at all; {reduction} was asked for."
+                f"A network sees images up to {_MOST_REDUCTION} times coarser, with "
+                f'padding="valid" not at all; {reduction} was asked for.'
             )
         self.reduction = total
         self.stride = _times(self.stride, reduction)

@@ -11,8 +11,8 @@ from unet_napari.training.config import TrainConfig
 __all__ = ["Budget", "used_up"]
 
 _VALIDATIONS = 20  # in the whole of a budget
-_DEAREST = 0.1  # share of the time that validation may take
-_FIRST = 0.005  # share of the time that half of the first step is taken to last
+_VALIDATION_SHARE = 0.1  # share of the time that validation may take
+_FIRST_STEP_SHARE = 0.005  # share of the time that half of the first step is taken to last
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Budget:
         if self.seconds is None:
             end = self.fraction(step + 1)
         else:
-            mean = self.elapsed() / step / self.seconds if step else 2 * _FIRST
+            mean = self.elapsed() / step / self.seconds if step else 2 * _FIRST_STEP_SHARE
             end = min(1.0, used + mean)
         return (used + end) / 2
 
@@ -79,7 +79,7 @@ class Budget:
         """Tell whether enough happened since the last validation to afford another."""
         if self.seconds is None:
             return step % max(1, (self.steps or 1) // _VALIDATIONS) == 0
-        wait = max(self.seconds / _VALIDATIONS, self._validation / _DEAREST)
+        wait = max(self.seconds / _VALIDATIONS, self._validation / _VALIDATION_SHARE)
         return self.elapsed() - self._validated_at >= wait
 
     def expect(self, seconds: float) -> None:

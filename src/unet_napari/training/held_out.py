@@ -23,8 +23,8 @@ __all__ = ["count_objects", "describe_judged", "judged_parts"]
 
 # Pixels that are predicted each time, with their surroundings: some hundred cells of 2D images, and
 # a volume of 200 x 200 x 200.
-_MOST = {2: 2**21, 3: 2**23}
-_PART = {2: 256, 3: 48}  # pixels per axis that are chosen together where there is more
+_MOST_PIXELS = {2: 2**21, 3: 2**23}
+_PART_SIDE = {2: 256, 3: 48}  # pixels per axis that are chosen together where there is more
 
 
 def judged_parts(
@@ -51,7 +51,7 @@ def judged_parts(
         Name of the task, which tells what counts: objects, or annotated pixels.
     """
     margins = [round(context / step) for step in spacing]
-    most = _MOST[len(spacing)]
+    most = _MOST_PIXELS[len(spacing)]
     whole = [_whole(sample, margins) for sample in samples]
     if sum(sample.labels.size for sample in whole) <= most:
         return whole
@@ -99,7 +99,7 @@ def _whole(sample: Sample, margins: Sequence[int]) -> Sample:
 def _parts(sample: Sample, margins: Sequence[int], *, cells: bool) -> Iterator[Sample]:
     """Divide what is annotated among equal boxes, cells as wholes."""
     shape = sample.labels.shape
-    counts = [math.ceil(size / _PART[len(shape)]) for size in shape]
+    counts = [math.ceil(size / _PART_SIDE[len(shape)]) for size in shape]
     edges = [[size * i // n for i in range(n + 1)] for size, n in zip(shape, counts, strict=True)]
     numbers, members = _members(sample, edges) if cells else (None, {})
     for position in itertools.product(*map(range, counts)):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judge"]
 
-_SMALLEST = 2**12  # pixels; if these are too many at once, memory is short for other reasons
+_FEWEST_PIXELS = 2**12  # pixels; if these are too many at once, memory is short for other reasons
 _NO_MEMORY = (
     "There is not enough memory to validate: training goes on without a score, and the last "
     "weights are kept. Close other programs, or hold out less."
@@ -116,7 +116,7 @@ class Judge:
                     network, self._untuned, sample, self._device, halo=self._halo, most=self._most
                 )
             except Exception as error:
-                if not is_out_of_memory(error) or self._most <= _SMALLEST:
+                if not is_out_of_memory(error) or self._most <= _FEWEST_PIXELS:
                     raise
             release_memory(self._device)
             self._most = min(self._most, sample.labels.size) // 2

@@ -26,9 +26,9 @@ __all__ = ["measure_halo"]
 
 _POSITIONS = 8
 # Pixels of a patch across the axis that is looked along, in each direction.
-_ACROSS = {2: 64, 3: 16}
+_WIDTH_ACROSS = {2: 64, 3: 16}
 # Patches drawn for each that is taken, the one of most contrast.
-_DRAWN = 8
+_DRAWN_PATCHES = 8
 
 
 def measure_halo(
@@ -101,7 +101,7 @@ def _patch_shape(
     sample: Sample, network: Network, exact: tuple[int, ...], axis: int
 ) -> tuple[int, ...]:
     """Return a shape so long that the exact halo lies on both sides of its middle."""
-    wanted = [max(_ACROSS[network.ndim], 2 * stride) for stride in network.stride]
+    wanted = [max(_WIDTH_ACROSS[network.ndim], 2 * stride) for stride in network.stride]
     wanted[axis] = 2 * (exact[axis] + network.stride[axis])
     sizes = zip(sample.labels.shape, wanted, network.stride, strict=True)
     return tuple(max(min(size, want) // s * s, min(size, s)) for size, want, s in sizes)
@@ -109,7 +109,7 @@ def _patch_shape(
 
 def _draw(sample: Sample, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
     drawn = []
-    for _ in range(_DRAWN):
+    for _ in range(_DRAWN_PATCHES):
         starts = [
             int(rng.integers(size - length + 1))
             for size, length in zip(sample.labels.shape, shape, strict=True)

@@ -15,7 +15,7 @@ NOTHING_LEARNT = (
 )
 """Why a training ends with an error."""
 
-_LEARNING = 0.3  # a score below which nothing can be told before the end
+_LEARNING_SCORE = 0.3  # a score below which nothing can be told before the end
 _FEW_OBJECTS = 20  # one object moves the score of fewer by a twentieth
 _STEPS = (
     0.3,
@@ -39,7 +39,7 @@ def judgement(score: float, *, task: str, cells: int, finished: bool) -> str:
     finished
         Whether the training has ended; before that, a low score means little.
     """
-    if score < _LEARNING and not finished:
+    if score < _LEARNING_SCORE and not finished:
         return "still learning"
     kind = task_kind(task)
     steps = zip(_STEPS, kind.verdicts, strict=True)

@@ -52,7 +52,7 @@ def test_large_objects_are_noticed_and_segmented_at_their_size(trained_model, un
 
 def test_a_large_image_is_looked_at_before(trained_model, large, monkeypatch):
     expected, plan = run(large[0], trained_model)
-    monkeypatch.setattr(fitting, "_SMALL", {2: 0})
+    monkeypatch.setattr(fitting, "_SMALL_IMAGE", {2: 0})
     found, looked = run(large[0], trained_model)
     assert looked.diameter == pytest.approx(plan.diameter)
     np.testing.assert_array_equal(found, expected)
@@ -60,7 +60,7 @@ def test_a_large_image_is_looked_at_before(trained_model, large, monkeypatch):
 
 @pytest.mark.parametrize("small", [0, 2**21])
 def test_objects_of_known_sizes_are_left_as_they_are(trained_model, unseen, monkeypatch, small):
-    monkeypatch.setattr(fitting, "_SMALL", {2: small})
+    monkeypatch.setattr(fitting, "_SMALL_IMAGE", {2: small})
     found, plan = run(unseen[0], trained_model)
     assert plan.diameter is None
     assert plan.sizes == ""

@@ -91,7 +91,7 @@ def test_while_the_engine_decodes_only_the_newest_values_wait(dock, client, qtbo
     job = next_job(client, qtbot, 3)
     assert job.thresholds == {"seed_threshold": 0.9}
     decoded(client, np.ones((20, 30)))
-    qtbot.wait(live_thresholds._REST + 100)
+    qtbot.wait(live_thresholds._REST_TIME + 100)
     assert len(client.jobs) == 3
 
 
@@ -152,7 +152,7 @@ def test_another_image_or_model_is_not_changed(
 def test_of_a_large_image_the_view_comes_first_and_all_of_it_at_rest(
     dock, viewer, client, qtbot, monkeypatch, sliders
 ):
-    monkeypatch.setattr(live_thresholds, "_QUICK", 1000)
+    monkeypatch.setattr(live_thresholds, "_QUICK_PIXELS", 1000)
     image = viewer.add_image(np.zeros((400, 600)), name="plane")
     labels = np.zeros((400, 600), np.uint32)
     labels[200:220, 200:220], labels[390:, 590:] = 1, 2

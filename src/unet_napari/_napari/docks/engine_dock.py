@@ -25,7 +25,7 @@ from unet_napari.errors import UnetNapariError
 
 __all__ = ["EngineDock"]
 
-_PAINTED = 500  # milliseconds; by then a new dock is on the screen, and threads may compete
+_PAINTING_TIME = 500  # milliseconds; by then a new dock is on the screen, and threads may compete
 
 
 class EngineDock(Form):
@@ -284,7 +284,7 @@ class EngineDock(Form):
         self.reset_choices()
         self._farewell.watch(self.native.window())
         QTimer.singleShot(0, self._settle)
-        QTimer.singleShot(_PAINTED, warm_up_beside)
+        QTimer.singleShot(_PAINTING_TIME, warm_up_beside)
 
     def _settle(self) -> None:
         """Fit into the window, whose theme brings a font of its own."""

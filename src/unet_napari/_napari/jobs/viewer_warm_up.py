@@ -17,7 +17,7 @@ _SIGNATURES = (
     "(uint32[:,:], int64, int64, uint8[:,::1])",
 )
 # What the docks import only where they use it, so that they open at once.
-_OURS = ("scipy.ndimage", "skimage.measure", "skimage.draw", "dask.array")
+_OUR_MODULES = ("scipy.ndimage", "skimage.measure", "skimage.draw", "dask.array")
 
 
 def warm_up_viewer() -> None:
@@ -29,7 +29,7 @@ def warm_up_viewer() -> None:
     happen outside Qt's thread, and nothing compiled is run, as numba's threads may not be shared.
     """
     remove_leftovers()
-    for name in (*_OURS, "pandas", "numba"):
+    for name in (*_OUR_MODULES, "pandas", "numba"):
         with suppress(ImportError):  # napari does without the last two
             importlib.import_module(name)
     with suppress(ImportError):

@@ -11,7 +11,7 @@ from unet_napari._napari.layers.layer_axes import axes_of, output_axes
 
 __all__ = ["apply_pixel_size"]
 
-_NEAR = 1.0  # pixels by which the ends of layers that lie on each other may differ
+_END_GAP = 1.0  # pixels by which the ends of layers that lie on each other may differ
 
 
 def apply_pixel_size(
@@ -72,7 +72,7 @@ def _lies_on(layer: Layer, image: Image, viewer: ViewerModel) -> bool:
         return False
     own, whole = _common(ends, image.extent.world)
     if isinstance(layer, Labels):
-        return bool(np.all(own[0] >= whole[0] - _NEAR) and np.all(own[1] <= whole[1] + _NEAR))
+        return bool(np.all(own[0] >= whole[0] - _END_GAP) and np.all(own[1] <= whole[1] + _END_GAP))
     return bool(np.all(own[0] <= whole[1]) and np.all(own[1] >= whole[0]))
 
 
@@ -82,7 +82,7 @@ def _has_pixels(layer: Layer) -> bool:
 
 def _same_place(layer: Layer, other: Layer) -> bool:
     ends, others = _common(layer.extent.world, other.extent.world)
-    return bool(np.all(np.abs(ends - others) <= _NEAR))
+    return bool(np.all(np.abs(ends - others) <= _END_GAP))
 
 
 def _common(

@@ -23,8 +23,8 @@ from unet_napari.system.leftovers import remove_with, temporary_prefix
 __all__ = ["check_room", "empty_array", "painted_parts"]
 
 _IN_MEMORY = 1 << 30  # bytes; a larger array lives in a sparse file
-_READ = 16 << 20  # bytes that are read at once
-_SPARE = 64 << 20  # bytes of the disk that stay free, for the strokes of a brush
+_READ_BYTES = 16 << 20  # bytes that are read at once
+_SPARE_BYTES = 64 << 20  # bytes of the disk that stay free, for the strokes of a brush
 
 
 class _Sparse(np.memmap[Any, Any]):
@@ -95,7 +95,7 @@ def check_room(array: LazyArray, size: int) -> None:
 
 
 def _check_disk(folder: Path, size: int) -> None:
-    if shutil.disk_usage(folder).free < size + _SPARE:
+    if shutil.disk_usage(folder).free < size + _SPARE_BYTES:
         raise ResourceError(
             f"The disk of '{folder}' is full, where the labels of a large image are kept. Make "
             "room on it, or set the variable TMPDIR to a folder on another disk before napari "
@@ -130,7 +130,7 @@ def _written(array: _Sparse, file: int) -> Iterator[Box]:
 
 def _row_boxes(array: _Sparse, row: int, end: int) -> Iterator[Box]:
     """Yield boxes of bounded size of rows that are counted through all slices."""
-    most = max(1, _READ // (array.shape[-1] * array.itemsize))
+    most = max(1, _READ_BYTES // (array.shape[-1] * array.itemsize))
     while row < end:
         *key, y = (int(i) for i in np.unravel_index(row, array.shape[:-1]))
         rows = min(end - row, array.shape[-2] - y, most)

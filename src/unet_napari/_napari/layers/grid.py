@@ -17,7 +17,7 @@ from unet_napari.labels.sparse import SparseArray
 
 __all__ = ["LayerGrid", "Resampling", "UnplacedError"]
 
-_OFF = 0.1  # pixels; what lies off by less lies on the image
+_OFF_DISTANCE = 0.1  # pixels; what lies off by less lies on the image
 
 
 class UnplacedError(LabelsError):
@@ -122,7 +122,7 @@ class LayerGrid:
         corners = np.array(np.meshgrid(*([0, n] for n in shape), indexing="ij"))
         corners = corners.reshape(len(shape), -1).T.astype(float)
         lying = self.points(labels, corners)
-        if np.abs(lying - corners).max() < _OFF:
+        if np.abs(lying - corners).max() < _OFF_DISTANCE:
             if shape != self.shape:
                 raise self._misfit(labels, shape)
             return None
@@ -134,7 +134,7 @@ class LayerGrid:
             )
         first, last = lying[0], lying[-1]
         size = (last - first) / np.array(shape)
-        if np.abs(first + corners * size - lying).max() > _OFF or np.any(size == 0):
+        if np.abs(first + corners * size - lying).max() > _OFF_DISTANCE or np.any(size == 0):
             raise LabelsError(
                 f"'{labels.name}' is turned or sheared against '{self._image.name}', so that their "
                 "pixels do not match. Choose labels that lie on the image, or add some with New."

@@ -15,7 +15,7 @@ from unet_napari.labels.sparse import SparseArray
 __all__ = ["Outline", "fill", "regions_of"]
 
 _ELLIPSE_POINTS = 64
-_FLAT = 0.5  # pixels; an outline that varies by less along an axis lies in a plane across it
+_FLAT_SPAN = 0.5  # pixels; an outline that varies by less along an axis lies in a plane across it
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def fill(regions: Iterable[Outline], shape: Sequence[int]) -> SparseArray:
 
 def _region(points: NDArray[np.floating], grid: LayerGrid, name: str) -> Outline:
     known = ~np.isnan(points[0])
-    varying = [int(axis) for axis in np.flatnonzero(known) if np.ptp(points[:, axis]) > _FLAT]
+    varying = [int(axis) for axis in np.flatnonzero(known) if np.ptp(points[:, axis]) > _FLAT_SPAN]
     if len(varying) > 2:
         raise LabelsError(
             f"A shape of '{name}' (Complete in, under Data) is tilted against the image: draw it "

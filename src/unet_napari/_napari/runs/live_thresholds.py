@@ -22,9 +22,9 @@ from unet_napari.errors import EngineError, UnetNapariError
 
 __all__ = ["LiveThresholds"]
 
-_REST = 300  # milliseconds without a change after which all of the image follows the view
-_QUICK = 1 << 20  # pixels that are decoded at once, wherever the user looks
-_SHARE = 0.5  # of the image from which on the view is no part worth decoding first
+_REST_TIME = 300  # milliseconds without a change after which all of the image follows the view
+_QUICK_PIXELS = 1 << 20  # pixels that are decoded at once, wherever the user looks
+_VIEW_SHARE = 0.5  # of the image from which on the view is no part worth decoding first
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class LiveThresholds:
         self._behind = False  # whether the labels out of view are those of other thresholds
         self._timer = QTimer(parent)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(_REST)
+        self._timer.setInterval(_REST_TIME)
         self._timer.timeout.connect(self._rest)
 
     def keep(self, order: Order, number: int | None) -> None:
@@ -131,7 +131,7 @@ class LiveThresholds:
             return
         self._timer.start()
         self._wanted, self._behind = "view", True
-        if self._asking == "all" and self._pixels(self._run.region) > _QUICK:
+        if self._asking == "all" and self._pixels(self._run.region) > _QUICK_PIXELS:
             self._job.stop_asked()
         self._ask()
 
@@ -160,7 +160,7 @@ class LiveThresholds:
     def _view(self, run: KeptRun) -> ViewPlace | None:
         """Return what is in view, if that is a part worth decoding before all of it."""
         image = run.order.image
-        if self._pixels(run.region) <= _QUICK:
+        if self._pixels(run.region) <= _QUICK_PIXELS:
             return None
         place = current_view(self._viewer, run.order.layer, image.axes)
         same = all(run.order.place.index.get(a, i) == i for a, i in place.index.items())
@@ -179,7 +179,7 @@ class LiveThresholds:
                 return None
             box.append((start - first, stop - first))
         inside = np.prod([stop - start for start, stop in box])
-        return tuple(box) if inside < _SHARE * self._pixels(run.region) else None
+        return tuple(box) if inside < _VIEW_SHARE * self._pixels(run.region) else None
 
     def _show(self, run: KeptRun, place: ViewPlace | None, result: Mapping[str, Any]) -> None:
         """Show what the engine has found, unless it is of an earlier run or was stopped."""

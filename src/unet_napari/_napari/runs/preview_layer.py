@@ -27,7 +27,7 @@ __all__ = ["PURPOSE", "PreviewUpdates", "visible_place"]
 PURPOSE = Purpose("prediction", key="live prediction")
 
 _POLL = 400  # milliseconds between looks at where the user is; sliders and camera need no events
-_LARGEST = {2: 1024 * 1024, 3: 256 * 256}  # pixels of a slice, by axes of the network
+_LARGEST_SLICE = {2: 1024 * 1024, 3: 256 * 256}  # pixels of a slice, by axes of the network
 
 
 class PreviewUpdates:
@@ -116,7 +116,7 @@ class PreviewUpdates:
             return
         if self._has_changed():
             return
-        place = visible_place(self._viewer, self._image, self._axes, _LARGEST[self._ndim])
+        place = visible_place(self._viewer, self._image, self._axes, _LARGEST_SLICE[self._ndim])
         if place == self._place:
             return
         self._place = place

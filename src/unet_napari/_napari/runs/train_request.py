@@ -19,7 +19,7 @@ from unet_napari.training.state.state_file import state_beside
 
 __all__ = ["Claim", "model_path", "train_job", "unused_name"]
 
-_LONGEST = 80  # characters of a file's name
+_LONGEST_NAME = 80  # characters of a file's name
 
 
 def train_job(
@@ -141,7 +141,7 @@ def unused_name(wanted: str) -> str:
 
 
 def _unused_names(wanted: str) -> Iterator[str]:
-    base = _safe(wanted)[: _LONGEST - 6].strip() or "model"  # with room for a number
+    base = _safe(wanted)[: _LONGEST_NAME - 6].strip() or "model"  # with room for a number
     taken = {model.name.casefold() for model in list_models()}
     names = itertools.chain([base], (f"{base} {n}" for n in itertools.count(2)))
     return (name for name in names if name.casefold() not in taken)
@@ -165,4 +165,4 @@ def model_path(name: str) -> Path:
 
 def _safe(name: str) -> str:
     """Keep what every file system takes; a name is never a path."""
-    return re.sub(r"[^\w\-+.,() ]+", "_", name).strip(" ._")[:_LONGEST].strip()
+    return re.sub(r"[^\w\-+.,() ]+", "_", name).strip(" ._")[:_LONGEST_NAME].strip()

@@ -16,7 +16,7 @@ __all__ = ["DiameterField"]
 
 _NAME = "diameter"
 _COLOUR = "#ffd33d"
-_EMPTY = "automatic"
+_EMPTY_TEXT = "automatic"
 _AS_IT_IS = "model"  # the word for the model's own scale
 
 
@@ -37,7 +37,7 @@ class DiameterField:
         self._circle: Shapes | None = None
         self._found = ""  # what the field shows since a segmentation has found it
         self.field = field
-        self.field.native.setPlaceholderText(_EMPTY)
+        self.field.native.setPlaceholderText(_EMPTY_TEXT)
         self.estimate: PushButton = button(
             "estimate",
             "Estimate",
@@ -100,7 +100,7 @@ class DiameterField:
             self.value = None  # another model may know this size
         known = None if info is None else info.diameter
         self.field.enabled = self.estimate.enabled = known is not None
-        text = _EMPTY if known is None else f"{_EMPTY} ({known:.3g} is usual)"
+        text = _EMPTY_TEXT if known is None else f"{_EMPTY_TEXT} ({known:.3g} is usual)"
         self.field.native.setPlaceholderText(text)
         self._draw()
 

@@ -16,8 +16,8 @@ from unet_napari.options import options_of
 __all__ = ["ThresholdFields"]
 
 _DIGITS = 2  # that the sliders show
-_LARGEST = {2: 1000, 3: 10_000}  # right end of the slider for the smallest cell, by axes
-_ROOM = 10  # times the value of the model is within the slider, too
+_SLIDER_END = {2: 1000, 3: 10_000}  # right end of the slider for the smallest cell, by axes
+_SLIDER_ROOM = 10  # times the value of the model is within the slider, too
 
 
 class ThresholdFields:
@@ -40,7 +40,9 @@ class ThresholdFields:
         self._task: dict[str, Any] = {}  # that of the model
         self._following = False
         options = options_of(CellThresholds)
-        self.sliders = {name: slider_field(option, _LARGEST[2]) for name, option in options.items()}
+        self.sliders = {
+            name: slider_field(option, _SLIDER_END[2]) for name, option in options.items()
+        }
         self.unit = Label(name="unit", value="pixels", tooltip="Of a cell.", gui_only=True)
         fields = OptionFields(CellThresholds, made=self.sliders)
         fields.place_groups(rows, "Result", beside={"min_size": [self.unit]})
@@ -84,7 +86,7 @@ class ThresholdFields:
         self._following = True
         try:
             size = int(task.get("min_size", 0))
-            self.sliders["min_size"].max = max(_LARGEST[ndim], _ROOM * size)
+            self.sliders["min_size"].max = max(_SLIDER_END[ndim], _SLIDER_ROOM * size)
             for name, slider in self.sliders.items():
                 slider.enabled = name in task
             self._show(task)

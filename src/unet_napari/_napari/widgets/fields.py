@@ -89,7 +89,7 @@ class Message(Label):
             label.setStyleSheet(style)
 
 
-_FITTED = (QEvent.Type.Resize, QEvent.Type.FontChange, QEvent.Type.Show)
+_FITTING_EVENTS = (QEvent.Type.Resize, QEvent.Type.FontChange, QEvent.Type.Show)
 
 
 class _Follower(QObject):
@@ -103,7 +103,7 @@ class _Follower(QObject):
         if event is not None and event.type() == QEvent.Type.StyleChange:
             self._restyled()
             self._resized()
-        elif event is not None and event.type() in _FITTED:
+        elif event is not None and event.type() in _FITTING_EVENTS:
             self._resized()
         return False
 

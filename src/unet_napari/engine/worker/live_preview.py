@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["LivePreview"]
 
 _INTERVAL = 2.0  # seconds between two previews of the same view
-_REST = 3.0  # times its own duration without a preview: they take a quarter of the time at most
+# After a preview there is none for this many times its duration: previews take a quarter of the
+# time at most.
+_REST_FACTOR = 3.0
 
 
 class LivePreview:
@@ -76,7 +78,7 @@ class LivePreview:
             self._context.warn(f"There is no live prediction: {why}")
             self._request = None
         end = self._clock()
-        self._rest_until = end + _REST * (end - start)
+        self._rest_until = end + _REST_FACTOR * (end - start)
         self._repeat_at = end + _INTERVAL
 
     def _predict(self, reference: ImageRef, request: PreviewRequest, step: int) -> None:

@@ -48,7 +48,7 @@ __all__ = [
     "segment_into_layers",
 ]
 
-_COUNTED = 1 << 26  # voxels whose objects are counted; in more it would take noticeable time
+_COUNTED_VOXELS = 1 << 26  # voxels whose objects are counted; in more it would take noticeable time
 
 
 def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def findings(image: Image, model: Model, labels: LazyArray, *, measured: bool) -
 
 def count_labels(labels: LazyArray) -> int | None:
     """Return the number of labels that are not 0; None where counting would take long."""
-    if math.prod(labels.shape) > _COUNTED:
+    if math.prod(labels.shape) > _COUNTED_VOXELS:
         return None
     return int(np.count_nonzero(np.unique(np.asarray(labels[...]))))
 

@@ -30,7 +30,7 @@ __all__ = ["KeptMaps", "ViewMaps"]
 
 # Share of the free disk that the maps may take for as long as they are kept.
 _SHARE_OF_DISK = 0.25
-_NOTHING: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
+_NO_MAPS: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
 
 
 class Decodable(Protocol):
@@ -83,7 +83,7 @@ class KeptMaps:
     def __init__(self) -> None:
         self.memory = 0
         self._files = ExitStack()
-        self._maps: Store = _NOTHING
+        self._maps: Store = _NO_MAPS
         self._run: Decodable | None = None
         self._indices: tuple[tuple[int, ...], ...] = ()
         self._size: tuple[int, ...] = ()
@@ -103,7 +103,7 @@ class KeptMaps:
     def close(self) -> None:
         """Let go of the maps."""
         self._files.close()
-        self._maps, self._run = _NOTHING, None
+        self._maps, self._run = _NO_MAPS, None
         self.memory = 0
 
     @property

@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 __all__ = ["FoundObjects", "Seen", "decides_itself", "describe_sizes", "fitting_steps", "is_small"]
 
 # By what factor sizes differ from the usual one where scaling pays.
-_OFF = 2.5
+_OFF_FACTOR = 2.5
 # The model's own scale stays where this share of what it found there differs by less than this
 # factor from the estimate.
 _SHARE_ALIKE = 0.8
-_ALIKE = 2.0
+_ALIKE_FACTOR = 2.0
 # Relative diameter at which one look is cheap, a sixteenth of the pixels, and shows large objects
 # of which the model finds pieces that are as large as it knows objects.
-_COARSE = 4.0
+_COARSE_DIAMETER = 4.0
 # Fewer objects have no typical size.
 _FEWEST_OBJECTS = 4
 # Pixels, all frames and slices, up to which an image is segmented before its sizes are judged.
-_SMALL = {2: 2**21, 3: 2**22}
+_SMALL_IMAGE = {2: 2**21, 3: 2**22}
 
 
 class Seen:
@@ -85,7 +85,7 @@ def decides_itself(model: Model, config: InferenceConfig) -> bool:
 
 def is_small(image: Image, model: Model) -> bool:
     """Tell whether an image is so small that it may be segmented twice."""
-    return image.frames * math.prod(image.shape) <= _SMALL[model.ndim]
+    return image.frames * math.prod(image.shape) <= _SMALL_IMAGE[model.ndim]
 
 
 def describe_sizes(model: Model, diameter: float) -> str:
@@ -139,7 +139,7 @@ class FoundObjects:
     def looks_wrong(self, model: Model) -> bool:
         """Tell whether objects seem to have other sizes than the model knows."""
         few = len(self.sizes) < _FEWEST_OBJECTS
-        return self.unfamiliar or few or _off(float(np.median(self.sizes)), model) >= _OFF
+        return self.unfamiliar or few or _off(float(np.median(self.sizes)), model) >= _OFF_FACTOR
 
     def misses(self, diameter: float, model: Model) -> bool:
         """Tell whether objects of a diameter are found better at another scale.
@@ -148,12 +148,12 @@ class FoundObjects:
         Smaller ones are missed, or too small to be kept.
         """
         off = _off(diameter, model)
-        if off < _OFF or self.unfamiliar or diameter < float(model.diameter or 0):
-            return off >= _OFF
+        if off < _OFF_FACTOR or self.unfamiliar or diameter < float(model.diameter or 0):
+            return off >= _OFF_FACTOR
         if not self.looks_wrong(model):
             # Of pieces that are as large as usual objects, hardly any is as large as estimated.
-            return _ratio(float(np.median(self.sizes)), diameter) >= _ALIKE
-        agree = (self.sizes > diameter / _ALIKE) & (self.sizes < diameter * _ALIKE)
+            return _ratio(float(np.median(self.sizes)), diameter) >= _ALIKE_FACTOR
+        agree = (self.sizes > diameter / _ALIKE_FACTOR) & (self.sizes < diameter * _ALIKE_FACTOR)
         return len(agree) < _FEWEST_OBJECTS or bool(agree.mean() < _SHARE_ALIKE)
 
 
@@ -188,7 +188,7 @@ def fitting_steps(
             seen = FoundObjects(own.sizes, own.unfamiliar)
         return (seen is not None and seen.looks_wrong(model)) or coarse.score >= LEAST_SCORE
 
-    first = (_COARSE,) if found else (_COARSE, 1.0)
+    first = (_COARSE_DIAMETER,) if found else (_COARSE_DIAMETER, 1.0)
     best = yield from trial_steps(image, prepared, config, scale, first, goes_on)
     if best.diameter is None or seen is None or not seen.misses(best.diameter, model):
         return None

@@ -25,7 +25,7 @@ __all__ = ["UNKNOWN", "flood"]
 UNKNOWN = np.uint32(2**32 - 1)
 """Label of pixels that something beyond the block may reach before any seed of the block does."""
 # Label of the frame around the block, which nothing may grow into.
-_CLOSED = np.uint32(2**32 - 2)
+_FRAME_LABEL = np.uint32(2**32 - 2)
 # Number of heights that the relief, of one byte, can have.
 _LEVELS = 256
 # Number of pixels of a front from which on one direction at a time needs less memory, and no more
@@ -66,7 +66,7 @@ def flood(
     """
     # A closed frame of one pixel spares each step the question whether a neighbour exists.
     inside = (slice(1, -1),) * mask.ndim
-    labels = np.full([size + 2 for size in mask.shape], _CLOSED)
+    labels = np.full([size + 2 for size in mask.shape], _FRAME_LABEL)
     np.copyto(labels[inside], seeds, where=mask)
     free = labels == 0
     # The earliest that something from beyond could be at an open side is the very start.
@@ -75,7 +75,7 @@ def flood(
     free &= ~doubtful
     labels[doubtful] = UNKNOWN
     # Only the outermost pixels of the seeds can grow.
-    rim = _face_neighbours(free) & (labels < _CLOSED) & ~free
+    rim = _face_neighbours(free) & (labels < _FRAME_LABEL) & ~free
     heights = np.zeros(labels.shape, np.uint8)
     heights[inside] = relief
     _grow(labels, heights.ravel(), np.flatnonzero(rim), np.flatnonzero(doubtful))

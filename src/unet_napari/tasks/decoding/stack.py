@@ -29,17 +29,17 @@ __all__ = ["StackDecoder", "StackScale"]
 
 # All lengths are shares of the cells' diameter, and all thresholds shares of those of the slices.
 # They were chosen on `bbbc050/train`, see docs/guide/accuracy.md.
-_SMOOTHED = 0.15
-_WINDOW = 0.25
-_FOREGROUND_SMOOTHED = 0.05
+_SMOOTHING_LENGTH = 0.15
+_WINDOW_LENGTH = 0.25
+_FOREGROUND_SMOOTHING_LENGTH = 0.05
 # A network is less sure of a cell's outlines near its top and bottom than of those in its middle.
 _FOREGROUND_SHARE = 0.5
 _SEED_SHARE = 0.25
 # What reaches 95 % of the summit belongs to it: 19 of 20, in whole numbers.
-_SUMMIT = (19, 20)
+_SUMMIT_SHARE = (19, 20)
 # Standard deviations within which is smoothed, and the smallest that changes anything.
-_TRUNCATED = 4.0
-_NOTHING = 0.1
+_TRUNCATION = 4.0
+_LEAST_SIGMA = 0.1
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class _SummitRule(CellRule):
 
     def seeds(self, maps: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return the mask of the summits within cells, (*S)."""
-        share, of = _SUMMIT
+        share, of = _SUMMIT_SHARE
         _, summits, highest = maps.astype(np.uint16)
         high = (of * summits >= share * highest) & (summits > int(self.seed_threshold * 255))
         seeds: NDArray[np.bool_] = high & self.mask(maps)
@@ -132,11 +132,11 @@ class _SmoothedMaps:
     def __init__(self, packed: Store, scale: StackScale) -> None:
         self.shape = packed.shape
         self._packed = packed
-        self._sigmas = scale.along(_SMOOTHED)
-        self._foreground_sigmas = scale.along(_FOREGROUND_SMOOTHED)
-        self._window = tuple(2 * round(length) + 1 for length in scale.along(_WINDOW))
+        self._sigmas = scale.along(_SMOOTHING_LENGTH)
+        self._foreground_sigmas = scale.along(_FOREGROUND_SMOOTHING_LENGTH)
+        self._window = tuple(2 * round(length) + 1 for length in scale.along(_WINDOW_LENGTH))
         self._context = tuple(
-            int(_TRUNCATED * sigma + 0.5) + window // 2 + 1
+            int(_TRUNCATION * sigma + 0.5) + window // 2 + 1
             for sigma, window in zip(self._sigmas, self._window, strict=True)
         )
 
@@ -160,8 +160,8 @@ class _SmoothedMaps:
 
 def _smooth(array: NDArray[np.float32], sigmas: tuple[float, ...]) -> NDArray[np.float32]:
     for axis, sigma in enumerate(sigmas):
-        if sigma > _NOTHING:
-            array = ndimage.gaussian_filter1d(array, sigma, axis, truncate=_TRUNCATED)
+        if sigma > _LEAST_SIGMA:
+            array = ndimage.gaussian_filter1d(array, sigma, axis, truncate=_TRUNCATION)
     return array
 
 

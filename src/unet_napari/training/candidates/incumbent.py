@@ -23,7 +23,7 @@ __all__ = ["Incumbent", "margin"]
 
 _IOU = 0.5
 _ERRORS = 2.0  # standard errors of a difference
-_ALIKE = 0.9  # AP50 from which on painted cells agree with a model
+_ALIKE_SCORE = 0.9  # AP50 from which on painted cells agree with a model
 _NO_MEMORY = (
     "There is not enough memory to compare what is learnt with the model that training started "
     "from: whatever is learnt is kept."
@@ -98,7 +98,7 @@ class Incumbent:
 
     def describe(self) -> str:
         """Return why the start stays, and what helps."""
-        if self._cells and (self._score or 0) >= _ALIKE:
+        if self._cells and (self._score or 0) >= _ALIKE_SCORE:
             cells = "cell agrees" if self._cells == 1 else "cells agree"
             return f"the {self._cells} painted {cells} with {self.name} already: segment with it"
         return (

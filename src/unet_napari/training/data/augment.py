@@ -21,7 +21,7 @@ __all__ = ["Augmenter", "Patch", "Source"]
 
 # Resampling across planes that are this much farther apart than their pixels invents more than it
 # varies, so rotation stays in the plane (nnU-Net draws the line at 3).
-_ANISOTROPIC = 2.0
+_ANISOTROPIC_RATIO = 2.0
 _INTERPOLATION = {2: "bilinear", 3: "trilinear"}
 
 
@@ -171,7 +171,7 @@ def _rotation_planes(spacing: Sequence[float]) -> list[tuple[int, int]]:
     """Return the pairs of axes in whose plane a patch may be rotated freely."""
     ndim = len(spacing)
     pairs = [(a, b) for a in range(ndim) for b in range(a + 1, ndim)]
-    return [(a, b) for a, b in pairs if max(spacing[a], spacing[b]) < _ANISOTROPIC]
+    return [(a, b) for a, b in pairs if max(spacing[a], spacing[b]) < _ANISOTROPIC_RATIO]
 
 
 def _mirror(index: Tensor, size: int) -> Tensor:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_pairs"]
 
-_UNLIKE = 0.25  # share by which pixel sizes may differ, as at prediction
+_UNLIKE_SHARE = 0.25  # share by which pixel sizes may differ, as at prediction
 
 
 def check_pairs(pairs: Sequence[Pair], config: TrainConfig) -> None:
@@ -64,7 +64,7 @@ def _compare_pixel_sizes(images: Sequence[Image]) -> None:
         finest = min(known, key=lambda image: image.pixel_size[axis])
         coarsest = max(known, key=lambda image: image.pixel_size[axis])
         factor = coarsest.pixel_size[axis] / finest.pixel_size[axis]
-        if factor > 1 + _UNLIKE:
+        if factor > 1 + _UNLIKE_SHARE:
             warn_user(
                 f"The images have unlike pixel sizes along {axis}: "
                 f"{finest.pixel_size[axis]:.4g} µm in {finest.name}, "

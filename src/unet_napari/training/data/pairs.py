@@ -27,7 +27,7 @@ __all__ = ["Pair", "load_samples", "reference_image", "spacing_of"]
 
 # Image around the annotated pixels that patches may show, in pixels per axis.
 _CONTEXT = {2: 128, 3: 32}
-_LARGEST = 2**26  # pixels of one sample; larger painted areas are cut into blocks
+_LARGEST_SAMPLE = 2**26  # pixels of one sample; larger painted areas are cut into blocks
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _painted(
 
 def _blocks(box: Box) -> list[Box]:
     """Halve a box along its longest axis until every part is small enough."""
-    if box.size <= _LARGEST:
+    if box.size <= _LARGEST_SAMPLE:
         return [box]
     axis = int(np.argmax(box.shape))
     start, stop = box.spans[axis]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["augmented_examples", "picture_of", "sheet", "thumbnail"]
 
 _PATCH = {2: (192, 192), 3: (16, 128, 128)}
-_LARGEST = 256  # pixels of a thumbnail's longer side
+_LARGEST_SIDE = 256  # pixels of a thumbnail's longer side
 _THUMBNAIL = {2: (256, 256), 3: (8, 192, 192)}  # pixels that are predicted for one
 _CPU = torch.device("cpu")
 _RIM = 2  # pixels between the pictures of a sheet
@@ -91,7 +91,7 @@ def picture_of(
     ndarray of uint8, shape (Y, X, 3)
     """
     said = np.ones(labels.shape, bool) if annotated is None else annotated
-    step = math.ceil(max(labels.shape[-2:]) / _LARGEST)
+    step = math.ceil(max(labels.shape[-2:]) / _LARGEST_SIDE)
     middle = tuple(size // 2 for size in labels.shape[:-2])
     place = (*middle, slice(None, None, step), slice(None, None, step))
     picture = overlay(image[0][place], labels[place])

@@ -15,7 +15,7 @@ from unet_napari.training.data.sample import Sample
 
 __all__ = ["Anchors", "PatchSampler"]
 
-_KEPT = 20_000  # places remembered of one sample and kind; more would not be seen in minutes
+_KEPT_PLACES = 20_000  # places remembered of one sample and kind; more would not be seen in minutes
 
 
 class Anchors:
@@ -40,8 +40,8 @@ class Anchors:
         for number, sample in enumerate(samples):
             for kind, flat in task_entry.anchors(sample.labelled).items():
                 weight = math.sqrt(len(flat))
-                if len(flat) > _KEPT:
-                    flat = rng.choice(flat, _KEPT, replace=False)
+                if len(flat) > _KEPT_PLACES:
+                    flat = rng.choice(flat, _KEPT_PLACES, replace=False)
                 kinds.setdefault(kind, []).append(
                     _Places(number, sample.labels.shape, weight, flat.astype(np.int32))
                 )

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["evident_background"]
 
 _SMOOTHING = 2.0  # pixels of the finest axis: noise must not decide
-_EDGE = 1.0  # pixels of the finest axis: the scale on which brightness rises and falls
-_SUREST = 0.25  # share of the background next to cells that the limit may be as high as
-_CELLS = 0.01  # share of the painted cells' pixels that may lie below the limit
-_TELLING = 0.05  # share of the background next to cells that must lie below the limit
+_EDGE_SCALE = 1.0  # pixels of the finest axis: the scale on which brightness rises and falls
+_BACKGROUND_SHARE = 0.25  # share of the background next to cells that the limit may be as high as
+_CELLS_SHARE = 0.01  # share of the painted cells' pixels that may lie below the limit
+_TELLING_SHARE = 0.05  # share of the background next to cells that must lie below the limit
 
 
 def evident_background(
@@ -55,11 +55,13 @@ def evident_background(
     found = np.zeros(labels.shape, bool)
     if not (cells.any() and beside.any()):
         return found
-    most = _TELLING
+    most = _TELLING_SHARE
     for channel in image:
         for measure in _measures(channel, spacing):
             near = measure[beside]
-            limit = min(np.quantile(near, _SUREST), np.quantile(measure[cells], _CELLS))
+            limit = min(
+                np.quantile(near, _BACKGROUND_SHARE), np.quantile(measure[cells], _CELLS_SHARE)
+            )
             share = float((near <= limit).mean())
             if share > most:
                 most, found = share, measure <= limit
@@ -76,5 +78,5 @@ def _measures(
     smooth = ndimage.gaussian_filter(channel, sigma)
     yield smooth
     yield -smooth
-    edges = ndimage.gaussian_gradient_magnitude(channel, [_EDGE / step for step in spacing])
+    edges = ndimage.gaussian_gradient_magnitude(channel, [_EDGE_SCALE / step for step in spacing])
     yield ndimage.gaussian_filter(edges, sigma)

@@ -33,8 +33,8 @@ _SIZES = {
     ("gpu", 2): (320**2, 8, 32),
     ("gpu", 3): (2**19, 4, 32),
 }
-_WIDEST = 320  # features of one level; nnU-Net's limit in 3D
-_BOTTOM = 8  # pixels of the patch that must be left at the bottom, per axis
+_MOST_FEATURES = 320  # features of one level; nnU-Net's limit in 3D
+_BOTTOM_SIDE = 8  # pixels of the patch that must be left at the bottom, per axis
 _REFINING_SHARE = 0.25  # of the learning rate, when a trained network is refined
 
 
@@ -161,7 +161,7 @@ def _box(data: Data, pixels: int) -> tuple[int, ...]:
             break
         box[short] = limits[short]
         free &= ~short
-    return tuple(max(_BOTTOM, round(float(size))) for size in box)
+    return tuple(max(_BOTTOM_SIDE, round(float(size))) for size in box)
 
 
 @dataclass(frozen=True)
@@ -179,8 +179,8 @@ def _levels(patch: Sequence[int], data: Data) -> _Levels:
     strides: list[tuple[int, ...]] = []
     kernels = [_kernel(spacing)]
     while len(strides) < deepest:
-        able = size // 2 >= _BOTTOM / 2
-        able[-2:] &= size[-2:] // 2 >= min(_BOTTOM, *patch[-2:])
+        able = size // 2 >= _BOTTOM_SIDE / 2
+        able[-2:] &= size[-2:] // 2 >= min(_BOTTOM_SIDE, *patch[-2:])
         if not able.any():
             break
         finest = spacing[able].min()
@@ -207,7 +207,7 @@ def _network_options(
     }
     if "strides" in known and not _levels_given(config):
         depth = len(levels.strides) + 1
-        chosen["features"] = [min(_WIDEST, features * 2**level) for level in range(depth)]
+        chosen["features"] = [min(_MOST_FEATURES, features * 2**level) for level in range(depth)]
         chosen["strides"] = [list(stride) for stride in levels.strides]
         chosen["kernels"] = [list(kernel) for kernel in levels.kernels]
     chosen = {name: value for name, value in chosen.items() if name in known}

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_data", "describe_training"]
 
-_LISTED = 200  # images; a model file holds a limited number of values
-_NAME = 200  # characters
+_LISTED_IMAGES = 200  # images; a model file holds a limited number of values
+_NAME_LENGTH = 200  # characters
 
 
 def describe_data(images: Sequence[Image], prints: Sequence[str]) -> dict[str, Any]:
@@ -47,9 +47,9 @@ def describe_data(images: Sequence[Image], prints: Sequence[str]) -> dict[str, A
             "pixel_size": dict(image.pixel_size),
             "sha256": pixels,
         }
-        for image, pixels in zip(images[:_LISTED], prints, strict=False)
+        for image, pixels in zip(images[:_LISTED_IMAGES], prints, strict=False)
     ]
-    more = prints[_LISTED:]
+    more = prints[_LISTED_IMAGES:]
     if not more:
         return {"data": described}
     together = hashlib.sha256("".join(more).encode()).hexdigest()
@@ -73,4 +73,4 @@ def describe_training(config: TrainConfig, pairs: Sequence[Pair]) -> dict[str, A
 
 def _shown(name: str) -> str:
     """Return a name as text that can be saved, also of a file whose name is no text."""
-    return name.encode("utf-8", "replace").decode()[:_NAME]
+    return name.encode("utf-8", "replace").decode()[:_NAME_LENGTH]

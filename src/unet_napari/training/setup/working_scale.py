@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkingScale"]
 
-_ACROSS = 24.0  # pixels that a typical cell must still have across
-_WIDE = 8.0  # pixels that a thin cell must still be wide
-_COARSEST = 4  # pixels per axis that may become one
-_SHORTEST = 32  # pixels per axis that a sample must still have, where it had as many
+_CELL_DIAMETER = 24.0  # pixels that a typical cell must still have across
+_CELL_WIDTH = 8.0  # pixels that a thin cell must still be wide
+_MOST_REDUCTION = 4  # pixels per axis that may become one
+_SHORTEST_SIDE = 32  # pixels per axis that a sample must still have, where it had as many
 _OPTION = "reduction"  # of a network, see `Network.coarsen`
 
 
@@ -96,7 +96,7 @@ class WorkingScale:
         most = _affordable([np.where(s.annotated, s.labels, 0) for s in samples], spacing)
         shape = np.median([sample.labels.shape for sample in samples], axis=0)
         reduction = (
-            max(1, min(_COARSEST, int(most / step), int(size) // _SHORTEST))
+            max(1, min(_MOST_REDUCTION, int(most / step), int(size) // _SHORTEST_SIDE))
             for step, size in zip(spacing, shape, strict=True)
         )
         return cls._of(tuple(reduction), spacing)
@@ -184,10 +184,10 @@ class WorkingScale:
 def _affordable(painted: Sequence[NDArray[np.integer]], spacing: Sequence[float]) -> float:
     """Return how many of the smallest pixels may become one, by the size and width of the cells."""
     sizes = np.concatenate([diameters(labels, spacing) for labels in painted])
-    if not len(sizes) or np.median(sizes) < 2 * _ACROSS:  # the widths take longer to find
+    if not len(sizes) or np.median(sizes) < 2 * _CELL_DIAMETER:  # the widths take longer to find
         return 1.0
     widths = np.concatenate([_widths(labels, spacing) for labels in painted])
-    return float(min(np.median(sizes) / _ACROSS, np.quantile(widths, 0.1) / _WIDE))
+    return float(min(np.median(sizes) / _CELL_DIAMETER, np.quantile(widths, 0.1) / _CELL_WIDTH))
 
 
 def _widths(labels: NDArray[np.integer], spacing: Sequence[float]) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS
 from unet_napari.tasks.losses import multi_class_loss, multi_label_loss
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -250,6 +251,11 @@ class Task(Record, ABC):
         """
         del painted, start
         return cls.from_dict(options)
+
+    def rescaled(self, factor: Fraction | int) -> Self:
+        """Return the task for images in which each object has `factor` times as many pixels."""
+        del factor
+        return self
 
     def familiarity(self) -> Familiarity | None:
         """Return what tells whether an image is like those that the model was judged by.

@@ -34,6 +34,8 @@ from unet_napari.tasks.kinds.catalogue import CELLS
 from unet_napari.tasks.target import Target
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -181,6 +183,10 @@ class CellsTask(Task):
         elif sizes.size:
             settings["min_size"] = max(cls.min_size, speck_size(sizes))
         return cls.from_dict({**settings, "anisotropy": list(painted.spacing), **options})
+
+    def rescaled(self, factor: Fraction | int) -> Self:
+        """Multiply `min_size`, rounded down; all else is in pixels of the network."""
+        return dataclasses.replace(self, min_size=int(self.min_size * factor))
 
     def compare(self, true: NDArray[np.integer], predicted: NDArray[np.integer]) -> Match:
         """Match the cells of one image."""

@@ -11,6 +11,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from scipy import ndimage
 
 from unet_napari.labels.measure import diameters
 from unet_napari.networks import build_network
-from unet_napari.tasks import CellsTask, Task
 from unet_napari.tasks.kinds.catalogue import task_kind
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from unet_napari.model.model import Model
     from unet_napari.networks.base import Network
+    from unet_napari.tasks import Task
     from unet_napari.training.config import TrainConfig
     from unet_napari.training.data.sample import Sample
 
@@ -147,9 +148,7 @@ class WorkingScale:
 
     def task(self, task: Task | None) -> Task | None:
         """Return the task of a model that training starts from, in the pixels of the network."""
-        if isinstance(task, CellsTask):
-            return replace(task, min_size=task.min_size // self.factor)
-        return task
+        return task and task.rescaled(Fraction(1, self.factor))
 
     def plain(self, network: Network | None) -> Network | None:
         """Return a copy of a network with these weights that sees what it is given as it is."""
@@ -166,7 +165,7 @@ class WorkingScale:
             return model
         network = copy.copy(model.network)  # the layers are the same objects
         network.coarsen(self.reduction)
-        changes: dict[str, Any] = {"network": network}
+        changes: dict[str, Any] = {"network": network, "task": model.task.rescaled(self.factor)}
         if model.diameter is not None:
             changes["diameter"] = model.diameter * self.pixel
         if model.halo is not None:
@@ -176,8 +175,6 @@ class WorkingScale:
                 for halo, n, stride in zip(model.halo, self.reduction, network.stride, strict=True)
             )
             changes["halo"] = tuple(steps)
-        if isinstance(model.task, CellsTask):
-            changes["task"] = replace(model.task, min_size=model.task.min_size * self.factor)
         return replace(model, **changes)
 
 

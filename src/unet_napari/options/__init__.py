@@ -3,7 +3,7 @@
 A *config* is a frozen dataclass of settings, such as ``InferenceConfig``. A *door* is a way in
 which a user reaches them: Python, the command line, or a dock. Every field of a config is open to
 Python; its `Option` says what the other doors need to know.
-It may import `checks` and `errors`. It needs neither torch nor a window.
+It may import `checks`, `errors` and `records`. It needs neither torch nor a window.
 """
 
 from unet_napari.options.config import Config

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from unet_napari.errors import SettingsError
 from unet_napari.options.option import OptionError, options_of
+from unet_napari.records import Record
 
 __all__ = ["Config"]
 
 
-class Config:
+class Config(Record):
     """Base of the configs: checks every field, and makes JSON-able values of them.
 
     A config is a frozen dataclass, each of whose fields has an `Option` in its annotation::
@@ -45,11 +45,6 @@ class Config:
             for other in fields[name].option.excludes:
                 if other in given:
                     raise OptionError((name, other), "exclude each other: give only one of them.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-able values."""
-        values: dict[str, Any] = dataclasses.asdict(self)  # type: ignore[call-overload]
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:

@@ -58,6 +58,8 @@ class TrainKeywords(TypedDict, total=False):
     network_options: Mapping[str, Any]
     pretrained: bool | str
     task_options: Mapping[str, Any]
+    loss: str | None
+    loss_options: Mapping[str, Any]
     seconds: float | None
     epochs: int | None
     steps: int | None

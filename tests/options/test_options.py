@@ -37,7 +37,7 @@ NO_SETTINGS = {
                 "resume"},
     "evaluate": {"images", "labels", "model", "table", "sheet", "worst", "overwrite"},
     "train": {"images", "labels", "output", "start_from", "overwrite", "note",
-              "show_augmentation", "no_augmentation", "loss", "loss_option"},
+              "show_augmentation", "no_augmentation"},
 }  # fmt: skip
 
 # The modules whose names the types of the keywords are made of.
@@ -95,8 +95,8 @@ def test_every_option_of_an_inference_is_in_every_door():
 def test_the_keywords_of_the_public_functions_are_the_fields_of_the_configs(keywords, config):
     spaces = (vars(importlib.import_module(name)) for name in NAMESPACES)
     names = {key: value for space in spaces for key, value in space.items()}
-    expected = get_type_hints(config)
-    del expected["prefix"]
+    hints = get_type_hints(config)
+    expected = {name: hints[name] for name in options_of(config)}
     assert get_type_hints(keywords, localns=names) == expected
 
 

@@ -126,7 +126,8 @@ def test_class_weights_can_follow_the_frequencies(classes_pair):
             **SMALL,
             task="semantic",
             steps=1,
-            task_options={"criterion": {"name": "ce", "class_weights": "frequency"}},
+            loss="ce",
+            loss_options={"class_weights": "frequency"},
         ),
     )
     frequent, rare = trainer.model.task.criterion.class_weights

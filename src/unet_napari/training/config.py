@@ -11,6 +11,7 @@ from unet_napari.defaults import DEVICE, TRAINING_SECONDS, Device
 from unet_napari.networks.catalogue import CATALOGUE, network_texts
 from unet_napari.options import Door, Option, OptionError
 from unet_napari.tasks.kinds.catalogue import TASK_KINDS, task_kind, task_texts
+from unet_napari.tasks.loss_catalogue import losses_of
 from unet_napari.training.data.augment_config import AugmentConfig
 from unet_napari.training.optimisation_config import OptimisationConfig
 
@@ -21,6 +22,7 @@ UnpaintedName: TypeAlias = Literal["auto", "ignore", "background"]
 _AT_LEAST_ONE = Range(1)
 _ABOVE_ZERO = Range(0, low_included=False)
 _COMMAND_LINE = (Door.COMMAND_LINE,)
+_CELL_LOSSES, _CLASS_LOSSES = (", ".join(losses_of(maps)) for maps in ("independent", "exclusive"))
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,30 @@ class TrainConfig(OptimisationConfig):
     task_options: Annotated[
         Mapping[str, Any],
         Option(
-            help="Options of the task, such as reach=8 or min_size=50 of cells. In Python they "
-            'also hold the loss: {"criterion": "focal"} (docs/guide/losses.md).',
+            help="Options of the task, such as reach=8 or min_size=50 of cells.",
             group="Network",
             doors=_COMMAND_LINE,
             flags=("--task-option",),
+        ),
+    ] = field(default_factory=dict)
+    loss: Annotated[
+        str | None,
+        Option(
+            help=f"Loss, or a sum of losses, such as bce+dice; for cells {_CELL_LOSSES} (bce+dice "
+            f"unless given), for classes {_CLASS_LOSSES} (ce+dice unless given).",
+            group="Loss",
+            doors=_COMMAND_LINE,
+            metavar="NAME",
+        ),
+    ] = None
+    loss_options: Annotated[
+        Mapping[str, Any],
+        Option(
+            help="Parameters of the loss, such as alpha=0.3, gamma=2, border_weight=10, "
+            "class_weights=[1,5] or class_weights=frequency.",
+            group="Loss",
+            doors=_COMMAND_LINE,
+            flags=("--loss-option",),
         ),
     ] = field(default_factory=dict)
     seconds: Annotated[
@@ -223,6 +244,10 @@ class TrainConfig(OptimisationConfig):
             raise OptionError(
                 ("background_id",),
                 "is for cells: of classes, the background is a class like any other.",
+            )
+        if "criterion" in self.task_options:
+            raise OptionError(
+                ("task_options",), "cannot hold the loss: give it as loss and loss_options."
             )
         if self.patch is not None and len(self.patch) != self.ndim:
             raise OptionError(

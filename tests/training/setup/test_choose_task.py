@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from unet_napari.tasks import CellsTask, SemanticTask
+from unet_napari.options import OptionError
+from unet_napari.tasks import CellsTask, Criterion, SemanticTask
 from unet_napari.training import TrainConfig
 from unet_napari.training.data.sample import Sample
 from unet_napari.training.setup.choose_task import choose_task
@@ -80,3 +81,32 @@ def test_cells_that_are_cut_are_not_whole():
     annotated[2:4, :12] = False  # part of the first
     cut = Sample(sample.image, labels, annotated, 0, (0, 0))
     assert choose(cut).min_size == 50
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, Criterion("bce+dice")),
+        ({"loss": "focal"}, Criterion("focal")),
+        ({"loss": "focal", "loss_options": {"gamma": 1}}, Criterion("focal", gamma=1)),
+        ({"loss_options": {"alpha": 0.3}}, Criterion("bce+dice", alpha=0.3)),
+    ],
+)
+def test_the_loss_is_that_of_the_settings(said, expected):
+    sample = squares(10)
+    assert (
+        choose_task(TrainConfig(**said), [sample], [sample], (1.0, 1.0), None).criterion == expected
+    )
+
+
+def test_parameters_alone_are_those_of_the_usual_loss_of_the_task():
+    sample = squares(10, 10)
+    config = TrainConfig(task="semantic", loss_options={"class_weights": "frequency"})
+    criterion = choose_task(config, [sample], [sample], (1.0, 1.0), None).criterion
+    assert criterion.name == "ce+dice"
+    assert criterion.class_weights == pytest.approx((3600 / 3 / 3400, 12.0, 12.0))
+
+
+def test_the_loss_has_one_place_in_the_settings():
+    with pytest.raises(OptionError, match="task_options cannot hold the loss: give it as loss and"):
+        TrainConfig(task_options={"criterion": "focal"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unet_napari.cli.attempts import Attempts
 from unet_napari.cli.inference_options import read_as_asked
@@ -49,23 +49,9 @@ def add_train_command(commands: Subparsers) -> None:
     add("--show-augmentation", type=Path, metavar="PICTURE.png",
         help="write a sheet of augmented patches and stop")  # fmt: skip
     add("--no-augmentation", action="store_true", help="patches exactly as they are in the image")
-    _add_loss(parser.add_argument_group("loss", "equations and sources: docs/guide/losses.md"))
     add_options(parser, ReadingConfig)
     add_options(parser, TrainConfig, required=("task", "ndim"))
     parser.set_defaults(command=_run)
-
-
-def _add_loss(group: argparse._ArgumentGroup) -> None:
-    from unet_napari.tasks.loss_catalogue import losses_of
-
-    cells, classes = (", ".join(losses_of(maps)) for maps in ("independent", "exclusive"))
-    add = group.add_argument
-    add("--loss", metavar="NAME",
-        help=f"or a sum, such as bce+dice; cells: {cells} (default: bce+dice); "
-             f"semantic: {classes} (default: ce+dice)")  # fmt: skip
-    add("--loss-option", type=setting, action="append", default=[], metavar="KEY=VALUE",
-        help="such as alpha=0.3, gamma=2, class_weights=frequency, class_weights=[1,5], "
-             "border_weight=10; repeatable")  # fmt: skip
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -146,21 +132,10 @@ def _pairs(arguments: argparse.Namespace) -> tuple[list[Pair], Attempts]:
 def _config(arguments: argparse.Namespace) -> TrainConfig:
     """Return the settings of the training that the options say."""
     given = given_options(arguments, TrainConfig)
-    given["task_options"] = given.get("task_options", {}) | _criterion(arguments)
     start = AugmentConfig.none() if arguments.no_augmentation else AugmentConfig()
     given["augment"] = start.to_dict() | given.get("augment", {})
     with naming_flags(TrainConfig):
         return TrainConfig.from_dict(given)
-
-
-def _criterion(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the loss as an option of the task; options alone are those of the usual loss."""
-    from unet_napari.tasks import make_task
-
-    if arguments.loss is None and not arguments.loss_option:
-        return {}
-    name = arguments.loss or make_task({"name": arguments.task}).criterion.name
-    return {"criterion": {"name": name, **dict(arguments.loss_option)}}
 
 
 def _show(line: ProgressLine, event: TrainEvent) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from unet_napari.tasks import Task, task_class
+from unet_napari.tasks import Task, make_task, task_class
 from unet_napari.tasks.base import PaintedParts
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def choose_task(
     Parameters
     ----------
     config
-        The settings; its ``task_options`` count more than anything else.
+        The settings; what its ``task_options`` and its ``loss`` say counts more than anything else.
+        Parameters of a loss without its name are those of the task's usual loss.
     samples
         All that was painted.
     training
@@ -45,4 +46,8 @@ def choose_task(
     painted = PaintedParts(
         [sample.labelled for sample in samples], [sample.labelled for sample in training], spacing
     )
-    return task_class(config.task).suited(config.task_options, painted, start)
+    options = dict(config.task_options)
+    if config.loss is not None or config.loss_options:
+        name = config.loss or make_task({"name": config.task}).criterion.name
+        options["criterion"] = {"name": name, **config.loss_options}
+    return task_class(config.task).suited(options, painted, start)

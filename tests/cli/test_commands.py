@@ -6,26 +6,11 @@ import pytest
 import tifffile
 import torch
 
+from command_line import run
 from unet_napari import Model, attention_maps, read_image, segment
-from unet_napari.cli import main
 from unet_napari.images import Normalisation
 from unet_napari.networks import build_network
 from unet_napari.tasks import CellsTask
-
-
-@pytest.fixture
-def folder(tmp_path, trained_model, painted_nuclei):
-    """A folder with an image, its labels and a model."""
-    image, labels = painted_nuclei
-    size = {"resolution": (4, 4), "metadata": {"axes": "YX", "unit": "um"}}
-    tifffile.imwrite(tmp_path / "image.tif", image, imagej=True, **size)
-    tifffile.imwrite(tmp_path / "truth.tif", labels)
-    trained_model.save(tmp_path / "model.unet")
-    return tmp_path
-
-
-def run(*words):
-    return main([str(word) for word in words])
 
 
 def test_segment_writes_what_python_computes_with_its_geometry(folder, painted_nuclei, capsys):

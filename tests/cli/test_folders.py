@@ -7,15 +7,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from command_line import run
 from unet_napari import Model, read_image, segment
-from unet_napari.cli import main
 from unet_napari.images import Normalisation, nuclei
 from unet_napari.networks import build_network
 from unet_napari.tasks import SemanticTask
-
-
-def run(*words):
-    return main([str(word) for word in words])
 
 
 def rows_of(path):

@@ -12,25 +12,10 @@ import tifffile
 import torch
 import torchvision
 
+from command_line import run
 from unet_napari import Model
-from unet_napari.cli import main
 from unet_napari.errors import ResourceError
 from unet_napari.training import Trainer
-
-
-@pytest.fixture
-def folder(tmp_path, trained_model, painted_nuclei):
-    """A folder with an image, its labels and a model."""
-    image, labels = painted_nuclei
-    size = {"resolution": (4, 4), "metadata": {"axes": "YX", "unit": "um"}}
-    tifffile.imwrite(tmp_path / "image.tif", image, imagej=True, **size)
-    tifffile.imwrite(tmp_path / "truth.tif", labels)
-    trained_model.save(tmp_path / "model.unet")
-    return tmp_path
-
-
-def run(*words):
-    return main([str(word) for word in words])
 
 
 def test_train_writes_a_model_that_info_describes(folder, capsys):

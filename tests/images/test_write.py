@@ -14,21 +14,7 @@ from hypothesis import strategies as st
 from unet_napari.errors import OutputError
 from unet_napari.images import open_output, read_image
 from unet_napari.images.formats import write_tiff
-
-SUFFIXES = [".tif", ".ome.tif", ".zarr"]
-ARRAY = np.random.default_rng(0).integers(1, 200, (3, 20, 30)).astype(np.uint16)
-
-
-def write(path, array=ARRAY, axes="ZYX", pixel_size=None, **options):
-    with open_output(
-        path,
-        shape=array.shape,
-        dtype=array.dtype,
-        axes=axes,
-        pixel_size=pixel_size or {},
-        **options,
-    ) as out:
-        out[...] = array
+from written_images import ARRAY, SUFFIXES, write
 
 
 @pytest.mark.filterwarnings("ignore:.*pixel size along:unet_napari.errors.UnetNapariWarning")

@@ -14,9 +14,8 @@ import zarr
 
 from unet_napari.errors import OutputError
 from unet_napari.images import BoxWriter, check_image_output, open_output, read_image
+from written_images import ARRAY, SUFFIXES, write
 
-SUFFIXES = [".tif", ".ome.tif", ".zarr"]
-ARRAY = np.random.default_rng(0).integers(1, 200, (3, 20, 30)).astype(np.uint16)
 KILLED = """
 import os, signal, sys
 from unet_napari.images import open_output
@@ -25,18 +24,6 @@ with open_output(sys.argv[1], overwrite=True, **options) as out:
     out[:50] = 1
     os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-def write(path, array=ARRAY, axes="ZYX", pixel_size=None, **options):
-    with open_output(
-        path,
-        shape=array.shape,
-        dtype=array.dtype,
-        axes=axes,
-        pixel_size=pixel_size or {},
-        **options,
-    ) as out:
-        out[...] = array
 
 
 def full(*args, **kwargs):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from bright_objects import Brightness
 from unet_napari.images import Normalisation
 from unet_napari.inference.planning import plan
 from unet_napari.model.model import Model
@@ -60,3 +61,14 @@ def _toy_memory():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "_KERNEL_BYTES", 0)
         yield
+
+
+@pytest.fixture
+def bright():
+    """Return a function that makes a model of `Brightness`."""
+
+    def make(ndim=2, **changes):
+        task = CellsTask(min_size=4, **changes)
+        return Model(Brightness(ndim), task, Normalisation(low=0, high=100, noise=0))
+
+    return make

@@ -2,62 +2,15 @@
 
 import numpy as np
 import pytest
-import torch
 
+from bright_objects import ON_CPU, Brightness, segmented, squares
 from unet_napari.errors import ResourceError, SettingsError
 from unet_napari.images import Image, open_output, read_image
 from unet_napari.images.write import BoxWriter
-from unet_napari.inference import InferenceConfig, predict_steps, result_shape, segment_steps
+from unet_napari.inference import InferenceConfig, predict_steps, segment_steps
 from unet_napari.inference.storage import scratch
-from unet_napari.model.model import Model
-from unet_napari.networks import Network
 from unet_napari.tasks import CellsTask
 from unet_napari.tasks.decoding.blocks import Blocks
-
-ON_CPU = {"device": "cpu", "backend": "torch", "precision": "fp32"}
-
-
-class Brightness(Network):
-    """A network that needs no training: bright is foreground, deep in a cell, without boundary."""
-
-    name = "brightness"
-    maps = 3
-
-    def __init__(self, ndim=2):
-        super().__init__({}, ndim=ndim, in_channels=1, out_channels=self.maps, stride=(1,) * ndim)
-        self.scale = torch.nn.Parameter(torch.tensor(20.0))
-
-    def logits(self, x):
-        bright = self.scale * (x - 0.4)
-        return torch.cat([bright, torch.full_like(x, -20.0), torch.full_like(x, 20.0)], dim=1)
-
-
-@pytest.fixture
-def bright():
-    """Return a function that makes a model of `Brightness`."""
-
-    def make(ndim=2, **changes):
-        from unet_napari.images import Normalisation
-
-        task = CellsTask(min_size=4, **changes)
-        return Model(Brightness(ndim), task, Normalisation(low=0, high=100, noise=0))
-
-    return make
-
-
-def segmented(image, model, **config):
-    out = np.full(result_shape(image), 2**32 - 1, np.uint32)
-    steps = list(segment_steps(image, model, out, InferenceConfig(**ON_CPU, **config)))
-    assert steps[-1].done == steps[-1].total
-    return out
-
-
-def squares(*corners, shape=(40, 40), side=8):
-    """Return an image with bright squares at these corners."""
-    pixels = np.zeros(shape, np.uint8)
-    for corner in corners:
-        pixels[tuple(slice(c, c + side) for c in corner)] = 200
-    return pixels
 
 
 def test_maps_beyond_the_memory_lie_on_disk(bright, monkeypatch):

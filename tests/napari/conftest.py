@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import napari
+from unet_napari._napari.docks.segment_dock import SegmentDock
+from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.jobs.job import Job
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.images.synthetic import nuclei
@@ -161,3 +163,20 @@ def library(models_folder, monkeypatch):
         "unet_napari._napari.widgets.model_combo.read_info", lambda path: models[path.stem].info
     )
     return add
+
+
+@pytest.fixture
+def segment_dock(viewer, job, library):
+    """The dock Segment with U-Net in the window, with one model to choose."""
+    library("nuclei")
+    dock = SegmentDock(viewer, job)
+    viewer.window.add_dock_widget(dock, name="Segment")
+    return dock
+
+
+@pytest.fixture
+def train_dock(viewer, job):
+    """The dock Train U-Net in the window."""
+    dock = TrainDock(viewer, job)
+    viewer.window.add_dock_widget(dock, name="Train U-Net")
+    return dock

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from unet_napari.images import Image, nuclei
+from unet_napari.training import Pair
 from unet_napari.training.data.augment import Augmenter, Source
 from unet_napari.training.data.sample import Sample
 
@@ -51,3 +53,16 @@ def make_sample():
         )
 
     return make
+
+
+@pytest.fixture(scope="module")
+def cells_pair():
+    """Return an image of nuclei, half a micrometre a pixel, with the labels of all."""
+    image, labels = nuclei((128, 160), count=60, seed=1)
+    return Pair(Image(image, "YX", {"Y": 0.5, "X": 0.5}, name="nuclei"), labels)
+
+
+@pytest.fixture(scope="module")
+def classes_pair(cells_pair):
+    """Return the image of `cells_pair` with two classes: background and nuclei."""
+    return Pair(cells_pair.image, 1 + (np.asarray(cells_pair.labels) > 0))

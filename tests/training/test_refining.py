@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from small_training import SMALL, of, run, weights
 from unet_napari.errors import LabelsError, SettingsError
-from unet_napari.images import Image, nuclei
+from unet_napari.images import Image
 from unet_napari.labels.measure import diameters
 from unet_napari.model.model import Model
 from unet_napari.training import (
@@ -19,37 +20,6 @@ from unet_napari.training import (
     Trainer,
     Validated,
 )
-
-SMALL = {
-    "device": "cpu",
-    "patch": (32, 32),
-    "batch": 2,
-    "network_options": {"features": [4, 8]},
-}
-
-
-@pytest.fixture(scope="module")
-def cells_pair():
-    image, labels = nuclei((128, 160), count=60, seed=1)
-    return Pair(Image(image, "YX", {"Y": 0.5, "X": 0.5}, name="nuclei"), labels)
-
-
-@pytest.fixture(scope="module")
-def classes_pair(cells_pair):
-    return Pair(cells_pair.image, 1 + (np.asarray(cells_pair.labels) > 0))
-
-
-def run(pairs, start_from=None, **settings):
-    trainer = Trainer(pairs, TrainConfig(**{**SMALL, **settings}), start_from)
-    return trainer, list(trainer.run())
-
-
-def weights(model):
-    return torch.cat([p.flatten().double() for p in model.network.state_dict().values()])
-
-
-def of(kind, events):
-    return [event for event in events if isinstance(event, kind)]
 
 
 def test_a_model_can_be_saved_loaded_and_trained_further(cells_pair, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from small_training import SMALL, of, run, weights
 from unet_napari.images import Image, nuclei
 from unet_napari.model.description import describe_model
 from unet_napari.networks import exact_halo
@@ -21,37 +22,6 @@ from unet_napari.training import (
     Trainer,
     Validated,
 )
-
-SMALL = {
-    "device": "cpu",
-    "patch": (32, 32),
-    "batch": 2,
-    "network_options": {"features": [4, 8]},
-}
-
-
-@pytest.fixture(scope="module")
-def cells_pair():
-    image, labels = nuclei((128, 160), count=60, seed=1)
-    return Pair(Image(image, "YX", {"Y": 0.5, "X": 0.5}, name="nuclei"), labels)
-
-
-@pytest.fixture(scope="module")
-def classes_pair(cells_pair):
-    return Pair(cells_pair.image, 1 + (np.asarray(cells_pair.labels) > 0))
-
-
-def run(pairs, start_from=None, **settings):
-    trainer = Trainer(pairs, TrainConfig(**{**SMALL, **settings}), start_from)
-    return trainer, list(trainer.run())
-
-
-def weights(model):
-    return torch.cat([p.flatten().double() for p in model.network.state_dict().values()])
-
-
-def of(kind, events):
-    return [event for event in events if isinstance(event, kind)]
 
 
 def test_the_events_tell_the_whole_story(cells_pair):

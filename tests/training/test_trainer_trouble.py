@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from small_training import SMALL, of, run, weights
 from unet_napari.errors import ResourceError, SettingsError, UnetNapariWarning
-from unet_napari.images import Image, nuclei
 from unet_napari.training import (
     AugmentConfig,
     Pair,
@@ -18,32 +18,6 @@ from unet_napari.training import (
     Trainer,
     Validated,
 )
-
-SMALL = {
-    "device": "cpu",
-    "patch": (32, 32),
-    "batch": 2,
-    "network_options": {"features": [4, 8]},
-}
-
-
-@pytest.fixture(scope="module")
-def cells_pair():
-    image, labels = nuclei((128, 160), count=60, seed=1)
-    return Pair(Image(image, "YX", {"Y": 0.5, "X": 0.5}, name="nuclei"), labels)
-
-
-def run(pairs, start_from=None, **settings):
-    trainer = Trainer(pairs, TrainConfig(**{**SMALL, **settings}), start_from)
-    return trainer, list(trainer.run())
-
-
-def weights(model):
-    return torch.cat([p.flatten().double() for p in model.network.state_dict().values()])
-
-
-def of(kind, events):
-    return [event for event in events if isinstance(event, kind)]
 
 
 def test_a_first_step_of_no_number_is_an_error_and_no_model(cells_pair):

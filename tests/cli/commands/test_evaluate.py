@@ -7,14 +7,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from command_line import run
 from unet_napari import Model, segment, train
-from unet_napari.cli import main
 from unet_napari.evaluation.objects import evaluate
 from unet_napari.images import nuclei
-
-
-def run(*words):
-    return main([str(word) for word in words])
 
 
 @pytest.fixture

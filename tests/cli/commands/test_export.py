@@ -6,8 +6,8 @@ import pytest
 import tifffile
 import torch
 
+from command_line import run
 from unet_napari import Model
-from unet_napari.cli import main
 from unet_napari.images import Normalisation, nuclei
 from unet_napari.inference.backends import int8
 from unet_napari.networks import UNet
@@ -17,10 +17,6 @@ needs_int8 = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("openvino", "nncf")),
     reason="needs openvino and nncf",
 )
-
-
-def run(*words):
-    return main([str(word) for word in words])
 
 
 @pytest.fixture

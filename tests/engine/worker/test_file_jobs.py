@@ -3,21 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import zarr
 
+from engine_jobs import of, run
 from unet_napari.engine import (
     ArraysReady,
-    EngineClient,
     ImageRef,
     JobFailed,
     JobFinished,
-    PairRef,
     SegmentFileJob,
     SegmentJob,
-    TrainJob,
 )
-from unet_napari.engine import client as engine_client
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.segment_file import segment_into_file
@@ -27,59 +23,8 @@ from unet_napari.inference.attention_maps import gate_maps
 from unet_napari.model.model import Model
 from unet_napari.networks import build_network
 from unet_napari.tasks import make_task
-from unet_napari.training import TrainConfig
 
 TORCH = InferenceConfig(backend="torch")
-WAIT = 300.0  # seconds; the first job also waits for torch
-
-
-@pytest.fixture(scope="module")
-def client():
-    """Return an engine with the real jobs, whose torch is imported once for all tests."""
-    with EngineClient() as client:
-        yield client
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch):
-    """Let a job that is asked to stop save its model, however slow the machine is."""
-    monkeypatch.setattr(engine_client, "PATIENCE", WAIT)
-
-
-@pytest.fixture(scope="module")
-def picture():
-    return nuclei((96, 128), count=40, seed=1)
-
-
-def make_config(**settings):
-    small = {"device": "cpu", "patch": (32, 32), "batch": 2, "steps": 8}
-    return TrainConfig(**(small | {"network_options": {"features": [4, 8]}} | settings))
-
-
-def train_job(client, picture, output, **settings):
-    image, labels = picture
-    reference = ImageRef(client.folder.share(image), "YX", {"Y": 0.5, "X": 0.5}, "nuclei")
-    pair = PairRef(reference, client.folder.share(labels, snapshot=True))
-    return TrainJob((pair,), make_config(**settings).to_dict(), str(output), "my nuclei")
-
-
-def run(client, job, listener):
-    assert client.submit(job, listener).wait(WAIT)
-    assert len(listener.ends) == 1
-    return listener.events[-1]
-
-
-def of(kind, listener):
-    return [event for event in listener.events if isinstance(event, kind)]
-
-
-@pytest.fixture(scope="module")
-def model_path(client, picture, tmp_path_factory):
-    """Return the path of a model that the engine has trained for a moment."""
-    path = tmp_path_factory.mktemp("models") / "trained.unet"
-    job = train_job(client, picture, path)
-    assert client.submit(job, lambda _: None).wait(WAIT)
-    return path
 
 
 class Context:

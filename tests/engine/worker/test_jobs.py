@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine_jobs import WAIT, make_config, of, run, train_job
 from unet_napari.engine import (
     AugmentationJob,
-    EngineClient,
     ImageRef,
     JobFailed,
     JobFinished,
@@ -25,67 +25,15 @@ from unet_napari.engine import (
     TrainJob,
     Validated,
 )
-from unet_napari.engine import client as engine_client
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.jobs import run_training
 from unet_napari.errors import OutputError
-from unet_napari.images import Image, nuclei
+from unet_napari.images import Image
 from unet_napari.model.info import read_info
 from unet_napari.model.model import Model
-from unet_napari.training import Pair, TrainConfig, Trainer
+from unet_napari.training import Pair, Trainer
 from unet_napari.training.data.patch_sheet import augmented_examples
-
-WAIT = 300.0  # seconds; the first job also waits for torch
-
-
-@pytest.fixture(scope="module")
-def client():
-    """Return an engine with the real jobs, whose torch is imported once for all tests."""
-    with EngineClient() as client:
-        yield client
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch):
-    """Let a job that is asked to stop save its model, however slow the machine is."""
-    monkeypatch.setattr(engine_client, "PATIENCE", WAIT)
-
-
-@pytest.fixture(scope="module")
-def picture():
-    return nuclei((96, 128), count=40, seed=1)
-
-
-def make_config(**settings):
-    small = {"device": "cpu", "patch": (32, 32), "batch": 2, "steps": 8}
-    return TrainConfig(**(small | {"network_options": {"features": [4, 8]}} | settings))
-
-
-def train_job(client, picture, output, **settings):
-    image, labels = picture
-    reference = ImageRef(client.folder.share(image), "YX", {"Y": 0.5, "X": 0.5}, "nuclei")
-    pair = PairRef(reference, client.folder.share(labels, snapshot=True))
-    return TrainJob((pair,), make_config(**settings).to_dict(), str(output), "my nuclei")
-
-
-def run(client, job, listener):
-    assert client.submit(job, listener).wait(WAIT)
-    assert len(listener.ends) == 1
-    return listener.events[-1]
-
-
-def of(kind, listener):
-    return [event for event in listener.events if isinstance(event, kind)]
-
-
-@pytest.fixture(scope="module")
-def model_path(client, picture, tmp_path_factory):
-    """Return the path of a model that the engine has trained for a moment."""
-    path = tmp_path_factory.mktemp("models") / "trained.unet"
-    job = train_job(client, picture, path)
-    assert client.submit(job, lambda _: None).wait(WAIT)
-    return path
 
 
 def test_training_reports_and_saves_the_best_model(client, picture, listener, tmp_path):

@@ -23,15 +23,8 @@ STACK = RNG.integers(0, 4000, (6, 40, 50), dtype=np.uint16)
 
 
 @pytest.fixture
-def write(tmp_path):
-    """Write an array with tifffile and return the path."""
-
-    def write(array, name="image.tif", **options):
-        path = tmp_path / name
-        tifffile.imwrite(path, array, **{"photometric": "minisblack", **options})
-        return path
-
-    return write
+def write(write_tiff):
+    return write_tiff
 
 
 @pytest.mark.parametrize(

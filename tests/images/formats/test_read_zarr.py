@@ -9,39 +9,7 @@ import zarr
 
 from unet_napari.errors import ImageError, UnetNapariWarning
 from unet_napari.images import read_image
-
-STACK = np.random.default_rng(0).integers(0, 4000, (2, 5, 20, 30), dtype=np.uint16)
-
-
-def axis(name, unit=None):
-    kind = {"t": "time", "c": "channel"}.get(name, "space")
-    return {"name": name, "type": kind} | ({"unit": unit} if unit else {})
-
-
-CZYX = [axis("c"), *(axis(name, "nanometer") for name in "zyx")]
-
-
-@pytest.fixture
-def ome_zarr(tmp_path):
-    """Write an OME-Zarr image of two levels and return its folder."""
-
-    def write(array=STACK, axes=CZYX, scale=(1, 2000, 500, 250), zarr_format=3, **more):
-        path = tmp_path / "image.zarr"
-        levels = [
-            {"path": name, "coordinateTransformations": [{"type": "scale", "scale": list(scale)}]}
-            for name in ("full", "half")
-        ]
-        image = {"axes": axes, "datasets": levels, **more}
-        if zarr_format == 3:
-            attributes = {"ome": {"version": "0.5", "multiscales": [image]}}
-        else:
-            attributes = {"multiscales": [{"version": "0.4", **image}]}
-        group = zarr.create_group(str(path), zarr_format=zarr_format, attributes=attributes)
-        group.create_array("full", data=array, chunks=(1,) * (array.ndim - 2) + (10, 10))
-        group.create_array("half", data=array[..., ::2, ::2])
-        return path
-
-    return write
+from zarr_images import CZYX, STACK, axis
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

@@ -11,7 +11,6 @@ from napari.utils.interactions import (
     mouse_release_callbacks,
 )
 
-from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.layers.layer_axes import ViewPlace
 from unet_napari._napari.layers.results import Purpose, write_result
 
@@ -19,10 +18,8 @@ SHAPE = (60, 80)
 
 
 @pytest.fixture
-def dock(viewer, job):
-    dock = TrainDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Train U-Net")
-    return dock
+def dock(train_dock):
+    return train_dock
 
 
 @pytest.fixture

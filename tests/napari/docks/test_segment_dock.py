@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import zarr
 
+from segment_runs import run
 from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari._napari.layers import results
 from unet_napari.engine import (
@@ -21,37 +22,8 @@ from unet_napari.inference.progress import Progress
 
 
 @pytest.fixture
-def dock(viewer, job, library):
-    library("nuclei")
-    dock = SegmentDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Segment")
-    return dock
-
-
-def start(dock, client, qtbot):
-    """Press Run and return the job that the engine gets."""
-    before = len(client.jobs)
-    dock.run.native.click()
-    qtbot.waitUntil(lambda: len(client.jobs) > before)
-    return client.jobs[-1]
-
-
-def within(job, labels):
-    """Put the labels of the wanted part among what lies around, where nothing is found."""
-    if not isinstance(job, SegmentJob) or not job.around:
-        return labels
-    whole = np.zeros(open_ref(job.image.data).shape, np.uint32)
-    whole[tuple(slice(*pair) for pair in job.inner)] = labels
-    return whole
-
-
-def run(dock, client, qtbot, labels, *, objects=None, table=None, **output):
-    """Press Run and deliver a result; return the job."""
-    job = start(dock, client, qtbot)
-    client.say(ArraysReady(within(job, labels), **output))
-    client.say(JobFinished({"objects": objects} | ({"table": table} if table else {})))
-    qtbot.waitUntil(lambda: dock.run.text == "Segment")
-    return job
+def dock(segment_dock):
+    return segment_dock
 
 
 def test_without_layers_and_models_everything_that_is_missing_is_named(viewer, job):

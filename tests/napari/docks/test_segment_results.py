@@ -7,7 +7,7 @@ import pytest
 import tifffile
 import zarr
 
-from unet_napari._napari.docks.segment_dock import SegmentDock
+from segment_runs import run, start
 from unet_napari.engine import (
     ArraysReady,
     DiameterJob,
@@ -16,43 +16,13 @@ from unet_napari.engine import (
     SegmentFileJob,
     SegmentJob,
 )
-from unet_napari.engine.arrays import open_ref
 from unet_napari.images import open_output
 from unet_napari.inference.progress import PlanSummary, Progress
 
 
 @pytest.fixture
-def dock(viewer, job, library):
-    library("nuclei")
-    dock = SegmentDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Segment")
-    return dock
-
-
-def start(dock, client, qtbot):
-    """Press Run and return the job that the engine gets."""
-    before = len(client.jobs)
-    dock.run.native.click()
-    qtbot.waitUntil(lambda: len(client.jobs) > before)
-    return client.jobs[-1]
-
-
-def within(job, labels):
-    """Put the labels of the wanted part among what lies around, where nothing is found."""
-    if not isinstance(job, SegmentJob) or not job.around:
-        return labels
-    whole = np.zeros(open_ref(job.image.data).shape, np.uint32)
-    whole[tuple(slice(*pair) for pair in job.inner)] = labels
-    return whole
-
-
-def run(dock, client, qtbot, labels, *, objects=None, table=None, **output):
-    """Press Run and deliver a result; return the job."""
-    job = start(dock, client, qtbot)
-    client.say(ArraysReady(within(job, labels), **output))
-    client.say(JobFinished({"objects": objects} | ({"table": table} if table else {})))
-    qtbot.waitUntil(lambda: dock.run.text == "Segment")
-    return job
+def dock(segment_dock):
+    return segment_dock
 
 
 PLAN = PlanSummary(

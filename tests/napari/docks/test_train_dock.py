@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QDialog, QLabel
 
-from unet_napari._napari.docks.train_dock import TrainDock
+from train_events import STEP
 from unet_napari.engine import (
     AugmentationJob,
     JobCancelled,
@@ -20,45 +20,20 @@ from unet_napari.engine.arrays import open_ref
 from unet_napari.networks.catalogue import CATALOGUE
 from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment_config import AugmentConfig
-from unet_napari.training.events import Started, Step, Validated
+from unet_napari.training.events import Validated
 
-STARTED = Started(
-    chosen=("a patch of 64, because",),
-    device="cpu",
-    patch=(64, 64),
-    batch=4,
-    samples=1,
-    parameters=1000,
-    validation="a fifth",
-)
-STEP = Step(
-    step=12, epoch=3, epochs=9, loss=0.25, learning_rate=1e-3, fraction=0.4, seconds_left=130
-)
 VALIDATED = Validated(step=12, score=0.74, score_name="AP50", best=True, message="")
 
 
 @pytest.fixture
-def dock(viewer, job):
-    dock = TrainDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Train U-Net")
-    return dock
+def dock(train_dock):
+    return train_dock
 
 
 @pytest.fixture
-def ready(dock, viewer, painted):
+def ready(ready):
     """A dock with an image and painted labels chosen, for a training of two minutes."""
-    dock.effort.value = "quick"
-    image, labels = painted
-    viewer.add_image(image, name="nuclei")
-    viewer.add_labels(labels, name="paint")
-    return dock
-
-
-@pytest.fixture
-def running(ready, client, qtbot):
-    ready.run.native.click()
-    qtbot.waitUntil(lambda: bool(client.jobs))
-    client.say(STARTED)
+    ready.effort.value = "quick"
     return ready
 
 

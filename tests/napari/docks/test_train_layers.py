@@ -5,45 +5,16 @@ import pytest
 import tifffile
 
 from napari.layers import Image
-from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.layers.ownership import mark
 from unet_napari._napari.runs import preview_layer
 from unet_napari._napari.runs.preview_layer import PreviewUpdates
 from unet_napari.engine import JobCancelled, Preview
 from unet_napari.engine.arrays import open_ref
-from unet_napari.training.events import Started
-
-STARTED = Started((), "cpu", (64, 64), 4, 1, 1000, "a fifth")
 
 
 @pytest.fixture
-def dock(viewer, job):
-    dock = TrainDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Train U-Net")
-    return dock
-
-
-@pytest.fixture
-def ready(dock, viewer, painted):
-    image, labels = painted
-    viewer.add_image(image, name="nuclei")
-    viewer.add_labels(labels, name="paint")
-    return dock
-
-
-@pytest.fixture
-def train(ready, client, qtbot):
-    """Press Train, and wait until a prediction was asked for."""
-
-    def press():
-        before = len(client.jobs)
-        ready.run.native.click()
-        qtbot.waitUntil(lambda: len(client.jobs) > before)
-        client.say(STARTED)
-        qtbot.waitUntil(lambda: bool(client.commands))
-        return client.jobs[-1]
-
-    return press
+def dock(train_dock):
+    return train_dock
 
 
 def predict(client, number, shape=(96, 128)):

@@ -3,24 +3,12 @@
 import numpy as np
 import pytest
 
-from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari.engine.arrays import open_ref
 
 
 @pytest.fixture
-def dock(viewer, job):
-    dock = TrainDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Train U-Net")
-    return dock
-
-
-@pytest.fixture
-def ready(dock, viewer, painted):
-    """A dock with an image and painted labels chosen."""
-    image, labels = painted
-    viewer.add_image(image, name="nuclei")
-    viewer.add_labels(labels, name="paint")
-    return dock
+def dock(train_dock):
+    return train_dock
 
 
 def test_new_adds_labels_that_can_be_painted_at_once(dock, viewer):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unet_napari._napari.docks.train_dock import TrainDock
+from train_events import STEP
 from unet_napari._napari.layers import results
 from unet_napari._napari.runs import preview_layer
 from unet_napari.engine import (
@@ -13,44 +13,11 @@ from unet_napari.engine import (
 )
 from unet_napari.engine.arrays import open_ref
 from unet_napari.errors import ResourceError
-from unet_napari.training.events import Started, Step
-
-STARTED = Started(
-    chosen=("a patch of 64, because",),
-    device="cpu",
-    patch=(64, 64),
-    batch=4,
-    samples=1,
-    parameters=1000,
-    validation="a fifth",
-)
-STEP = Step(
-    step=12, epoch=3, epochs=9, loss=0.25, learning_rate=1e-3, fraction=0.4, seconds_left=130
-)
 
 
 @pytest.fixture
-def dock(viewer, job):
-    dock = TrainDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Train U-Net")
-    return dock
-
-
-@pytest.fixture
-def ready(dock, viewer, painted):
-    """A dock with an image and painted labels chosen."""
-    image, labels = painted
-    viewer.add_image(image, name="nuclei")
-    viewer.add_labels(labels, name="paint")
-    return dock
-
-
-@pytest.fixture
-def running(ready, client, qtbot):
-    ready.run.native.click()
-    qtbot.waitUntil(lambda: bool(client.jobs))
-    client.say(STARTED)
-    return ready
+def dock(train_dock):
+    return train_dock
 
 
 def test_one_channel_is_trained_on_and_previewed_alone(dock, viewer, client, painted, qtbot):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from napari.layers import Labels
-from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.layers.layer_axes import ViewPlace
 from unet_napari._napari.layers.results import Purpose, find_result, write_result
@@ -16,11 +15,8 @@ SHAPE = (20, 30)
 
 
 @pytest.fixture
-def dock(viewer, job, library):
-    library("nuclei")
-    dock = SegmentDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Segment")
-    return dock
+def dock(segment_dock):
+    return segment_dock
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import dask.array
 import numpy as np
 import pytest
 
-from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari.engine import ArraysReady, JobCancelled, JobFailed, JobFinished
 from unet_napari.inference.progress import Progress
 
@@ -12,11 +11,8 @@ ENDS = [JobCancelled(), JobFailed("It broke.", user_error=True)]
 
 
 @pytest.fixture
-def dock(viewer, job, library):
-    library("nuclei")
-    dock = SegmentDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Segment")
-    return dock
+def dock(segment_dock):
+    return segment_dock
 
 
 @pytest.fixture

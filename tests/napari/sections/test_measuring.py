@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari.engine import ArraysReady, JobFinished, MeasureJob
 from unet_napari.engine.arrays import open_ref
 from unet_napari.engine.worker.measure_labels import measure_labels
@@ -23,11 +22,8 @@ class Context:
 
 
 @pytest.fixture
-def dock(viewer, job, library):
-    library("nuclei")
-    dock = SegmentDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Segment")
-    return dock
+def dock(segment_dock):
+    return segment_dock
 
 
 @pytest.fixture

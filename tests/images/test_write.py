@@ -177,7 +177,7 @@ def test_labels_open_in_imagej_with_pixel_size_and_time(tmp_path, axes, shape):
 
 @pytest.mark.parametrize("place", [0, -1])
 def test_labels_beyond_16_bits_keep_their_numbers_and_the_pixel_size(tmp_path, monkeypatch, place):
-    monkeypatch.setattr("unet_napari.images.formats.write_tiff._AT_ONCE", 1000)
+    monkeypatch.setattr("unet_napari.images.formats.write_tiff._COPIED_LABELS", 1000)
     labels = LABELS[0].copy()
     labels.flat[place] = 70_000
     write(tmp_path / "labels.tif", labels, "ZYX", {"Z": 2.0, "Y": 0.25, "X": 0.5}, labels=True)

@@ -169,7 +169,7 @@ def _assign(
     """Return the IoU of as many contending pairs as possible, with the largest sum of IoU."""
     rows, r = np.unique(t, return_inverse=True)
     columns, c = np.unique(p, return_inverse=True)
-    from scipy.optimize import linear_sum_assignment  # It takes 0.3 s, and predicting needs it not.
+    from scipy.optimize import linear_sum_assignment  # It takes 0.3 s to load.
 
     table = np.zeros((len(rows), len(columns)))
     table[r, c] = iou

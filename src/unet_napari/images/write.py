@@ -33,7 +33,7 @@ class BoxWriter:
     array
         The memory map or zarr array behind it.
     path
-        What to call the file in messages.
+        Path of the file, as messages name it.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ def open_output(
     Yields
     ------
     BoxWriter
-        Takes ``out[key] = values``; 0 where nothing is written.
+        The image, which takes ``out[key] = values``; it is 0 where nothing is written.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def open_output(
             del array
             output.close()
         _keep_record(output.record, form, whole.whole, path)
-        check_image_output(path, overwrite=overwrite)  # somebody may have been faster
+        check_image_output(path, overwrite=overwrite)  # another program may have written it
 
 
 def _keep_record(record: ResultRecord | None, form: OutputFormat, whole: Path, path: Path) -> None:

@@ -33,7 +33,7 @@ _FAR_APART = 1e6
 
 
 def unpainted_rule(task: str, unpainted: Unpainted, *, has_region: bool) -> Rule:
-    """Decide on the meaning of 0.
+    """Return what a pixel of 0 means: nothing, background, or background near painted cells.
 
     Raises
     ------

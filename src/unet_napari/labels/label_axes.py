@@ -171,7 +171,7 @@ def _possible_axes(
     ]
     if axes is not None:
         found.append(axes)
-    # At last, the labels may have more or fewer axes of length 1 than the image.
+    # The last possibility: labels with more or fewer axes of length 1 than the image.
     leading = [size for size in shape[:-2] if size != 1]
     sizes = zip(own[:-2], labels_shape(image), strict=False)
     wanted = [axis for axis, size in sizes if size != 1]

@@ -81,14 +81,14 @@ def tally(labels: LazyArray, annotated: LazyArray | None = None) -> Tally:
 
 
 def painted_box(arrays: Sequence[LazyArray], index: tuple[int, ...] = ()) -> Box | None:
-    """Return the smallest box around what is not 0 in any of some arrays; None if all of it is.
+    """Return the smallest box around what is not 0 in any of some arrays; None if all are 0.
 
     Parameters
     ----------
     arrays
         Arrays of one shape.
     index
-        Positions on the leading axes, of which only these are looked at; the box is of the others.
+        Positions on the leading axes. Only these are looked at, and the box has the other axes.
     """
     found = []
     for data, box in ((array, box) for array in arrays for box in boxes(array, index)):

@@ -51,7 +51,8 @@ def painted_planes(
     -------
     int8 (Z, Y, X)
         0 where a cell was painted in an XY plane, 1 in XZ, 2 in YZ. `WHOLE` where it was painted
-        in all directions, or where nobody can tell. Below that where nothing is painted.
+        in all directions, or where nobody can tell. A number below `WHOLE` where nothing is
+        painted.
     """
     planes = np.full(labels.shape, _UNPAINTED_AXIS, np.int8)
     painted = labels != 0

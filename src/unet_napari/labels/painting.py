@@ -27,8 +27,8 @@ __all__ = ["Painting", "annotated_mask", "check_labels", "split_components"]
 _MOST_CLASSES = 1000
 # Number of classes above which the ids are rather those of cells.
 _MANY_CLASSES = 10
-# All but a rim of the image is painted where this share of a box is painted, and the box takes this
-# share of each axis.
+# All but a rim of the image counts as painted where the first share of a box is painted, and the
+# box takes the second share of each axis.
 _COMPLETE_SHARE = 0.9
 _COMPLETE_AXIS = 2 / 3
 

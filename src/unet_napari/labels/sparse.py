@@ -181,7 +181,7 @@ def boxes(data: LazyArray, index: Sequence[int] = ()) -> Iterator[Box]:
     data : LazyArray
         The array.
     index : sequence of int
-        Positions on the first axes; the boxes are of the others.
+        Positions on the first axes; the boxes have the other axes.
     """
     if isinstance(data, SparseArray):
         return data.boxes(index)

@@ -28,13 +28,13 @@ class AttentionGate(nn.Module):
     interpolated to that of the skip.
     """
 
-    def __init__(self, plan: UNetSpec, skip: int, coarse: int, stride: PerAxis) -> None:
+    def __init__(self, spec: UNetSpec, skip: int, coarse: int, stride: PerAxis) -> None:
         super().__init__()
         inner = max(1, skip // 2)
-        self.theta = LAYERS[plan.ndim].conv(skip, inner, stride, stride=stride, bias=False)
-        self.phi = project(plan, coarse, inner)
-        self.psi = project(plan, inner, 1)
-        self.enlarge = make_interpolation(plan, stride)
+        self.theta = LAYERS[spec.ndim].conv(skip, inner, stride, stride=stride, bias=False)
+        self.phi = project(spec, coarse, inner)
+        self.psi = project(spec, inner, 1)
+        self.enlarge = make_interpolation(spec, stride)
 
     def forward(self, skip: Tensor, coarse: Tensor) -> Tensor:
         """Return the weight of every position of `skip`, shape (N, 1, *S), from 0 to 1."""
@@ -46,9 +46,9 @@ class AttentionGate(nn.Module):
 class AttentionStage(DecoderStage):
     """A level of the way up whose skip passes through a gate."""
 
-    def __init__(self, plan: UNetSpec, level: int, coarse: int, skip: int, width: int) -> None:
-        super().__init__(plan, level, coarse, skip, width)
-        self.gate = AttentionGate(plan, skip, coarse, plan.strides[level])
+    def __init__(self, spec: UNetSpec, level: int, coarse: int, skip: int, width: int) -> None:
+        super().__init__(spec, level, coarse, skip, width)
+        self.gate = AttentionGate(spec, skip, coarse, spec.strides[level])
 
     def pass_on(self, coarse: Tensor, up: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
         """Return the skip, weighed."""
@@ -59,7 +59,7 @@ class AttentionStage(DecoderStage):
 class AttentionUNet(UNet):
     """The U-Net with additive attention gates on its skips (Oktay et al. 2018).
 
-    Takes the options of `UNet`. `attention_maps` shows where the gates look.
+    It takes the options of `UNet`. `attention_maps` shows where the gates look.
     """
 
     name: ClassVar[str] = "attention_unet"
@@ -77,8 +77,8 @@ class AttentionUNet(UNet):
         Returns
         -------
         list of Tensor
-            For each level, finest first, a map from 0 (shut) to 1 (open), shape (N, 1, *S),
-            less ``2 * margin`` per axis: the grid of the logits.
+            A map for each level, finest first, from 0 (shut) to 1 (open), shape (N, 1, *S). As
+            in the logits, each spatial axis lacks ``2 * margin`` pixels of the image.
         """
         training = self.training
         try:
@@ -101,6 +101,6 @@ class AttentionUNet(UNet):
             for hook in hooks:
                 hook.remove()
         return [
-            crop_centre(make_interpolation(self.plan, self.plan.stride_to(level))(gate), logits)
+            crop_centre(make_interpolation(self.spec, self.spec.stride_to(level))(gate), logits)
             for level, gate in enumerate(gates)
         ]

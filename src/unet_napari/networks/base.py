@@ -67,14 +67,15 @@ class Network(nn.Module):
         self.smallest = smallest or stride
         self.reduction = (1,) * ndim
         self.context: tuple[tuple[int, ...] | None] | None = None
-        """What `exact_halo` returned, if it was asked: it follows from the layers alone."""
+        """Result of `exact_halo`, once it was asked for: it follows from the layers alone."""
 
     def coarsen(self, reduction: Sequence[int]) -> None:
-        """Let the layers see the image at a coarser scale, its result being as fine as before.
+        """Let the layers see the image at a coarser scale; the result stays as fine as before.
 
         Blocks of pixels are averaged before the first layer, and the logits are interpolated
-        linearly to the pixels of the image. A network whose layers suit cells of 30 pixels so
-        suits cells of 90, at a ninth of the work. The option ``reduction`` holds it.
+        linearly to the pixels of the image. In this way a network whose layers suit cells of 30
+        pixels also suits cells of 90, at a ninth of the work. The option ``reduction`` holds the
+        numbers.
 
         Parameters
         ----------
@@ -119,8 +120,9 @@ class Network(nn.Module):
         Returns
         -------
         Tensor or list of Tensor
-            Logits, shape (N, out_channels, *S), less ``2 * margin`` per axis. With deep
-            supervision and in training mode a list of such tensors, the main one first.
+            Logits, shape (N, out_channels, *S), in which each spatial axis lacks ``2 * margin``
+            pixels of the image. With deep supervision and in training mode a list of such
+            tensors, the main one first.
 
         Raises
         ------
@@ -131,7 +133,7 @@ class Network(nn.Module):
         return self.on_any_size(x, self.logits)
 
     def on_any_size(self, x: Tensor, compute: Callable[[Tensor], Logits]) -> Logits:
-        """Call `compute` on images brought to a size that fits; cut the result back."""
+        """Bring images to a size that fits, call `compute`, and cut the result to their size."""
         self._check(x)
         out = [size - 2 * margin for size, margin in zip(x.shape[2:], self.margin, strict=True)]
         result = compute(self._coarse(self._fit(x)))
@@ -159,7 +161,7 @@ class Network(nn.Module):
 
     def _fit(self, x: Tensor) -> Tensor:
         """Repeat the last pixels at the far end up to the next size that fits the layers."""
-        # Statistics over a single position are undefined, so give these norms two.
+        # Statistics of a single position are undefined, so these norms get two positions.
         least = 2 if self.normalises_by_tile() else 1
         pads: list[int] = []
         for size, smallest, stride in zip(x.shape[2:], self.smallest, self.stride, strict=True):
@@ -181,7 +183,7 @@ class Network(nn.Module):
         return functional.interpolate(x, scale_factor=scale, mode=LAYERS[self.ndim].interpolation)
 
     def normalises_by_tile(self) -> bool:
-        """Whether a norm layer takes its statistics from the images at hand.
+        """Tell whether a norm layer takes its statistics from the images at hand.
 
         Instance and group norm always do, batch norm does in training mode.
         """

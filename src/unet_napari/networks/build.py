@@ -46,7 +46,7 @@ def build_network(
     name : str
         A name in `CATALOGUE`.
     options : mapping
-        Arguments of that network's constructor, and ``reduction`` for any of them, see
+        Arguments of that network's constructor, and ``reduction``, which every network has, see
         `Network.coarsen`. ``pretrained`` is not accepted here: a model file shall not make us
         download or read anything.
     pretrained : bool or path
@@ -56,7 +56,7 @@ def build_network(
     Returns
     -------
     Network
-        On the CPU, in training mode, with fresh weights drawn from torch's generator.
+        The network on the CPU, in training mode, with weights drawn from torch's generator.
 
     Raises
     ------

@@ -24,14 +24,14 @@ class Layers:
 
 
 class _InstanceNorm2d(nn.InstanceNorm2d):
-    """Takes an empty batch, too; torch's fails there."""
+    """An instance norm that takes an empty batch, too, on which that of torch fails."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x) if len(x) else x.clone()
 
 
 class _InstanceNorm3d(nn.InstanceNorm3d):
-    """Takes an empty batch, too; torch's fails there."""
+    """An instance norm that takes an empty batch, too, on which that of torch fails."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x) if len(x) else x.clone()

@@ -19,14 +19,14 @@ __all__ = ["FusionUNet"]
 
 
 class FusionHead(Head):
-    """The decoder's logits plus those projected from every level of the encoder."""
+    """The sum of the decoder's logits and of those projected from each level of the encoder."""
 
-    def __init__(self, plan: UNetSpec) -> None:
-        strides = [plan.stride_to(level) for level in range(plan.levels)]
-        super().__init__(plan, plan.features[:-1], strides[:-1])
+    def __init__(self, spec: UNetSpec) -> None:
+        strides = [spec.stride_to(level) for level in range(spec.levels)]
+        super().__init__(spec, spec.features[:-1], strides[:-1])
         self.votes = nn.ModuleList(
-            nn.Sequential(project(plan, width, plan.out_channels), make_interpolation(plan, stride))
-            for width, stride in zip(plan.features, strides, strict=True)
+            nn.Sequential(project(spec, width, spec.out_channels), make_interpolation(spec, stride))
+            for width, stride in zip(spec.features, strides, strict=True)
         )
 
     def main(self, decoded: Tensor, encoded: Sequence[Tensor]) -> Tensor:
@@ -38,7 +38,7 @@ class FusionHead(Head):
 
 
 class FusionUNet(UNet):
-    """The U-Net with a multi-scale fusion head. Takes the options of `UNet`.
+    """The U-Net with a multi-scale fusion head. It takes the options of `UNet`.
 
     Every scale of the encoder is projected to the classes and added at full resolution, so
     that large structures and fine detail meet right before the softmax.
@@ -46,6 +46,6 @@ class FusionUNet(UNet):
 
     name: ClassVar[str] = "fusion_unet"
 
-    def make_head(self, plan: UNetSpec) -> nn.Module:
+    def make_head(self, spec: UNetSpec) -> nn.Module:
         """Return the head in which every scale votes."""
-        return FusionHead(plan)
+        return FusionHead(spec)

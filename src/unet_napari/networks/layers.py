@@ -35,10 +35,10 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-def make_norm(plan: UNetSpec, channels: int) -> list[nn.Module]:
+def make_norm(spec: UNetSpec, channels: int) -> list[nn.Module]:
     """Return the norm layer as a list of one, or an empty list for ``norm="none"``."""
-    layers = LAYERS[plan.ndim]
-    match plan.norm:
+    layers = LAYERS[spec.ndim]
+    match spec.norm:
         case "batch":
             return [layers.batch_norm(channels)]
         case "instance":
@@ -49,35 +49,35 @@ def make_norm(plan: UNetSpec, channels: int) -> list[nn.Module]:
             return []
 
 
-def make_activation(plan: UNetSpec) -> nn.Module:
+def make_activation(spec: UNetSpec) -> nn.Module:
     """Return the non-linearity."""
-    kind = _ACTIVATIONS[plan.activation]
-    return kind() if plan.activation == "gelu" else kind(inplace=True)
+    kind = _ACTIVATIONS[spec.activation]
+    return kind() if spec.activation == "gelu" else kind(inplace=True)
 
 
-def conv_norm(plan: UNetSpec, inputs: int, outputs: int, kernel: PerAxis) -> list[nn.Module]:
-    """Return a convolution and its norm; the bias is the norm's where there is one."""
-    padding = tuple(k // 2 for k in kernel) if plan.padding == "same" else (0,) * plan.ndim
-    norm = make_norm(plan, outputs)
-    conv = LAYERS[plan.ndim].conv(inputs, outputs, kernel, padding=padding, bias=not norm)
+def conv_norm(spec: UNetSpec, inputs: int, outputs: int, kernel: PerAxis) -> list[nn.Module]:
+    """Return a convolution and its norm; where there is a norm, the bias is part of it."""
+    padding = tuple(k // 2 for k in kernel) if spec.padding == "same" else (0,) * spec.ndim
+    norm = make_norm(spec, outputs)
+    conv = LAYERS[spec.ndim].conv(inputs, outputs, kernel, padding=padding, bias=not norm)
     return [conv, *norm]
 
 
-def project(plan: UNetSpec, inputs: int, outputs: int) -> nn.Module:
+def project(spec: UNetSpec, inputs: int, outputs: int) -> nn.Module:
     """Return a convolution of one pixel: the same linear map at every position."""
-    return LAYERS[plan.ndim].conv(inputs, outputs, 1)
+    return LAYERS[spec.ndim].conv(inputs, outputs, 1)
 
 
-def make_block(plan: UNetSpec, inputs: int, outputs: int, kernel: PerAxis) -> nn.Module:
+def make_block(spec: UNetSpec, inputs: int, outputs: int, kernel: PerAxis) -> nn.Module:
     """Return the two convolutions of one level, plain or with a residual connection."""
-    first = [*conv_norm(plan, inputs, outputs, kernel), make_activation(plan)]
-    second = conv_norm(plan, outputs, outputs, kernel)
-    last = [make_activation(plan)]
-    if plan.dropout:
-        last.append(LAYERS[plan.ndim].dropout(plan.dropout))
-    if not plan.residual:
+    first = [*conv_norm(spec, inputs, outputs, kernel), make_activation(spec)]
+    second = conv_norm(spec, outputs, outputs, kernel)
+    last = [make_activation(spec)]
+    if spec.dropout:
+        last.append(LAYERS[spec.ndim].dropout(spec.dropout))
+    if not spec.residual:
         return nn.Sequential(*first, *second, *last)
-    shortcut = conv_norm(plan, inputs, outputs, (1,) * plan.ndim) if inputs != outputs else []
+    shortcut = conv_norm(spec, inputs, outputs, (1,) * spec.ndim) if inputs != outputs else []
     return ResidualBlock(nn.Sequential(*first, *second), shortcut, last)
 
 
@@ -102,22 +102,22 @@ class ResidualBlock(nn.Module):
         return output
 
 
-def make_upsampling(plan: UNetSpec, inputs: int, outputs: int, stride: PerAxis) -> nn.Module:
+def make_upsampling(spec: UNetSpec, inputs: int, outputs: int, stride: PerAxis) -> nn.Module:
     """Return the step up between two levels: `stride` times larger, `outputs` channels."""
-    layers = LAYERS[plan.ndim]
-    if plan.upsampling == "transposed":
+    layers = LAYERS[spec.ndim]
+    if spec.upsampling == "transposed":
         return layers.transposed(inputs, outputs, stride, stride=stride)
-    # A one-pixel convolution and an interpolation may change places, and before it there are
-    # fewer pixels. The next block's first convolution smooths what was interpolated.
-    return nn.Sequential(project(plan, inputs, outputs), make_interpolation(plan, stride))
+    # A convolution of one pixel gives the same before and after an interpolation, and before it
+    # there are fewer pixels. The first convolution of the next block smooths the interpolation.
+    return nn.Sequential(project(spec, inputs, outputs), make_interpolation(spec, stride))
 
 
-def make_interpolation(plan: UNetSpec, stride: PerAxis) -> nn.Module:
+def make_interpolation(spec: UNetSpec, stride: PerAxis) -> nn.Module:
     """Return a linear interpolation to a grid `stride` times as fine."""
     if all(s == 1 for s in stride):
         return nn.Identity()
     scale = tuple(float(s) for s in stride)
-    return nn.Upsample(scale_factor=scale, mode=LAYERS[plan.ndim].interpolation)
+    return nn.Upsample(scale_factor=scale, mode=LAYERS[spec.ndim].interpolation)
 
 
 class DecoderStage(nn.Module):
@@ -125,8 +125,8 @@ class DecoderStage(nn.Module):
 
     Parameters
     ----------
-    plan : Plan
-        The network's plan.
+    spec : UNetSpec
+        Choices that fix the layers of the network.
     level : int
         The level that this stage leads to; 0 is full resolution.
     coarse : int
@@ -137,10 +137,10 @@ class DecoderStage(nn.Module):
         Channels that come out.
     """
 
-    def __init__(self, plan: UNetSpec, level: int, coarse: int, skip: int, width: int) -> None:
+    def __init__(self, spec: UNetSpec, level: int, coarse: int, skip: int, width: int) -> None:
         super().__init__()
-        self.up = make_upsampling(plan, coarse, width, plan.strides[level])
-        self.block = make_block(plan, skip + width, width, plan.kernels[level])
+        self.up = make_upsampling(spec, coarse, width, spec.strides[level])
+        self.block = make_block(spec, skip + width, width, spec.kernels[level])
 
     def forward(self, coarse: Tensor, *skips: Tensor) -> Tensor:
         """Return this level's features from those below and those of the encoder."""
@@ -157,11 +157,11 @@ class DecoderStage(nn.Module):
 def initialise(module: nn.Module) -> None:
     """Draw the weights of a convolution so that variances stay as they are (He et al. 2015)."""
     if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
-        return  # nothing to draw, and torch would import its compiler for it
+        return  # There is nothing to draw, and torch would import its compiler for it.
     if isinstance(module, nn.Conv2d | nn.Conv3d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     elif isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d):
-        # Kernel and stride agree: each output sees every input channel once. No ReLU follows.
+        # Kernel and stride are equal: each output sees every input channel once. No ReLU follows.
         nn.init.normal_(module.weight, std=module.in_channels**-0.5)
     else:
         return

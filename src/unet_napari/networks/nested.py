@@ -25,16 +25,16 @@ class NestedDecoder(nn.Module):
     X(i, j) sees X(i, 0) to X(i, j - 1) and, enlarged, X(i + 1, j - 1); X(i, 0) is the encoder's.
     """
 
-    def __init__(self, plan: UNetSpec) -> None:
+    def __init__(self, spec: UNetSpec) -> None:
         super().__init__()
-        self.checkpointing = plan.checkpointing
+        self.checkpointing = spec.checkpointing
         self.columns = nn.ModuleList(
             nn.ModuleList(
-                DecoderStage(plan, level, coarse, column * width, width)
-                for level, (width, coarse) in enumerate(pairwise(plan.features))
-                if level + column < plan.levels
+                DecoderStage(spec, level, coarse, column * width, width)
+                for level, (width, coarse) in enumerate(pairwise(spec.features))
+                if level + column < spec.levels
             )
-            for column in range(1, plan.levels)
+            for column in range(1, spec.levels)
         )
 
     def forward(self, encoded: Sequence[Tensor]) -> list[Tensor]:
@@ -53,18 +53,18 @@ class NestedDecoder(nn.Module):
 class NestedUNet(UNet):
     """U-Net++ (Zhou et al. 2018): nested skips and, by default, deep supervision.
 
-    Takes the options of `UNet`. In training with deep supervision it returns one map of logits
+    It takes the options of `UNet`. In training with deep supervision it returns one map of logits
     per column, that of the last column first; otherwise only that one.
     """
 
     name: ClassVar[str] = "nested_unet"
     supervised: ClassVar[bool] = True
 
-    def make_decoder(self, plan: UNetSpec) -> nn.Module:
+    def make_decoder(self, spec: UNetSpec) -> nn.Module:
         """Return the nested nodes."""
-        return NestedDecoder(plan)
+        return NestedDecoder(spec)
 
-    def make_head(self, plan: UNetSpec) -> nn.Module:
+    def make_head(self, spec: UNetSpec) -> nn.Module:
         """Return one projection per column, all at full resolution."""
-        columns = plan.levels - 1
-        return Head(plan, [plan.features[0]] * columns, [(1,) * plan.ndim] * columns)
+        columns = spec.levels - 1
+        return Head(spec, [spec.features[0]] * columns, [(1,) * spec.ndim] * columns)

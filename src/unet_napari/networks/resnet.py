@@ -17,11 +17,10 @@ from torch import Tensor, nn
 
 from unet_napari.checks import check_choice
 from unet_napari.errors import ModelFileError, ResourceError, SettingsError
-from unet_napari.networks import spec as planning
 from unet_napari.networks.base import Logits, Network
 from unet_napari.networks.checkpointing import run
 from unet_napari.networks.layers import initialise, make_block
-from unet_napari.networks.spec import UNetSpec
+from unet_napari.networks.spec import UNetSpec, feature_counts
 from unet_napari.networks.unet import Decoder, Head
 
 __all__ = ["DEPTHS", "ResNetUNet"]
@@ -38,21 +37,21 @@ class ResNetEncoder(nn.Module):
     two cells that touch; the extra block brings the image's detail to the decoder.
     """
 
-    def __init__(self, plan: UNetSpec, depth: int) -> None:
+    def __init__(self, spec: UNetSpec, depth: int) -> None:
         super().__init__()
         backbone = getattr(_torchvision_models(), f"resnet{depth}")(weights=None)
-        if plan.in_channels != 3:
-            backbone.conv1 = nn.Conv2d(plan.in_channels, 64, 7, stride=2, padding=3, bias=False)
+        if spec.in_channels != 3:
+            backbone.conv1 = nn.Conv2d(spec.in_channels, 64, 7, stride=2, padding=3, bias=False)
             initialise(backbone.conv1)
         self.channels = (
-            plan.features[0],
+            spec.features[0],
             64,
             *(backbone.fc.in_features >> n for n in (3, 2, 1, 0)),
         )
         backbone.fc = nn.Identity()
-        self.checkpointing = plan.checkpointing
+        self.checkpointing = spec.checkpointing
         self.backbone = backbone
-        self.entry = make_block(plan, plan.in_channels, plan.features[0], plan.kernels[0])
+        self.entry = make_block(spec, spec.in_channels, spec.features[0], spec.kernels[0])
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the features of every level, full resolution first."""
@@ -74,12 +73,12 @@ class ResNetUNet(Network):
     in_channels, out_channels : int
         Channels of the image and of the logits, 1 to 1024.
     depth : {18, 34, 50, 101, 152}
-        Which ResNet.
+        Number of layers of the ResNet.
     pretrained : bool, str or Path
         Start from torchvision's ImageNet weights: ``True`` downloads them (once), a path
         reads a file with such a state dict. Not part of `options`.
     ndim : int
-        2, there are no ImageNet weights for volumes.
+        Must be 2, as there are no ImageNet weights for volumes.
     features : sequence of int
         Features of the decoder's five levels, full resolution first.
     upsampling, deep_supervision, dropout, checkpointing
@@ -121,10 +120,10 @@ class ResNetUNet(Network):
             raise SettingsError(
                 "The ResNet U-Net works on 2D images only; choose another network for volumes."
             )
-        counts = planning.feature_counts(features)
+        counts = feature_counts(features)
         if len(counts) != _STEPS:
             raise SettingsError(f"features must have {_STEPS} entries, not {len(counts)}.")
-        plan = UNetSpec(
+        spec = UNetSpec(
             in_channels=in_channels,
             out_channels=out_channels,
             features=counts,
@@ -140,7 +139,7 @@ class ResNetUNet(Network):
             dropout=dropout,
             checkpointing=checkpointing,
         )
-        options = plan.to_dict() | {"depth": depth}
+        options = spec.to_dict() | {"depth": depth}
         own = (
             *("in_channels", "out_channels", "depth", "ndim", "features"),
             *("upsampling", "deep_supervision", "dropout", "checkpointing"),
@@ -152,9 +151,9 @@ class ResNetUNet(Network):
             out_channels=out_channels,
             stride=(2**_STEPS,) * 2,
         )
-        self.encoder = ResNetEncoder(plan, depth)
-        self.decoder = Decoder(plan, self.encoder.channels, counts)
-        self.head = Head(plan, counts, [plan.stride_to(level) for level in range(_STEPS)])
+        self.encoder = ResNetEncoder(spec, depth)
+        self.decoder = Decoder(spec, self.encoder.channels, counts)
+        self.head = Head(spec, counts, [spec.stride_to(level) for level in range(_STEPS)])
         for fresh in (self.encoder.entry, self.decoder, self.head):
             fresh.apply(initialise)
         if pretrained is not False:

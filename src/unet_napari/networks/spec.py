@@ -1,7 +1,7 @@
-"""The plan of a U-Net: every choice that fixes its layers, checked and complete.
+"""Every choice that fixes the layers of a U-Net, checked and complete.
 
 Options may come out of a model file that somebody sent, so nothing is taken on trust here and
-nothing is allocated. No torch in here.
+nothing is allocated. No torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,16 @@ from unet_napari.errors import SettingsError
 from unet_napari.networks.catalogue import PRESETS
 from unet_napari.records import Record
 
-__all__ = ["ACTIVATIONS", "NORMS", "PADDINGS", "UPSAMPLINGS", "UNetSpec"]
+__all__ = [
+    "ACTIVATIONS",
+    "NORMS",
+    "PADDINGS",
+    "UPSAMPLINGS",
+    "UNetSpec",
+    "feature_counts",
+    "kernel_table",
+    "stride_table",
+]
 
 NORMS = ("batch", "instance", "group", "none")
 PADDINGS = ("same", "valid")

@@ -8,7 +8,6 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from unet_napari.checks import check_choice
-from unet_napari.networks import spec as planning
 from unet_napari.networks.base import Logits, Network, crop_centre
 from unet_napari.networks.checkpointing import run
 from unet_napari.networks.dimensions import LAYERS
@@ -19,7 +18,13 @@ from unet_napari.networks.layers import (
     make_interpolation,
     project,
 )
-from unet_napari.networks.spec import PerAxis, UNetSpec
+from unet_napari.networks.spec import (
+    PerAxis,
+    UNetSpec,
+    feature_counts,
+    kernel_table,
+    stride_table,
+)
 
 __all__ = ["Decoder", "Encoder", "Head", "UNet"]
 
@@ -27,15 +32,15 @@ __all__ = ["Decoder", "Encoder", "Head", "UNet"]
 class Encoder(nn.Module):
     """The way down: two convolutions per level, maximum pooling between the levels."""
 
-    def __init__(self, plan: UNetSpec) -> None:
+    def __init__(self, spec: UNetSpec) -> None:
         super().__init__()
-        widths = [plan.in_channels, *plan.features]
-        self.checkpointing = plan.checkpointing
+        widths = [spec.in_channels, *spec.features]
+        self.checkpointing = spec.checkpointing
         self.blocks = nn.ModuleList(
-            make_block(plan, widths[level], widths[level + 1], plan.kernels[level])
-            for level in range(plan.levels)
+            make_block(spec, widths[level], widths[level + 1], spec.kernels[level])
+            for level in range(spec.levels)
         )
-        self.pools = nn.ModuleList(LAYERS[plan.ndim].pool(s, s) for s in plan.strides)
+        self.pools = nn.ModuleList(LAYERS[spec.ndim].pool(s, s) for s in spec.strides)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the features of every level, full resolution first."""
@@ -50,28 +55,28 @@ class Decoder(nn.Module):
 
     Parameters
     ----------
-    plan : Plan
-        The network's plan.
+    spec : UNetSpec
+        Choices that fix the layers of the network.
     encoded : sequence of int
         Channels of the encoder's features, full resolution first.
     widths : sequence of int
         Channels of this decoder's features, full resolution first; one less than `encoded`.
     stage : type
-        What one level is made of.
+        Class of one level.
     """
 
     def __init__(
         self,
-        plan: UNetSpec,
+        spec: UNetSpec,
         encoded: Sequence[int],
         widths: Sequence[int],
         stage: type[DecoderStage] = DecoderStage,
     ) -> None:
         super().__init__()
-        self.checkpointing = plan.checkpointing
+        self.checkpointing = spec.checkpointing
         coarse = [*widths[1:], encoded[-1]]
         self.stages = nn.ModuleList(
-            stage(plan, level, coarse[level], encoded[level], width)
+            stage(spec, level, coarse[level], encoded[level], width)
             for level, width in enumerate(widths)
         )
 
@@ -90,19 +95,19 @@ class Head(nn.Module):
 
     Parameters
     ----------
-    plan : Plan
-        The network's plan.
+    spec : UNetSpec
+        Choices that fix the layers of the network.
     decoded : sequence of int
         Channels of the decoded features, the main one first.
     strides : sequence of tuple of int
-        How much coarser each of them is than the image.
+        Factor per axis by which each of them is coarser than the image.
     """
 
-    def __init__(self, plan: UNetSpec, decoded: Sequence[int], strides: Sequence[PerAxis]) -> None:
+    def __init__(self, spec: UNetSpec, decoded: Sequence[int], strides: Sequence[PerAxis]) -> None:
         super().__init__()
-        used = len(decoded) if plan.deep_supervision else 1
+        used = len(decoded) if spec.deep_supervision else 1
         self.projections = nn.ModuleList(
-            nn.Sequential(project(plan, width, plan.out_channels), make_interpolation(plan, stride))
+            nn.Sequential(project(spec, width, spec.out_channels), make_interpolation(spec, stride))
             for width, stride in zip(decoded[:used], strides[:used], strict=True)
         )
 
@@ -155,8 +160,8 @@ class UNet(Network):
         Add each block's input to its output (Zhang et al. 2018, arXiv:1711.10684).
     deep_supervision : bool, optional
         In training, return logits from every level of the decoder (Lee et al. 2015,
-        arXiv:1409.5185), all at full resolution, the main one first. By default as in the
-        variant's paper: only for `NestedUNet`.
+        arXiv:1409.5185), all at full resolution, the main one first. By default only
+        `NestedUNet` does, as in its paper.
     dropout : float
         Probability of dropping a feature map after each block, 0 up to 1.
     checkpointing : bool
@@ -198,14 +203,14 @@ class UNet(Network):
         checkpointing: bool = False,
     ) -> None:
         check_choice("ndim", ndim, tuple(LAYERS))
-        counts = planning.feature_counts(features)
-        plan = UNetSpec(
+        counts = feature_counts(features)
+        spec = UNetSpec(
             in_channels=in_channels,
             out_channels=out_channels,
             features=counts,
             ndim=ndim,
-            strides=planning.stride_table(strides, ndim=ndim, levels=len(counts)),
-            kernels=planning.kernel_table(kernels, ndim=ndim, levels=len(counts)),
+            strides=stride_table(strides, ndim=ndim, levels=len(counts)),
+            kernels=kernel_table(kernels, ndim=ndim, levels=len(counts)),
             padding=padding,
             norm=("none" if padding == "valid" else "batch") if norm is None else norm,
             activation=activation,
@@ -215,30 +220,30 @@ class UNet(Network):
             dropout=dropout,
             checkpointing=checkpointing,
         )
-        margin, smallest = _valid_sizes(plan)
+        margin, smallest = _valid_sizes(spec)
         super().__init__(
-            plan.to_dict(),
+            spec.to_dict(),
             ndim=ndim,
             in_channels=in_channels,
             out_channels=out_channels,
-            stride=plan.total_stride,
+            stride=spec.total_stride,
             margin=margin,
             smallest=smallest,
         )
-        self.plan = plan
-        self.encoder = Encoder(plan)
-        self.decoder = self.make_decoder(plan)
-        self.head = self.make_head(plan)
+        self.spec = spec
+        self.encoder = Encoder(spec)
+        self.decoder = self.make_decoder(spec)
+        self.head = self.make_head(spec)
         self.apply(initialise)
 
-    def make_decoder(self, plan: UNetSpec) -> nn.Module:
-        """Return what turns the encoder's features into decoded ones; variants differ here."""
-        return Decoder(plan, plan.features, plan.features[:-1], self.stage)
+    def make_decoder(self, spec: UNetSpec) -> nn.Module:
+        """Return what decodes the features of the encoder; subclasses may have their own."""
+        return Decoder(spec, spec.features, spec.features[:-1], self.stage)
 
-    def make_head(self, plan: UNetSpec) -> nn.Module:
-        """Return what makes logits of the decoded features; variants differ here."""
-        strides = [plan.stride_to(level) for level in range(plan.levels - 1)]
-        return Head(plan, plan.features[:-1], strides)
+    def make_head(self, spec: UNetSpec) -> nn.Module:
+        """Return what makes logits of the decoded features; subclasses may have their own."""
+        strides = [spec.stride_to(level) for level in range(spec.levels - 1)]
+        return Head(spec, spec.features[:-1], strides)
 
     def logits(self, x: Tensor) -> Logits:
         """Compute the logits of images whose size fits the layers."""
@@ -247,18 +252,18 @@ class UNet(Network):
         return logits
 
 
-def _valid_sizes(plan: UNetSpec) -> tuple[PerAxis, PerAxis]:
+def _valid_sizes(spec: UNetSpec) -> tuple[PerAxis, PerAxis]:
     """Return the pixels lost per side and the smallest input, per axis."""
-    if plan.padding == "same":
-        return (0,) * plan.ndim, plan.total_stride
-    sizes = [_valid_size(plan, axis) for axis in range(plan.ndim)]
+    if spec.padding == "same":
+        return (0,) * spec.ndim, spec.total_stride
+    sizes = [_valid_size(spec, axis) for axis in range(spec.ndim)]
     return tuple(margin for margin, _ in sizes), tuple(smallest for _, smallest in sizes)
 
 
-def _valid_size(plan: UNetSpec, axis: int) -> tuple[int, int]:
+def _valid_size(spec: UNetSpec, axis: int) -> tuple[int, int]:
     """Return the margin and the smallest input along one axis, both in pixels."""
-    losses = [2 * (kernel[axis] - 1) for kernel in plan.kernels]  # of a block, both sides
-    strides = [stride[axis] for stride in plan.strides]
+    losses = [2 * (kernel[axis] - 1) for kernel in spec.kernels]  # pixels that a block loses
+    strides = [stride[axis] for stride in spec.strides]
     steps = list(zip(reversed(strides), reversed(losses[:-1]), strict=True))
     bottom = 1
     while not (output := _way_up(bottom, steps)):

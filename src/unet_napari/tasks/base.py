@@ -97,7 +97,7 @@ class Task(Record, ABC):
     @property
     @abstractmethod
     def packed_dtype(self) -> np.dtype[Any]:
-        """Of what `pack` returns, unsigned."""
+        """Dtype of what `pack` returns, an unsigned one."""
 
     @abstractmethod
     def encode(self, labels: Tensor, annotated: Tensor) -> Target:
@@ -106,9 +106,9 @@ class Task(Record, ABC):
         Parameters
         ----------
         labels
-            Int64 ``(N, *S)``: ids of cells or classes.
+            Ids of cells or classes, int64 ``(N, *S)``.
         annotated
-            Bool ``(N, *S)``: where a pixel says something.
+            True at the pixels whose label says something, bool ``(N, *S)``.
         """
 
     def loss(self, logits: Tensor, target: Target) -> Tensor:
@@ -131,8 +131,8 @@ class Task(Record, ABC):
     def pack(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
         """Reduce probabilities ``(K, *S)`` to what decoding needs of them, ``(P, *S)``.
 
-        All decoding starts from it, so the way that maps came does not matter. Any part of an
-        image may be packed on its own.
+        All decoding starts from packed maps, so it does not matter how the maps were computed. Any
+        part of an image may be packed on its own.
         """
 
     @abstractmethod
@@ -153,28 +153,29 @@ class Task(Record, ABC):
         Parameters
         ----------
         packed
-            From `pack`, ``(P, *S)``, read box by box.
+            Packed maps, ``(P, *S)``, which are read box by box.
         scratch
-            uint32 ``(*S)``, overwritten.
+            Room for the work, uint32 ``(*S)``; whatever it holds is overwritten.
         out
-            ``(*S)``, written box by box, every pixel once.
+            The labels, ``(*S)``, which are written box by box, every pixel once.
         blocks
-            Their size; the labels do not depend on it.
+            Size of the blocks; the labels do not depend on it.
         first_id
             The smallest id of an object.
 
         Yields
         ------
         done, total : int
-            Blocks worked on so far and in all.
-        box : tuple of slice or None
-            What has been written.
+            Number of blocks worked on so far, and in all.
+        box : Box or None
+            The part of `out` that has just been written.
         """
 
     def stack_decoder(self, scale: StackScale) -> StackDecoder | None:
         """Return what makes 3D objects of the packed maps of all slices of a stack.
 
-        None: each slice is decoded by itself, as it is with classes, which need not be joined.
+        It returns None where each slice is decoded by itself, as with classes, which need not be
+        joined.
         """
         del scale
         return None
@@ -227,7 +228,7 @@ class Task(Record, ABC):
     def tuned(
         self, maps: Maps, labels: Labels, annotated: NDArray[np.bool_] | Sequence[NDArray[Any]]
     ) -> Self:
-        """Fit what decoding leaves open to validation data; arguments as in `score`."""
+        """Fit the parameters of decoding to validation data; the arguments are those of `score`."""
         del maps, labels, annotated
         return self
 
@@ -260,7 +261,7 @@ class Task(Record, ABC):
     def familiarity(self) -> Familiarity | None:
         """Return what tells whether an image is like those that the model was judged by.
 
-        None: nothing is known about them.
+        It returns None where nothing is known about those images.
         """
         return None
 

@@ -48,9 +48,10 @@ if TYPE_CHECKING:
 __all__ = ["CellsTask"]
 
 _DEFAULT_CRITERION = Criterion("bce+dice")
-# One cell more or less moves the AP of fewer by more than a tenth.
+# Fewest cells that a score needs: of fewer, each one moves the AP by more than a tenth.
 _JUDGED_CELLS = 5
-# What tuning looks at: enough pixels for some hundred cells, decoded a dozen times in seconds.
+# Number of pixels that tuning looks at: they hold some hundred cells, and are decoded a dozen times
+# in seconds.
 _TUNING_PIXELS = 2**21
 _SEED_THRESHOLDS = (0.3, 0.45, 0.55, 0.7, 0.85)
 _FOREGROUND_THRESHOLDS = (0.35, 0.5, 0.65)
@@ -211,7 +212,7 @@ class CellsTask(Task):
         true: Labels,
         annotated: NDArray[np.bool_] | Sequence[NDArray[Any]],
     ) -> float:
-        """Return that of a share of so many cells, each found or not: sqrt(p (1 - p) / n)."""
+        """Return the standard error of a share p of n cells: sqrt(p (1 - p) / n)."""
         cells = sum(
             annotated_sizes(t, a).size
             for t, a in zip(as_list(true), as_list(annotated), strict=True)
@@ -249,7 +250,7 @@ class CellsTask(Task):
         cells = sum(annotated_sizes(t, a).size for t, a in zip(truth, where, strict=True))
         if cells < _JUDGED_CELLS:
             return self
-        # Of all, as the edge of a part cuts cells into smaller ones.
+        # The sizes are those of whole images, as the edge of a part cuts cells into smaller ones.
         sizes = np.concatenate(
             [annotated_sizes(t, a) for t, a in zip(true, annotated, strict=True)]
         )
@@ -258,7 +259,7 @@ class CellsTask(Task):
         for others in (CellsTask._seed_trials, CellsTask._boundary_trials):
             trials = [(t._quality(images, truth, where), t) for t in others(best)]
             quality, trial = max(trials, key=lambda pair: pair[0])  # the first, where equal
-            # What a single cell decides may be chance, and other cells pay for it.
+            # A gain that a single cell decides may be chance, and other cells would pay for it.
             if quality - highest > 1 / cells:
                 best, highest = trial, quality
         return best

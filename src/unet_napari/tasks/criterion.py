@@ -24,7 +24,7 @@ class Criterion(Record):
     Parameters
     ----------
     name : str
-        A name in `LOSSES`, or several joined by "+". Which of them suit depends on the task.
+        A name in `LOSSES`, or several joined by "+". The task decides which of them suit.
     alpha : float
         Weight of the first term of a sum, 0 to 1. The other terms share ``1 - alpha`` equally.
     gamma : float

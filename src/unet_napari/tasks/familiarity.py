@@ -30,7 +30,7 @@ class Familiarity:
     Parameters
     ----------
     rule
-        Where cells are.
+        The rule that says which pixels belong to cells.
     least_confidence
         Least mean probability of the foreground within it that is usual, 0 to 1; 0: unknown.
     most_coverage
@@ -87,7 +87,7 @@ def usual(rule: CellRule, packed: Sequence[NDArray[np.uint8]]) -> tuple[float, f
     Parameters
     ----------
     rule
-        Where cells are.
+        The rule that says which pixels belong to cells.
     packed
         Packed maps, ``(3, *S)`` each.
 

@@ -108,11 +108,11 @@ def multi_label_loss(criterion: Criterion, logits: Tensor, target: Target) -> Te
     Parameters
     ----------
     criterion : Criterion
-        Which loss.
+        The loss with its parameters.
     logits : Tensor
-        Float ``(N, K, *S)``.
+        What the network says, float ``(N, K, *S)``.
     target : Target
-        Values ``(N, K, *S)`` between 0 and 1.
+        Target with values ``(N, K, *S)`` between 0 and 1.
 
     Returns
     -------
@@ -133,11 +133,11 @@ def multi_class_loss(criterion: Criterion, logits: Tensor, target: Target) -> Te
     Parameters
     ----------
     criterion : Criterion
-        Which loss.
+        The loss with its parameters.
     logits : Tensor
-        Float ``(N, K, *S)``.
+        What the network says, float ``(N, K, *S)``.
     target : Target
-        Values int64 ``(N, 1, *S)``, from 0 to K - 1.
+        Target with values int64 ``(N, 1, *S)``, from 0 to K - 1.
 
     Returns
     -------
@@ -232,7 +232,7 @@ def weighted_mean(loss: Tensor, weight: Tensor) -> Tensor:
 
 
 def _full_precision(logits: Tensor) -> Tensor:
-    """Leave mixed precision: sums over many pixels need more than 8 bits."""
+    """Return logits in at least 32 bits: sums over many pixels need them."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["SemanticTask"]
 
 _DEFAULT_CRITERION = Criterion("ce+dice")
-# Dice of fewer true pixels moves by several percent with each of them.
+# Fewest true pixels of a class that is judged: each of fewer moves the Dice by several percent.
 _JUDGED_PIXELS = 50
 
 
@@ -81,7 +81,7 @@ class SemanticTask(Task):
 
     @property
     def packed_dtype(self) -> np.dtype[Any]:
-        """The smallest that holds the positions of the classes."""
+        """The smallest dtype that holds the positions of the classes."""
         return np.min_scalar_type(len(self.classes) - 1)
 
     def encode(self, labels: Tensor, annotated: Tensor) -> Target:
@@ -97,12 +97,12 @@ class SemanticTask(Task):
         return np.asarray(kept[np.newaxis])
 
     def provisional(self, packed: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
-        """Look up the ids, which is all there is to do."""
+        """Look up the ids, which are final."""
         ids = np.array(self.classes, np.min_scalar_type(self.classes[-1]))
         return np.asarray(ids[packed[0]])
 
     def decode(self, maps: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
-        """Take the most probable class; the smallest unsigned dtype that holds the ids."""
+        """Return the id of the most probable class, in the smallest unsigned dtype for the ids."""
         return self.provisional(self.pack(maps))
 
     def decode_steps(

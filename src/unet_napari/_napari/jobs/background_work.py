@@ -13,8 +13,8 @@ __all__ = ["Background"]
 class Background(QObject):
     """Runs functions one after the other in a thread of its own.
 
-    For what takes longer than a frame but needs no process: counting painted pixels, copying
-    labels, reading a file's header.
+    It is for work that takes longer than a frame of the screen but needs no process: counting
+    painted pixels, copying labels, reading the header of a file.
     """
 
     _done = Signal(object)

@@ -23,7 +23,7 @@ __all__ = ["Job"]
 
 
 class Asked(NamedTuple):
-    """Whom the end of a short job is told to."""
+    """The functions that are told how a short job has ended."""
 
     done: Callable[[Mapping[str, Any]], None]
     failed: Callable[[Exception], None]
@@ -54,7 +54,7 @@ class Job(QObject):
         self._handle: JobHandle | None = None
         self._asked: Asked | None = None  # the job of the handle is one of `ask`
         self._waiting: object = None  # the job that begins when that one has ended
-        self._number = 0  # of the latest job; events of earlier ones are late
+        self._number = 0  # number of the latest job; events of earlier jobs are late
         # The client calls from a thread of its own.
         self._received.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
@@ -122,7 +122,7 @@ class Job(QObject):
         done: Callable[[Mapping[str, Any]], None],
         failed: Callable[[Exception], None],
     ) -> None:
-        """Begin a short job beside: no signal tells of it, and whatever is started goes first.
+        """Begin a short job, of which no signal tells; a job of `start` takes its place at once.
 
         Parameters
         ----------

@@ -23,10 +23,11 @@ _OUR_MODULES = ("scipy.ndimage", "skimage.measure", "skimage.draw", "dask.array"
 def warm_up_viewer() -> None:
     """Import what the docks use, and compile what napari needs for 32-bit labels; for a thread.
 
-    Beforehand temporary files go that earlier, killed programs have left.
+    First it removes temporary files that killed programs have left.
 
-    It would hold up the viewer for three to five seconds. No layer is made, as that must not
-    happen outside Qt's thread, and nothing compiled is run, as numba's threads may not be shared.
+    In Qt's thread it would hold up the viewer for three to five seconds. It makes no layer, as that
+    must not happen outside Qt's thread, and runs nothing compiled, as numba's threads may not be
+    shared.
     """
     remove_leftovers()
     for name in (*_OUR_MODULES, "pandas", "numba"):

@@ -33,7 +33,7 @@ class _Sparse(np.memmap[Any, Any]):
     Attributes
     ----------
     file : int or None
-        The open file, which has no name any more; None of a part of the array, and on Windows.
+        The open file, which has no name any more; None for a part of the array, and on Windows.
     """
 
     file: int | None = None
@@ -64,7 +64,7 @@ def empty_array(shape: Sequence[int], dtype: DTypeLike) -> NDArray[np.generic]:
     if hasattr(os, "SEEK_DATA"):
         array.file = os.open(path, os.O_RDONLY)
         weakref.finalize(array, os.close, array.file)
-    remove_with(array, path)  # its room is given back with the last map of it
+    remove_with(array, path)  # the disk gets the room back with the last map of the file
     return array
 
 
@@ -104,7 +104,7 @@ def _check_disk(folder: Path, size: int) -> None:
 
 
 def painted_parts(array: LazyArray) -> SparseArray | None:
-    """Copy what is painted of an array of `empty_array` that lives in a file; None of others.
+    """Copy what is painted of an array of `empty_array` that lives in a file; None for others.
 
     The file system knows where something was written, so that the rest is not even read.
     """
@@ -117,7 +117,7 @@ def _written(array: _Sparse, file: int) -> Iterator[Box]:
     """Yield the rows of an array that the file system has pages of."""
     array.flush()
     start, width = array.offset, array.shape[-1] * array.itemsize
-    runs: list[list[int]] = []  # of rows, of all slices one after the other
+    runs: list[list[int]] = []  # first and last row, counted through all slices
     for first, last in _extents(file):
         row, end = max(0, first - start) // width, -((start - last) // width)
         if runs and row <= runs[-1][1]:

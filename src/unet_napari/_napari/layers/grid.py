@@ -1,4 +1,4 @@
-"""Where layers lie on the pixels of an image: labels and shapes are taken as they are seen."""
+"""The places of layers on the pixels of an image: labels and shapes are taken as they are seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from unet_napari.labels.sparse import SparseArray
 
 __all__ = ["LayerGrid", "Resampling", "UnplacedError"]
 
-_OFF_DISTANCE = 0.1  # pixels; what lies off by less lies on the image
+_OFF_DISTANCE = 0.1  # pixels; labels that are off by less lie on the image
 
 
 class UnplacedError(LabelsError):
@@ -26,7 +26,7 @@ class UnplacedError(LabelsError):
 
 @dataclass(frozen=True)
 class Resampling:
-    """How labels on a grid of their own are read on an image's: the nearest one counts.
+    """The way to read labels with a grid of their own on the grid of an image: the nearest counts.
 
     Attributes
     ----------
@@ -86,13 +86,13 @@ class LayerGrid:
         self.axes = output_axes(axes)
         self.shape = output_shape(array_of(image).shape, axes)
         self._image = image
-        # Of the layer's axes; the colours of an RGB layer are not one of them.
+        # Positions among the layer's axes, of which the colours of an RGB layer are none.
         self._kept = [i for i, letter in enumerate(axes[: image.ndim]) if letter != "C"]
 
     def points(self, layer: Layer, points: NDArray[Any]) -> NDArray[np.floating]:
         """Return where points of a layer, ``(number, axes)``, lie on this grid.
 
-        NaN along the first axes of the grid, which a layer of fewer axes does not have.
+        They are NaN along the first axes of the grid where the layer has fewer axes.
         """
         ndim = len(self._kept)
         surplus, missing = max(0, layer.ndim - ndim), max(0, ndim - layer.ndim)
@@ -106,7 +106,7 @@ class LayerGrid:
         return on_grid
 
     def resampling(self, labels: Labels) -> Resampling | None:
-        """Tell how labels must be read to lie on this grid; None if pixel by pixel.
+        """Return how labels must be read to lie on this grid; None if they lie pixel on pixel.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class LayerGrid:
         return resampling
 
     def _unit_factors(self, layer: Layer) -> NDArray[np.floating]:
-        """Return what turns world coordinates of a layer into units of the image."""
+        """Return the factors from world coordinates of a layer to units of the image."""
         wanted = [self._image.units[i] for i in self._kept]
         factors = []
         for unit, other in zip(layer.units[-len(wanted) :], wanted[-layer.ndim :], strict=True):

@@ -1,4 +1,4 @@
-"""Whose a result layer is: ours as long as nobody has touched it, and the user's from then on.
+"""The owner of a result layer: we, as long as nobody has touched it, and then the user.
 
 A layer remembers in its metadata what it was made for, which layer it is itself (copied metadata
 make no layer ours), what its pixels were when we last wrote them, and whether it was edited.
@@ -37,14 +37,14 @@ __all__ = [
 
 _KEY = "unet-napari"  # in a layer's metadata
 _BLOCK = 1 << 18  # bytes that are looked at in one place of a large array
-_BLOCKS = 64  # such places; a smaller array is looked at whole
+_BLOCKS = 64  # number of such places; a smaller array is looked at as a whole
 
-_numbers = itertools.count(1)  # of the results, in the order of their making
+_numbers = itertools.count(1)  # for the results, in the order in which they are made
 _ours: WeakSet[Layer] = WeakSet()  # layers that we are writing to
 
 
 class Chooser(Protocol):
-    """What lets the user choose layers as an input, such as the Train dock its *Labels*."""
+    """A part of a dock in which the user chooses layers as an input, such as *Labels* of Train."""
 
     def chosen_layers(self) -> Collection[Layer]:
         """Return the layers that are chosen now."""
@@ -79,7 +79,7 @@ def is_result(layer: Layer) -> bool:
 
 
 def age(layer: Layer) -> int:
-    """Return what sorts results, the newest first."""
+    """Return a number that sorts results, the newest first."""
     return -int(layer.metadata[_KEY]["number"])
 
 
@@ -103,12 +103,12 @@ def note_highest(layer: Layer, number: int) -> None:
 
 
 def highest_noted(layer: Layer) -> int:
-    """Return what no label of a result is higher than; 0 if that was not noted."""
+    """Return the highest label that a result may have; 0 if that was not noted."""
     return int(layer.metadata[_KEY].get("highest", 0))
 
 
 def note_purpose(layer: Layer, key: str) -> None:
-    """Let a result be one of another purpose, as its model has got another file."""
+    """Give a result another purpose, because its model has got another file."""
     _remember(layer, {"purpose": key})
 
 
@@ -135,7 +135,7 @@ def note_warnings(
 
 
 def seal(layer: Layer) -> None:
-    """Take the pixels of a result as they are now for ours."""
+    """Remember that the pixels of a result, as they are now, were written by us."""
     _remember(layer, {"pixels": _fingerprint(layer)})
 
 
@@ -157,15 +157,15 @@ def _note_edit(event: Event) -> None:
 
 
 def _remember(layer: Layer, facts: dict[str, Any]) -> None:
-    # Never changed in place: a duplicate shares what is in the metadata.
+    # The metadata are never changed in place, because a duplicate of the layer shares them.
     layer.metadata = {**layer.metadata, _KEY: {**layer.metadata.get(_KEY, {}), **facts}}
 
 
 def _fingerprint(layer: Layer) -> int | None:
-    """Return a number that changes with the pixels, as a script may write to them unheard.
+    """Return a number that changes with the pixels, because a script may write without an event.
 
-    Of an array of more than 16 MiB, places all over it are looked at. None for what cannot be
-    looked at in no time, such as the labels in a file, which are never written to.
+    Of an array of more than 16 MiB, only places spread over it are looked at. The number is None
+    for arrays that take long to read, such as the labels in a file, which are never written to.
     """
     array = array_of(layer)
     if not isinstance(array, np.ndarray):

@@ -1,4 +1,4 @@
-"""Where everything is painted: shapes that the user drew around it, filled on an image's grid."""
+"""Shapes that the user drew around what is painted completely, filled on the grid of an image."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Outline:
     plane : tuple of (int, int)
         The axes that it is drawn along.
     outline : ndarray of float
-        Its points on the image's grid, shape (points, 2).
+        Points of the outline on the image's grid, shape (points, 2).
     index : tuple of int or None
-        Where it lies along every other axis, in order; None: it counts everywhere along it.
+        Its position along every other axis, in order; None along an axis on all of which it counts.
     """
 
     plane: tuple[int, int]

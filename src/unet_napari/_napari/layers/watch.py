@@ -19,7 +19,7 @@ class EditWatch:
     Parameters
     ----------
     parent : QWidget
-        Nothing is called any more when it is gone.
+        Widget without which nothing is called any more.
     edited : callable
         Called without arguments, in Qt's thread.
     """
@@ -52,6 +52,6 @@ class EditWatch:
     def _emitters(self) -> list[EventEmitter]:
         if self._layer is None:
             return []
-        # Strokes; new data; and edits by a script, which only a refresh tells of.
+        # These tell of strokes, of new data, and of edits by a script, which only a refresh shows.
         events = self._layer.events
         return [events.labels_update, events.paint, events.data, events.set_data]

@@ -24,22 +24,23 @@ __all__ = ["SegmentRun"]
 
 
 class SegmentRun:
-    """What an order comes to.
+    """One segmentation that was ordered, from its first arrays to its result in the viewer.
 
     Parameters
     ----------
     viewer : napari.components.ViewerModel
     order : Order
     parent : QWidget
-        Nothing is refreshed any more when it is gone.
+        Widget without which nothing is refreshed any more.
     measure : callable
-        Does what measures the cells of a part, in a thread, and passes the table on; or nothing.
+        Function that runs its first argument, which measures the cells of a part, in a thread, and
+        passes the table to its second; it may also do nothing.
 
     Attributes
     ----------
     order : Order
     warnings : list of str
-        What was warned of.
+        The warnings of the run.
     diameter : float or None
         Diameter of the cells for which the image is scaled, where the segmentation has found it.
     """

@@ -58,7 +58,10 @@ def _lies_on(grid: LayerGrid, layer: Labels) -> bool:
 
 
 def fit_request(job: Job, run: KeptRun, labels: Labels, axes: str) -> Callable[[], FitJob]:
-    """Take hold of what is painted now; what is returned makes it readable, beside the viewer."""
+    """Take hold of what is painted now, and return a function that makes a request of it.
+
+    The function is called in a thread, as it copies the paint for the engine.
+    """
     order = run.order
     snapshot = take_snapshot(order.layer, labels, axes, None, copy=True)
 

@@ -49,7 +49,7 @@ class Detection:
         self, rows: FormRows, background: Background, chosen: Callable[[], Labels | None]
     ) -> None:
         self._background, self._chosen = background, chosen
-        self._apart: tuple[int, ...] = ()  # axes of the labels that the network does not see along
+        self._apart: tuple[int, ...] = ()  # axes of the labels that the network does not have
         self._message = Message("detected", "What was found in the labels.")
         self._split = button(
             "split",
@@ -131,8 +131,7 @@ def split_labels(labels: Labels, apart: Sequence[int] = ()) -> None:
     ----------
     labels : napari.layers.Labels
     apart : sequence of int
-        Axes along which nothing is connected: what touches itself from one frame of a film to the
-        next is a piece in each.
+        Axes along which nothing is connected: a cell is a piece of its own in each frame of a film.
     """
     data, corner = _painted_box(array_of(labels))
     # Background that was painted is no cell, in however many pieces.

@@ -37,11 +37,11 @@ class FillingLayer:
     axes : str
         The axes of the image's array.
     purpose : Purpose
-        What the labels are, see `show_result`.
+        Purpose of the labels, see `show_result`.
     data : ndarray
-        What the engine writes to, time first.
+        Array that the engine writes to, time first.
     parent : QWidget
-        No refresh comes any more when it is gone.
+        Widget without which the layer is not refreshed any more.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class FillingLayer:
         if layer is None or layer not in self._viewer.layers:
             layer = self._show()
         layer.editable = not layer.multiscale
-        with writing(layer):  # the engine has
+        with writing(layer):  # the engine has written to it
             layer.refresh()
         note_highest(layer, highest)
         return layer

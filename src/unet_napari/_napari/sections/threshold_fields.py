@@ -15,9 +15,9 @@ from unet_napari.options import options_of
 
 __all__ = ["ThresholdFields"]
 
-_DIGITS = 2  # that the sliders show
+_DIGITS = 2  # digits that the sliders show
 _SLIDER_END = {2: 1000, 3: 10_000}  # right end of the slider for the smallest cell, by axes
-_SLIDER_ROOM = 10  # times the value of the model is within the slider, too
+_SLIDER_ROOM = 10  # a slider goes up to at least so many times the value of the model
 
 
 class ThresholdFields:
@@ -31,13 +31,13 @@ class ThresholdFields:
     Signals
     -------
     moved()
-        A slider has another value, whoever has moved it; not where it follows another model.
+        A slider has another value, whoever has moved it; not sent where it follows another model.
     """
 
     moved = Signal()
 
     def __init__(self, rows: FormRows) -> None:
-        self._task: dict[str, Any] = {}  # that of the model
+        self._task: dict[str, Any] = {}  # task of the model
         self._following = False
         options = options_of(CellThresholds)
         self.sliders = {

@@ -31,7 +31,7 @@ __all__ = [
     "whereabouts",
 ]
 
-# On a light and on a dark background; each has a contrast of at least 4.5 to that of napari.
+# Colours for a light and for a dark background, each with a contrast of at least 4.5 to it.
 COLOURS = {"error": ("#b3261e", "#ff7b72"), "warning": ("#7d4e00", "#e3b341")}
 
 folds: WeakKeyDictionary[Widget, str] = WeakKeyDictionary()
@@ -41,7 +41,7 @@ _Number = TypeVar("_Number", int, float)
 
 
 class Message(Label):
-    """A line or a few of plain text that wraps; an error is red, a warning amber.
+    """Plain text that wraps into several lines; an error is red, a warning amber.
 
     Text from files and layers is shown as it is: markup in a name is never interpreted.
     """
@@ -73,7 +73,7 @@ class Message(Label):
         return self._level == "error" and bool(self.value)
 
     def _fit(self) -> None:
-        """Take the height that the text needs: Qt's forms share it out among several badly."""
+        """Take the height that the text needs, which the forms of Qt do not give to it."""
         label: QLabel = self.native
         label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         label.setMinimumHeight(0)  # a longer text before must not leave its height behind

@@ -23,7 +23,7 @@ __all__ = [
     "spin_field",
 ]
 
-_SHOWN_UNITS = {"bytes": 1 << 30, "seconds": 60}  # how many of them are one of what is shown
+_SHOWN_UNITS = {"bytes": 1 << 30, "seconds": 60}  # how many of them a shown gigabyte, minute is
 _PERCENT = 100
 _SHARE_STEP = 5  # percent
 _SLIDER_STEP = 0.01

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_export_command"]
 
-_ROUNDS = 5  # in which fp32 and int8 take turns, so that both meet the same load
+_ROUNDS = 5  # times that fp32 and int8 take turns, so that both meet the same load
 
 
 def add_export_command(commands: Subparsers) -> None:
@@ -45,8 +45,12 @@ def add_export_command(commands: Subparsers) -> None:
         help="kept in the written model, shown by info: licence='CC BY 4.0'")  # fmt: skip
     add("--int8", action="store_true",
         help="report size, speed and agreement of segment --precision int8")  # fmt: skip
-    add("--image", metavar="FILE", help="to measure the agreement on; else synthetic nuclei")
-    add("--axes", help="of the image, such as ZYX or CYX")
+    add(
+        "--image",
+        metavar="FILE",
+        help="image to measure the agreement on (default: synthetic nuclei)",
+    )
+    add("--axes", help="axes of the image, such as ZYX or CYX")
     parser.set_defaults(command=_run)
 
 

@@ -19,10 +19,10 @@ __all__ = ["create_ome_tiff", "create_tiff", "narrow_labels"]
 _IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
 _OME_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
 _IMAGEJ_AXES = "TZCYX"
-# Classic TIFF has 32-bit offsets; the rest is for its headers.
+# Most bytes of the pixels of a classic TIFF, whose offsets have 32 bits; the rest is for headers.
 _LARGEST_CLASSIC = 2**32 - 2**25
-# How many labels are copied at once.
-_AT_ONCE = 2**23
+# Number of labels that are copied at once.
+_COPIED_LABELS = 2**23
 
 
 def create_tiff(
@@ -36,9 +36,9 @@ def create_tiff(
 ) -> np.memmap[Any, Any]:
     """Create a TIFF file full of zeros and map its pixels for writing.
 
-    ImageJ's own flavour where it can hold the image, for it opens in Fiji with axes and
-    pixel size; else OME-TIFF (signed and 32-bit integers, float64, channels before Z, more
-    than 4 GiB).
+    The file is a TIFF for ImageJ where that can hold the image, because Fiji then opens it with its
+    axes and pixel size. Else it is an OME-TIFF (signed and 32-bit integers, float64, channels
+    before Z, more than 4 GiB).
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def create_tiff(
     pixel_size
         Micrometres per pixel for the axes where it is known.
     ome
-        OME-TIFF in any case.
+        Whether the file is an OME-TIFF in any case.
 
     Returns
     -------
     numpy.memmap
-        Of the pixels; the disk space for them is reserved.
+        A map of the pixels; the disk space for them is reserved.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def create_ome_tiff(
     axes: str,
     pixel_size: Mapping[str, float],
 ) -> np.memmap[Any, Any]:
-    """Create an OME-TIFF in any case; as `create_tiff`."""
+    """Create an OME-TIFF in any case, see `create_tiff`."""
     return create_tiff(path, shape, dtype, axes, pixel_size, ome=True)
 
 
@@ -103,15 +103,15 @@ def narrow_labels(
 ) -> bool:
     """Write labels of 32 bits once more with 16, if all of them fit.
 
-    ImageJ has no 32-bit labels: of 16 bits they open in it with axes and pixel size. How many
-    labels there are is known in the end only.
+    ImageJ has no labels of 32 bits, but opens those of 16 bits with axes and pixel size. Only when
+    all labels are there is their number known.
 
     Parameters
     ----------
     labels
-        What `create_tiff` returned, filled.
+        Pixels that `create_tiff` returned, after all of them were written.
     path
-        A file that does not exist yet; left behind as it is if they do not fit.
+        Path of a file that does not exist yet. If the labels do not fit, it is left unfinished.
     axes, pixel_size
         As for `create_tiff`.
 
@@ -126,7 +126,7 @@ def narrow_labels(
         If the file cannot be created or does not fit on the disk.
     """
     wide = labels.reshape(-1)
-    parts = [slice(start, start + _AT_ONCE) for start in range(0, wide.size, _AT_ONCE)]
+    parts = [slice(start, start + _COPIED_LABELS) for start in range(0, wide.size, _COPIED_LABELS)]
     narrow: np.memmap[Any, Any] | None = None
     for part in parts:
         values = np.asarray(wide[part])

@@ -23,12 +23,12 @@ def boundary_target(
     Parameters
     ----------
     labels
-        Int64 ``(N, *S)``; every id is one cell, 0 is background. Ids are only compared, so
-        that their size costs nothing.
+        Ids of the cells, int64 ``(N, *S)``; 0 is background. Ids are only compared, so that their
+        size costs nothing.
     annotated
-        Bool ``(N, *S)``.
+        True at the pixels whose label says something, bool ``(N, *S)``.
     width
-        In units of the smallest pixel spacing.
+        Width of the boundary, in units of the smallest pixel spacing.
     spacing
         Pixel size along each axis over the smallest one.
 
@@ -38,9 +38,9 @@ def boundary_target(
         1 next to the edge, falling by ``1 / width`` with each pixel of distance, 0 from
         ``width + 1`` on and outside of cells.
     known : bool (N, *S)
-        False where an unlabelled pixel is nearer than any edge: the truth may lie under it.
-        Unlabelled slices before and behind a painted one do not count, or a stack of which
-        single slices are painted could not teach what the inside of a cell is; nor what lies
+        False where an unlabelled pixel is nearer than any edge, as an edge may be hidden there.
+        Unlabelled slices before and behind a painted one do not count: otherwise a stack of which
+        single slices are painted could not teach what the inside of a cell is. Nor does what lies
         before and behind a single XZ or YZ plane (`single_planes`).
     """
     single = single_planes(annotated)
@@ -73,13 +73,14 @@ def single_planes(annotated: Tensor) -> dict[int, Tensor]:
     Parameters
     ----------
     annotated
-        Bool ``(N, *S)``.
+        True at the pixels whose label says something, bool ``(N, *S)``.
 
     Returns
     -------
     dict of int to bool (N, *S)
-        For Y (1) and X (2) of a volume, where the pixels before and after along this axis say
-        nothing; empty for images of two axes. Slices along Z may be single anyway.
+        For the axes Y (1) and X (2) of a volume a mask of the annotated pixels whose neighbours
+        before and after along this axis say nothing; empty for images of two axes. Z is left
+        out, because slices along Z may be single anyway.
     """
     if annotated.ndim < 4:
         return {}
@@ -95,10 +96,12 @@ def single_planes(annotated: Tensor) -> dict[int, Tensor]:
 def _offsets(
     width: float, spacing: Sequence[float]
 ) -> Iterator[tuple[tuple[int, ...], float, bool]]:
-    """Give each pair of neighbours once, the nearest last, so that the largest value stays.
+    """Yield the offset between neighbours, the value of an edge there, and whether cells touch.
 
-    Along coarse axes the next pixel may be farther than `width`; two cells that touch there
-    still need a boundary between them, or their seeds would be one.
+    Each pair of neighbours comes once, and the nearest come last, so that the largest value stays.
+    Along coarse axes the next pixel may be farther than `width`. Two cells that touch there still
+    need a boundary between them, or their seeds would be one; for such offsets, which come at the
+    end, the last value is True, and only an edge between two cells counts.
     """
     reach = [math.floor(width / s) for s in spacing]
     within = []

@@ -31,9 +31,9 @@ def relative_depth(
     Parameters
     ----------
     labels
-        Int64 ``(N, *S)``; every id is one cell, 0 is background.
+        Ids of the cells, int64 ``(N, *S)``; 0 is background.
     annotated
-        Bool ``(N, *S)``.
+        True at the pixels whose label says something, bool ``(N, *S)``.
     reach
         Distance from which on a pixel is in the middle of its cell, however large that is; in
         units of the smallest pixel spacing.
@@ -45,19 +45,19 @@ def relative_depth(
     depth : float32 (N, *S)
         The distance to the nearest pixel of another id or of background (1 next to it), at most
         `reach`, over the largest of the same cell: 1 in the middle of a cell, 0 outside of cells.
-        Beyond the patch there is nothing, which makes no edge. In a cell of which every pixel
-        lies at its edge all are in the middle, so that two such cells that touch look like one.
+        The end of the patch is no edge. In a cell of which every pixel lies at its edge, all
+        pixels are in the middle, so that two such cells that touch look like one.
     known : bool (N, *S)
-        False where an unlabelled pixel is nearer than any edge: the truth may lie under it.
-        Unlabelled slices before and behind a painted one do not count, or a stack of which
-        single slices are painted could not teach what the inside of a cell is; nor what lies
-        before and behind a single XZ or YZ plane (`single_planes`).
+        False where an unlabelled pixel is nearer than any edge, as an edge may be hidden there.
+        Unlabelled slices before and behind a painted one do not count, nor what lies before and
+        behind a single XZ or YZ plane, see `boundary_target`.
     """
     same, seen = [], []
     for axis in range(len(spacing)):
         same.append(_pairs(torch.eq, labels, axis))
         seen.append(_pairs(torch.logical_and, annotated, axis))
-    # Once as if all that nobody painted belonged to the cell beside it, and once as if nothing.
+    # The depth is measured twice: first as if each unpainted pixel belonged to the cell beside it,
+    # then as if none did. Where both agree, the unpainted pixels do not matter.
     hidden = [~pair for pair in seen]
     depth = _depth(labels, same, hidden, reach, spacing)
     known = annotated
@@ -78,7 +78,7 @@ def _depth(
     reach: int,
     spacing: Sequence[float],
 ) -> Tensor:
-    """Count the steps of an erosion that each pixel survives; `hidden` pairs erode nothing."""
+    """Count the steps of an erosion that each pixel survives; across `hidden` pairs none erodes."""
     left = labels > 0
     depth = left.float()
     for axis, size in enumerate(spacing):
@@ -100,9 +100,9 @@ def _moving(step: int, spacing: Sequence[float]) -> list[int]:
 
 
 def _part(left: Tensor, labels: Tensor, axis: int) -> None:
-    """Take away, on both sides, where two cells touch along a coarse axis.
+    """Take away the pixels on both sides of a face at which two cells touch along a coarse axis.
 
-    The next pixel there may be farther than the cells are deep; they would be one.
+    The next pixel there may be farther than the cells are deep, so that they would look like one.
     """
     touching = _pairs(torch.ne, labels, axis) & _pairs(torch.logical_and, labels > 0, axis)
     for start in (0, 1):
@@ -157,11 +157,11 @@ def border_weights(labels: Tensor, weight: float, sigma: float, spacing: Sequenc
     Parameters
     ----------
     labels
-        Int64 ``(N, *S)``; every id is one cell, 0 is background.
+        Ids of the cells, int64 ``(N, *S)``; 0 is background.
     weight
-        w0 of the paper.
+        Largest weight that is added, w0 of the paper.
     sigma
-        In units of the smallest pixel spacing.
+        Width of a gap that counts as narrow, in units of the smallest pixel spacing.
     spacing
         Pixel size along each axis over the smallest one.
 
@@ -170,7 +170,7 @@ def border_weights(labels: Tensor, weight: float, sigma: float, spacing: Sequenc
     float32 (N, *S)
     """
     highest = labels
-    # Reversed, so that here too 0 is no cell and spreads the least.
+    # The ids are reversed, so that the lowest one spreads the most, and 0 is still no cell.
     lowest = torch.where(labels > 0, _LARGEST_ID - labels, 0)
     furthest = math.ceil(3 * sigma)
     first = torch.full(labels.shape, torch.inf, device=labels.device)

@@ -146,7 +146,7 @@ def _info(
 @pytest.fixture
 def library(models_folder, monkeypatch):
     """Models by name, as if they lay in the models folder."""
-    models_folder.mkdir()
+    models_folder.mkdir(exist_ok=True)
     models = {}
 
     def add(name, *, bundled=False, **options):

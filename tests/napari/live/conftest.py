@@ -1,12 +1,21 @@
 """Stands for the engine of a live training: applies what it is told to the labels it was given."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari.engine import PaintUpdate
 from unet_napari.engine.arrays import open_ref
+from unet_napari.images import Image as ImageOfArray
+from unet_napari.labels.sparse import SparseArray
+from unet_napari.training.config import TrainConfig
+from unet_napari.training.data.identity import fingerprint
 from unet_napari.training.events import Started
+from unet_napari.training.state.state_file import write_state
+from unet_napari.training.state.state_head import PairHead, StateHead, TrainingCurve
+from unet_napari.training.state.stored_paint import PackedPaint
 
 STARTED = Started(
     chosen=("a patch of 64, because",),
@@ -85,3 +94,28 @@ def engine(start):
 @pytest.fixture
 def paint(viewer, engine):
     return viewer.layers["paint"]
+
+
+def head_of(image, labels, name="nuclei cells", *, score=0.71, task="cells", background=()):
+    """Return what a stopped training of an image says of itself."""
+    painted = int(np.count_nonzero(labels))
+    pair = PairHead("nuclei", None, fingerprint(image), labels.shape, painted, background)
+    curve = TrainingCurve(((1, 0.9), (40, 0.4)), ((40, 0.71),))
+    config = TrainConfig(task=task, live=True).to_dict()
+    told = (name, f"{name}.unet", task, 2, 40, 12.0, score, "AP50")
+    return StateHead(*told, curve, config, (pair,))
+
+
+@pytest.fixture
+def keep_state(models_folder):
+    """Write the state of a training, as the engine does."""
+
+    def keep(pixels, labels, name="nuclei cells", **options):
+        models_folder.mkdir(exist_ok=True)
+        head = head_of(ImageOfArray(pixels, "YX"), labels, name, **options)
+        facts = {"head": asdict(head), "dtypes": [str(labels.dtype)]}
+        path = models_folder / f"{name}.state"
+        write_state(path, facts, PackedPaint().pack("labels.0", SparseArray.of(labels)))
+        return path
+
+    return keep

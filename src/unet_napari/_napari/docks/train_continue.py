@@ -66,7 +66,8 @@ class TrainContinue(TrainFields):
 
     def settings_now(self) -> dict[str, Any]:
         """Return what a training goes by: its settings, and the model that it starts from."""
-        return {**self.values(), "start_from": self.start_from.value}
+        others = {"start_from": self.start_from.value, "ndim": self.settings.dimensions.value}
+        return {**self.values(), **others}
 
     def claim(self) -> Claim:
         """Take the name of the model: that of the last training of this image and task, if any."""
@@ -106,9 +107,10 @@ class TrainContinue(TrainFields):
 
     def _on_gone_back(self) -> None:
         """Have the next training start from the version that the model is again."""
-        if self.continuation.offer is not None:
-            self.start_from.value = self.continuation.offer.name
-            self.continuation.note({})
+        offer = self.continuation.offer
+        if offer is not None:
+            self.start_from.value = offer.name
+            self.continuation.note(offer.state, {})
             self.refresh_run()
 
     def look_for_training(self, *_: object) -> None:
@@ -130,6 +132,10 @@ class TrainContinue(TrainFields):
         if offer is not None and new:  # napari or the dock was closed, or killed
             self._offered = offer.name
             self.task.value = offer.head.task
+        if self.status.is_error:  # which is not to be covered up
+            self._name_run()
+            self.run.enabled = not self.missing()
+            return
         self.refresh_run()
         if offer is not None and new and self.goes_on():
             paint = " and brings its paint back" if self.labels.value is None else ""

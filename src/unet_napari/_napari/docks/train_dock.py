@@ -23,6 +23,7 @@ from unet_napari._napari.widgets.status_line import training_duration, training_
 from unet_napari.engine import AugmentationJob, TrainJob
 from unet_napari.errors import UnetNapariError
 from unet_napari.labels.sparse import SparseArray
+from unet_napari.training.state.state_file import state_beside
 
 __all__ = ["TrainDock"]
 
@@ -127,10 +128,11 @@ class TrainDock(TrainContinue):
         self.segment.visible = False
         values = self.values()
         claim = self.claim()
+        self._offered = claim.path.stem
         pairs = self.pair_list.with_chosen()
         going_on = offer.head if resume and offer is not None else None
         self.training.prepare(claim, pairs, live=values["live"], going_on=going_on)
-        self.continuation.note(self.settings_now())
+        self.continuation.note(state_beside(claim.path), self.settings_now())
         request = self._request(claim.path, pairs, values, resume=resume)
         self.chosen.use()
         self.in_background(request, lambda job: self.training.begin(job, pair.image, pair.labels))

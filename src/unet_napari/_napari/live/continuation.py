@@ -82,7 +82,7 @@ class Continuation:
     def __init__(self, background: Background, found: Callable[[], None]) -> None:
         self._background, self._found = background, found
         self._image: Callable[[], Image | None] = lambda: None  # whom the offer is for
-        self._settings: str | None = None  # that the training was begun with
+        self._begun: tuple[Path, str] | None = None  # state and settings of the latest training
         self._number = 0  # of the latest look
         self.offer: Offer | None = None
 
@@ -104,9 +104,9 @@ class Continuation:
             lambda _: self._take(number, image, None),
         )
 
-    def note(self, settings: Mapping[str, Any]) -> None:
-        """Remember the settings that a training begins with."""
-        self._settings = _compared(settings)
+    def note(self, state: Path, settings: Mapping[str, Any]) -> None:
+        """Remember the settings that a training begins with, and the file of its state."""
+        self._begun = state, _compared(settings)
 
     def fits(self, image: Image | None, settings: Mapping[str, Any]) -> bool:
         """Tell whether what is chosen now goes on with the training that is offered.
@@ -121,16 +121,13 @@ class Continuation:
             return False
         if settings["task"] != self.offer.head.task:
             return False
-        if self._settings is None:  # this program has not begun it
+        if self._begun is None or self._begun[0] != self.offer.state:  # begun by another program
             return settings["start_from"] is None
-        return self._settings == _compared(settings)
+        return self._begun[1] == _compared(settings)
 
     def _take(self, number: int, image: Image | None, offer: Offer | None) -> None:
         if number != self._number:
             return
-        before = self.offer
-        if image is not self._image() or (before and offer and before.state != offer.state):
-            self._settings = None  # they were those of another training
         self._image = (lambda: None) if image is None else ref(image)
         self.offer = offer
         self._found()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StartTrial", "at_scale", "begin_trial"]
 
-_HALFWAY = 0.3  # share of the budget whose learning rate the steps of a trial have
-_COMPARED = 2  # maps of cells that mean the same in every model: foreground and boundary
+_RATE_AT = 0.3  # share of the budget whose learning rate the steps of a trial have
+_COMPARED = 2  # first maps of cells that mean the same in every model: foreground and boundary
 
 
 @dataclass
@@ -53,17 +53,23 @@ class StartTrial:
 
     def step(self, batch: Patch) -> None:
         """Learn from a batch."""
-        self.learner.step(batch, _HALFWAY)
+        self.learner.step(batch, _RATE_AT)
 
     def loss(self, patches: Patch) -> float:
-        """Return the loss on patches, by the task that all starts have in common."""
+        """Return the loss on patches, by the task that all starts have in common.
+
+        The norms take their statistics from the patches: after a few steps from random weights
+        their averages are of no use yet.
+        """
         labels, annotated = patches.labels.to(self.device), patches.annotated.to(self.device)
         target = self.common.encode(labels, annotated)
-        with torch.inference_mode():
-            logits = self.learner.judged(patches.image.to(self.device)).float()
-            if self.common.kind.separates_objects:
-                target.weight[:, _COMPARED:] = 0
-            return float(self.common.loss(logits, target))
+        if self.common.kind.separates_objects:
+            target.weight[:, _COMPARED:] = 0
+        network = self.learner.network.train()
+        with torch.no_grad():
+            logits = network(patches.image.to(self.device))
+        logits = logits[0] if isinstance(logits, list) else logits
+        return float(self.common.loss(logits.float(), target))
 
 
 def begin_trial(

@@ -99,9 +99,15 @@ def test_nothing_is_chosen_where_no_model_fits(pair, library, trained_model):
     rgb = Pair(Image(np.stack([pair.image.data] * 3), "CYX"), pair.labels)
     assert choose(rgb).model is None
     assert choose(pair, network_options={"features": [4, 8]}).model is None
-    assert choose(pair, steps=3).model is None
+    for short in ({"steps": 100}, {"steps": None, "seconds": 5}, {"steps": None, "epochs": 2}):
+        assert choose(pair, **short).losses == {}
     started = next(Trainer([rgb], TrainConfig(**SETTINGS, steps=200), "auto").run())
     assert (started.start, started.chosen[0][:8]) == ("", "Network:")
+
+
+def test_a_training_without_an_end_chooses_too(pair, library, trained_model):
+    trained_model.save(library / "good.unet")
+    assert choose(pair, steps=None, live=True).model.name == "good"
 
 
 def test_a_damaged_file_is_no_candidate(pair, library, trained_model):

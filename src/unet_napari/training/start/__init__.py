@@ -1,5 +1,5 @@
 """Which model a training starts from: the one asked for, or the one that fits what is painted.
 
-It may import `model`, `networks`, `tasks`, `training.config`, `training.data`, `training.events`,
-`training.learner` and `training.setup`.
+It may import `model`, `networks`, `tasks`, `training.budget`, `training.config`,
+`training.data`, `training.events`, `training.learner` and `training.setup`.
 """

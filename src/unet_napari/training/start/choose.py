@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from unet_napari.errors import ModelFileError
 from unet_napari.model.model import Model
 from unet_napari.system.device import available_memory, is_out_of_memory, release_memory
+from unet_napari.training.budget import Budget
 from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment_config import AugmentConfig
 from unet_napari.training.setup.prepare import prepare
@@ -88,8 +89,7 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
     """
     if start != AUTOMATIC:
         return ChosenStart(start)
-    steps = _trial_steps(config, 2)
-    if not steps or _is_settled(config):
+    if _is_settled(config) or _is_short(config):
         return ChosenStart(None)
     image = pairs[0].image
     wanted = Wanted(config.task, config.ndim, image.channels, None, dict(image.pixel_size))
@@ -99,8 +99,9 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
     diameter = prepared.data.diameter
     diameter = None if diameter is None else diameter * prepared.scale.pixel
     trials = _trials(replace(wanted, diameter=diameter), prepared, config)
-    steps = _trial_steps(config, len(trials))
-    return _compare(trials, prepared, config, steps) if steps else ChosenStart(None)
+    budget = Budget.of(config, prepared.steps_per_epoch).steps
+    steps = _STEPS if budget is None else min(_STEPS, int(_SHARE * budget / len(trials)))
+    return _compare(trials, prepared, config, steps) if steps >= _FEWEST else ChosenStart(None)
 
 
 def _is_settled(config: TrainConfig) -> bool:
@@ -113,12 +114,10 @@ def _is_settled(config: TrainConfig) -> bool:
     )
 
 
-def _trial_steps(config: TrainConfig, trials: int) -> int:
-    """Return how many steps each of so many trials may take; 0: too few to tell anything."""
-    if config.steps is None:
-        return _STEPS if (config.seconds or 0) >= _SHORTEST or config.epochs else 0
-    steps = int(_SHARE * config.steps / trials)
-    return min(_STEPS, steps) if steps >= _FEWEST else 0
+def _is_short(config: TrainConfig) -> bool:
+    """Tell whether the time of a training is better spent than for choosing."""
+    few = config.steps is not None and _SHARE * config.steps < 2 * _FEWEST
+    return few or (config.seconds is not None and config.seconds < _SHORTEST)
 
 
 def _trials(wanted: Wanted, prepared: Prepared, config: TrainConfig) -> list[StartTrial]:

@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from unet_napari.images import read_image
     from unet_napari.measurements import measure
     from unet_napari.model.model import Model
+    from unet_napari.second_round import doubtful_objects, fit_thresholds
 
 __all__ = [
     "Model",
     "__version__",
     "attention_maps",
+    "doubtful_objects",
     "estimate_diameter",
+    "fit_thresholds",
     "measure",
     "predict",
     "read_image",
@@ -40,7 +43,9 @@ __getattr__, __dir__ = lazy(
     {
         "Model": "model.model",
         "attention_maps": "api",
+        "doubtful_objects": "second_round",
         "estimate_diameter": "api",
+        "fit_thresholds": "second_round",
         "measure": "measurements",
         "predict": "api",
         "read_image": "images",

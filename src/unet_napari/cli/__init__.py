@@ -15,8 +15,10 @@ from collections.abc import Sequence
 
 from unet_napari.cli.attempts import NO_MEMORY, one_line
 from unet_napari.cli.commands.demo import add_demo_command
+from unet_napari.cli.commands.doubt import add_doubt_command
 from unet_napari.cli.commands.evaluate import add_evaluate_command
 from unet_napari.cli.commands.export import add_export_command
+from unet_napari.cli.commands.fit_thresholds import add_fit_command
 from unet_napari.cli.commands.info import add_info_command
 from unet_napari.cli.commands.measure import add_measure_command
 from unet_napari.cli.commands.reproduce import add_reproduce_command
@@ -32,6 +34,8 @@ _COMMANDS = (
     add_train_command,
     add_evaluate_command,
     add_measure_command,
+    add_doubt_command,
+    add_fit_command,
     add_export_command,
     add_info_command,
     add_reproduce_command,

@@ -34,7 +34,12 @@ from unet_napari.engine.requests import (
     SegmentJob,
     TrainJob,
 )
-from unet_napari.engine.threshold_requests import DecodeJob, FitJob, KeepThresholdsJob
+from unet_napari.engine.threshold_requests import (
+    DecodeJob,
+    DoubtJob,
+    FitJob,
+    KeepThresholdsJob,
+)
 
 __all__ = [
     "ArrayRef",
@@ -42,6 +47,7 @@ __all__ = [
     "AugmentationJob",
     "DecodeJob",
     "DiameterJob",
+    "DoubtJob",
     "EngineClient",
     "Event",
     "FitJob",

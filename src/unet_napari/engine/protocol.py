@@ -161,11 +161,14 @@ class Preview:
         The ``key`` of the `PreviewRequest` that it answers.
     labels
         Integer labels, of the request's spatial shape.
+    doubtful
+        A `DoubtfulObject` for each object that is worth a look, the most doubtful first.
     """
 
     step: int
     key: str
     labels: Any
+    doubtful: tuple[Any, ...] = ()
 
 
 @message

@@ -1,4 +1,4 @@
-"""The jobs of the engine that change thresholds after a segmentation. Free of torch."""
+"""The jobs of the engine on the maps of the last segmentation. Free of torch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 
 from unet_napari.engine.arrays import ArrayRef
 from unet_napari.engine.protocol import message
+from unet_napari.inference.doubt.doubtful_object import DoubtfulObject
 
-__all__ = ["DecodeJob", "FitJob", "KeepThresholdsJob"]
+__all__ = ["DecodeJob", "DoubtJob", "FitJob", "KeepThresholdsJob"]
+
+message(DoubtfulObject)
 
 
 @message
@@ -34,6 +37,31 @@ class DecodeJob:
     kept: int
     thresholds: Mapping[str, float] = field(default_factory=dict)
     box: tuple[tuple[int, int], ...] | None = None
+
+
+@message
+@dataclass(frozen=True)
+class DoubtJob:
+    """Rank the objects of the last `SegmentJob` by how far they are to be doubted.
+
+    Its events are ``Progress``. Its result has ``doubtful``: a tuple of `DoubtfulObject`, the most
+    doubtful first, whose points are pixels of the labels of that job.
+
+    Attributes
+    ----------
+    kept
+        Number of the maps.
+    thresholds
+        As of a `DecodeJob`: those that the labels have been made with.
+    labels, background
+        What was painted, as of a `PairRef`, in the shape of the labels of that job: painted
+        objects are settled. By default nothing was painted.
+    """
+
+    kept: int
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    labels: ArrayRef | None = None
+    background: int | None = None
 
 
 @message

@@ -9,7 +9,7 @@ import torch
 from unet_napari.engine import DecodeJob, FitJob, ImageRef, SegmentJob
 from unet_napari.engine.arrays import map_arrays, take
 from unet_napari.engine.shared import SharedFolder
-from unet_napari.engine.worker.decode_again import decode_again, fit_thresholds
+from unet_napari.engine.worker.decode_again import decode_again, fit_painted
 from unet_napari.engine.worker.job_context import Cancelled, JobContext
 from unet_napari.engine.worker.segment_layers import segment_into_layers
 from unet_napari.engine.worker.shelf import SHELF
@@ -262,7 +262,7 @@ def test_a_threshold_out_of_range_is_refused(context, model):
 
 def fit(context, number, labels, **fields):
     job = FitJob(number, context.folder.share(labels, snapshot=True), **fields)
-    return fit_thresholds(job, context)
+    return fit_painted(job, context)
 
 
 def test_thresholds_are_fitted_to_what_is_painted(context, model):

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.utils.interactions import (
     mouse_double_click_callbacks,
     mouse_move_callbacks,
@@ -11,6 +12,7 @@ from napari.utils.interactions import (
     mouse_release_callbacks,
 )
 
+from unet_napari._napari.corrections.keys import KEY_TABLE
 from unet_napari._napari.layers.layer_axes import ViewPlace
 from unet_napari._napari.layers.results import Purpose, write_result
 
@@ -121,7 +123,11 @@ def test_no_key_is_one_of_napari_s(ready):
     labels = ready.labels.value
     taken = {str(key) for key in type(labels).class_keymap}
     assert {str(key) for key in labels.keymap} & taken == set()
-    assert {str(key) for key in labels.keymap} == {"T", "R", "S", "J"}
+    assert {str(key) for key in labels.keymap} == {
+        entry.key.replace("-", "+") for entry in KEY_TABLE
+    }
+    viewers_own = {str(key) for key in ViewerModel.class_keymap}
+    assert {str(key) for key in labels.keymap} & viewers_own == set()
 
 
 def test_the_mouse_moves_the_camera_where_no_tool_is_in_hand(ready, viewer):

@@ -6,17 +6,19 @@ order with the strokes of the brush.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari.layers import Image, Labels
+from unet_napari._napari.corrections.lines import index_in, line_mask, pixels_between
 from unet_napari._napari.corrections.objects import (
     LabelledObject,
     bridge,
     cut_along,
+    halves,
+    neighbour_of,
     object_at,
     objects_within,
 )
@@ -120,12 +122,13 @@ class Corrections:
         count = len(taken)
         return f"{count} cell{'s' * (count != 1)} taken." if count else "There is no cell to take."
 
-    def reject(self, point: Point) -> str:
-        """Paint the predicted object at a point as background."""
-        found = self._find(self._predicted, self._pixel(point))
+    def reject(self, point: Point, *, painted: bool = False) -> str:
+        """Paint the predicted object at a point, or the painted one, as background."""
+        pixel = self._pixel(point)
+        found = self._object(pixel) if painted else self._find(self._predicted, pixel)
         number = self.reserve()
         with self.labels.block_history():
-            self._paint(found.indices, number, over=())
+            self._paint(found.indices, number, over=(found.number,) if painted else ())
         return f"Painted as background (number {number})."
 
     def split(self, line: Sequence[Point], shown: Sequence[int]) -> str:
@@ -144,10 +147,44 @@ class Corrections:
         """
         pixels = np.array([self._pixel(point) for point in line])
         found = self._crossed(pixels)
-        drawn = _line_mask(pixels, found, shown)
+        drawn = line_mask(pixels, found, shown)
         parts = cut_along(found.mask, drawn)
         if parts is None:
             raise LabelsError("To split a cell, draw a line right across it, from side to side.")
+        return self._split(found, parts)
+
+    def split_itself(self, point: Point) -> str:
+        """Cut the object at a point in two where it is narrowest, and paint both parts.
+
+        Raises
+        ------
+        LabelsError
+            If it is a single pixel.
+        """
+        found = self._object(self._pixel(point))
+        parts = halves(found.mask)
+        if parts is None:
+            raise LabelsError("This cell is too small to be split.")
+        return self._split(found, parts)
+
+    def merge_with_neighbour(self, point: Point) -> str:
+        """Paint the object at a point and the one that it touches most as one.
+
+        Raises
+        ------
+        LabelsError
+            If it touches no other.
+        """
+        found = self._object(self._pixel(point))
+        for array, others in ((self._predicted, ()), (self._painted, (self.reserved or 0,))):
+            own = (found.number,) if self._is_painted(found) == (array is self._painted) else ()
+            beside = neighbour_of(found, array, self.free, besides=(*own, *others))
+            if beside is not None:
+                world = self.labels.data_to_world
+                return self.merge(world(found.pixel), world(beside))
+        raise LabelsError("This cell touches no other: drag from one to the other with Merge.")
+
+    def _split(self, found: LabelledObject, parts: Sequence[NDArray[np.bool_]]) -> str:
         painted = self._is_painted(found)
         first = found.number if painted else self._free()
         numbers = (first, self._free(above=first))
@@ -177,7 +214,7 @@ class Corrections:
         )
         union = np.zeros([part.stop - part.start for part in window], bool)
         for found in two:
-            union[_index_in(found.window, window)] |= found.mask
+            union[index_in(found.window, window)] |= found.mask
         with self.labels.block_history():
             whole = LabelledObject(number, window, bridge(union))
             self._paint(whole.indices, number, over=tuple(known))
@@ -215,7 +252,7 @@ class Corrections:
     def _crossed(self, pixels: NDArray[np.intp]) -> LabelledObject:
         """Return the object that holds most of a line."""
         counts: dict[tuple[int, bool], list[tuple[int, ...]]] = {}
-        for pixel in _between(pixels):
+        for pixel in pixels_between(pixels):
             try:
                 found = int(self._painted[pixel]), True
                 if found[0] in (0, self.reserved):
@@ -265,44 +302,3 @@ def on_one_grid(image: Image, axes: str, *layers: Labels) -> bool:
         return all(grid.resampling(layer) is None for layer in layers)
     except LabelsError:
         return False
-
-
-def _between(pixels: NDArray[np.intp]) -> list[tuple[int, ...]]:
-    """Return every pixel along the pieces of a line."""
-    found: dict[tuple[int, ...], None] = {}
-    for start, stop in pairwise(pixels):
-        steps = int(np.abs(stop - start).max()) + 1
-        for at in np.linspace(start, stop, steps + 1).round().astype(int):
-            found[tuple(at.tolist())] = None
-    return list(found)
-
-
-def _line_mask(
-    pixels: NDArray[np.intp], found: LabelledObject, shown: Sequence[int]
-) -> NDArray[np.bool_]:
-    """Return the pixels of a line in the window of an object, through its whole depth.
-
-    The line is drawn in a plane, and cuts everywhere along the axes that are not shown.
-    """
-    mask = np.zeros(found.mask.shape, bool)
-    for pixel in _between(pixels):
-        at: list[int | slice] = [
-            pixel[axis] - part.start if axis in shown else slice(None)
-            for axis, part in enumerate(found.window)
-        ]
-        inside = all(isinstance(a, slice) or 0 <= a < mask.shape[axis] for axis, a in enumerate(at))
-        if inside:
-            mask[tuple(at)] = True
-    # A slanted line of single pixels lets corners touch: it is drawn two pixels wide.
-    for axis in list(shown)[:-1]:
-        shifted = np.roll(mask, 1, axis)
-        shifted[(slice(None),) * axis + (0,)] = False
-        mask |= shifted
-    return mask
-
-
-def _index_in(window: tuple[slice, ...], outer: tuple[slice, ...]) -> tuple[slice, ...]:
-    return tuple(
-        slice(part.start - whole.start, part.stop - whole.start)
-        for part, whole in zip(window, outer, strict=True)
-    )

@@ -7,9 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LabelledObject", "bridge", "cut_along", "object_at", "objects_within"]
+__all__ = [
+    "LabelledObject",
+    "bridge",
+    "cut_along",
+    "halves",
+    "neighbour_of",
+    "object_at",
+    "objects_within",
+]
 
 _FIRST_REACH = 32  # pixels around a point that are looked at first; most cells lie within
+_BESIDE = 2  # pixels between two cells that count as touching
+_SMOOTHED = 3  # rows of pixels whose widths are added up
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,11 @@ class LabelledObject:
             found + part.start
             for found, part in zip(np.nonzero(self.mask), self.window, strict=True)
         )
+
+    @property
+    def pixel(self) -> tuple[int, ...]:
+        """One of the pixels, as an index of the array."""
+        return tuple(int(axis[0]) for axis in self.indices)
 
 
 def object_at(
@@ -161,6 +176,87 @@ def cut_along(
     nearer = distances[0] <= distances[1]
     nearer[parts == largest], nearer[parts == second] = True, False
     return mask & nearer, mask & ~nearer
+
+
+def halves(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """Cut an object in two, across its longest direction, where it is narrowest.
+
+    The cut lies in the middle half of the object, so that no splinter is cut off.
+
+    Parameters
+    ----------
+    mask : ndarray of bool
+        The object.
+
+    Returns
+    -------
+    tuple of ndarray of bool or None
+        The larger and the smaller part; None if the object is a single pixel.
+    """
+    pixels = np.argwhere(mask)
+    if len(pixels) < 2:
+        return None
+    centred = pixels - pixels.mean(axis=0)
+    direction = np.linalg.eigh(centred.T @ centred)[1][:, -1]
+    along = centred @ direction
+    first, last = np.quantile(along, [0.25, 0.75])
+    widths = np.bincount(np.rint(along - along.min()).astype(int)).astype(float)
+    if widths.size >= _SMOOTHED:  # slanted rows of pixels hold now more, now fewer
+        widths = np.convolve(
+            np.pad(widths, _SMOOTHED // 2, mode="edge"), np.ones(_SMOOTHED), "valid"
+        )
+    places = along.min() + np.arange(widths.size)
+    inner = (places >= first) & (places <= last)
+    middle = (first + last) / 2
+    # Of places that are equally narrow, the one in the middle.
+    aside = 1 + np.abs(places - middle) / max(last - first, 1.0)
+    cut = places[inner][np.argmin((widths * aside)[inner])] if inner.any() else 0.0
+    part = np.zeros_like(mask)
+    part[tuple(pixels[along < cut].T)] = True
+    rest = mask & ~part
+    if not part.any() or not rest.any():
+        return None
+    return (part, rest) if part.sum() > rest.sum() else (rest, part)
+
+
+def neighbour_of(
+    found: LabelledObject, labels: NDArray[Any], free: Sequence[int], besides: Sequence[int]
+) -> tuple[int, ...] | None:
+    """Return a pixel of the object that another one touches most, within two pixels.
+
+    Parameters
+    ----------
+    found : LabelledObject
+        The object.
+    labels : ndarray of int
+        Where its neighbours are.
+    free : sequence of int
+        The axes that objects may reach along.
+    besides : sequence of int
+        Numbers that are no neighbours.
+    """
+    from scipy import ndimage  # takes long to load
+
+    window = tuple(
+        slice(max(0, part.start - _BESIDE), part.stop + _BESIDE) if axis in free else part
+        for axis, part in enumerate(found.window)
+    )
+    around = np.asarray(labels[window])
+    mask = np.zeros(around.shape, bool)
+    mask[
+        tuple(
+            slice(part.start - outer.start, part.stop - outer.start)
+            for part, outer in zip(found.window, window, strict=True)
+        )
+    ] = found.mask
+    ball = ndimage.generate_binary_structure(mask.ndim, 1)
+    ring = ndimage.binary_dilation(mask, ball, iterations=_BESIDE) & ~mask
+    ring &= ~np.isin(around, [0, *besides])
+    if not ring.any():
+        return None
+    numbers, counts = np.unique(around[ring], return_counts=True)
+    at = np.argwhere(ring & (around == numbers[np.argmax(counts)]))[0]
+    return tuple(int(a + part.start) for a, part in zip(at, window, strict=True))
 
 
 def bridge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

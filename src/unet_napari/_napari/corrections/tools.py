@@ -6,28 +6,20 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari.layers import Labels, Shapes
+from napari.layers import Labels, Layer, Shapes
 from unet_napari._napari.corrections.corrections import Corrections
+from unet_napari._napari.corrections.doubt_queue import DoubtQueue
+from unet_napari._napari.corrections.key_list import KeyList
+from unet_napari._napari.corrections.keys import KEY_TABLE, TOOLS, entry_of
 from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari._napari.widgets.fields import Message
 from unet_napari._napari.widgets.form import FormRows
 from unet_napari.errors import LabelsError, UnetNapariError
 
-__all__ = ["KEYS", "CorrectionTools"]
+__all__ = ["CorrectionTools"]
 
-KEYS = {"take": "T", "reject": "R", "split": "S", "merge": "J"}
-"""The key of each tool: free in napari's labels layers, which they are bound to."""
-
-_TEXTS = {"take": "Take", "reject": "Not a cell", "split": "Split", "merge": "Merge"}
-_TOOLTIPS = {
-    "take": "Click a predicted cell, and it is painted. Draw around several to take them all;\n"
-    "a double click takes all that are on the screen.",
-    "reject": "Click on a predicted cell that is none: it is painted as background.",
-    "split": "Draw a line right across a cell: its two parts are painted as two cells.",
-    "merge": "Drag from one cell to another: both are painted as one.",
-}
 _CLICK = 3.0  # pixels of the screen; a mouse that moves by less was clicked
 
 
@@ -51,16 +43,31 @@ class CorrectionTools:
     ) -> None:
         self._viewer, self._corrections = viewer, corrections
         self._message = Message("corrected", "What the tool in hand does, or has done.")
-        self._bound: list[Labels] = []
+        self._bound: list[Layer] = []
         self._line: Shapes | None = None
         self.in_hand = ""
+        self.queue = DoubtQueue(viewer, self._message, corrections)
+        self.keys = KeyList(viewer)
         self.area = QWidget()
-        row = QHBoxLayout(self.area)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        self.buttons = {name: self._button(name) for name in _TEXTS}
-        for made in self.buttons.values():
-            row.addWidget(made)
+        lines = QVBoxLayout(self.area)
+        lines.setContentsMargins(0, 0, 0, 0)
+        lines.setSpacing(4)
+        self.buttons = {name: self._button(name) for name in TOOLS}
+        self.steps = {
+            name: self._push(name, pressed)
+            for name, pressed in (
+                ("next", self.queue.next),
+                ("all", self.queue.show_all_or_one),
+                ("hide", self.hide_or_show),
+                ("keys", self.keys.toggle),
+            )
+        }
+        for row in (self.buttons, self.steps):
+            line = QHBoxLayout()
+            line.setSpacing(4)
+            for made in row.values():
+                line.addWidget(made)
+            lines.addLayout(line)
         rows.add_native(self.area)
         rows.add_wide(self._message)
         self.area.setVisible(False)
@@ -68,11 +75,16 @@ class CorrectionTools:
         self._double_click: list[Any] | None = None  # what napari does at one, meanwhile put away
 
     def _button(self, name: str) -> QPushButton:
-        made = QPushButton(_TEXTS[name])
+        made = self._push(name, lambda: self.choose("" if self.in_hand == name else name))
         made.setCheckable(True)
-        made.setToolTip(f"{_TOOLTIPS[name]}\nKey: {KEYS[name]}, while the labels are selected.")
+        return made
+
+    def _push(self, name: str, pressed: Callable[[], None]) -> QPushButton:
+        entry = entry_of(name)
+        made = QPushButton(entry.text)
+        made.setToolTip(entry.tooltip)
         made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        made.clicked.connect(lambda: self.choose("" if self.in_hand == name else name))
+        made.clicked.connect(lambda _: pressed())
         return made
 
     def choose(self, name: str) -> None:
@@ -97,33 +109,57 @@ class CorrectionTools:
         if self._double_click is None:  # it would zoom in
             self._double_click = list(self._viewer.mouse_double_click_callbacks)
             self._viewer.mouse_double_click_callbacks[:] = [self._on_double_click]
-        self._message.say(_TOOLTIPS[name].replace("\n", " "))
+        self._message.say(entry_of(name).does)
 
-    def offer(self, layers: Sequence[Labels]) -> None:
+    def hide_or_show(self) -> None:
+        """Hide the prediction, or show it again."""
+        try:
+            prediction = self._corrections().prediction
+        except UnetNapariError as error:
+            self._message.say(str(error), error=True)
+            return
+        prediction.visible = not prediction.visible
+
+    def offer(self, layers: Sequence[Layer]) -> None:
         """Show the tools where there is a prediction, and bind their keys to these layers."""
         self.area.setVisible(bool(layers))
         if not layers:
             self.choose("")
+            self.queue.close()
+            self.keys.hide()
             self._message.say("")
         for layer in layers:
             if layer not in self._bound:
-                for name, key in KEYS.items():
-                    layer.bind_key(key, self._key(name), overwrite=True)
+                for entry in KEY_TABLE:
+                    layer.bind_key(entry.key, self._key(entry.name), overwrite=True)
                 self._bound.append(layer)
 
     def close(self) -> None:
         """Leave the viewer as it was."""
         self.choose("")
+        self.queue.close()
+        self.keys.hide()
         if self._on_drag in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._on_drag)
         for layer in self._bound:
-            for key in KEYS.values():
-                layer.bind_key(key, None, overwrite=True)
+            for entry in KEY_TABLE:
+                layer.bind_key(entry.key, None, overwrite=True)
         self._bound.clear()
 
-    def _key(self, name: str) -> Callable[[Labels], None]:
-        def press(_: Labels) -> None:
-            self.choose("" if self.in_hand == name else name)
+    def _key(self, name: str) -> Callable[[Layer], None]:
+        others = {
+            "next": self.queue.next,
+            "previous": self.queue.back,
+            "all": self.queue.show_all_or_one,
+            "hide": self.hide_or_show,
+            "keys": self.keys.toggle,
+        }
+
+        def press(_: Layer) -> None:
+            if name in others:
+                others[name]()
+            elif self.in_hand or not self.queue.answer(name):
+                self.choose("" if self.in_hand == name else name)
 
         return press
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from napari.components import ViewerModel
 
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from unet_napari._napari.corrections.corrections import Corrections, on_one_grid
 from unet_napari._napari.corrections.tools import CorrectionTools
 from unet_napari._napari.layers.background_paint import background_number, reserve_background
@@ -40,7 +40,9 @@ class Correcting:
         """Show the tools if there is something to correct, and hide them if not."""
         pair = self._chosen()
         prediction = None if pair is None else self._prediction(pair.image, pair.labels)
-        found = [] if pair is None or prediction is None else [pair.labels, prediction]
+        found: list[Layer] = []
+        if pair is not None and prediction is not None:
+            found = [pair.labels, prediction]
         self.tools.offer(found)
 
     def corrections(self) -> Corrections:

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 from napari.layers import Image
 from unet_napari._napari.docks.engine_dock import EngineDock
-from unet_napari._napari.layers.results import Purpose
+from unet_napari._napari.layers.results import Purpose, latest_result
+from unet_napari._napari.layers.spots import note_ranker
+from unet_napari._napari.runs.doubt_order import ranker
 from unet_napari._napari.runs.live_thresholds import LiveThresholds
 from unet_napari._napari.runs.segment_order import Order
 from unet_napari._napari.runs.threshold_jobs import fit_request, keep_request, painted_labels
@@ -72,7 +74,11 @@ class Thresholds:
     def keep_maps(self, order: Order, result: Mapping[str, Any]) -> None:
         """Take note of a segmentation that has come to its end."""
         kept = result.get("kept") if order.cells and order.output is None else None
-        self._live.keep(order, kept)
+        run = self._live.keep(order, kept)
+        layer = latest_result(self._dock.viewer, order.layer, order.purpose)
+        if run is not None and layer is not None:
+            dock = self._dock
+            note_ranker(layer, ranker(dock.job, dock.background, run, self._fields.changed))
 
     def forget(self) -> None:
         """Take note that a segmentation begins, or that the dock is closed."""

@@ -31,6 +31,7 @@ __all__ = [
     "note_ndim",
     "note_purpose",
     "note_warnings",
+    "pixels_noted",
     "seal",
     "writing",
 ]
@@ -137,6 +138,12 @@ def note_warnings(
 def seal(layer: Layer) -> None:
     """Remember that the pixels of a result, as they are now, were written by us."""
     _remember(layer, {"pixels": _fingerprint(layer)})
+
+
+def pixels_noted(layer: Layer) -> int | None:
+    """Return a number that differs where a result was written anew; None if nothing tells it."""
+    number: int | None = layer.metadata.get(_KEY, {}).get("pixels")
+    return number
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from unet_napari._napari.runs.segment_order import Order
 from unet_napari.engine import DecodeJob
 from unet_napari.errors import EngineError, UnetNapariError
 
-__all__ = ["LiveThresholds"]
+__all__ = ["KeptRun", "LiveThresholds"]
 
 _REST_TIME = 300  # milliseconds without a change after which all of the image follows the view
 _QUICK_PIXELS = 1 << 20  # pixels that are decoded at once, wherever the user looks
@@ -100,11 +100,12 @@ class LiveThresholds:
         self._timer.setInterval(_REST_TIME)
         self._timer.timeout.connect(self._rest)
 
-    def keep(self, order: Order, number: int | None) -> None:
-        """Take note of a segmentation, and whether its maps were kept."""
+    def keep(self, order: Order, number: int | None) -> KeptRun | None:
+        """Take note of a segmentation, and whether its maps were kept; return it if they were."""
         self.forget()
         if number is not None:
             self._run = KeptRun(order, number, self._job.pid)
+        return self._run
 
     def forget(self) -> None:
         """Change the labels of the last segmentation no more."""

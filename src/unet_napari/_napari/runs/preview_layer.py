@@ -1,6 +1,7 @@
 """The live prediction: what the network in training makes of the slice that the user sees."""
 
 import math
+from dataclasses import replace
 
 from napari.components import ViewerModel
 from napari.utils.notifications import show_warning
@@ -15,10 +16,12 @@ from unet_napari._napari.layers.layer_axes import (
     current_slice,
     current_view,
     image_of,
+    output_axes,
 )
 from unet_napari._napari.layers.ownership import note_ndim
 from unet_napari._napari.layers.parts import BREADTH, DEPTH, ImagePart, cut_out, part_around
 from unet_napari._napari.layers.results import Purpose, write_result
+from unet_napari._napari.layers.spots import Spot, note_spots, placed
 from unet_napari.engine import ImageRef, Preview, PreviewRequest
 from unet_napari.errors import ResourceError
 
@@ -108,6 +111,21 @@ class PreviewUpdates:
             self._give_up(str(error))
         else:
             note_ndim(layer, self._ndim)
+            note_spots(layer, self._spots(preview, current))
+
+    def _spots(self, preview: Preview, part: ImagePart) -> list[Spot]:
+        """Return where the prediction is doubtful; of a slab, in the plane that is shown."""
+        spans = dict(zip(part.outer.region, part.inner, strict=True))
+        region, shown = {}, []
+        for letter, cut in part.outer.region.items():
+            region[letter] = (cut.start, cut.stop)
+        flat = [letter for axis, letter in enumerate(spans) if axis in part.points]
+        for item in preview.doubtful:
+            at = dict(zip(spans, item.point, strict=True))
+            at |= {letter: spans[letter][0] for letter in flat}
+            if all(spans[letter][0] <= place < spans[letter][1] for letter, place in at.items()):
+                shown.append(replace(item, point=tuple(at.values())))
+        return placed(shown, output_axes(self._axes), region, part.outer.index)
 
     def _look(self) -> None:
         """Ask for the part of the image that the user looks at, if it is another one now."""

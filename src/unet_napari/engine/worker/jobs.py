@@ -16,12 +16,18 @@ from unet_napari.engine.requests import (
     SegmentJob,
     TrainJob,
 )
-from unet_napari.engine.threshold_requests import DecodeJob, FitJob, KeepThresholdsJob
-from unet_napari.engine.worker.decode_again import decode_again, fit_thresholds, keep_thresholds
+from unet_napari.engine.threshold_requests import (
+    DecodeJob,
+    DoubtJob,
+    FitJob,
+    KeepThresholdsJob,
+)
+from unet_napari.engine.worker.decode_again import decode_again, fit_painted, keep_thresholds
 from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.live_preview import LivePreview
 from unet_napari.engine.worker.measure_labels import measure_labels
 from unet_napari.engine.worker.open_images import open_pair
+from unet_napari.engine.worker.rank_doubts import rank_doubts
 from unet_napari.engine.worker.segment_file import segment_into_file
 from unet_napari.engine.worker.segment_layers import estimate, segment_into_layers
 from unet_napari.engine.worker.shelf import SHELF
@@ -95,7 +101,8 @@ RUNNERS: Mapping[type, Callable[[Any, JobContext], dict[str, Any]]] = {
     AugmentationJob: draw_augmentation,
     DecodeJob: decode_again,
     DiameterJob: estimate,
-    FitJob: fit_thresholds,
+    DoubtJob: rank_doubts,
+    FitJob: fit_painted,
     KeepThresholdsJob: keep_thresholds,
     MeasureJob: measure_labels,
     SegmentFileJob: segment_into_file,

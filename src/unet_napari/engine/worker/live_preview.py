@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unet_napari.engine.protocol import Preview
 from unet_napari.engine.requests import ImageRef, PreviewRequest
 from unet_napari.engine.worker.open_images import open_image
+from unet_napari.engine.worker.rank_doubts import doubtful_now
 from unet_napari.errors import UnetNapariError
 from unet_napari.images import measure_scale
 from unet_napari.inference import InferenceConfig, result_shape, segment_steps
+from unet_napari.inference.running.kept_maps import KeptMaps
 from unet_napari.system.device import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -95,9 +97,12 @@ class LivePreview:
             diameter="model",  # what the network learns from, at the scale it learns at
             slicewise=image.ndim > model.ndim,
         )
-        for _ in segment_steps(image, model, labels, config, statistics=statistics):
-            if self._context.cancelled:
-                return
+        with KeptMaps() as kept:
+            options: dict[str, Any] = {"statistics": statistics, "kept": kept}
+            for _ in segment_steps(image, model, labels, config, **options):
+                if self._context.cancelled:
+                    return
+            doubtful = doubtful_now(kept, model.task)
         result, shared = self._context.folder.allocate(labels.shape, labels.dtype)
         shared[...] = labels
-        self._context.send(Preview(step, request.key, result))
+        self._context.send(Preview(step, request.key, result, doubtful))

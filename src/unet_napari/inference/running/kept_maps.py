@@ -116,6 +116,11 @@ class KeptMaps:
         """The shape of the labels: the leading axes, then those of a view."""
         return (*(max(places) + 1 for places in zip(*self._indices, strict=True)), *self._size)
 
+    @property
+    def leading(self) -> int:
+        """Number of axes of the result that are not those of a view."""
+        return len(self._indices[0])
+
     def reserve(
         self,
         task: Task,

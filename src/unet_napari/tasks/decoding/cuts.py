@@ -78,11 +78,17 @@ class Cuts:
         uint32 (count + 1,)
             For each id the smallest id of the same object.
         """
-        if not self._seen:
-            return np.arange(count + 1, dtype=np.uint32)
-        seen = np.concatenate(self._seen, axis=1)
-        pairs, sums, lengths = _add_up(seen[0].view(np.uint64), seen[1], seen[2])
+        pairs, sums, lengths = self.all()
         return connected(pairs[sums < weakest * lengths].view(np.uint64), count)
+
+    def all(self) -> NDArray[np.int64]:
+        """Return all cuts, int64 ``(3, N)``.
+
+        The rows are the two ids, in the upper and the lower 32 bits, the sum of the boundary along
+        the cut, 0 to 255 at each of its faces, and the number of faces.
+        """
+        seen = np.concatenate([np.empty((3, 0), np.int64), *self._seen], axis=1)
+        return _add_up(np.ascontiguousarray(seen[0]).view(np.uint64), seen[1], seen[2])
 
 
 def _add_up(

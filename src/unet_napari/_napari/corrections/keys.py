@@ -1,0 +1,114 @@
+"""The keys and tools of the plugin: one table for tooltips, the list on the screen and the docs.
+
+None of them is one of napari's own for labels or images; napari has P for its brush.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["KEY_TABLE", "TOOLS", "KeyEntry", "entry_of", "key_lines"]
+
+
+@dataclass(frozen=True)
+class KeyEntry:
+    """One of our keys.
+
+    Attributes
+    ----------
+    name : str
+        What the code calls it.
+    key : str
+        As napari writes it.
+    text : str
+        On its button.
+    does : str
+        What it does, in a sentence or two.
+    """
+
+    name: str
+    key: str
+    text: str
+    does: str
+
+    @property
+    def tooltip(self) -> str:
+        """What its button says under the mouse."""
+        sentences = self.does.replace(". ", ".\n").replace(": ", ":\n")
+        return f"{sentences}\nKey: {self.key}, while the labels are selected."
+
+
+KEY_TABLE = (
+    KeyEntry(
+        "take",
+        "T",
+        "Take",
+        "Click a predicted cell, and it is painted. Draw around several to take them all. "
+        "A double click takes all that are on the screen.",
+    ),
+    KeyEntry(
+        "reject",
+        "R",
+        "Not a cell",
+        "Click on a predicted cell that is none: it is painted as background.",
+    ),
+    KeyEntry(
+        "split",
+        "S",
+        "Split",
+        "Draw a line right across a cell: its two parts are painted as two cells.",
+    ),
+    KeyEntry(
+        "merge",
+        "J",
+        "Merge",
+        "Drag from one cell to another: both are painted as one.",
+    ),
+    KeyEntry(
+        "next",
+        "N",
+        "Next doubtful",
+        "Go to the predicted cell that is to be doubted most. Then T, R, S and J mean this cell: "
+        "it is right, it is not a cell, it is split in two, it is one with its neighbour.",
+    ),
+    KeyEntry(
+        "previous",
+        "Shift-N",
+        "Back",
+        "Go back to the doubtful cell before.",
+    ),
+    KeyEntry(
+        "all",
+        "A",
+        "All",
+        "Mark all doubtful cells with rings, or again the present one alone.",
+    ),
+    KeyEntry(
+        "hide",
+        "D",
+        "Hide",
+        "Hide the prediction, or show it again.",
+    ),
+    KeyEntry(
+        "keys",
+        "H",
+        "Keys",
+        "Show these keys on the screen, or hide them.",
+    ),
+)
+"""All keys, in the order in which they are listed."""
+
+TOOLS = ("take", "reject", "split", "merge")
+"""The entries that are tools for the mouse."""
+
+
+def entry_of(name: str) -> KeyEntry:
+    """Return an entry by its name."""
+    return next(entry for entry in KEY_TABLE if entry.name == name)
+
+
+def key_lines() -> list[str]:
+    """Return one line for each key."""
+    return [f"{entry.key}   {entry.text}: {_first_sentence(entry.does)}" for entry in KEY_TABLE]
+
+
+def _first_sentence(text: str) -> str:
+    return text.split(". ")[0].rstrip(".") + "."

@@ -1,0 +1,98 @@
+"""Places in a prediction that are worth a look, kept with its layer.
+
+Who makes a prediction says here where it is to be doubted, or how that can be found out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from napari.layers import Labels, Layer
+from unet_napari._napari.layers.ownership import pixels_noted
+from unet_napari.inference.doubt.doubtful_object import DoubtfulObject
+
+__all__ = ["Ranker", "Spot", "note_ranker", "note_spots", "placed", "ranker_of", "spots_of"]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place to look at.
+
+    Attributes
+    ----------
+    doubt : float
+        0 to 1.
+    reason : str
+        Why, in a few words.
+    point : tuple of int
+        A pixel of the object, in the labels of the image.
+    painted : bool
+        Whether it is a painted cell that is predicted otherwise.
+    size : int
+        Number of pixels of the object.
+    """
+
+    doubt: float
+    reason: str
+    point: tuple[int, ...]
+    painted: bool = False
+    size: int = 1
+
+
+Ranker = Callable[[Labels, Callable[[Sequence[Spot]], None], Callable[[Exception], None]], None]
+"""Ranks the objects of a prediction, given what is painted, and tells the result or an error."""
+
+_spots: WeakKeyDictionary[Layer, tuple[object, tuple[Spot, ...]]] = WeakKeyDictionary()
+_rankers: WeakKeyDictionary[Layer, Ranker] = WeakKeyDictionary()
+
+
+def note_spots(layer: Layer, spots: Sequence[Spot]) -> None:
+    """Keep the ranking of a prediction, for as long as its pixels are those of now."""
+    _spots[layer] = pixels_noted(layer), tuple(spots)
+
+
+def spots_of(layer: Layer) -> tuple[Spot, ...] | None:
+    """Return the ranking of a prediction; None if there is none of its present pixels."""
+    pixels, spots = _spots.get(layer, (None, None))
+    return spots if pixels == pixels_noted(layer) else None
+
+
+def note_ranker(layer: Layer, ranker: Ranker) -> None:
+    """Keep how the objects of a prediction can be ranked; a ranking from before is forgotten."""
+    _rankers[layer] = ranker
+    _spots.pop(layer, None)
+
+
+def ranker_of(layer: Layer) -> Ranker | None:
+    """Return what ranks the objects of a prediction; None if nothing can."""
+    return _rankers.get(layer)
+
+
+def placed(
+    found: Sequence[DoubtfulObject],
+    axes: str,
+    region: Mapping[str, tuple[int, int]],
+    index: Mapping[str, int],
+) -> list[Spot]:
+    """Return a ranking whose points are pixels of the labels of the image.
+
+    Parameters
+    ----------
+    found : sequence of DoubtfulObject
+        The ranking of a part of the image.
+    axes : str
+        The axes of the labels of the image.
+    region : mapping of str to (int, int)
+        Where the part lies, for each axis of its points, in their order.
+    index : mapping of str to int
+        The position of the part along other axes; 0 where nothing is said.
+    """
+    spots = []
+    for item in found:
+        at: dict[str, Any] = dict(index)
+        for (letter, (first, _)), place in zip(region.items(), item.point, strict=True):
+            at[letter] = first + place
+        point = tuple(int(at.get(letter, 0)) for letter in axes)
+        spots.append(Spot(item.doubt, item.reason, point, item.painted, item.size))
+    return spots

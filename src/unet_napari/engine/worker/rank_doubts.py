@@ -1,0 +1,38 @@
+"""Where to look next: the objects of the last segmentation, ranked by doubt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unet_napari.engine.worker.open_images import open_array
+from unet_napari.engine.worker.segment_layers import drive
+from unet_napari.engine.worker.shelf import SHELF
+from unet_napari.inference.doubt.ranking import doubt_steps, drained
+from unet_napari.inputs import with_thresholds
+
+if TYPE_CHECKING:
+    from unet_napari.engine.threshold_requests import DoubtJob
+    from unet_napari.engine.worker.job_context import JobContext
+    from unet_napari.inference.doubt.doubtful_object import DoubtfulObject
+    from unet_napari.inference.running.kept_maps import KeptMaps
+    from unet_napari.tasks import Task
+
+__all__ = ["doubtful_now", "rank_doubts"]
+
+_MOST_LIVE = 200  # objects of a live prediction that are told of
+
+
+def rank_doubts(job: DoubtJob, context: JobContext) -> dict[str, Any]:
+    """Rank the objects of the last segmentation; see `DoubtJob`."""
+    kept, model = SHELF.find(job.kept)
+    task = with_thresholds(model, job.thresholds).task
+    painted = None if job.labels is None else open_array(job.labels, context)
+    steps = doubt_steps(kept, task, painted=painted, background=job.background)
+    return {"doubtful": tuple(drive(steps, context))}
+
+
+def doubtful_now(kept: KeptMaps, task: Task) -> tuple[DoubtfulObject, ...]:
+    """Rank the objects of a live prediction; none where its maps were not kept, or of classes."""
+    if not kept.whole or not task.kind.separates_objects:
+        return ()
+    return tuple(drained(doubt_steps(kept, task, most=_MOST_LIVE)))

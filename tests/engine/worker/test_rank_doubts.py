@@ -1,0 +1,66 @@
+"""Doubtful objects of the last segmentation, ranked by the engine."""
+
+import numpy as np
+import pytest
+
+from unet_napari.engine import DoubtJob, ImageRef, SegmentJob
+from unet_napari.engine.protocol import decode, encode
+from unet_napari.engine.shared import SharedFolder
+from unet_napari.engine.worker.job_context import JobContext
+from unet_napari.engine.worker.rank_doubts import rank_doubts
+from unet_napari.engine.worker.segment_layers import segment_into_layers
+from unet_napari.engine.worker.shelf import SHELF
+from unet_napari.errors import EngineError
+from unet_napari.inference import InferenceConfig
+
+CONFIG = InferenceConfig(backend="torch", device="cpu", diameter="model").to_dict()
+
+
+@pytest.fixture
+def context():
+    folder = SharedFolder()
+    yield JobContext(1, lambda _: None, folder)
+    folder.close()
+    SHELF.clear()
+
+
+@pytest.fixture
+def segmented(context, monkeypatch, trained_model, painted_nuclei):
+    """The number of the kept maps of an image, and its labels."""
+    monkeypatch.setattr(
+        "unet_napari.engine.worker.segment_layers.load_model", lambda _: trained_model
+    )
+    reference = ImageRef(context.folder.share(painted_nuclei[0]), "YX")
+    result = segment_into_layers(SegmentJob(reference, "nuclei", CONFIG), context)
+    kept, model = SHELF.find(result["kept"])
+    labels = np.zeros(kept.result_shape, np.uint32)
+    for _ in kept.decode(model.task, labels, 2**28):
+        pass
+    return result["kept"], labels
+
+
+def test_every_object_is_ranked_and_the_answer_can_travel(segmented, context):
+    number, labels = segmented
+    result = rank_doubts(DoubtJob(number), context)
+    found = result["doubtful"]
+    assert {item.number for item in found} == set(np.unique(labels)) - {0}
+    assert decode(encode(result)) == result
+
+
+def test_painted_objects_are_left_out(segmented, context):
+    number, labels = segmented
+    painted = np.where(labels == 2, 7, 0)
+    reference = context.folder.share(painted, snapshot=True)
+    found = rank_doubts(DoubtJob(number, labels=reference), context)["doubtful"]
+    assert 2 not in {item.number for item in found}
+
+
+def test_the_thresholds_of_the_labels_count(segmented, context):
+    number, _ = segmented
+    none = rank_doubts(DoubtJob(number, {"min_size": 10**6}), context)["doubtful"]
+    assert none == ()
+
+
+def test_maps_that_are_gone_are_named(context):
+    with pytest.raises(EngineError, match="segment the image again"):
+        rank_doubts(DoubtJob(99), context)

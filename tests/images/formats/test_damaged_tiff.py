@@ -154,7 +154,11 @@ OME = (
         (60_000, {"pixels": zlib.compress(bytes(999)), "compression": 8}, "more than its"),
         (60_000, {"pixels": b"\0" * 64, "compression": 5}, "more than its"),
         (60_000, {"pixels": b"\0" * 64, "compression": 50000}, "more than its"),
-        (8, {"pixels": bytes(64), "compression": 51234}, "unknown compression .number 51234"),
+        (
+            8,
+            {"pixels": bytes(64), "compression": 51234},
+            "number 51234. that tifffile .* does not read here: update",
+        ),
         (8, {"pixels": bytes(64), "compression": 8, "tags": {279: (4, 2**32 - 1)}}, "truncated"),
         (8, {"pixels": bytes(64), "tags": {273: (4, 2**32 - 1, 8)}}, "damaged"),
         (8, {"pixels": bytes(64), "tags": {277: (3, 65535)}}, "truncated|damaged|plain|axes"),
@@ -206,6 +210,12 @@ REFUSED = {
     "truncated_60pct.tif": "truncated",
     "zero_bytes.tif": "an empty file",
 }
+# Fax is read by tifffile 2026.3.3 with imagecodecs 2026.3.6, which is more than images need.
+try:
+    tifffile.TIFF.DECOMPRESSORS[4]
+except KeyError:
+    for fax in ("g4_orientation_5.tif", "total-pages-zero.tif"):
+        REFUSED[fax] = "update tifffile and imagecodecs"
 
 
 @pytest.mark.filterwarnings("ignore:.* holds 2 images:unet_napari.errors.UnetNapariWarning")

@@ -171,7 +171,10 @@ def _check_plausible(series: tifffile.TiffPageSeries) -> None:
         tifffile.TIFF.DECOMPRESSORS[page.compression]
     except KeyError:
         number = int(page.compression)
-        raise ImageError(f"has an unknown compression (number {number})") from None
+        raise ImageError(
+            f"has a compression (number {number}) that tifffile {tifffile.__version__} does not "
+            "read here: update tifffile and imagecodecs, or save it with another compression"
+        ) from None
     pages = [page, series[len(series) - 1]]
     for one in pages:
         if one is not None:

@@ -97,6 +97,31 @@ def test_a_few_hot_pixels_of_any_brightness_do_not_count(cells):
     assert close(spoilt, cells)
 
 
+def test_the_brightest_tenth_of_the_cells_does_not_hide_the_others():
+    image, labels = nuclei((400, 400), count=60, seed=3)
+    low, high, _ = scale(image)
+    ids = np.unique(labels)[1:]
+    background = np.percentile(image, 1)
+    times = np.ones(labels.max() + 1)
+    times[ids[::10]] = np.linspace(6, 12, len(ids[::10]))  # cells differ more than debris does
+    spoilt = (image - background) * times[labels] + background
+    spoilt_low, spoilt_high, _ = scale(spoilt)
+    assert spoilt_low == pytest.approx(low, abs=0.1 * (high - low))
+    assert 0.7 * (high - low) < spoilt_high - spoilt_low < 1.2 * (high - low)
+
+
+def test_bright_nuclei_among_grains_count():
+    """As in an embryo: the grains between the nuclei are many, but smaller than they are."""
+    image = np.zeros((300, 300))
+    grid = np.mgrid[15:300:30, 15:300:30].reshape(2, -1).T
+    for number, (y, x) in enumerate(grid):
+        radius, brightness = (9, 900) if number % 10 == 4 else (3, 90)
+        yy, xx = np.mgrid[:300, :300]
+        image[np.hypot(yy - y, xx - x) < radius] = brightness
+    noise = np.random.default_rng(0).normal(0, 1.5, image.shape)
+    assert same_as_percentiles(ndimage.gaussian_filter(image, 1) + noise + 100)
+
+
 def same_as_percentiles(array):
     """Tell whether an image is measured as if every pixel counted."""
     low, high = np.percentile(array, [1, 99.8])

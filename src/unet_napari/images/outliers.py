@@ -44,23 +44,26 @@ _SEAM_PIXELS = 2
 # Number of different values from which on pixels are a picture; with fewer they are a mask.
 _PICTURE_LEVELS = 24
 
-# Specks are brighter than this share of the white point and cover at most this share of the image.
-# So many pixels around them do not count either, because their glare lies there. Single hot pixels
-# have a seam like that of a padding.
-_SPECK_LEVEL = 0.7
-_SPECK_SHARE = 0.03
+# Specks are brighter than one of these shares of the white point, tried in turn, and cover at most
+# this share of the image. So many pixels around them do not count either, because their glare lies
+# there. Single hot pixels have a seam like that of a padding.
+_SPECK_LEVELS = (0.7, 0.4, 0.25)
+_SPECK_SHARE = 0.05
 _GLARE_PIXELS = 16
 # Without specks the contrast is at least so many times smaller, but still so many times the noise.
 _TIMES_BRIGHTER = 2.2
 _TIMES_NOISE = 16.0
 # For each speck there are so many objects of at least so many pixels, brighter than this share of
-# the remaining contrast. Of 570 known images, many of which hold few bright nuclei and little else,
-# one has such a speck.
+# the remaining contrast.
 _OBJECTS_PER_SPECK = 12
 _OBJECT_PIXELS = 9
 _OBJECT_LEVEL = 1 / 3
+# Or there are so many whose area is at least this share of a speck's: others beside a few very
+# bright cells. Grains of noise between the nuclei of an embryo are many as well, but smaller.
+_LIKE_PER_SPECK = 4
+_LIKE_SIZE = 1 / 2
 
-# Number of constants and kinds of specks that are looked for in one image.
+# Constants and kinds of specks that are looked for in one image.
 _MOST_ROUNDS = 6
 
 
@@ -92,8 +95,8 @@ def find_outliers(blocks: Sequence[Pixels], percentiles: Percentiles, noise: Noi
     along that of a picture that was turned), fill frames or whole lines, or are single. A
     background that is exactly 0 between objects is none of these.
 
-    *Specks* are debris, dead cells and hot pixels: the few brightest pixels, where they are several
-    times as bright as all others and there are many other objects.
+    *Specks* are debris, hot pixels and a few very bright cells: the brightest pixels, where they
+    are several times as bright as all others and there are many other objects.
 
     Parameters
     ----------
@@ -163,7 +166,11 @@ class _Search:
 
     def specks(self) -> Outliers | None:
         """Leave out the few pixels that are much brighter than all others, if there are such."""
-        threshold = self._low + _SPECK_LEVEL * (self._high - self._low)
+        return next(filter(None, map(self._brighter_than, _SPECK_LEVELS)), None)
+
+    def _brighter_than(self, share: float) -> Outliers | None:
+        """Leave out what is brighter than a share of the contrast, if that is specks."""
+        threshold = self._low + share * (self._high - self._low)
         bright = self._where(lambda block: block > threshold)
         count = _total(bright)
         if not 0 < count <= _SPECK_SHARE * self._count:
@@ -189,11 +196,10 @@ class _Search:
             return None
         level = low + _OBJECT_LEVEL * (high - low)
         clear = [(b > level) & k for b, k in zip(self._blocks, kept, strict=True)]
-        if _objects(map(_sized, clear)) < _OBJECTS_PER_SPECK * max(1, _objects(specks)):
+        if not _outnumber(_areas(clear), _areas(specks)):
             return None
-        return replace(
-            self.found, kept=kept, bright_share=self.found.bright_share + count / self._all
-        )
+        bright_share = self.found.bright_share + count / self._all
+        return replace(self.found, kept=kept, bright_share=bright_share)
 
     def _gap(self, value: float, kept: Sequence[Mask], *, bright: bool) -> float:
         """Return the distance of a value to the kept pixels, or 0 if it does not lie apart."""
@@ -275,8 +281,18 @@ def _sized(mask: Mask) -> Mask:
     return found
 
 
-def _objects(masks: Iterable[Mask]) -> int:
-    return sum(int(ndimage.label(mask)[1]) for mask in masks)
+def _outnumber(objects: Pixels, specks: Pixels) -> bool:
+    """Tell whether objects are so many that specks do not count; both are given by their areas."""
+    like = objects[objects >= _LIKE_SIZE * np.median(specks)] if specks.size else objects
+    count = max(1, specks.size)
+    return objects.size >= _OBJECTS_PER_SPECK * count or like.size >= _LIKE_PER_SPECK * count
+
+
+def _areas(masks: Iterable[Mask]) -> Pixels:
+    """Return the pixels of each connected part that is no single pixel."""
+    sizes = [np.bincount(ndimage.label(mask)[0].ravel())[1:] for mask in masks]
+    found = np.concatenate(sizes).astype(float)
+    return found[found >= _OBJECT_PIXELS]
 
 
 def _grown(mask: Mask, pixels: int) -> Mask:

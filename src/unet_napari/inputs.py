@@ -101,6 +101,7 @@ def measured_pair(
     *,
     axes: str | None = None,
     scale: PixelSizes | None = None,
+    channel: int | None = None,
 ) -> tuple[Image, Image | None]:
     """Open labels that are to be measured, and the image that they lie on.
 
@@ -112,6 +113,8 @@ def measured_pair(
         The image, if intensities are to be measured.
     axes, scale
         Axes and pixel size of the image, or of the labels if there is no image.
+    channel
+        The only channel of the image that is measured, counted from 0; by default all are.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def measured_pair(
         if axes is None and not isinstance(image, Image | str | Path):
             image = image if hasattr(image, "dtype") else np.asarray(image)
             axes = _axes_from_labels(tuple(image.shape), tuple(found.shape))  # type: ignore[union-attr]
-    source = as_image(image, axes=axes, pixel_size=size)  # type: ignore[arg-type]
+    source = as_image(image, axes=axes, pixel_size=size, channel=channel)  # type: ignore[arg-type]
     fitted = read_labels(Path(labels), source) if file else fit_labels(found, source)  # type: ignore[arg-type]
     return labels_on(source, fitted), source
 

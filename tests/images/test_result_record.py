@@ -131,6 +131,7 @@ def test_the_hash_is_of_the_pixels_and_not_of_how_they_are_stored(tmp_path):
     assert pixel_digest(read_image(tmp_path / "a.tif")) == digest
     assert pixel_digest(Image(store, "ZYX")) == digest
     assert pixel_digest(Image(pixels.astype(">u2"), "ZYX")) == digest
+    assert pixel_digest(Image(pixels[np.newaxis], "CZYX")) == digest
     others = [pixels.astype(np.int16), pixels + np.uint16(1), pixels.reshape(3, 50, 40)]
     digests = {pixel_digest(Image(other, "ZYX")) for other in others}
     assert len({digest, pixel_digest(Image(pixels, "TYX")), *digests}) == 5

@@ -262,14 +262,14 @@ class MeasureJob:
 
     Attributes
     ----------
-    image
-        What the labels lie on.
     labels
-        Labels of the image's spatial shape, time points first.
+        Labels, without a channel axis.
+    image
+        The image that they lie on, of the same axes but for the channels; None: there is none.
     slicewise
         Whether each slice of a stack is measured as an image of its own.
     """
 
-    image: ImageRef
-    labels: ArrayRef
+    labels: ImageRef
+    image: ImageRef | None = None
     slicewise: bool = False

@@ -126,10 +126,13 @@ class ResultRecord(Record):
 def pixel_digest(image: Image) -> str:
     """Return a hash (SHA-256, hexadecimal) of all pixels of an image's array, block by block.
 
-    It depends on axes, shape, type and values, but not on how they are stored.
+    It depends on axes, shape, type and values, but not on how they are stored, nor on axes of
+    length 1.
     """
     dtype = np.dtype(image.data.dtype)
-    digest = hashlib.sha256(f"{image.axes} {tuple(image.data.shape)} {dtype.name}".encode())
+    axes = zip(image.axes, image.data.shape, strict=True)
+    long = " ".join(f"{axis}{size}" for axis, size in axes if size > 1)
+    digest = hashlib.sha256(f"{long} {dtype.name}".encode())
     box = Box.whole(tuple(image.data.shape))
     for part in box.blocks([_HASHED.get(axis, 1) for axis in image.axes]):
         values = np.asarray(image.data[part.to_slices()])

@@ -18,6 +18,7 @@ from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.segment_file import segment_into_file
 from unet_napari.images import Image, Normalisation, nuclei, read_image
+from unet_napari.images.result_record import pixel_digest, read_record
 from unet_napari.inference import InferenceConfig, segment_steps
 from unet_napari.inference.attention_maps import gate_maps
 from unet_napari.model.model import Model
@@ -56,6 +57,12 @@ def test_labels_of_an_image_are_saved_to_a_file(client, picture, listener, model
     assert saved.pixel_size == image.pixel_size
     assert finished.result["objects"] == len(np.unique(expected)) - 1
     assert len(finished.result["table"]["label"]) == finished.result["objects"]
+    record = read_record(path)
+    assert record.settings == TORCH.to_dict()
+    assert record.image.digest == pixel_digest(image)
+    assert record.model.name == model_path.stem
+    assert (tmp_path / record.model.path).resolve() == model_path.resolve()
+    assert record.computed["backend"] == "torch"
     twin = ImageRef(client.folder.share(image.data), "YX")
     again = run(client, replace(job, image=twin), type(listener)())
     assert isinstance(again, JobFailed)

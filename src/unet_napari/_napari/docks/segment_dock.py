@@ -7,19 +7,21 @@ from typing import Any
 from magicgui.widgets import ComboBox, PushButton
 from napari.viewer import Viewer
 
-from napari.layers import Image, Labels
+from napari.layers import Image
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.docks.segment_settings import SegmentSettings
 from unet_napari._napari.docks.thresholds import Shown, Thresholds
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.file_facts import read_facts
 from unet_napari._napari.layers.layer_axes import image_of
-from unet_napari._napari.runs.segment_order import Order, wanted_place
+from unet_napari._napari.outcomes.copying import CopyButtons, segmenting_of
+from unet_napari._napari.outcomes.numbers import DockChoice, Numbers
+from unet_napari._napari.outcomes.recipe import Segmenting
+from unet_napari._napari.runs.segment_order import Order, scope_choice, wanted_place
 from unet_napari._napari.runs.segment_run import SegmentRun
 from unet_napari._napari.sections.fit import describe_fit, misfit
-from unet_napari._napari.sections.measuring import measurable, measure_job, show_table
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
-from unet_napari._napari.widgets.fields import Message, button, choice
+from unet_napari._napari.widgets.fields import Message, button
 from unet_napari._napari.widgets.layer_combo import layer_choice
 from unet_napari._napari.widgets.model_combo import ModelCombo
 from unet_napari._napari.widgets.status_line import duration_warning, segmentation_line
@@ -46,13 +48,15 @@ class SegmentDock(EngineDock):
     browse: PushButton
     scope: ComboBox
     found: Message
+    numbers: Numbers
+    copying: CopyButtons
 
     def __init__(self, napari_viewer: Viewer, job: Job | None = None) -> None:
         super().__init__(napari_viewer, job or Job())
         # Of the job that goes on:
         self._run: SegmentRun | None = None
         self._plan: PlanSummary | None = None
-        self._measured: Labels | None = None
+        self._take: Callable[[Mapping[str, Any]], str] | None = None
         self._add_shown_fields()
         self._add_folded_fields()
         self.finish()
@@ -65,9 +69,10 @@ class SegmentDock(EngineDock):
         self.browse.changed.connect(self.model.browse)
         self.model.changed.connect(self._follow_model)
         self.settings.diameter.estimate.changed.connect(self._estimate)
-        self.settings.measure_now.changed.connect(self._measure_now)
+        self.numbers.connect()
+        self.copying.connect()
         self.thresholds = Thresholds(
-            self, self.settings.thresholds, self.model, self._shown, self._start_beside
+            self, self.settings.thresholds, self.model, self._shown, self.beside
         )
         self._suggest_model()
         self.refresh_run()
@@ -83,32 +88,23 @@ class SegmentDock(EngineDock):
             ),
             button("browse", "Open…", "Take a model file from anywhere on this computer."),
         )
-        rows.add(
-            choice(
-                "scope",
-                [
-                    ("what is in view", "view"),
-                    ("current slice", "slice"),
-                    ("whole image", "whole"),
-                ],
-                "How much of the image to segment. Try the view or the slice first.\n"
-                "A 2D model of cells makes 3D cells of the whole of a stack; a 3D model sees\n"
-                "some slices above and below the current one.",
-            )
-        )
-        self.scope.value = "whole"
+        rows.add(scope_choice())
         rows.add_wide(Message("found", "How image and model go together."))
         self.pixel_size = PixelSizeOffer(rows, self.viewer, self.background, self.refresh_run)
-        tooltip = "Segment the image with this model."
-        self.add_run(rows, "Segment", tooltip, page="docks.md#segmenting")
+        page = "docks.md#segmenting"
+        self.add_run(rows, "Segment", "Segment the image with this model.", page)
 
     def _add_folded_fields(self) -> None:
         self.settings = SegmentSettings(
             self.viewer,
             self.add_folded("Data", "Axes, pixel size, diameter."),
-            self.add_folded("Result", "Thresholds, measurements, probability maps."),
+            self.add_folded("Result", "Thresholds, probability maps, a file for the labels."),
             self.add_folded("Computing", "Tiles, memory, device."),
         )
+        self.numbers = Numbers(self, self.add_folded("Numbers", "Measurements of any labels."))
+        rows = self.add_folded("Repeat", "What was done, as Python or as a command.")
+        make = lambda: self._recipe(self._order())()  # noqa: E731
+        self.copying = CopyButtons(rows, self.status, self.missing, make)
 
     # -- what is chosen -----------------------------------------------------------------------
 
@@ -169,10 +165,26 @@ class SegmentDock(EngineDock):
     def begin(self) -> None:
         """Segment what is asked for."""
         self.thresholds.forget()
-        layer, info = self.image.value, self.model.need_info()
-        read_facts(layer)  # known already, but to a script that chooses and clicks at once
-        image = self._wanted_image()
-        order = Order(
+        read_facts(self.image.value)  # known already, but to a script that clicks at once
+        order, settings = self._order(), self.settings
+        self.copying.note(self._recipe(order))
+        self._run = SegmentRun(self.viewer, order, self.native, self._measure_beside)
+        request = partial(
+            order.request,
+            self.job,
+            str(self.model.value),
+            config=settings.config(order.info),
+            thresholds=settings.thresholds.changed(),
+            measure=self.numbers.measure.value and order.whole,
+            maps=settings.maps.value,
+            attention=settings.wants_attention,
+        )
+        self.in_background(request, self.job.start)
+
+    def _order(self) -> Order:
+        """Return what is asked for."""
+        layer, info, image = self.image.value, self.model.need_info(), self._wanted_image()
+        return Order(
             layer,
             image,
             wanted_place(self.viewer, layer, image.axes, self.scope.value),
@@ -182,40 +194,23 @@ class SegmentDock(EngineDock):
             self.settings.zoom(image, info),
             slicewise=self.settings.slicewise.value,
         )
-        self._run = SegmentRun(self.viewer, order, self.native, self._measure_beside)
-        request = partial(
-            order.request,
-            self.job,
-            str(self.model.value),
-            config=self.settings.config(info),
-            thresholds=self.settings.thresholds.changed(),
-            measure=self.settings.measure.value and order.whole,
-            maps=self.settings.maps.value,
-            attention=self.settings.wants_attention,
-        )
-        self.in_background(request, self.job.start)
+
+    def _recipe(self, order: Order) -> Callable[[], Segmenting]:
+        """Return what makes the recipe of a segmentation, with the settings as they are now."""
+        config, thresholds = self.settings.config(order.info), self.settings.thresholds.changed()
+        measured = bool(self.numbers.measure.value)
+        return segmenting_of(order, str(self.model.value), config, thresholds, measured=measured)
 
     def _estimate(self) -> None:
         """Have the diameter of the objects estimated."""
-        self._start_beside("The diameter can be estimated", self._begin_estimate)
+        self.beside("The diameter can be estimated", self._begin_estimate)
 
     def _begin_estimate(self) -> None:
-        info, model = self.model.need_info(), str(self.model.value)
-        image = self._wanted_image()
+        info, model, image = self.model.need_info(), str(self.model.value), self._wanted_image()
         self.settings.diameter.value = None
         config = self.settings.config(info)
         request = lambda: DiameterJob(self.job.share(image), model, config)  # noqa: E731
         self.in_background(request, self.job.start)
-
-    def _measure_now(self) -> None:
-        """Have the cells measured that are in a layer now."""
-        self._start_beside("The cells can be measured", self._begin_measure)
-
-    def _begin_measure(self) -> None:
-        image = self._wanted_image()
-        purpose = self.settings.channel.results(self.model.need_purpose())
-        layer = self._measured = measurable(self.viewer, self.image.value, image.axes, purpose)
-        self.in_background(lambda: measure_job(self.job, image, layer), self.job.start)
 
     def _shown(self) -> Shown:
         """Return what is chosen."""
@@ -223,14 +218,31 @@ class SegmentDock(EngineDock):
         layer = self.image.value
         return Shown(layer, "" if layer is None else self._wanted_image().axes, purpose)
 
-    def _start_beside(self, what: str, begin: Callable[[], None]) -> None:
-        """Begin a job that is no segmentation, if there is none and nothing is missing."""
+    def beside(
+        self,
+        what: str,
+        begin: Callable[[], None],
+        take: Callable[[Mapping[str, Any]], str] | None = None,
+    ) -> None:
+        """Begin a job that is no segmentation; one whose result is taken needs no model."""
+        missing = self.missing() if take is None else ""
         if self.busy:
             self.status.say(f"{what} before or after a segmentation.")
-        elif self.missing():
-            self.status.say(self.missing())
+        elif missing:
+            self.status.say(missing)
         else:
+            self._take = take
             self.start(begin)
+
+    def chosen(self) -> DockChoice:
+        """Return what is chosen, as far as it is."""
+        layer = self.image.value
+        image = None if layer is None else self._wanted_image()
+        try:
+            purpose = self.settings.channel.results(self.model.need_purpose())
+        except UnetNapariError:  # there is no model
+            purpose = None
+        return DockChoice(layer, image, purpose, bool(self.settings.slicewise.value))
 
     def on_event(self, event: Any) -> None:  # noqa: ANN401
         """Show how far the segmentation is, and what there is of it."""
@@ -254,7 +266,7 @@ class SegmentDock(EngineDock):
 
     def on_result(self, result: Mapping[str, Any]) -> None:
         """Show the labels in a layer, and what else was asked for."""
-        run, measured = self._run, self._measured
+        run, take = self._run, self._take
         self._forget()
         if "diameter" in result:
             self.status.say(self.settings.diameter.show(result["diameter"]))
@@ -264,16 +276,14 @@ class SegmentDock(EngineDock):
             self.status.say(run.show(result))
             self.thresholds.keep_maps(run.order, result)
             self.settings.diameter.show_found(run.diameter)
-        elif measured is not None and "table" in result:
-            show_table(measured, result["table"])
-            count = len(result["table"]["label"])
-            self.status.say(f"{count:,} cells of '{measured.name}' measured: see its features.")
+        elif take is not None and result:
+            self.status.say(take(result))
         else:
             self.status.say("Stopped. Nothing was changed.")
 
     def _measure_beside(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Measure the cells of a part, if that is wanted."""
-        if self.settings.measure.value:
+        if self.numbers.measure.value:
             self.background.run(work, done, self.fail)
 
     def fail(self, error: Exception) -> None:
@@ -296,4 +306,4 @@ class SegmentDock(EngineDock):
 
     def _forget(self) -> None:
         """Let go of the arrays of the run; large ones take room on the disk."""
-        self._run = self._plan = self._measured = None
+        self._run = self._plan = self._take = None

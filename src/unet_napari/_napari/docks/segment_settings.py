@@ -59,19 +59,6 @@ class SegmentSettings:
         self._options.place_groups(computing, "Computing")
 
     def _add_extras(self, rows: FormRows) -> None:
-        self.measure = CheckBox(
-            name="measure",
-            text="Measure the cells",
-            tooltip="Whenever cells are segmented: size, centre and mean intensity of each, as\n"
-            "the features of the labels layer. They are shown in the status bar under the\n"
-            "mouse, and in napari's Layers > Visualize > Features table.",
-        )
-        self.measure_now = button(
-            "measure_now",
-            "Now",
-            "Measure the cells as they are now, hand-made corrections included: those of the\n"
-            "labels layer that is selected, or else of the latest result. Nothing is segmented.",
-        )
         self.maps = CheckBox(
             name="maps",
             text="Also show probability maps",
@@ -85,7 +72,6 @@ class SegmentSettings:
             "from 0 to 1, one for each level. Of what is in view or one slice.",
             enabled=False,
         )
-        rows.add_beside(self.measure, self.measure_now)
         for field in (self.maps, self.attention):
             rows.add_wide(field)
 

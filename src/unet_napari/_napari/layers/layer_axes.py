@@ -33,6 +33,7 @@ __all__ = [
     "new_labels",
     "output_axes",
     "output_shape",
+    "pixel_size_of",
     "shown_axes",
 ]
 
@@ -96,7 +97,7 @@ def image_of(layer: ImageLayer, axes: str | None = None) -> Image:
     return Image(
         data=array_of(layer),
         axes=letters,
-        pixel_size=_pixel_size(layer, letters)
+        pixel_size=pixel_size_of(layer, letters)
         if has_pixel_size(layer)
         else _size_in_file(layer, letters),
         name=layer.name,
@@ -249,7 +250,7 @@ def _size_in_file(layer: ImageLayer, axes: str) -> dict[str, float]:
     return {letter: known[letter] for letter in axes if letter in known}
 
 
-def _pixel_size(layer: Layer, axes: str) -> dict[str, float]:
+def pixel_size_of(layer: Layer, axes: str) -> dict[str, float]:
     """Return micrometres by axis letter; what the layer does not know is left out."""
     # The size may also be in the affine, which other plugins and napari's own tools write to.
     stretch = np.linalg.norm(layer.affine.linear_matrix @ layer.rotate, axis=0)

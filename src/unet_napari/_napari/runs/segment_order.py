@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from magicgui.widgets import ComboBox
 from napari.components import ViewerModel
 from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ from unet_napari._napari.layers.results import (
     write_objects,
     write_result,
 )
+from unet_napari._napari.widgets.fields import choice
 from unet_napari.engine import SegmentFileJob, SegmentJob
 from unet_napari.errors import SettingsError
 from unet_napari.images import Image
@@ -30,7 +32,7 @@ from unet_napari.images.colours import fit_colours
 from unet_napari.model.info import ModelInfo
 from unet_napari.tasks.kinds.catalogue import described_kind
 
-__all__ = ["Order", "wanted_place"]
+__all__ = ["Order", "scope_choice", "wanted_place"]
 
 # Pixels around a part that a network is shown whose own halo is not known.
 _CONTEXT = {2: (64, 64), 3: (8, 32, 32)}
@@ -165,6 +167,20 @@ class Order:
             else:
                 data = self.part.flattened(values)
                 write_result(*where, data, self.place, purpose, ImageLayer, below=below)
+
+
+def scope_choice() -> ComboBox:
+    """Return the field for how much of an image is segmented; all of it is chosen."""
+    scopes = [("what is in view", "view"), ("current slice", "slice"), ("whole image", "whole")]
+    field = choice(
+        "scope",
+        scopes,
+        "How much of the image to segment. Try the view or the slice first.\n"
+        "A 2D model of cells makes 3D cells of the whole of a stack; a 3D model sees\n"
+        "some slices above and below the current one.",
+    )
+    field.value = "whole"
+    return field
 
 
 def wanted_place(viewer: ViewerModel, layer: ImageLayer, axes: str, scope: str) -> ViewPlace:

@@ -8,39 +8,104 @@ from napari.components import ViewerModel
 
 from napari.layers import Labels, Layer
 from unet_napari._napari.jobs.job import Job
-from unet_napari._napari.layers.layer_axes import ViewPlace, array_of, output_axes, output_shape
+from unet_napari._napari.layers.layer_axes import (
+    ViewPlace,
+    array_of,
+    output_axes,
+    output_shape,
+    pixel_size_of,
+)
 from unet_napari._napari.layers.renewal import Renewed
-from unet_napari._napari.layers.results import Purpose, latest_result
+from unet_napari._napari.layers.results import Purpose, latest_labels, latest_result
 from unet_napari.engine import MeasureJob
 from unet_napari.errors import LabelsError
 from unet_napari.images import Image, LazyArray
 from unet_napari.labels.measure import measure_objects
 
-__all__ = ["measurable", "measure_job", "measure_part", "show_table", "update_table"]
+__all__ = [
+    "labels_image",
+    "measurable",
+    "measure_job",
+    "measure_part",
+    "show_table",
+    "update_table",
+]
 
 CellColumns = Mapping[str, Sequence[float]]
 
 
-def measure_job(job: Job, image: Image, layer: Labels) -> MeasureJob:
-    """Make an image and what is in a labels layer now readable; takes as long as reading it."""
-    labels: Any = array_of(layer)
-    letters = output_axes(image.axes)
-    if "T" in letters:
-        labels = np.moveaxis(labels, letters.index("T"), 0)
-        labels = labels if image.frames > 1 else labels[0]
-    return MeasureJob(job.share(image), job.share_array(labels))
+def measure_job(
+    job: Job, layer: Labels, image: Image | None, *, slicewise: bool = False
+) -> MeasureJob:
+    """Make what is in a labels layer now readable, and the image that it lies on.
+
+    It takes as long as reading both.
+
+    Parameters
+    ----------
+    job : Job
+    layer : Labels
+    image : Image or None
+        Without it no intensities are measured.
+    slicewise : bool
+        Whether each slice of a stack is measured as an image of its own.
+    """
+    seen = None if image is None else job.share(image)
+    return MeasureJob(job.share(labels_image(layer, image), snapshot=True), seen, slicewise)
 
 
-def measurable(viewer: ViewerModel, image: Layer, axes: str, purpose: Purpose) -> Labels:
-    """Return the labels layer to measure: the selected one, else the latest result of a model.
+def labels_image(layer: Labels, image: Image | None) -> Image:
+    """Return a labels layer with the axes and the pixel size of its image, else its own."""
+    axes = _axes_of_labels(layer) if image is None else output_axes(image.axes)
+    sizes = pixel_size_of(layer, axes) if image is None else image.pixel_size
+    return Image(array_of(layer), axes, sizes, name=layer.name)
+
+
+def _axes_of_labels(layer: Labels) -> str:
+    """Return the axes that a labels layer names, else the usual ones of so many."""
+    ndim = len(array_of(layer).shape)
+    names = "".join(str(name).upper() for name in layer.axis_labels)
+    if len(names) == len(set(names)) == ndim and set("YX") <= set(names) <= set("TZYX"):
+        return names
+    if not 2 <= ndim <= len("TZYX"):
+        raise LabelsError(
+            f"'{layer.name}' has {ndim} axes, but labels have 2 (YX), 3 (ZYX) or 4 (TZYX): choose "
+            "the image that it lies on, under Image."
+        )
+    return "TZYX"[-ndim:]
+
+
+def measurable(
+    viewer: ViewerModel, image: Layer | None, axes: str, purpose: Purpose | None
+) -> Labels:
+    """Return the labels layer to measure: the selected one, else the latest result.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    image : napari.layers.Image or None
+        The chosen image; without one any labels will do.
+    axes : str
+        The axes of the image.
+    purpose : Purpose or None
+        The purpose of the results of the chosen model, if there is one.
 
     Raises
     ------
     LabelsError
         If there is none that fits the image.
     """
+    active = viewer.layers.selection.active
+    if image is None:
+        labels = [layer for layer in viewer.layers if isinstance(layer, Labels)]
+        if isinstance(active, Labels) or len(labels) == 1:
+            return active if isinstance(active, Labels) else labels[0]
+        raise LabelsError("To measure, select a labels layer in the list of layers.")
     shape = output_shape(array_of(image).shape, axes)
-    for layer in (viewer.layers.selection.active, latest_result(viewer, image, purpose)):
+    result: Layer | None = latest_labels(viewer, image, besides=image)
+    if purpose is not None:
+        result = latest_result(viewer, image, purpose) or result
+    for layer in (active, result):
         if isinstance(layer, Labels) and array_of(layer).shape == shape:
             return layer
     raise LabelsError(

@@ -37,7 +37,12 @@ def add_measure_command(commands: Subparsers) -> None:
         help=f"what to measure (default: all of {', '.join(PROPERTIES)})")  # fmt: skip
     add("--slicewise", action="store_true",
         help="measure each slice of a stack as an image of its own")  # fmt: skip
-    add("--axes", metavar="AXES", help="axes of the labels, such as TYX, if the file does not say")
+    add(
+        "--axes",
+        metavar="AXES",
+        help="axes of the image, or else of the labels, where they are guessed wrong",
+    )
+    add("--channel", type=int, metavar="N", help="measure this channel alone, counted from 0")
     add("--overwrite", action="store_true", help="replace a table that exists")
     parser.set_defaults(command=_run)
 
@@ -55,7 +60,9 @@ def _run(arguments: argparse.Namespace) -> None:
         check_output(output, overwrite=True)
     names = check_properties(arguments.properties and _names(arguments.properties))
     line = ProgressLine("measuring")
-    labels, image = measured_pair(arguments.labels, arguments.image, axes=arguments.axes)
+    labels, image = measured_pair(
+        arguments.labels, arguments.image, axes=arguments.axes, channel=arguments.channel
+    )
     table = measure_objects(
         labels,
         image,

@@ -102,7 +102,7 @@ def _run(arguments: argparse.Namespace) -> int:
                     foresight.done()
                 elif table:
                     labels = labels_on(image, read_labels(outputs[path], image))
-                    rows = measure_objects(labels, image)
+                    rows = measure_objects(labels, image, slicewise=config.slicewise)
                 if table:
                     table.add(stem(path), rows)
     return attempts.report()
@@ -186,7 +186,10 @@ def _segment_one(image: Image, output: Path, order: _Order) -> dict[str, list[fl
                 _say(line, plan, output, verbose=arguments.verbose)
             line.show(_describe(step))
         labels.record = order.record(image, output, plan, notes)
-        rows = measure_objects(labels_on(image, labels), image) if arguments.table else {}
+        rows = {}
+        if arguments.table:
+            found = labels_on(image, labels)
+            rows = measure_objects(found, image, slicewise=config.slicewise)
     line.show(f"written to {output}", last=True)
     return rows
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.engine.worker.open_images import open_array, open_image
+from unet_napari.engine.worker.open_images import open_image
 from unet_napari.inference.progress import Progress
-from unet_napari.labels.label_axes import labels_on
 from unet_napari.labels.measure import measure_objects
 
 if TYPE_CHECKING:
@@ -18,8 +17,8 @@ __all__ = ["measure_labels"]
 
 def measure_labels(job: MeasureJob, context: JobContext) -> dict[str, Any]:
     """Measure the objects of labels; see `MeasureJob`."""
-    image = open_image(job.image, context)
-    labels = labels_on(image, open_array(job.labels, context))
+    labels = open_image(job.labels, context)
+    image = None if job.image is None else open_image(job.image, context)
 
     def tick(done: int, total: int) -> None:
         context.check()

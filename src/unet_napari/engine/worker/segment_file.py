@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,15 +10,22 @@ from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.open_images import open_image
 from unet_napari.engine.worker.segment_layers import drive, findings, load_model
 from unet_napari.engine.worker.shelf import SHELF
-from unet_napari.images import open_output
+from unet_napari.errors import UnetNapariError, noting_warnings, without_warnings
+from unet_napari.images import open_output, read_image
 from unet_napari.images.colours import fit_colours
 from unet_napari.inference import InferenceConfig, result_axes, result_shape, segment_steps
+from unet_napari.inference.results.recording import record_of
 from unet_napari.inference.storage.unfinished import Unfinished
 from unet_napari.inputs import with_thresholds
+from unet_napari.model.info import find_model
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
     from unet_napari.engine.requests import SegmentFileJob
     from unet_napari.engine.worker.job_context import JobContext
+    from unet_napari.images import Image
+    from unet_napari.inference import PlanSummary, Progress
 
 __all__ = ["segment_into_file"]
 
@@ -25,7 +33,8 @@ __all__ = ["segment_into_file"]
 def segment_into_file(job: SegmentFileJob, context: JobContext) -> dict[str, Any]:
     """Segment an image into a file; see `SegmentFileJob`."""
     SHELF.clear()
-    model = with_thresholds(load_model(job.model), job.thresholds)
+    own = load_model(job.model)
+    model = with_thresholds(own, job.thresholds)
     image = fit_colours(open_image(job.image, context), model.channels)
     config = InferenceConfig.from_dict(dict(job.config))
     path = Path(job.output)
@@ -38,11 +47,48 @@ def segment_into_file(job: SegmentFileJob, context: JobContext) -> dict[str, Any
         labels=True,
     )
     unfinished = Unfinished(path)
+    plans: list[PlanSummary] = []
     try:
-        with unfinished, file as labels:
+        with noting_warnings() as notes, unfinished, file as labels:
             steps = segment_steps(image, model, labels, config, unfinished=unfinished)
-            unfamiliar = drive(steps, context)
-            found = findings(image, model, labels, measured=job.measure)
+            unfamiliar = drive(_noting_plans(steps, plans), context)
+            labels.record = record_of(
+                image,
+                own,
+                config,
+                output=path,
+                thresholds=job.thresholds,
+                model_file=find_model(job.model),
+                plan=plans[-1] if plans else None,
+                warnings=notes,
+                reading=_reading(image),
+            )
+            found = findings(image, model, labels, measured=job.measure, slicewise=config.slicewise)
             return {**found, "unfamiliar": unfamiliar}
     except Cancelled:
         return {"stopped": True, "kept": unfinished.folder.exists()}
+
+
+def _noting_plans(
+    steps: Iterator[Progress], plans: list[PlanSummary]
+) -> Generator[Progress, None, Any]:
+    """Yield the steps of an inference, note its plans, and return what it returns."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        if step.plan is not None:
+            plans.append(step.plan)
+        yield step
+
+
+def _reading(image: Image) -> dict[str, Any]:
+    """Return what has to be said when the file of an image is read: axes, channel."""
+    reading: dict[str, Any] = {"channel": image.fixed.get("C")}
+    if image.source is not None:
+        with suppress(UnetNapariError, OSError), without_warnings():
+            found = read_image(image.source)
+            if found.axes != image.axes and len(found.axes) == len(image.axes):
+                reading["axes"] = image.axes
+    return reading

@@ -85,7 +85,7 @@ def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
             )
             unfamiliar = drive(steps, context)
     seen = labels[inner] if job.around else labels
-    found = findings(wanted, model, seen, measured=job.measure)
+    found = findings(wanted, model, seen, measured=job.measure, slicewise=config.slicewise)
     found |= {"unfamiliar": unfamiliar, "kept": SHELF.number}
     highest = highest_label(labels)
     return found if highest == found["objects"] else {**found, "highest": highest}
@@ -132,14 +132,16 @@ def drive(steps: Iterator[Progress], context: JobContext) -> Any:  # noqa: ANN40
         context.send(progress)
 
 
-def findings(image: Image, model: Model, labels: LazyArray, *, measured: bool) -> dict[str, Any]:
+def findings(
+    image: Image, model: Model, labels: LazyArray, *, measured: bool, slicewise: bool = False
+) -> dict[str, Any]:
     """Count the objects of one frame, and measure those of all frames if wanted."""
     separate = model.task.kind.separates_objects
     result: dict[str, Any] = {"objects": None}
     if separate and image.frames == 1:
         result["objects"] = count_labels(labels)
     if measured and separate:
-        result["table"] = measure_objects(labels_on(image, labels), image)
+        result["table"] = measure_objects(labels_on(image, labels), image, slicewise=slicewise)
     return result
 
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unet_napari.errors import ModelFileError
 from unet_napari.images.result_record import ImageMark, ModelMark, ResultRecord, pixel_digest
+from unet_napari.model.info import find_model
 
 if TYPE_CHECKING:
     from unet_napari.images import Image
@@ -66,7 +68,7 @@ def record_of(
     backend = str(computed.get("backend", ""))
     return ResultRecord(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        model=mark_model(model, _told(model_file, output)),
+        model=mark_model(model, _told(_unless_named(model_file), output)),
         image=mark_image(image, output, reading or {}),
         settings=config.to_dict(),
         thresholds=dict(thresholds),
@@ -113,6 +115,16 @@ def mark_image(image: Image, output: Path, reading: Mapping[str, Any]) -> ImageM
         pixel_size=dict(image.pixel_size),
         reading={name: value for name, value in reading.items() if value is not None},
     )
+
+
+def _unless_named(path: Path | None) -> Path | None:
+    """Return the file of a model, or None if its name alone leads there."""
+    if path is None:
+        return None
+    try:
+        return None if find_model(path.stem).resolve() == path.resolve() else path
+    except ModelFileError:
+        return path
 
 
 def _told(path: Path | None, output: Path) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari.engine import ArraysReady, JobFinished, MeasureJob
 from unet_napari.engine.arrays import open_ref
 from unet_napari.engine.worker.measure_labels import measure_labels
@@ -65,7 +66,7 @@ def test_two_views_keep_the_measurements_of_all_cells(dock, viewer, segment, qtb
     pixels = np.arange(200 * 300.0).reshape(200, 300)
     image = viewer.add_image(pixels, name="plane", scale=(0.5, 0.5), units=("um", "um"))
     dock.scope.value = "view"
-    dock.settings.measure.value = True
+    dock.measure.value = True
     for count, top, size in ((1, 100, 10), (2, 10, 6), (2, 100, 8)):
         image.corner_pixels = np.array([[top, 20], [top + 49, 99]])
         segment(size)
@@ -87,7 +88,7 @@ def test_a_slice_of_a_stack_says_which(dock, viewer, segment, qtbot):
     viewer.add_image(np.zeros((9, 60, 70)), name="stack")
     viewer.dims.set_point(0, 4)
     dock.scope.value = "slice"
-    dock.settings.measure.value = True
+    dock.measure.value = True
     segment()
     layer = viewer.layers["stack · nuclei"]
     qtbot.waitUntil(lambda: len(layer.features) == 1)
@@ -107,7 +108,7 @@ def test_what_is_in_the_layer_is_measured_without_a_run(dock, viewer, client, me
     measure()
     assert layer.features["index"].tolist() == [1, 99]
     assert layer.features["area"].tolist() == [598, 2]
-    assert "2 cells" in dock.status.value
+    assert "2 objects" in dock.status.value
     layer.undo()
     assert (layer.data == 1).all()
 
@@ -131,3 +132,50 @@ def test_without_labels_it_says_what_to_do(dock, viewer, client, qtbot):
     assert "no labels to measure" in dock.status.value
     assert dock.run.text == "Segment"
     assert client.jobs == []
+
+
+def test_labels_are_measured_without_an_image_and_without_a_model(viewer, job, client, qtbot):
+    dock = SegmentDock(viewer, job)
+    viewer.window.add_dock_widget(dock, name="Segment")
+    data = np.zeros((4, 20, 30), int)
+    data[1:3, 2:6, 3:9] = 12
+    labels = viewer.add_labels(data, name="mine", scale=(2, 0.5, 0.5), units=("um",) * 3)
+    dock["measure_now"].native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    assert client.jobs[-1].image is None
+    client.say(JobFinished(measure_labels(client.jobs[-1], Context(client.folder))))
+    qtbot.waitUntil(lambda: dock.run.text == "Segment")
+    assert labels.features["index"].tolist() == labels.features["label"].tolist() == [12]
+    assert labels.features["volume_um3"].tolist() == [48 / 2]
+    assert dock.status.value.startswith("1 object of 'mine' measured")
+
+
+def test_slice_by_slice_each_slice_has_rows(dock, viewer, measure):
+    viewer.add_image(np.zeros((3, 20, 30)), name="stack", axis_labels="zyx")
+    data = np.zeros((3, 20, 30), int)
+    data[0:2, 2:6, 3:9] = 12
+    mine = viewer.add_labels(data, name="mine")
+    dock.slicewise.value = True
+    measure()
+    assert mine.features["z"].tolist() == [0, 1]
+    assert mine.features["area"].tolist() == [24, 24]
+
+
+def test_labels_without_an_object_are_said(dock, viewer, measure):
+    viewer.add_image(np.zeros((20, 30)), name="plane")
+    viewer.add_labels(np.zeros((20, 30), int), name="mine")
+    measure()
+    assert dock.status.value == "There is no object in 'mine'."
+
+
+def test_the_table_of_napari_opens_with_the_labels_selected(dock, viewer, measure, qtbot):
+    image = viewer.add_image(np.zeros((20, 30)), name="plane")
+    mine = viewer.add_labels(np.ones((20, 30), int), name="mine")
+    measure()
+    viewer.layers.selection.active = mine
+    dock["table"].native.click()
+    tables = [w for name, w in viewer.window.dock_widgets.items() if "Features table" in name]
+    assert len(tables) == 1
+    assert "mine" in tables[0].info.text()
+    assert tables[0].table.model().columnCount() >= len(mine.features.columns)
+    assert image in viewer.layers

@@ -1,0 +1,138 @@
+"""The group of a dock that measures labels as they are, and shows the table."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from magicgui.widgets import CheckBox
+from napari.viewer import Viewer
+
+from napari.layers import Image, Labels
+from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.layers.results import Purpose
+from unet_napari._napari.outcomes.copying import CopyButtons, measuring_of
+from unet_napari._napari.sections.measuring import measurable, measure_job, show_table
+from unet_napari._napari.widgets.fields import button
+from unet_napari._napari.widgets.form import FormRows
+from unet_napari.errors import LabelsError
+from unet_napari.images import Image as ImageData
+
+__all__ = ["DockChoice", "Host", "Numbers"]
+
+
+class DockChoice(NamedTuple):
+    """What is chosen in the dock.
+
+    Attributes
+    ----------
+    layer : napari.layers.Image or None
+    image : Image or None
+        The image of the layer, or the channel of it that is wanted.
+    purpose : Purpose or None
+        The purpose of the results of the chosen model.
+    slicewise : bool
+        Whether the slices of a stack are taken apart.
+    """
+
+    layer: Image | None
+    image: ImageData | None
+    purpose: Purpose | None
+    slicewise: bool = False
+
+
+class Host(Protocol):
+    """What the group needs of its dock."""
+
+    viewer: Viewer
+    job: Job
+    copying: CopyButtons
+
+    def in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Do a part of a job beside the viewer; its errors end the job."""
+
+    def beside(
+        self,
+        what: str,
+        begin: Callable[[], None],
+        take: Callable[[Mapping[str, Any]], str],
+    ) -> None:
+        """Begin a job that needs no model, and let its result be taken."""
+
+    def chosen(self) -> DockChoice:
+        """Return what is chosen."""
+
+
+class Numbers:
+    """The fields, and what they do.
+
+    Parameters
+    ----------
+    host : Host
+        The dock.
+    rows : FormRows
+        The folded group that the fields are added to.
+    """
+
+    def __init__(self, host: Host, rows: FormRows) -> None:
+        self._host = host
+        self._measured: Labels | None = None
+        self.measure = CheckBox(
+            name="measure",
+            text="Measure the cells of each run",
+            tooltip="Whenever cells are segmented: size, place, shape and intensity of each, as\n"
+            "the features of the labels layer. They are shown in the status bar under the mouse.",
+        )
+        self.measure_now = button(
+            "measure_now",
+            "Measure",
+            "Measure labels as they are now, without a run and without a model: those of the\n"
+            "labels layer that is selected, or else of the latest result. Each object gets a row\n"
+            "in the features of the layer.",
+        )
+        self.table = button(
+            "table",
+            "Table…",
+            "Open napari's table of the features of the selected layer. It sorts, selects the\n"
+            "object of a row, and saves as CSV.",
+        )
+        rows.add_wide(self.measure)
+        rows.add_beside(self.measure_now, self.table)
+
+    def connect(self) -> None:
+        """Follow the buttons; after `Form.finish`, whose own followers take errors away."""
+        self.measure_now.changed.connect(self._measure)
+        self.table.changed.connect(self._open_table)
+
+    def _measure(self) -> None:
+        self._host.beside("Labels can be measured", self._begin, self._take)
+
+    def _begin(self) -> None:
+        host = self._host
+        layer, image, purpose, slicewise = host.chosen()
+        labels = measurable(host.viewer, layer, "" if image is None else image.axes, purpose)
+        self._measured = labels
+        host.copying.note(lambda: measuring_of(labels, layer, image, slicewise=slicewise))
+        host.in_background(
+            lambda: measure_job(host.job, labels, image, slicewise=slicewise), host.job.start
+        )
+
+    def _take(self, result: Mapping[str, Any]) -> str:
+        layer, self._measured = self._measured, None
+        if layer is None or layer not in self._host.viewer.layers:
+            return "The labels were removed meanwhile."
+        show_table(layer, result["table"])
+        count = len(result["table"]["label"])
+        if not count:
+            return f"There is no object in '{layer.name}'."
+        objects = "1 object" if count == 1 else f"{count:,} objects"
+        return f"{objects} of '{layer.name}' measured: see its features, or Table (under Numbers)."
+
+    def _open_table(self) -> None:
+        viewer = self._host.viewer
+        if not isinstance(viewer.layers.selection.active, Labels):
+            try:
+                layer, image, purpose, _ = self._host.chosen()
+                axes = "" if image is None else image.axes
+                viewer.layers.selection.active = measurable(viewer, layer, axes, purpose)
+            except LabelsError:
+                pass  # the table shows what is selected, and says so
+        viewer.window.add_plugin_dock_widget("napari", "Features table widget")

@@ -77,7 +77,7 @@ def is_background_held(layer: Labels) -> bool:
 
 
 def hold_background(layer: Labels) -> None:
-    """Take the brush with the background's number in hand; where it is, with a new cell's.
+    """Take the brush for background in hand; if it is in hand already, the brush for a new cell.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def highest_painted(layer: Labels, *, above: int = 0, below: int | None = None) 
 
 
 def _show_grey(layer: Labels, number: int) -> None:
-    """Give a number a grey of its own, the others their colours as before."""
+    """Show a number in grey; the others keep their colours."""
     colormap: Any = layer.colormap
     if not isinstance(colormap, CyclicLabelColormap):  # colours that the user has chosen
         return

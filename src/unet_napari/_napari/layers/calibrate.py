@@ -57,11 +57,11 @@ def apply_pixel_size(
 
 
 def _lies_on(layer: Layer, image: Image, viewer: ViewerModel) -> bool:
-    """Tell whether a layer belongs to an image, as far as places tell."""
+    """Tell by its place in the world whether a layer belongs to an image."""
     if any(str(unit) != "pixel" for unit in layer.units):
         return False
     ends = layer.extent.world
-    if not np.all(np.isfinite(ends)) or np.ptp(ends) == 0:  # empty, but what will be drawn is on it
+    if not np.all(np.isfinite(ends)) or np.ptp(ends) == 0:  # an empty layer, to be drawn in
         return not _has_pixels(layer)
     if _same_place(layer, image):
         return True
@@ -88,13 +88,13 @@ def _same_place(layer: Layer, other: Layer) -> bool:
 def _common(
     ends: NDArray[np.floating], others: NDArray[np.floating]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Return both along the last axes, those that both have; three at most, time aside."""
+    """Return the ends of two layers along the last axes that both have, at most three."""
     axes = min(ends.shape[1], others.shape[1], 3)
     return ends[:, -axes:], others[:, -axes:]
 
 
 def _stretch(layer: Layer, factors: Sequence[float]) -> None:
-    """Multiply where a layer lies in the world along each axis."""
+    """Multiply the place and the size of a layer in the world by a factor along each axis."""
     matrix = np.diag([*factors, 1.0])
     linear = np.asarray(layer.rotate)
     plain = np.allclose(linear, np.eye(layer.ndim)) and not np.any(layer.shear)

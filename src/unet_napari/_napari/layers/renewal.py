@@ -14,18 +14,18 @@ Pairs = list[tuple[int, int, int]]  # number before, number found, pixels in com
 
 @dataclass(frozen=True)
 class Renewed:
-    """What has become of the objects of a part.
+    """The objects of a part after it was segmented again.
 
     Attributes
     ----------
     ids : set of int
-        The numbers of those that were found.
+        Numbers of the objects that were found.
     gone : set of int
-        The numbers that no object has any more.
+        Numbers that no object has any more.
     highest : int
-        No object has a higher number.
+        The highest number of an object.
     window : tuple of slice
-        The objects that were found lie within it.
+        A part that holds all objects that were found.
     """
 
     ids: set[int]
@@ -79,7 +79,7 @@ def renew(
 
 
 def _numbers_in(labels: NDArray[Any], highest: int) -> NDArray[np.bool_]:
-    """Tell of every number up to the highest whether it is there; 0 is not."""
+    """Return a mask of the numbers up to the highest that occur; 0 never counts."""
     there = np.zeros(highest + 1, bool)
     there[labels.ravel()] = True
     there[0] = False
@@ -111,7 +111,7 @@ def _add_counterparts(
     old: NDArray[Any],
     found: NDArray[Any],
 ) -> None:
-    """Take in what lies just outside the part now, where it takes the place of what is gone."""
+    """Mark as seen what was found just outside the part in the place of an object that is gone."""
     before, after = _sizes(old, gone.size), _sizes(found, seen.size)
     for a, b, common in pairs:
         if gone[a] and not seen[b] and 2 * common > min(before[a], after[b]):
@@ -125,9 +125,10 @@ def _settle_outsiders(
     old: NDArray[Any],
     found: NDArray[Any],
 ) -> None:
-    """Decide where something found overlaps an object just outside the part.
+    """Decide which object stays where a found one overlaps one just outside the part.
 
-    What is mostly that object is left out, as it stays; what holds most of it takes its place.
+    A found object that lies mostly in the other one is left out, as that one stays. A found object
+    that holds most of the other one takes its place.
     """
     before, after = _sizes(old, gone.size), _sizes(found, seen.size)
     needed = {b for a, b, common in pairs if gone[a] and 2 * common > before[a]}
@@ -166,7 +167,7 @@ def _going_on(
     result: NDArray[Any],
     gone: NDArray[np.bool_],
 ) -> dict[str, list[int]]:
-    """Sort the replaced objects that go beyond the window by whether what was found does, too."""
+    """Sort replaced objects that go beyond the window by whether their successors do, too."""
     before: set[int] = set()
     after: set[int] = set()
     for axis, (part, size) in enumerate(zip(window, shape, strict=True)):

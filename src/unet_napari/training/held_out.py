@@ -1,4 +1,4 @@
-"""Which of the held-out cells are judged: all of them, each once, or a fair choice."""
+"""The choice of the held-out cells that are judged: all of them, each once, or some at random."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["count_objects", "describe_judged", "judged_parts"]
 
-# Pixels that are predicted each time, with their surroundings: some hundred cells of 2D images, and
-# a volume of 200 x 200 x 200.
+# Number of pixels that are predicted each time, with their surroundings, by the number of axes:
+# some hundred cells of 2D images, and a volume of 200 x 200 x 200.
 _MOST_PIXELS = {2: 2**21, 3: 2**23}
 _PART_SIDE = {2: 256, 3: 48}  # pixels per axis that are chosen together where there is more
 
@@ -40,13 +40,13 @@ def judged_parts(
     Parameters
     ----------
     samples
-        What is held out; of cells, those that are annotated are whole.
+        Samples that are held out; annotated cells are whole in them.
     spacing
         Relative pixel size per axis.
     context
-        Pixels of image around a part that the network sees besides.
+        Pixels of the image around a part that the network sees, too.
     seed
-        The seed of the choice.
+        Seed of the choice.
     task
         Name of the task, which tells what counts: objects, or annotated pixels.
     """
@@ -97,7 +97,7 @@ def _whole(sample: Sample, margins: Sequence[int]) -> Sample:
 
 
 def _parts(sample: Sample, margins: Sequence[int], *, cells: bool) -> Iterator[Sample]:
-    """Divide what is annotated among equal boxes, cells as wholes."""
+    """Divide what is annotated among equal boxes; each cell stays whole."""
     shape = sample.labels.shape
     counts = [math.ceil(size / _PART_SIDE[len(shape)]) for size in shape]
     edges = [[size * i // n for i in range(n + 1)] for size, n in zip(shape, counts, strict=True)]
@@ -122,7 +122,7 @@ _Members = dict[tuple[int, ...], dict[int, Box]]
 def _members(
     sample: Sample, edges: Sequence[Sequence[int]]
 ) -> tuple[NDArray[np.integer], _Members]:
-    """Give the annotated cells numbers, and each box those whose middle lies in it."""
+    """Give the annotated cells numbers, and list for each box the cells whose middle lies in it."""
     ids, numbers = number_ids(sample.labels * sample.annotated)
     numbers += 0 if ids[0] == 0 else 1
     members: _Members = {}

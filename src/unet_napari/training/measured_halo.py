@@ -1,4 +1,4 @@
-"""How far a trained network really looks: mostly less far than its architecture lets it."""
+"""The distance that a trained network really looks, mostly less than its layers would let it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["TOLERANCE", "reach", "rounded_halo"]
 
 TOLERANCE = 1e-3
-"""Changes of a probability that count as none."""
+"""The largest change of a probability that does not count."""
 
 
 @torch.inference_mode()
@@ -25,16 +25,17 @@ def reach(
 ) -> int | None:
     """Return how far a change of the image is felt along an axis.
 
-    The patch is cut in two in the middle. What the network says of one part with the rest of the
-    patch behind it is compared with what it says with nothing behind it (as at the border of a
-    tile) and with the rest of another patch; then the same for the other part.
+    The patch is cut in two in the middle. The network predicts the first part three times: with the
+    rest of the patch behind it, with nothing behind it, as at the border of a tile, and with the
+    rest of another patch behind it. The first of these is compared with the two others. Then the
+    same is done for the second part.
 
     Parameters
     ----------
     network : Network
-        In eval mode, without margin (``padding="same"``).
+        A network in eval mode, without margin (``padding="same"``).
     activate : callable
-        From logits to probabilities.
+        Function from logits to probabilities.
     patch, other : Tensor
         Two parts of normalised images, (1, C, *S), at least two strides long along the axis.
     axis : int

@@ -1,4 +1,4 @@
-"""At the end of a training: how much context around a tile the model needs in practice."""
+"""The context around a tile that a model needs in practice, measured at the end of a training."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["measure_halo"]
 
+# Number of places that are looked at along each axis.
 _POSITIONS = 8
-# Pixels of a patch across the axis that is looked along, in each direction.
+# Size of a patch in pixels along the other axes, by the number of axes.
 _WIDTH_ACROSS = {2: 64, 3: 16}
-# Patches drawn for each that is taken, the one of most contrast.
+# Number of patches that are drawn for each place; the one with the most contrast is taken.
 _DRAWN_PATCHES = 8
 
 
@@ -36,20 +37,20 @@ def measure_halo(
 ) -> tuple[int, ...] | None:
     """Measure the halo of a trained network on the images that it was trained on.
 
-    It is a convenience: where memory does not suffice, the training is none the worse.
+    The training does not depend on it: where memory does not suffice, nothing is measured.
 
     Parameters
     ----------
     network : Network
-        Left as it is, on any device.
+        The network, on any device; it is left as it is.
     task : Task
-        What its output means.
+        The task that it was trained for.
     samples : sequence of Sample
-        Where patches are taken from.
+        Samples from which patches are taken.
     seed : int
-        The seed of the places.
+        Seed for the choice of the patches.
     seconds : float
-        After which no other patch is looked at.
+        Time after which no other patch is looked at.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a network in training says of a whole sample, part by part where memory asks for it."""
+"""The prediction of a whole sample by a network in training, in parts where memory is short."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def largest_tile(network: Network, patch: Sequence[int], memory: int) -> int:
     Parameters
     ----------
     network
-        Its weights, their gradients and moments stay in memory meanwhile.
+        The network, whose weights stay in memory meanwhile with their gradients and moments.
     patch
-        A shape that suits it.
+        A shape of patches that suits the network.
     memory
         Bytes that a training step may use.
     """
@@ -56,18 +56,18 @@ def predict_sample(
     Parameters
     ----------
     network
-        In eval mode.
+        A network in eval mode.
     task
-        What its output means.
+        The task that it is trained for.
     sample
-        The image.
+        The sample, of which the image is predicted.
     device
-        Where the network is.
+        The device that the network is on.
     halo
-        Pixels that a part is shown of its neighbours, along each axis.
+        Pixels of its neighbours that are predicted with each part, along each axis.
     most
-        Pixels that may go through the network at once; more where not even the smallest part with
-        its halo has so few.
+        Largest number of pixels that go through the network at once. It is exceeded where even the
+        smallest part with its halo has more.
     """
     image, shape = sample.image, sample.labels.shape
     if any(network.margin):
@@ -87,7 +87,7 @@ def predict_sample(
 def tile_with_halo(
     shape: Sequence[int], halo: Sequence[int], stride: Sequence[int], most: int
 ) -> Iterator[tuple[Box, Box]]:
-    """Cut an image into parts of at most so many pixels, halo included, if there are such.
+    """Cut an image into parts that have at most so many pixels with their halo, if that can be.
 
     Yields
     ------
@@ -115,7 +115,7 @@ _Block = tuple[tuple[int, int], tuple[int, int]]
 
 
 def _finer(size: int, halo: int, stride: int) -> Iterator[list[_Block]]:
-    """Yield ways to cut an axis into more and more blocks, each with shorter ones."""
+    """Yield ways to cut an axis into blocks, each way with more and shorter blocks."""
     shortest = size + 1
     for count in range(1, math.ceil(size / stride) + 1):
         blocks = _blocks(size, halo, stride, count)

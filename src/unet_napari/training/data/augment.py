@@ -19,8 +19,8 @@ from unet_napari.training.data.recolour import Chance, recolour
 
 __all__ = ["Augmenter", "Patch", "Source"]
 
-# Resampling across planes that are this much farther apart than their pixels invents more than it
-# varies, so rotation stays in the plane (nnU-Net draws the line at 3).
+# Distance between planes, over the size of their pixels, from which on rotation stays in the plane:
+# resampling across such planes would invent more than it varies (nnU-Net draws the line at 3).
 _ANISOTROPIC_RATIO = 2.0
 _INTERPOLATION = {2: "bilinear", 3: "trilinear"}
 
@@ -47,15 +47,15 @@ class Augmenter:
     Parameters
     ----------
     config
-        Kinds and strengths.
+        Kinds of variation and their strengths.
     patch
-        Size of the patches, pixels per spatial axis.
+        Size of the patches, in pixels per spatial axis.
     spacing
         Pixel size per spatial axis, relative to the smallest (so at least 1).
     rng
-        Draws what is varied and by how much.
+        Generator that draws what is varied and by how much.
     generator
-        Draws noise and elastic displacements; on the device of the sources.
+        Generator that draws noise and elastic displacements, on the device of the sources.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Augmenter:
         Parameters
         ----------
         source
-            Where to cut.
+            Image and labels that the patch is cut out of.
         centre
             Middle of the patch, in pixels of the source.
         """
@@ -104,7 +104,7 @@ class Augmenter:
             for group in self._alike:
                 axes[group] = self.rng.permutation(group)
                 signs[group] = self.rng.choice([-1, 1], len(group))
-                if np.linalg.det(np.eye(ndim)[axes]) * signs.prod() < 0:  # a turn is no mirror
+                if np.linalg.det(np.eye(ndim)[axes]) * signs.prod() < 0:  # a turn must not mirror
                     signs[group[0]] *= -1
         if self.config.flip:
             signs *= self.rng.choice([-1, 1], ndim)
@@ -175,7 +175,7 @@ def _rotation_planes(spacing: Sequence[float]) -> list[tuple[int, int]]:
 
 
 def _mirror(index: Tensor, size: int) -> Tensor:
-    """Fold indices beyond the edge back inside, not repeating the edge pixel."""
+    """Fold indices beyond the edge back inside, without the edge pixel a second time."""
     period = max(1, 2 * (size - 1))
     index = index.remainder(period)
     return torch.minimum(index, period - index) if size > 1 else torch.zeros_like(index)

@@ -1,4 +1,4 @@
-"""What can be told about pairs before an image is read."""
+"""Checks of images and their labels that need not read an image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNLIKE_SHARE = 0.25  # share by which pixel sizes may differ, as at prediction
 
 
 def check_pairs(pairs: Sequence[Pair], config: TrainConfig) -> None:
-    """Check everything that can be told before an image is read.
+    """Check pairs as far as that is possible before an image is read.
 
     Raises
     ------

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["augmented_examples", "picture_of", "sheet", "thumbnail"]
 
-_PATCH = {2: (192, 192), 3: (16, 128, 128)}
+_PATCH = {2: (192, 192), 3: (16, 128, 128)}  # size of the patches where none is given
 _LARGEST_SIDE = 256  # pixels of a thumbnail's longer side
 _THUMBNAIL = {2: (256, 256), 3: (8, 192, 192)}  # pixels that are predicted for one
 _CPU = torch.device("cpu")
@@ -52,8 +52,8 @@ def augmented_examples(
     Returns
     -------
     ndarray of uint8, shape (Y, X, 3)
-        The patches side by side, of stacks their middle slices. Pixels that say nothing are
-        darkened.
+        The patches side by side; of a stack the middle slice is shown. Pixels that say nothing
+        are darkened.
     """
     pairs = [pair.with_background(config.background_id) for pair in pairs]
     samples = load_samples(pairs, config, Normalisation(), available_memory(_CPU) // 4)
@@ -80,11 +80,11 @@ def picture_of(
     Parameters
     ----------
     image
-        Shape (C, *S).
+        The image, shape (C, *S).
     labels
-        Shape (*S).
+        The labels, shape (*S).
     annotated
-        Shape (*S); where false the picture is darkened.
+        Mask of the pixels that say something, shape (*S); the others are darkened.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def picture_of(
 def thumbnail(model: Model, sample: Sample, most: int) -> NDArray[np.uint8] | None:
     """Return a small picture of what a model on the CPU predicts in the middle of a sample.
 
-    At most so many pixels are predicted at once. None: memory did not suffice even so.
+    At most so many pixels are predicted at once. It returns None if memory does not suffice.
     """
     middle = Box.from_spans(
         ((size - min(size, side)) // 2, (size + min(size, side)) // 2)

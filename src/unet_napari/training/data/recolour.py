@@ -21,14 +21,14 @@ __all__ = ["RECOLOURINGS", "Chance", "Recolouring", "recolour"]
 
 @dataclass(frozen=True)
 class Chance:
-    """Where the random numbers of a variation come from.
+    """The sources of the random numbers of a variation.
 
     Attributes
     ----------
     rng : numpy Generator
-        Draws which patches are varied and by how much.
+        Generator that draws which patches are varied and by how much.
     generator : torch Generator
-        Draws noise, on the device of the patches.
+        Generator that draws noise, on the device of the patches.
     share : float
         Share of the patches that each variation is applied to, 0 to 1.
     spacing : ndarray of float, shape (ndim,)
@@ -47,7 +47,7 @@ class Chance:
     def amounts(self, image: Tensor, *, normal: bool = False) -> Tensor:
         """Draw one number per patch and channel, zero where the patch is not chosen.
 
-        Of half of the patches, all channels get the number of the first.
+        In half of the patches, all channels get the number of the first channel.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class Recolouring:
     Attributes
     ----------
     name : str
-        What it is called.
+        Name of the variation.
     apply : callable
         Takes patches ``(N, C, *P)``, the strengths and `Chance`, and returns varied patches. At
         a strength of zero it returns the patches as they are and draws no number.
@@ -97,7 +97,7 @@ def recolour(image: Tensor, config: AugmentConfig, chance: Chance) -> Tensor:
     config : AugmentConfig
         The strengths.
     chance : Chance
-        Where the random numbers come from.
+        Sources of the random numbers.
     """
     for recolouring in RECOLOURINGS.values():
         image = recolouring.apply(image, config, chance)

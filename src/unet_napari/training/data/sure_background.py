@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["evident_background"]
 
-_SMOOTHING = 2.0  # pixels of the finest axis: noise must not decide
-_EDGE_SCALE = 1.0  # pixels of the finest axis: the scale on which brightness rises and falls
-_BACKGROUND_SHARE = 0.25  # share of the background next to cells that the limit may be as high as
-_CELLS_SHARE = 0.01  # share of the painted cells' pixels that may lie below the limit
+_SMOOTHING = 2.0  # width of the smoothing, in pixels of the finest axis: noise must not decide
+_EDGE_SCALE = 1.0  # width over which brightness rises and falls, in pixels of the finest axis
+_BACKGROUND_SHARE = 0.25  # largest share of the background next to cells below the limit
+_CELLS_SHARE = 0.01  # largest share of the pixels of painted cells below the limit
 _TELLING_SHARE = 0.05  # share of the background next to cells that must lie below the limit
 
 
@@ -28,8 +28,8 @@ def evident_background(
     """Mark unpainted pixels that look like the surest background next to painted cells.
 
     With sparse painting, only the surroundings of painted cells are known to be background. A
-    network that never sees any other invents cells there. Three measures are compared, each of
-    the smoothed image: how dark it is, how bright it is, and how flat it is (the magnitude of its
+    network that never sees other background invents cells there. Three measures of the smoothed
+    image are compared: how dark it is, how bright it is, and how flat it is (the magnitude of its
     gradient, as in phase contrast, where cells are neither dark nor bright but full of edges).
     The limit of a measure is the lower one of two: a quarter of the background next to cells
     lies below it, or a hundredth of the painted cells' pixels. The measure that has the most of
@@ -39,11 +39,11 @@ def evident_background(
     Parameters
     ----------
     image
-        Shape (C, *S); the channel that tells the most decides.
+        The image, shape (C, *S); the channel that tells the most decides.
     labels
-        Shape (*S); cells.
+        Ids of the cells, shape (*S).
     annotated
-        Shape (*S); painted cells and the background next to them.
+        True in painted cells and in the background next to them, shape (*S).
     spacing
         Relative pixel size per axis.
 

@@ -33,14 +33,14 @@ _SIZES = {
     ("gpu", 2): (320**2, 8, 32),
     ("gpu", 3): (2**19, 4, 32),
 }
-_MOST_FEATURES = 320  # features of one level; nnU-Net's limit in 3D
+_MOST_FEATURES = 320  # largest number of features of one level; nnU-Net's limit in 3D
 _BOTTOM_SIDE = 8  # pixels of the patch that must be left at the bottom, per axis
-_REFINING_SHARE = 0.25  # of the learning rate, when a trained network is refined
+_REFINING_SHARE = 0.25  # share of the learning rate with which a trained network is refined
 
 
 @dataclass(frozen=True)
 class Data:
-    """What the choice depends on.
+    """The facts about the images and the paint that the choice depends on.
 
     Attributes
     ----------
@@ -81,9 +81,9 @@ def choose_setup(
     Parameters
     ----------
     config
-        Whatever it gives is taken.
+        The settings; whatever they give is taken.
     data
-        What was painted on.
+        Facts about the images and the paint.
     device
         ``"cpu"``, ``"cuda"`` or ``"mps"``.
     memory
@@ -145,7 +145,7 @@ def step_memory(network: Network, patch: Sequence[int], batch: int) -> int:
 
 
 def _box(data: Data, pixels: int) -> tuple[int, ...]:
-    """Return a cube in micrometres of about so many pixels, within the samples' shape."""
+    """Return the shape of a cube in micrometres that has about so many pixels and fits samples."""
     spacing = np.asarray(data.spacing)
     if data.diameter is not None:  # three cells across, so that most are seen whole
         pixels = max(pixels, min(4 * pixels, int(np.prod(3 * data.diameter / spacing))))

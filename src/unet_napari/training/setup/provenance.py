@@ -1,4 +1,4 @@
-"""Where a model comes from, as JSON-able values."""
+"""The origin of a model, as values that JSON can hold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["describe_data", "describe_training"]
 
 _LISTED_IMAGES = 200  # images; a model file holds a limited number of values
-_NAME_LENGTH = 200  # characters
+_NAME_LENGTH = 200  # most characters of a name
 
 
 def describe_data(images: Sequence[Image], prints: Sequence[str]) -> dict[str, Any]:
@@ -30,13 +30,13 @@ def describe_data(images: Sequence[Image], prints: Sequence[str]) -> dict[str, A
     images
         Any number of images.
     prints
-        The `fingerprint` of each.
+        The `fingerprint` of each image.
 
     Returns
     -------
     dict
         ``data``: for each image its name, axes, shape, dtype, pixel size and fingerprint. Of more
-        than 200 images, ``more_data`` has the number of the others, and a hash of theirs.
+        than 200 images, ``more_data`` has the number of the others, and a hash of all of theirs.
     """
     described = [
         {

@@ -1,4 +1,4 @@
-"""The scale that a network works at: images of large cells are made coarser for it.
+"""The scale that a network works at: images of large cells are made coarser for the network.
 
 A network of few layers, trained for minutes, sees a few dozen pixels far. In cells of 70 pixels
 it loses sight of where it is, and most of its work goes into pixels that say nothing new. At half
@@ -36,7 +36,7 @@ _CELL_DIAMETER = 24.0  # pixels that a typical cell must still have across
 _CELL_WIDTH = 8.0  # pixels that a thin cell must still be wide
 _MOST_REDUCTION = 4  # pixels per axis that may become one
 _SHORTEST_SIDE = 32  # pixels per axis that a sample must still have, where it had as many
-_OPTION = "reduction"  # of a network, see `Network.coarsen`
+_OPTION = "reduction"  # option of a network, see `Network.coarsen`
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,15 @@ class WorkingScale:
     ) -> WorkingScale:
         """Choose the scale at which typical cells are 24 to 48 pixels across.
 
-        Where some cells are thin, it is finer: these stay 8 pixels wide, where they are as wide.
+        Where some cells are thin, the scale is so fine that these stay 8 pixels wide, if they are
+        that wide in the images.
 
         Parameters
         ----------
         config
-            Its network option ``reduction`` counts more than anything else.
+            The settings, whose network option ``reduction`` counts more than anything else.
         samples
-            What was painted, at the scale of the images.
+            Samples of what was painted, at the scale of the images.
         spacing
             Relative pixel size per axis.
         start
@@ -104,7 +105,7 @@ class WorkingScale:
 
     @property
     def factor(self) -> int:
-        """How many pixels become one."""
+        """The number of pixels that become one."""
         return math.prod(self.reduction)
 
     def describe(self) -> str:
@@ -151,7 +152,7 @@ class WorkingScale:
         return task and task.rescaled(Fraction(1, self.factor))
 
     def plain(self, network: Network | None) -> Network | None:
-        """Return a copy of a network with these weights that sees what it is given as it is."""
+        """Return a copy of a network, with its weights, that does not make images coarser."""
         if network is None or self.factor == 1:
             return network
         options = {k: v for k, v in network.options.items() if k != _OPTION}
@@ -160,7 +161,7 @@ class WorkingScale:
         return copied
 
     def model(self, model: Model) -> Model:
-        """Return a model for the images of one for coarser ones; the weights are shared."""
+        """Make a model for the images of a model for coarser images; both share the weights."""
         if self.factor == 1:
             return model
         network = copy.copy(model.network)  # the layers are the same objects

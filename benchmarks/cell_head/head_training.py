@@ -24,7 +24,8 @@ from unet_napari.tasks import CellsTask
 from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment import Augmenter
 from unet_napari.training.data.augment_config import AugmentConfig
-from unet_napari.training.data.pairs import Pair, load_samples
+from unet_napari.training.data.load import load_samples
+from unet_napari.training.data.pairs import Pair
 from unet_napari.training.data.patches import PatchSampler
 from unet_napari.training.data.sample import Sample
 from unet_napari.training.learner import Learner, Randomness

@@ -139,7 +139,7 @@ def test_unlabelled_pixels_get_no_gradient(cells_pair, task, monkeypatch):
         TrainConfig(**SMALL, task=task, steps=4, augment=AugmentConfig(resampled=1.0)),
     )
     logits, masks = [], []
-    learn = trainer._learner.step
+    learn = trainer._loop.learner.step
 
     def keep(_network, _inputs, output):
         if output.requires_grad:
@@ -150,8 +150,8 @@ def test_unlabelled_pixels_get_no_gradient(cells_pair, task, monkeypatch):
         masks.append(batch.annotated)
         return learn(batch, fraction)
 
-    trainer._learner.network.register_forward_hook(keep)
-    monkeypatch.setattr(trainer._learner, "step", step)
+    trainer._loop.learner.network.register_forward_hook(keep)
+    monkeypatch.setattr(trainer._loop.learner, "step", step)
     list(trainer.run())
     assert len(logits) == len(masks) == 4
     for output, annotated in zip(logits, masks, strict=True):
@@ -163,7 +163,7 @@ def test_unlabelled_pixels_get_no_gradient(cells_pair, task, monkeypatch):
 
 def test_out_of_memory_halves_the_batch_and_goes_on(cells_pair, monkeypatch):
     trainer = Trainer([cells_pair], TrainConfig(**{**SMALL, "batch": 4}, steps=2))
-    learn = trainer._learner.step
+    learn = trainer._loop.learner.step
     sizes = []
 
     def step(batch, fraction):
@@ -172,7 +172,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(cells_pair, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return learn(batch, fraction)
 
-    monkeypatch.setattr(trainer._learner, "step", step)
+    monkeypatch.setattr(trainer._loop.learner, "step", step)
     with pytest.warns(UnetNapariWarning, match="goes on with"):
         events = list(trainer.run())
     assert sizes == [4, 2, 1, 1]
@@ -185,7 +185,7 @@ def test_out_of_memory_with_a_single_patch_is_an_error(cells_pair, monkeypatch):
     def step(_batch, _fraction):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(trainer._learner, "step", step)
+    monkeypatch.setattr(trainer._loop.learner, "step", step)
     with pytest.raises(ResourceError, match="smaller patch"):
         list(trainer.run())
 
@@ -216,6 +216,6 @@ def test_another_runtime_error_is_not_taken_for_out_of_memory(cells_pair, monkey
     def step(_batch, _fraction):
         raise RuntimeError("shape mismatch")
 
-    monkeypatch.setattr(trainer._learner, "step", step)
+    monkeypatch.setattr(trainer._loop.learner, "step", step)
     with pytest.raises(RuntimeError, match="shape mismatch"):
         list(trainer.run())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -12,6 +13,8 @@ __all__ = ["Budget", "used_up"]
 
 _VALIDATIONS = 20  # in the whole of a budget
 _VALIDATION_SHARE = 0.1  # share of the time that validation may take
+_PAUSE_SECONDS = 3.0  # seconds between two validations of a training without an end
+_RISE_STEPS = 1000  # steps of such a training that the warm-up is a share of
 _FIRST_STEP_SHARE = 0.005  # share of the time that half of the first step is taken to last
 
 
@@ -28,6 +31,8 @@ class Budget:
         None: the budget is in steps.
     steps
         None: the budget is in seconds.
+
+    With neither of them it is without an end.
     """
 
     seconds: float | None
@@ -44,12 +49,41 @@ class Budget:
             steps = config.epochs * steps_per_epoch
         return cls(config.seconds, steps)
 
+    def restart(self, elapsed: float) -> None:
+        """Let the clock run from here, with so many seconds used already."""
+        self._started = perf_counter() - elapsed
+
+    def skip(self, seconds: float) -> None:
+        """Do not count some seconds that have just passed."""
+        self._started += seconds
+
+    def snapshot(self) -> dict[str, float]:
+        """Return what is used, as JSON-able values."""
+        return {
+            "elapsed": self.elapsed(),
+            "validated_at": self._validated_at,
+            "validation": self._validation,
+        }
+
+    def restore(self, snapshot: Mapping[str, float]) -> None:
+        """Go on after `snapshot`."""
+        self.restart(float(snapshot["elapsed"]))
+        self._validated_at = float(snapshot["validated_at"])
+        self._validation = float(snapshot["validation"])
+
+    @property
+    def endless(self) -> bool:
+        """Whether it has no end."""
+        return self.seconds is None and self.steps is None
+
     def elapsed(self) -> float:
         """Return the seconds since the start."""
         return perf_counter() - self._started
 
     def fraction(self, step: int) -> float:
         """Return the share used after `step` steps, 0 to 1; the last validation is set aside."""
+        if self.endless:
+            return 0.0
         if self.seconds is None:
             return min(1.0, step / (self.steps or 1))
         return min(1.0, self.elapsed() / max(1e-3, self.seconds - self._reserve))
@@ -60,6 +94,8 @@ class Budget:
         A step has one learning rate from its start to its end. With that of its start, the first
         one, where the rate is zero, would teach nothing, and with that of its end the last one.
         """
+        if self.endless:
+            return min(0.5, (step + 0.5) / _RISE_STEPS)
         used = self.fraction(step)
         if self.seconds is None:
             end = self.fraction(step + 1)
@@ -69,7 +105,7 @@ class Budget:
         return (used + end) / 2
 
     def seconds_left(self, step: int) -> float:
-        """Return the seconds until the end, estimated from the steps so far."""
+        """Return the seconds until the end, estimated from the steps so far; inf without one."""
         if self.seconds is not None:
             return max(0.0, self.seconds - self.elapsed())
         used = self.fraction(step)
@@ -77,9 +113,10 @@ class Budget:
 
     def validation_due(self, step: int) -> bool:
         """Tell whether enough happened since the last validation to afford another."""
-        if self.seconds is None:
-            return step % max(1, (self.steps or 1) // _VALIDATIONS) == 0
-        wait = max(self.seconds / _VALIDATIONS, self._validation / _VALIDATION_SHARE)
+        if self.steps is not None:
+            return step % max(1, self.steps // _VALIDATIONS) == 0
+        shortest = _PAUSE_SECONDS if self.seconds is None else self.seconds / _VALIDATIONS
+        wait = max(shortest, self._validation / _VALIDATION_SHARE)
         return self.elapsed() - self._validated_at >= wait
 
     def expect(self, seconds: float) -> None:

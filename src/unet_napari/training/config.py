@@ -23,6 +23,7 @@ _AT_LEAST_ONE = Range(1)
 _ABOVE_ZERO = Range(0, low_included=False)
 _COMMAND_LINE = (Door.COMMAND_LINE,)
 _CELL_LOSSES, _CLASS_LOSSES = (", ".join(losses_of(maps)) for maps in ("independent", "exclusive"))
+_LIVE_EMA = 0.99
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,8 @@ class TrainConfig(OptimisationConfig):
         super().__post_init__()
         if (self.seconds, self.epochs, self.steps, self.live) == (None, None, None, False):
             object.__setattr__(self, "seconds", TRAINING_SECONDS)
+        if self.live:
+            self._live_for_good()
         if self.background_id is not None and not task_kind(self.task).separates_objects:
             raise OptionError(
                 ("background_id",),
@@ -253,3 +256,19 @@ class TrainConfig(OptimisationConfig):
             raise OptionError(
                 ("patch",), f"must have {self.ndim} sizes, one for each axis, not {self.patch}."
             )
+
+    def _live_for_good(self) -> None:
+        """Let the rate be constant and the weights be averaged, unless other things are asked for.
+
+        Only so is the model good at any time.
+        """
+        if self.schedule == type(self).schedule:
+            object.__setattr__(self, "schedule", "constant")
+        elif self.schedule not in ("constant", "plateau"):
+            raise OptionError(
+                ("schedule",),
+                f"{self.schedule} ends with the budget, but live has no end: choose constant or "
+                "plateau.",
+            )
+        if self.ema is None:
+            object.__setattr__(self, "ema", _LIVE_EMA)

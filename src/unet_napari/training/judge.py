@@ -60,6 +60,11 @@ class Judge:
         self.message = ""
         self._device, self._halo, self._most = device, halo, most
 
+    def show(self, samples: Sequence[Sample]) -> None:
+        """Judge by these samples from now on."""
+        self.samples = list(samples)
+        self.message = ""
+
     @property
     def pixels(self) -> int:
         """How many pixels are predicted each time."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Learner", "Randomness", "State"]
 
 State = dict[str, Tensor]
+
+_REFRESHED = 20  # steps that the average remembers at most when the labels have just changed
 
 
 class Randomness:
@@ -55,6 +57,15 @@ class Randomness:
             self._states = [generator.get_state() for generator in self._generators]
         finally:
             self._set(callers)
+
+    def snapshot(self) -> list[Tensor]:
+        """Return the states of the generators; none before they were used."""
+        return list(self._states)
+
+    def restore(self, snapshot: Sequence[Tensor]) -> None:
+        """Go on after `snapshot`, as far as it has the generators of this device."""
+        if len(snapshot) == len(self._generators):
+            self._states = list(snapshot)
 
     def _set(self, states: list[Tensor]) -> None:
         for generator, state in zip(self._generators, states, strict=True):
@@ -128,7 +139,7 @@ class Learner:
             network, config.optimiser, learning_rate, config.weight_decay
         )
         self._average = copy.deepcopy(network) if config.ema is not None else None
-        self._steps = 0
+        self._averaged = 0  # steps that the average remembers
 
     @property
     def judged(self) -> Network:
@@ -173,6 +184,39 @@ class Learner:
         self._update_average()
         return value
 
+    def refresh(self) -> None:
+        """Let the average follow the weights faster for a while, as the labels have changed."""
+        self._averaged = min(self._averaged, _REFRESHED)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return weights, average, optimiser and random numbers: what decides the next steps."""
+        state = self._optimiser.state_dict()["state"]
+        return {
+            "network": self.network.state_dict(),
+            "average": None if self._average is None else self._average.state_dict(),
+            "optimiser": [[number, dict(values)] for number, values in state.items()],
+            "randomness": self._randomness.snapshot(),
+            "averaged": self._averaged,
+            "schedule": self.schedule.snapshot(),
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on after `snapshot`."""
+        self.network.load_state_dict(snapshot["network"])
+        if self._average is not None:
+            # A training that did not average before begins with the weights.
+            self._average.load_state_dict(snapshot["average"] or snapshot["network"])
+        values = self._optimiser.state_dict()
+        values["state"] = {int(number): dict(each) for number, each in snapshot["optimiser"]}
+        self._optimiser.load_state_dict(values)
+        for parameter, kept in self._optimiser.state.items():
+            for name, value in kept.items():  # in the order of the weights in memory
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    kept[name] = torch.empty_like(parameter).copy_(value)
+        self._randomness.restore(snapshot["randomness"])
+        self._averaged = int(snapshot["averaged"])
+        self.schedule.restore(snapshot["schedule"])
+
     def rate(self, fraction: float) -> float:
         """Return the learning rate at a share of the budget."""
         return self._rate * self.schedule.factor(fraction)
@@ -198,11 +242,11 @@ class Learner:
         return nullcontext()
 
     def _update_average(self) -> None:
-        self._steps += 1
+        self._averaged += 1
         if self._average is None or self._config.ema is None:
             return
         # The first weights are random and must not linger.
-        keep = min(self._config.ema, self._steps / (self._steps + 10))
+        keep = min(self._config.ema, self._averaged / (self._averaged + 10))
         state = self.network.state_dict()
         for name, value in self._average.state_dict().items():
             if value.is_floating_point():

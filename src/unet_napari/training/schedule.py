@@ -50,6 +50,13 @@ class RateShape:
     def judged(self, score: float) -> None:
         """Take note of a validation score; most shapes do not care."""
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return what it has noted, as JSON-able values."""
+        return {}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on after `snapshot`."""
+
 
 class Cosine(RateShape):
     """Half a wave, from 1 to 0 (Loshchilov & Hutter 2017)."""
@@ -78,6 +85,15 @@ class Steps(RateShape):
         return float(0.1 ** sum(fraction >= start for start in _STEP_STARTS))
 
 
+class Constant(RateShape):
+    """1 throughout, which leaves it to averaged weights to settle."""
+
+    def factor(self, done: float, fraction: float) -> float:
+        """Return 1."""
+        del done, fraction
+        return 1.0
+
+
 class Plateau(RateShape):
     """Halved after four validations without a better score."""
 
@@ -98,6 +114,18 @@ class Plateau(RateShape):
         if self._waited >= _PLATEAU_VALIDATIONS:
             self._waited = 0
             self._share /= 2
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the share that is left, and what it is waiting for."""
+        best = None if math.isinf(self._best) else self._best
+        return {"share": self._share, "best": best, "waited": self._waited}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on after `snapshot`; that of another shape says nothing."""
+        self._share = float(snapshot.get("share", 1.0))
+        best = snapshot.get("best")
+        self._best = -math.inf if best is None else float(best)
+        self._waited = int(snapshot.get("waited", 0))
 
 
 @dataclass(frozen=True)
@@ -125,6 +153,7 @@ SCHEDULES: Registry[ScheduleEntry] = Registry(
         ScheduleEntry("cosine", "Half a cosine wave, which ends at zero with the budget.", Cosine),
         ScheduleEntry("poly", "A nearly straight line that ends at zero.", Poly),
         ScheduleEntry("step", "A tenth from 50 % of the budget, a hundredth from 75 %.", Steps),
+        ScheduleEntry("constant", "The largest rate throughout, for averaged weights.", Constant),
         ScheduleEntry("plateau", "Halved after four validations without a better score.", Plateau),
     ),
 )
@@ -162,6 +191,14 @@ class Schedule:
     def judged(self, score: float) -> None:
         """Take note of a validation score."""
         self._shape.judged(score)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what the scores have changed, as JSON-able values."""
+        return self._shape.snapshot()
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on after `snapshot`."""
+        self._shape.restore(snapshot)
 
 
 @dataclass(frozen=True)

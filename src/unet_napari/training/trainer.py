@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.errors import ResourceError, SettingsError, warn_user
-from unet_napari.model.model import Model
 from unet_napari.model.schema import encode_info
-from unet_napari.networks import build_network
-from unet_napari.system.device import is_out_of_memory, release_memory
-from unet_napari.training.budget import Budget, used_up
-from unet_napari.training.candidates.best import Best, Kept
 from unet_napari.training.data.patch_sheet import thumbnail as draw_thumbnail
-from unet_napari.training.events import Finished, Step, TrainEvent, Validated
-from unet_napari.training.learner import Learner, Randomness
 from unet_napari.training.measured_halo import TOLERANCE
-from unet_napari.training.needed_context import measure_halo
+from unet_napari.training.run.loop import Loop
 from unet_napari.training.setup.prepare import prepare
-from unet_napari.training.setup.provenance import describe_training
+from unet_napari.training.setup.provenance import describe_painted, describe_training
 from unet_napari.training.start.choose import choose_start
-from unet_napari.training.verdict import NOTHING_LEARNT, judgement, kept_start, what_is_missing
 
 if TYPE_CHECKING:
-    from unet_napari.networks.base import Network
+    from numpy.typing import NDArray
+
+    from unet_napari.model.model import Model
     from unet_napari.tasks import Task
     from unet_napari.training.config import TrainConfig
     from unet_napari.training.data.pairs import Pair
+    from unet_napari.training.events import TrainEvent
+    from unet_napari.training.run.recorded_curve import RecordedCurve
+    from unet_napari.training.setup.decisions import Decisions
     from unet_napari.training.start.given import GivenStart
 
 __all__ = ["Trainer"]
 
-_DIVERGED = (
-    "The loss was no longer a number at step {}; the best model before it is kept. "
-    "A lower learning rate may help."
-)
-_STOPPED = "Stopped."
-# For measuring the halo. No event is sent meanwhile, so that Stop has to wait for it.
-_HALO_SECONDS = 1.5
-
 
 class Trainer:
     """Trains a network on what was painted.
+
+    What is painted may change while it trains, see `update` and `add`.
 
     Parameters
     ----------
@@ -54,6 +42,9 @@ class Trainer:
     start_from
         A model whose network and weights training starts from; of its last layer only what
         still fits. ``"auto"``: it is chosen, see `choose_start`.
+    decided
+        What was decided when the training began, if it is continued; see
+        `unet_napari.training.state`.
 
     Raises
     ------
@@ -66,69 +57,82 @@ class Trainer:
     >>> for event in trainer.run():                          # doctest: +SKIP
     ...     print(event.describe())
     >>> trainer.best_model().save("cells.unet")              # doctest: +SKIP
+
+    Paint joins while it runs, between any two events:
+
+    >>> trainer = Trainer(pairs, TrainConfig(live=True))     # doctest: +SKIP
+    >>> for event in trainer.run():                          # doctest: +SKIP
+    ...     if (box := painted_since()) is not None:
+    ...         trainer.update(0, box.start, labels[box.to_slices()])
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], config: TrainConfig, start_from: GivenStart = None
+        self,
+        pairs: Sequence[Pair],
+        config: TrainConfig,
+        start_from: GivenStart = None,
+        *,
+        decided: Decisions | None = None,
     ) -> None:
         self.config = config
         chosen = choose_start(pairs, config, start_from)
-        self._prepared = prepared = prepare(pairs, config, chosen.model)
-        self._started = chosen.tell(prepared.describe())
-        self._learner = Learner(
-            prepared.network,
-            prepared.task,
-            config,
-            prepared.setup.learning_rate,
-            prepared.device,
-            prepared.randomness,
-        )
+        self.prepared = prepared = prepare(pairs, config, chosen.model, decided)
+        self._loop = Loop(config, prepared, chosen.tell(prepared.describe()))
         self._about = {
             **describe_training(config, pairs),
             **prepared.images,
-            "chosen": list(prepared.setup.chosen),
+            "chosen": list(prepared.decided.setup.chosen),
             "start": chosen.about,
-            "validation": prepared.split.message,
             "device": prepared.device.type,
         }
-        self._judge = prepared.make_judge()
-        self._sampler = prepared.make_sampler(config)
-        self._batch = prepared.setup.batch
-        self._halo: tuple[int, ...] | None = None  # measured at the end
-        self._best = Best()
-        self._start = prepared.make_start(self._learner.state(), config)
-        self._step = 0
-        self._seconds = 0.0
-        self._diverged = False
-        self._reason = _STOPPED
-        self._missing = what_is_missing(prepared.split, config.task, config.validation)
+        if config.live:
+            for number in range(len(pairs)):
+                prepared.painted.paint(number)
         encode_info(self.model.info)  # what cannot be saved is not worth training
 
     @property
     def model(self) -> Model:
         """The network as it is now, in eval mode between two events; shared, not a copy."""
-        model = self._make_model(self._learner.judged, self._judge.task, self._step, None)
-        return self._prepared.scale.model(model)
+        loop, prepared = self._loop, self.prepared
+        task = loop.choice.judge.task
+        about = self._provenance(task, loop.step, None)
+        model = prepared.make_model(loop.learner.judged, task, about, loop.halo)
+        return prepared.decided.scale.model(model)
 
     @property
     def steps(self) -> int:
         """How many steps were made."""
-        return self._step
+        return self._loop.step
+
+    @property
+    def seconds(self) -> float:
+        """How many seconds they took, with the validations."""
+        return self._loop.seconds
+
+    @property
+    def curve(self) -> RecordedCurve:
+        """The losses and scores so far."""
+        return self._loop.curve
 
     @property
     def best_step(self) -> int:
         """After which step the network had the weights that `best_model` returns."""
-        return self._choose().step
+        return self._loop.choose().step
+
+    @property
+    def score(self) -> float | None:
+        """The score of `best_model`; None if it was not judged."""
+        return self._loop.choose().score
+
+    @property
+    def score_name(self) -> str:
+        """What the score is called."""
+        return self.prepared.decided.task.score_name
 
     @property
     def verdict(self) -> str:
         """What the score of `best_model` means, or what a score needs."""
-        kept = self._choose()
-        if kept.step or not (self._step and self._prepared.start):
-            return self._say(kept.score)
-        if self._start is not None:
-            return self._start.describe()
-        return kept_start(self._prepared.start, self._judge.cells)
+        return self._loop.verdict
 
     def best_model(self, *, thumbnail: bool = True) -> Model:
         """Return a copy with the best validated weights, or the present ones if there are none.
@@ -136,38 +140,78 @@ class Trainer:
         It is on the CPU, and its decoding thresholds are tuned on the validation regions. Its
         thumbnail, for which the network has to predict, can be left out.
         """
-        kept = self._choose()
-        model = self._make_model(self._network_of(kept), kept.task, kept.step, kept.score)
-        if thumbnail:
-            shown = self._prepared.judged or self._prepared.split.training
-            model.thumbnail = draw_thumbnail(model, shown[0], self._prepared.tile)
-        return self._prepared.scale.model(model)
+        loop, prepared = self._loop, self.prepared
+        kept = loop.choose()
+        about = self._provenance(kept.task, kept.step, kept.score)
+        about["painted"] = describe_painted(prepared.painted.samples, kept.task.kind)
+        model = prepared.make_model(loop.network_of(kept), kept.task, about, loop.halo)
+        shown = loop.choice.judge.samples or prepared.split.training
+        if thumbnail and shown:
+            model.thumbnail = draw_thumbnail(model, shown[0], prepared.tile)
+        return prepared.decided.scale.model(model)
 
-    def _say(self, score: float | None) -> str:
-        if score is None:
-            return self._missing
-        finished = self._reason != _STOPPED
-        return judgement(score, task=self.config.task, cells=self._judge.cells, finished=finished)
+    def update(
+        self,
+        pair: int,
+        start: Sequence[int],
+        labels: NDArray[Any],
+        annotated: NDArray[Any] | None = None,
+    ) -> None:
+        """Change what is painted in a box; the training goes on with it after the present step.
 
-    def _choose(self) -> Kept:
-        if self._start is not None and self._start.stays:
-            return self._start.kept
-        kept = self._best.kept
-        # A score of 0 tells no weights apart, so that the later ones are the better ones.
-        if kept is None or not (kept.score or kept.step == self._step or self._diverged):
-            return Kept(None, self._judge.task, self._step, None)
-        return kept
+        What is held out stays held out: new paint there is judged by, and all other is trained
+        on. The brightness scale, the classes and the working scale stay, too.
 
-    def _network_of(self, kept: Kept) -> Network:
-        live = self._learner.network
-        # Random numbers of its own: how often a model is asked for decides nothing in the run.
-        with Randomness(self.config.seed, self._prepared.device)():
-            network = build_network(live.name, live.options)
-        network.load_state_dict(kept.state or self._learner.state())
-        return network.eval()
+        Parameters
+        ----------
+        pair
+            Number of the pair, in the order in which they were given and added.
+        start
+            Where the box begins, in pixels along each axis of the labels.
+        labels
+            What the labels hold in the box now: as many axes as they have, integers. The array is
+            copied.
+        annotated
+            Where the box is annotated as a whole, of the same shape; None: as before.
+
+        Raises
+        ------
+        LabelsError
+            If there is no such pair, or the box does not lie within its labels.
+        """
+        self.prepared.painted.put(pair, start, labels, annotated)
+
+    def add(self, pair: Pair) -> int:
+        """Let another image with labels join the training; return its number for `update`.
+
+        It is trained on, unless it is of an image of which something is held out.
+
+        Raises
+        ------
+        ImageError, LabelsError
+            If it does not fit the training.
+        """
+        return self.prepared.painted.add(pair.with_background(self.config.background_id))
+
+    def take_updates(self) -> tuple[int, int]:
+        """Take in what waits now, rather than before the next step.
+
+        Returns
+        -------
+        tuple of int
+            How many annotated pixels are trained on, and how many are held out.
+        """
+        self._loop.take()
+        split = self.prepared.split
+        sides = (split.training, split.validation)
+        training, validation = (sum(int(s.annotated.sum()) for s in side) for side in sides)
+        return training, validation
 
     def run(self) -> Generator[TrainEvent, None, None]:
         """Train until the budget is used up, yielding events; to stop, ask for no more.
+
+        A training with ``TrainConfig.live`` has no end. When there is nothing to gain it yields
+        `Resting`; who asks for more without new paint lets it go on for as long again.
 
         Yields
         ------
@@ -175,136 +219,30 @@ class Trainer:
 
         Raises
         ------
+        LabelsError
+            If nothing is painted any more, and more is asked for after `Resting`.
         ResourceError
             If even a single patch does not fit into the memory.
         """
-        yield self._started
-        budget = Budget.of(self.config, self._prepared.steps_per_epoch)
-        looked_at = 0
-        if self._prepared.start:  # a candidate like any other
-            event = self._look(budget)
-            if event.score is not None:
-                yield event
-        while budget.fraction(self._step) < 1:
-            fraction = budget.fraction_of_next(self._step)
-            rate, began = self._learner.rate(fraction), time.perf_counter()
-            loss = self._learn(fraction)
-            budget.expect(self._judging_time(time.perf_counter() - began))
-            self._diverged = math.isnan(loss)
-            if self._diverged:
-                self._note_divergence()
-                break
-            self._step += 1
-            yield self._stepped(loss, rate, budget)
-            if budget.validation_due(self._step):
-                event = self._look(budget)
-                if event.score is not None or looked_at == 0:
-                    yield event
-                looked_at = self._step
-                if self._best.waited == self.config.patience:
-                    self._reason = f"No better score in {self._best.waited} validations."
-                    break
-        else:
-            self._reason = used_up(self.config)
-            if looked_at < self._step and (self._judge.samples or self._start):
-                yield self._look(budget)
-        yield self._finished(budget)
+        yield from self._loop.run()
 
-    def _finished(self, budget: Budget) -> Finished:
-        kept = self._choose()
-        network = self._network_of(kept).to(self._prepared.device)
-        samples = self._prepared.split.training
-        self._halo = measure_halo(network, kept.task, samples, self.config.seed, _HALO_SECONDS)
-        seconds, name = budget.elapsed(), kept.task.score_name
-        return Finished(self._reason, self._step, seconds, kept.score, name, self.verdict)
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that decides how the training goes on, besides what is painted."""
+        return self._loop.snapshot()
 
-    def _note_divergence(self) -> None:
-        if self._step == 0:
-            raise SettingsError(NOTHING_LEARNT)
-        self._reason = _DIVERGED.format(self._step + 1)
-
-    def _stepped(self, loss: float, rate: float, budget: Budget) -> Step:
-        self._seconds = budget.elapsed()
-        return Step(
-            step=self._step,
-            epoch=1 + (self._step - 1) // self._prepared.steps_per_epoch,
-            epochs=self.config.epochs,
-            loss=loss,
-            learning_rate=rate,
-            fraction=budget.fraction(self._step),
-            seconds_left=budget.seconds_left(self._step),
-        )
-
-    def _learn(self, fraction: float) -> float:
-        """Make a step; with too little memory, with half the batch from now on."""
-        while True:
-            try:
-                batch = self._sampler.draw(self._batch)
-                return self._learner.step(batch, fraction)
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                if self._batch == 1:
-                    raise ResourceError(
-                        "There is not enough memory for a single patch on the device "
-                        f"{self._prepared.device.type}: choose a smaller patch or network, "
-                        "or close other programs."
-                    ) from error
-            release_memory(self._prepared.device)
-            self._batch //= 2
-            warn_user(
-                f"Out of memory: training goes on with {self._batch} patches per step.",
-                stacklevel=2,
-            )
-
-    def _judging_time(self, step: float) -> float:
-        """Estimate the seconds of a validation from those of a step."""
-        pixels = self._batch * math.prod(self._prepared.setup.patch)
-        # A step goes forward and backward, three times the work; decoding is added to it here.
-        judged = self._judge.pixels + (0 if self._start is None else self._start.pixels)
-        return judged / pixels * step / 2
-
-    def _look(self, budget: Budget) -> Validated:
-        """Validate, and keep the weights if they are the best so far."""
-        started = time.perf_counter()
-        judge, best = self._judge, self._best
-        enough = best.enough(judge.uncertainty(best.highest or 0.0))
-        score = judge.score(self._learner.judged, enough)
-        if self._start is not None:
-            self._start.compare(self._learner.judged)
-
-        def take() -> Kept:
-            return Kept(self._learner.state(), judge.task, self._step, score)
-
-        better = best.judged(score, enough, take)
-        if score is not None:  # losses of single batches, or nothing, move no schedule
-            self._learner.schedule.judged(score)
-        # Also without a score it was done and took its time.
-        budget.validated(time.perf_counter() - started)
-        message = "" if score is not None else judge.message or self._prepared.split.message
-        verdict, name = self._say(score), judge.task.score_name
-        return Validated(self._step, score, name, better, message, verdict)
-
-    def _make_model(self, network: Network, task: Task, step: int, score: float | None) -> Model:
-        return Model(
-            network=network,
-            task=task,
-            normalisation=self._prepared.normalisation,
-            pixel_size=self._prepared.pixel_size,
-            name=self.config.task,
-            halo=self._halo,
-            diameter=self._prepared.data.diameter,
-            provenance=self._provenance(task, step, score),
-        )
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on after `snapshot`."""
+        self._loop.restore(snapshot)
 
     def _provenance(self, task: Task, step: int, score: float | None) -> dict[str, Any]:
         return {
             "score": score,
             "score_name": task.score_name,
             **self._about,
+            "validation": self.prepared.split.message,
             "step": step,
-            "steps": self._step,
-            "seconds": round(self._seconds, 1),
-            "finished": self._reason,
-            "halo_tolerance": None if self._halo is None else TOLERANCE,
+            "steps": self._loop.step,
+            "seconds": round(self._loop.seconds, 1),
+            "finished": self._loop.reason,
+            "halo_tolerance": None if self._loop.halo is None else TOLERANCE,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from unet_napari.tasks.kinds.catalogue import task_kind
-from unet_napari.training.data.split import Split
+from unet_napari.training.data.division import Split
 
 __all__ = ["NOTHING_LEARNT", "judgement", "kept_start", "what_is_missing"]
 

@@ -27,7 +27,7 @@ from unet_napari.engine import (
 )
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import Cancelled
-from unet_napari.engine.worker.jobs import run_training
+from unet_napari.engine.worker.train import run_training
 from unet_napari.errors import OutputError
 from unet_napari.images import Image
 from unet_napari.model.info import read_info
@@ -164,8 +164,8 @@ class Silent:
     def send(self, event):
         pass
 
-    def take_command(self):
-        return None
+    def take_commands(self, wait=0.0):
+        return []
 
 
 class StoppedAt(Silent):

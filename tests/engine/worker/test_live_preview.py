@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from unet_napari.engine.arrays import take
-from unet_napari.engine.protocol import Cancel, Command, JobWarning
+from unet_napari.engine.protocol import Cancel, JobWarning
 from unet_napari.engine.requests import ImageRef, PreviewRequest
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import JobContext
@@ -62,12 +62,12 @@ def preview(trainer, context, whole):
 
 
 @pytest.fixture
-def look_at(context, whole):
+def look_at(preview, whole):
     """Request a preview, as the client does."""
 
     def look_at(key, data=None, axes="YX", frame=None):
         data = whole.data if data is None else data
-        context.receive(Command(1, PreviewRequest(ImageRef(data, axes), key, frame)))
+        preview.ask(PreviewRequest(ImageRef(data, axes), key, frame))
 
     return look_at
 
@@ -122,7 +122,7 @@ def test_only_the_latest_view_is_shown(preview, events, look_at):
 def test_an_empty_request_ends_it(preview, trainer, events, look_at, context):
     look_at("a")
     preview.update(1)
-    context.receive(Command(1, PreviewRequest(None)))
+    preview.ask(PreviewRequest(None))
     assert steps_with_preview(preview, trainer, events, 10) == 0
 
 
@@ -170,12 +170,12 @@ def test_a_preview_without_memory_leaves_the_training_alone(
 
 
 def test_a_time_point_of_a_bleaching_film_is_as_bright_as_any_other(
-    trainer, context, whole, events, look_at
+    trainer, context, whole, events
 ):
     film = Image(np.stack([whole.data * 1.0, whole.data * 0.1]), "TYX")
     preview = LivePreview(trainer, film, context, clock=lambda: trainer.now)
     for frame in (0, 1):
-        look_at(str(frame), film.data[frame], frame=frame)
+        preview.ask(PreviewRequest(ImageRef(film.data[frame], "YX"), str(frame), frame))
         preview.update(frame)
         trainer.now += 100
     first, second = (take(event.labels) for event in events)

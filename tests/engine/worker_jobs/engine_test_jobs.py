@@ -146,14 +146,13 @@ def await_command(job, context):
     context.send(Progress(0, 1, "waiting"))
     while True:
         context.check()
-        command = context.take_command()
-        if isinstance(command, PreviewRequest):
+        for command in context.take_commands(wait=0.05):
+            assert isinstance(command, PreviewRequest)
             data = command.image.data
             reference, out = context.folder.allocate(data.shape, data.dtype)
             out[...] = data + 1
             context.send(Preview(step=7, key=command.key, labels=reference))
             return {}
-        time.sleep(0.005)
 
 
 def page_faults_of_a_layer():

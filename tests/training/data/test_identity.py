@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from unet_napari.images import Image, Normalisation
 from unet_napari.training import Pair, TrainConfig
 from unet_napari.training.data.identity import fingerprint, image_groups
-from unet_napari.training.data.pairs import load_samples
+from unet_napari.training.data.load import load_samples
 from unet_napari.training.data.split import split_samples
 
 NOISE = np.random.default_rng(0).random((3, 60, 90))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.arrays import map_arrays
@@ -41,7 +43,7 @@ class JobContext:
         self.job_id = job_id
         self._send = send
         self._allocated: list[ArrayRef] = []
-        self._command: object = None
+        self._commands: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._warned: set[str] = set()
 
     def send(self, event: object) -> None:
@@ -75,14 +77,25 @@ class JobContext:
         if reference in self._allocated:
             self._allocated.remove(reference)
 
-    def take_command(self) -> object:
-        """Return the latest command since the last call; None if there was none."""
-        command, self._command = self._command, None
-        return command
+    def take_commands(self, wait: float = 0.0) -> list[object]:
+        """Return the commands since the last call, in their order.
+
+        Parameters
+        ----------
+        wait
+            Seconds to wait for one, or for the wish to end the job, where there is none yet.
+        """
+        commands = []
+        with suppress(queue.Empty):
+            commands.append(self._commands.get(timeout=wait) if wait else self._commands.get(False))
+            while True:
+                commands.append(self._commands.get(block=False))
+        return [command for command in commands if command is not None]
 
     def receive(self, message: Cancel | Command) -> None:
         """Take note of a message; called from the listening thread."""
         if isinstance(message, Cancel):
             self.cancelled = True
+            self._commands.put(None)  # wakes who waits
         else:
-            self._command = message.command
+            self._commands.put(message.command)

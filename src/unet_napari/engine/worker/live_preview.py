@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet_napari.engine.protocol import Preview
-from unet_napari.engine.requests import ImageRef, PreviewRequest
 from unet_napari.engine.worker.open_images import open_image
 from unet_napari.engine.worker.rank_doubts import doubtful_now
 from unet_napari.errors import UnetNapariError
@@ -20,6 +19,7 @@ from unet_napari.system.device import is_out_of_memory
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from unet_napari.engine.requests import ImageRef, PreviewRequest
     from unet_napari.engine.worker.job_context import JobContext
     from unet_napari.images import Image, Scale
     from unet_napari.training import Trainer
@@ -56,20 +56,31 @@ class LivePreview:
     ) -> None:
         self._trainer, self._whole, self._context, self._clock = trainer, whole, context, clock
         self._request: PreviewRequest | None = None
+        self._asked = False  # for a view that was not shown yet
         self._scale: Scale | None = None
         self._rest_until = self._repeat_at = 0.0
 
+    def ask(self, request: PreviewRequest) -> None:
+        """Take note of what is to be shown from now on."""
+        self._request = request
+        self._asked = True
+        self._repeat_at = 0.0
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds until the view that was asked for last can be shown; None if it was."""
+        if not self._asked or self._request is None or self._request.image is None:
+            return None
+        return max(0.0, self._rest_until - self._clock())
+
     def update(self, step: int) -> None:
         """Send a preview if one is due after this training step."""
-        command = self._context.take_command()
-        if isinstance(command, PreviewRequest):
-            self._request = command
-            self._repeat_at = 0.0
         start = self._clock()
         if self._request is None or start < max(self._rest_until, self._repeat_at):
             return
         if self._request.image is None:
             return
+        self._asked = False
         try:
             self._predict(self._request.image, self._request, step)
         except Exception as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from unet_napari.tasks import make_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from unet_napari.tasks import Task
     from unet_napari.training.learner import State
@@ -23,6 +25,21 @@ class Kept:
     task: Task
     step: int
     score: float | None
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return it as values of JSON and tensors."""
+        return {
+            "state": self.state,
+            "task": self.task.to_dict(),
+            "step": self.step,
+            "score": self.score,
+        }
+
+    @classmethod
+    def of(cls, snapshot: Mapping[str, Any]) -> Kept:
+        """Make it again from `snapshot`."""
+        task = make_task(snapshot["task"])
+        return cls(snapshot["state"], task, int(snapshot["step"]), snapshot["score"])
 
 
 class Best:
@@ -44,6 +61,22 @@ class Best:
         self.highest: float | None = None
         self.waited = 0
         self._least = -math.inf  # what the weights that training started from leave to beat
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what it knows, as values of JSON and tensors."""
+        return {
+            "kept": None if self.kept is None else self.kept.snapshot(),
+            "highest": self.highest,
+            "waited": self.waited,
+            "least": None if math.isinf(self._least) else self._least,
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on after `snapshot`."""
+        kept, least = snapshot["kept"], snapshot["least"]
+        self.kept = None if kept is None else Kept.of(kept)
+        self.highest, self.waited = snapshot["highest"], int(snapshot["waited"])
+        self._least = -math.inf if least is None else float(least)
 
     def enough(self, uncertainty: float) -> float | None:
         """Return the score from which on weights replace those that are kept; None: any.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from unet_napari.errors import warn_user
 from unet_napari.evaluation.objects import evaluate
@@ -73,6 +73,24 @@ class Incumbent:
         self._halo, self._most = halo, most
         self._score: float | None = None  # of the start
         self._cells = 0
+
+    def show(self, samples: Sequence[Sample]) -> None:
+        """Compare on these samples from now on."""
+        self._samples, self._score = list(samples), None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the start itself has to be compared first."""
+        return self._score is None
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what decides, besides the samples."""
+        return {"stays": self.stays, "score": self._score, "count": self._cells}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on after `snapshot`."""
+        self.stays, self._score = bool(snapshot["stays"]), snapshot["score"]
+        self._cells = int(snapshot["count"])
 
     @property
     def pixels(self) -> int:

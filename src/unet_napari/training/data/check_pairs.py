@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from unet_napari.training.config import TrainConfig
     from unet_napari.training.data.pairs import Pair
 
-__all__ = ["check_pairs"]
+__all__ = ["check_added", "check_pairs"]
 
 _UNLIKE_SHARE = 0.25  # share by which pixel sizes may differ, as at prediction
 
@@ -39,18 +39,48 @@ def check_pairs(pairs: Sequence[Pair], config: TrainConfig) -> None:
         raise LabelsError("There is nothing to train on: give at least one image with its labels.")
     first = pairs[0].image
     for pair in pairs:
-        if pair.image.ndim < config.ndim:
-            raise ImageError(
-                f"{pair.image.name} is a {pair.image.ndim}D image, but the network is "
-                f"{config.ndim}D: choose a {pair.image.ndim}D network, or open a stack."
-            )
-        if pair.image.channels != first.channels:
-            raise ImageError(
-                f"{first.name} has {first.channels} channel(s), but {pair.image.name} has "
-                f"{pair.image.channels}: train on images of one kind."
-            )
+        _check_image(pair.image, first, config)
     _compare_pixel_sizes([pair.image for pair in pairs])
     _check_paint(pairs, config)
+
+
+def check_added(pair: Pair, first: Image, config: TrainConfig) -> None:
+    """Check a pair that joins a running training; nothing need be painted on it yet.
+
+    Parameters
+    ----------
+    pair
+        The pair.
+    first
+        An image of the training.
+    config
+        The settings of the training.
+
+    Raises
+    ------
+    ImageError, LabelsError
+        If it does not fit the training.
+    """
+    _check_image(pair.image, first, config)
+    shape = tuple(pair.labels.shape)
+    if shape != pair.shape:
+        raise LabelsError(
+            f"The labels of {pair.image.name} have the shape {shape}, but the image has "
+            f"{pair.shape}: choose the labels that belong to this image."
+        )
+
+
+def _check_image(image: Image, first: Image, config: TrainConfig) -> None:
+    if image.ndim < config.ndim:
+        raise ImageError(
+            f"{image.name} is a {image.ndim}D image, but the network is "
+            f"{config.ndim}D: choose a {image.ndim}D network, or open a stack."
+        )
+    if image.channels != first.channels:
+        raise ImageError(
+            f"{first.name} has {first.channels} channel(s), but {image.name} has "
+            f"{image.channels}: train on images of one kind."
+        )
 
 
 def _compare_pixel_sizes(images: Sequence[Image]) -> None:

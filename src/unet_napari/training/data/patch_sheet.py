@@ -14,7 +14,8 @@ from unet_napari.images import Normalisation
 from unet_napari.images.thumbnail import overlay
 from unet_napari.system.device import available_memory, is_out_of_memory
 from unet_napari.training.data.augment import Augmenter
-from unet_napari.training.data.pairs import load_samples, reference_image, spacing_of
+from unet_napari.training.data.load import load_samples
+from unet_napari.training.data.pairs import reference_image, spacing_of
 from unet_napari.training.data.patches import PatchSampler
 from unet_napari.training.tiling import predict_sample
 

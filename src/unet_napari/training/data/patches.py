@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from unet_napari.geometry import Box
 from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.data.augment import Augmenter, Patch, Source
 from unet_napari.training.data.sample import Sample
 
-__all__ = ["Anchors", "PatchSampler"]
+__all__ = ["Anchors", "NewPaint", "PatchSampler"]
 
 _KEPT_PLACES = 20_000  # places remembered of one sample and kind; more would not be seen in minutes
+_NEW_SHARE = 0.5  # of the patches that are laid around paint that has just come
+
+
+class _Places(NamedTuple):
+    """Pixels of one kind in one sample, as positions in the flattened array."""
+
+    shape: tuple[int, ...]
+    weight: float
+    flat: np.ndarray
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Return a pixel, shape (ndim,)."""
+        return np.array(np.unravel_index(self.flat[rng.integers(len(self.flat))], self.shape))
+
+
+def _places(sample: Sample, task: str) -> dict[int, _Places]:
+    """Return the places of each kind; where there are very many, a random part of them."""
+    found = {}
+    for kind, flat in task_kind(task).anchors(sample.labelled).items():
+        weight = math.sqrt(len(flat))
+        if len(flat) > _KEPT_PLACES:  # the same part whenever the same sample is made again
+            rng = np.random.default_rng([sample.group, kind, len(flat), *sample.origin])
+            flat = rng.choice(flat, _KEPT_PLACES, replace=False)
+        found[kind] = _Places(sample.labels.shape, weight, flat.astype(np.int32))
+    return found
 
 
 class Anchors:
@@ -27,47 +54,60 @@ class Anchors:
     Parameters
     ----------
     samples
-        What is trained on.
+        The places of each sample, by their kind.
     task
         Name of the task; see `TaskKind.anchors` and `TaskKind.anchor_share`.
-    rng
-        Draws which places are remembered where there are very many.
     """
 
-    def __init__(self, samples: Sequence[Sample], task: str, rng: np.random.Generator) -> None:
-        kinds: dict[int, list[_Places]] = {}
-        task_entry = task_kind(task)
-        for number, sample in enumerate(samples):
-            for kind, flat in task_entry.anchors(sample.labelled).items():
-                weight = math.sqrt(len(flat))
-                if len(flat) > _KEPT_PLACES:
-                    flat = rng.choice(flat, _KEPT_PLACES, replace=False)
-                kinds.setdefault(kind, []).append(
-                    _Places(number, sample.labels.shape, weight, flat.astype(np.int32))
-                )
-        self._kinds = [kinds[kind] for kind in sorted(kinds)]
-        weights = [task_entry.anchor_share(kind) for kind in sorted(kinds)]
-        self._shares = np.array(weights) / sum(weights)
+    def __init__(self, samples: Sequence[Mapping[int, _Places]], task: str) -> None:
+        entry = task_kind(task)
+        kinds = sorted({kind for sample in samples for kind in sample})
+        self._kinds = [
+            [(number, sample[kind]) for number, sample in enumerate(samples) if kind in sample]
+            for kind in kinds
+        ]
+        weights = [entry.anchor_share(kind) for kind in kinds]
+        self._shares = np.array(weights) / (sum(weights) or 1)
         self._samples = [
-            np.array([p.weight for p in kind]) / sum(p.weight for p in kind) for kind in self._kinds
+            np.array([places.weight for _, places in kind])
+            / sum(places.weight for _, places in kind)
+            for kind in self._kinds
         ]
 
     def draw(self, rng: np.random.Generator) -> tuple[int, np.ndarray]:
         """Return the number of a sample and a pixel of it, shape (ndim,)."""
         kind = rng.choice(len(self._kinds), p=self._shares)
-        places = self._kinds[kind][rng.choice(len(self._kinds[kind]), p=self._samples[kind])]
-        flat = places.flat[rng.integers(len(places.flat))]
-        return places.sample, np.array(np.unravel_index(flat, places.shape))
+        number, places = self._kinds[kind][
+            rng.choice(len(self._kinds[kind]), p=self._samples[kind])
+        ]
+        return number, places.draw(rng)
 
 
 @dataclass(frozen=True)
-class _Places:
-    """Pixels of one kind in one sample, as positions in the flattened array."""
+class NewPaint:
+    """Paint that has just come, which is drawn more often for a while.
 
-    sample: int
-    shape: tuple[int, ...]
-    weight: float
-    flat: np.ndarray
+    Attributes
+    ----------
+    key
+        Which frame or slice it is in, see `Sample.key`.
+    box
+        Where it is there, in pixels of the samples' frame.
+    left
+        How many more patches are laid around it.
+    """
+
+    key: tuple[int, ...]
+    box: Box
+    left: int
+
+
+class _Entry(NamedTuple):
+    """A sample as the sampler holds it."""
+
+    sample: Sample
+    source: Source
+    places: dict[int, _Places]
 
 
 class PatchSampler:
@@ -96,16 +136,28 @@ class PatchSampler:
         device: torch.device,
     ) -> None:
         self.augmenter = augmenter
-        self._rng = rng
-        self._anchors = Anchors(samples, task, rng)
-        self._sources = [
-            Source(
-                torch.from_numpy(np.ascontiguousarray(s.image)).to(device),
-                torch.from_numpy(np.ascontiguousarray(s.labels)).to(device),
-                torch.from_numpy(np.ascontiguousarray(s.annotated)).to(device),
-            )
-            for s in samples
-        ]
+        self._rng, self._task, self._device = rng, task, device
+        self._entries: list[_Entry] = []
+        self._new: list[NewPaint] = []
+        self._new_anchors: list[Anchors | None] = []
+        self.show(samples)
+
+    def show(self, samples: Sequence[Sample]) -> None:
+        """Draw from these samples from now on; those that it knows already cost nothing."""
+        known = {id(entry.sample): entry for entry in self._entries}
+        self._entries = [known.get(id(sample)) or self._entry(sample) for sample in samples]
+        self._anchors = Anchors([entry.places for entry in self._entries], self._task)
+        self.prefer(self._new)
+
+    def prefer(self, new: Iterable[NewPaint]) -> None:
+        """Lay half of the patches around new paint, as long as it lasts; it replaces older one."""
+        self._new = [paint for paint in new if paint.left > 0]
+        self._new_anchors = [self._anchors_of(paint) for paint in self._new]
+
+    @property
+    def new(self) -> tuple[NewPaint, ...]:
+        """The new paint that is drawn more often at present."""
+        return tuple(self._new)
 
     def draw(self, count: int) -> Patch:
         """Return a batch: image (N, C, *P), labels (N, *P), annotated (N, *P)."""
@@ -113,12 +165,66 @@ class PatchSampler:
         image, labels, annotated = (torch.stack(parts) for parts in zip(*patches, strict=True))
         return Patch(self.augmenter.recolour(image), labels, annotated)
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return what decides the next batches, as JSON-able values but for a tensor."""
+        return {
+            "rng": self._rng.bit_generator.state,
+            "noise": self.augmenter.generator.get_state(),
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Draw what would have been drawn after `snapshot`."""
+        self._rng.bit_generator.state = snapshot["rng"]
+        self.augmenter.generator.set_state(snapshot["noise"])
+
+    def _entry(self, sample: Sample) -> _Entry:
+        source = Source(
+            torch.from_numpy(np.ascontiguousarray(sample.image)).to(self._device),
+            torch.from_numpy(np.ascontiguousarray(sample.labels)).to(self._device),
+            torch.from_numpy(np.ascontiguousarray(sample.annotated)).to(self._device),
+        )
+        return _Entry(sample, source, _places(sample, self._task))
+
+    def _anchors_of(self, paint: NewPaint) -> Anchors | None:
+        """Return the places in new paint; None where none of it is trained on."""
+        places = [
+            _places(_only(entry.sample, paint), self._task) if _holds(entry.sample, paint) else {}
+            for entry in self._entries
+        ]
+        return Anchors(places, self._task) if any(places) else None
+
     def _cut(self) -> Patch:
-        number, anchor = self._anchors.draw(self._rng)
-        source = self._sources[number]
+        number, anchor = self._anchor()
+        source = self._entries[number].source
         patch = np.asarray(self.augmenter.patch)
         # The anchor lands anywhere in the patch, but the patch stays in the image where it fits.
         centre = anchor + self._rng.uniform(-0.5, 0.5, len(patch)) * patch
         half, size = (patch - 1) / 2, np.asarray(source.labels.shape)
         low, high = np.minimum(half, (size - 1) / 2), np.maximum(size - 1 - half, (size - 1) / 2)
         return self.augmenter.cut(source, np.clip(centre, low, high).tolist())
+
+    def _anchor(self) -> tuple[int, np.ndarray]:
+        """Draw a place: half of the time one in new paint, if there is any."""
+        if not self._new or self._rng.random() >= _NEW_SHARE:
+            return self._anchors.draw(self._rng)
+        which = int(self._rng.integers(len(self._new)))
+        anchors, paint = self._new_anchors[which], self._new[which]
+        self._new[which] = replace(paint, left=paint.left - 1)
+        if paint.left <= 1:
+            del self._new[which], self._new_anchors[which]
+        return (anchors or self._anchors).draw(self._rng)
+
+
+def _holds(sample: Sample, paint: NewPaint) -> bool:
+    """Tell whether a sample is of the frame and slice of new paint, and shares pixels with it."""
+    whole = Box.whole(sample.labels.shape).shift(sample.origin)
+    return sample.key == paint.key and not whole.intersect(paint.box).is_empty
+
+
+def _only(sample: Sample, paint: NewPaint) -> Sample:
+    """Return a sample of which nothing but new paint is annotated."""
+    whole = Box.whole(sample.labels.shape).shift(sample.origin)
+    inside = whole.intersect(paint.box).relative_to(whole).to_slices()
+    annotated = np.zeros_like(sample.annotated)
+    annotated[inside] = sample.annotated[inside]
+    return replace(sample, annotated=annotated)

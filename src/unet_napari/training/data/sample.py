@@ -34,6 +34,8 @@ class Sample:
         Number of the image. Samples of one image resemble each other, and lie in one frame.
     origin
         Where the sample begins in that frame, in pixels.
+    key
+        Number of the pair, then those of the time point and of the slice, where there are any.
     """
 
     image: NDArray[np.float32]
@@ -41,6 +43,7 @@ class Sample:
     annotated: NDArray[np.bool_]
     group: int
     origin: tuple[int, ...]
+    key: tuple[int, ...] = ()
 
     @property
     def labelled(self) -> Labelled:

@@ -1,52 +1,31 @@
-"""Honest validation: what is held out never appears in a training patch.
-
-Training samples are cut physically: they do not contain the held-out pixels, so neither a
-rotation nor a mirrored edge can bring one into a patch. Between the two lies a gap in which
-nothing is annotated, because neighbouring pixels resemble each other.
-"""
+"""Honest validation: the choice of what is held out, which never appears in a training patch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unet_napari.geometry import Box
 from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.tasks.kinds.kind import TaskKind, Units
-from unet_napari.training.data.sample import Sample, focus
+from unet_napari.training.data.division import Division, Slab, Split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TOO_FEW", "Slab", "Split", "split_samples"]
+    from unet_napari.training.data.sample import Sample
+
+__all__ = ["NOT_ASKED", "TOO_FEW", "divide", "split_samples"]
+
+NOT_ASKED = "no validation was asked for"
 
 TOO_FEW = "too few labels to judge"
 
 _GROUPS = 4  # from so many images on, whole images are held out
 _GAP = 16.0  # pixels of the finest axis between training and validation labels
 _DRAWS = 64  # random choices of whole images that are compared
-
-
-@dataclass(frozen=True)
-class Split:
-    """What is trained on and what is held out; `message` says it in a few words."""
-
-    training: list[Sample]
-    validation: list[Sample]
-    message: str
-
-
-@dataclass(frozen=True)
-class Slab:
-    """The held-out part of an image: from `start` up to `stop` along one axis."""
-
-    axis: int
-    start: int
-    stop: int
-    gap: int
 
 
 def split_samples(
@@ -58,7 +37,25 @@ def split_samples(
     context: int,
     seed: int,
 ) -> Split:
-    """Hold out about a `fraction` of what is annotated.
+    """Hold out about a `fraction` of what is annotated; the parameters are those of `divide`."""
+    division = divide(
+        samples, task=task, fraction=fraction, spacing=spacing, context=context, seed=seed
+    )
+    if division is None:
+        return Split(list(samples), [], TOO_FEW if fraction else NOT_ASKED)
+    return division.apply(samples)
+
+
+def divide(
+    samples: Sequence[Sample],
+    *,
+    task: str,
+    fraction: float,
+    spacing: Sequence[float],
+    context: int,
+    seed: int,
+) -> Division | None:
+    """Choose what to hold out: about a `fraction` of what is annotated.
 
     Of four or more images, whole images are held out. Of fewer, a slab of each: along the axis
     and at the place where its share of the cells, or of every class, is closest to `fraction`
@@ -79,9 +76,14 @@ def split_samples(
         Pixels of image around a held-out slab that the network may see in validation.
     seed
         The seed of the choice among whole images.
+
+    Returns
+    -------
+    Division or None
+        None where nothing is to be held out, or too little is painted.
     """
-    if fraction == 0:
-        return Split(list(samples), [], "no validation was asked for")
+    if fraction == 0 or not samples:
+        return None
     groups = [
         [sample for sample in samples if sample.group == group]
         for group in sorted({sample.group for sample in samples})
@@ -89,15 +91,17 @@ def split_samples(
     kind = task_kind(task)
     kept_apart = kind.groups([sample.labelled for sample in samples])
     units = [[_units(images, kind, group) for group in kept_apart] for images in groups]
+    division = Division("", tuple(spacing), context, whole=kind.separates_objects)
     if len(groups) >= _GROUPS:
-        split = _hold_out_groups(groups, units, fraction, seed)
+        division = _hold_out_groups(division, groups, units, fraction, seed)
     else:
-        split = _hold_out_slabs(groups, units, fraction, spacing, context, kind)
+        division = _hold_out_slabs(division, groups, units, fraction)
+    split = division.apply(samples)
     for group in kept_apart:
         for side in (split.training, split.validation):
             if _units(side, kind, group).weight.sum() < kind.fewest_units:
-                return Split(list(samples), [], TOO_FEW)
-    return split
+                return None
+    return division
 
 
 def _units(samples: Sequence[Sample], kind: TaskKind, group: int) -> Units:
@@ -117,8 +121,12 @@ def _units(samples: Sequence[Sample], kind: TaskKind, group: int) -> Units:
 
 
 def _hold_out_groups(
-    groups: list[list[Sample]], items: list[list[Units]], fraction: float, seed: int
-) -> Split:
+    division: Division,
+    groups: list[list[Sample]],
+    items: list[list[Units]],
+    fraction: float,
+    seed: int,
+) -> Division:
     """Hold out the random choice of whole images that has the best share of every kind."""
     weights = np.array([[kind.weight.sum() for kind in group] for group in items])
     totals = weights.sum(axis=0)
@@ -126,36 +134,24 @@ def _hold_out_groups(
     count = max(1, round(fraction * len(groups)))
     draws = [rng.choice(len(groups), count, replace=False) for _ in range(_DRAWS)]
     best = min(draws, key=lambda draw: np.abs(weights[draw].sum(axis=0) / totals - fraction).sum())
-    held = set(best.tolist())
-    return Split(
-        [s for number, group in enumerate(groups) if number not in held for s in group],
-        [s for number, group in enumerate(groups) if number in held for s in group],
-        f"{count} of {len(groups)} images",
-    )
+    held = frozenset(groups[number][0].group for number in best.tolist())
+    return replace(division, held=held, message=f"{count} of {len(groups)} images")
 
 
 def _hold_out_slabs(
-    groups: list[list[Sample]],
-    items: list[list[Units]],
-    fraction: float,
-    spacing: Sequence[float],
-    context: int,
-    kind: TaskKind,
-) -> Split:
-    split = Split([], [], "")
-    shares = []
+    division: Division, groups: list[list[Sample]], items: list[list[Units]], fraction: float
+) -> Division:
+    spacing = division.spacing
+    slabs = {}
     for group, kinds in zip(groups, items, strict=True):
         slab = _best_slab(kinds, fraction, spacing)
-        if slab is None:
-            split.training.extend(group)
-            continue
-        for sample in group:
-            split.training.extend(_outside(sample, slab))
-            split.validation.extend(
-                _inside(sample, slab, context, spacing, whole=kind.separates_objects)
-            )
-        shares.append(f"{'ZYX'[slab.axis - len(spacing)]} {slab.start} to {slab.stop - 1}")
-    return replace(split, message="the part at " + ", ".join(shares))
+        if slab is not None:
+            slabs[group[0].group] = slab
+    shares = [
+        f"{'ZYX'[slab.axis - len(spacing)]} {slab.start} to {slab.stop - 1}"
+        for slab in slabs.values()
+    ]
+    return replace(division, slabs=slabs, message="the part at " + ", ".join(shares))
 
 
 def _best_slab(kinds: list[Units], fraction: float, spacing: Sequence[float]) -> Slab | None:
@@ -227,35 +223,3 @@ def _cost(kinds: list[Units], slab: Slab, fraction: float) -> float:
             share = kind.weight[held].sum() / total
             cost += abs(share - fraction) + (1 - share - kind.weight[left].sum() / total)
     return cost
-
-
-def _outside(sample: Sample, slab: Slab) -> list[Sample]:
-    """Return what of a sample lies on either side of a slab, without annotations in the gap."""
-    origin, size = sample.origin[slab.axis], sample.labels.shape[slab.axis]
-    start, stop = (int(np.clip(edge - origin, 0, size)) for edge in (slab.start, slab.stop))
-    kept_before = max(0, start - slab.gap)
-    kept_after = min(size, stop + slab.gap)
-    sides = []
-    whole = Box.whole(sample.labels.shape)
-    for side, kept in (((0, start), (0, kept_before)), ((stop, size), (kept_after, size))):
-        annotated = np.zeros_like(sample.annotated)
-        index = whole.replace_axis(slab.axis, *kept).to_slices()
-        annotated[index] = sample.annotated[index]
-        if annotated.any():
-            part = replace(sample, annotated=annotated)
-            sides.append(part.crop(whole.replace_axis(slab.axis, *side)))
-    return sides
-
-
-def _inside(
-    sample: Sample, slab: Slab, context: int, spacing: Sequence[float], *, whole: bool
-) -> list[Sample]:
-    """Return the held-out part of a sample, with image around it for the network to see."""
-    origin, size = sample.origin[slab.axis], sample.labels.shape[slab.axis]
-    start, stop = (int(np.clip(edge - origin, 0, size)) for edge in (slab.start, slab.stop))
-    if start >= stop:
-        return []
-    margins = [round(context / step) for step in spacing]
-    box = Box.whole(sample.labels.shape).replace_axis(slab.axis, start, stop)
-    part = focus(sample, box, margins, whole=whole)
-    return [part] if part.annotated.any() else []

@@ -13,10 +13,12 @@ from unet_napari._version import __version__
 
 if TYPE_CHECKING:
     from unet_napari.images import Image
+    from unet_napari.tasks.kinds.kind import TaskKind
     from unet_napari.training.config import TrainConfig
     from unet_napari.training.data.pairs import Pair
+    from unet_napari.training.data.sample import Sample
 
-__all__ = ["describe_data", "describe_training"]
+__all__ = ["describe_data", "describe_painted", "describe_training"]
 
 _LISTED_IMAGES = 200  # images; a model file holds a limited number of values
 _NAME_LENGTH = 200  # most characters of a name
@@ -54,6 +56,16 @@ def describe_data(images: Sequence[Image], prints: Sequence[str]) -> dict[str, A
         return {"data": described}
     together = hashlib.sha256("".join(more).encode()).hexdigest()
     return {"data": described, "more_data": {"images": len(more), "sha256": together}}
+
+
+def describe_painted(samples: Sequence[Sample], kind: TaskKind) -> str:
+    """Return what was painted, such as "14 cells in 2 images"."""
+    count, things = kind.scarcest([sample.labelled for sample in samples])
+    if not kind.separates_objects:
+        count, things = len({*kind.groups([s.labelled for s in samples])}), kind.things
+    images = len({sample.group for sample in samples})
+    what = kind.thing if count == 1 else things
+    return f"{count:,} {what} in {images} image{'' if images == 1 else 's'}"
 
 
 def describe_training(config: TrainConfig, pairs: Sequence[Pair]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from unet_napari.training.start.trial import StartTrial, begin_trial
 if TYPE_CHECKING:
     from unet_napari.training.data.pairs import Pair
     from unet_napari.training.events import Started
-    from unet_napari.training.setup.prepare import Prepared
+    from unet_napari.training.setup.prepared import Prepared
     from unet_napari.training.start.given import GivenStart
 
 __all__ = ["ChosenStart", "choose_start"]
@@ -36,6 +36,7 @@ _STEPS = 10  # of each trial, at most
 _FEWEST = 3  # of each trial; with less, nothing can be told
 _COMPARED = 16  # patches
 _SHORTEST = 20.0  # seconds of a training in which choosing pays
+_LIVE_SECONDS = 40.0  # what a training without an end counts as: its first prediction is awaited
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
     diameter = prepared.data.diameter
     diameter = None if diameter is None else diameter * prepared.scale.pixel
     trials = _trials(replace(wanted, diameter=diameter), prepared, config)
-    budget = Budget.of(config, prepared.steps_per_epoch).steps
+    budget = Budget.of(config, prepared.decided.steps_per_epoch).steps
     steps = _STEPS if budget is None else min(_STEPS, int(_SHARE * budget / len(trials)))
     return _compare(trials, prepared, config, steps) if steps >= _FEWEST else ChosenStart(None)
 
@@ -141,9 +142,10 @@ def _compare(
     plain = prepared.make_sampler(replace(config, augment=AugmentConfig.none()))
     patches = plain.draw(_COMPARED)
     began = time.perf_counter()
+    seconds = _LIVE_SECONDS if config.live else config.seconds
     try:
         for step in range(steps):
-            late = config.seconds and time.perf_counter() - began > _SHARE * config.seconds
+            late = seconds and time.perf_counter() - began > _SHARE * seconds
             if late and step >= _FEWEST:
                 break
             batch = sampler.draw(prepared.setup.batch)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from unet_napari.tasks import Task
     from unet_napari.training.config import TrainConfig
     from unet_napari.training.data.augment import Patch
-    from unet_napari.training.setup.prepare import Prepared
+    from unet_napari.training.setup.prepared import Prepared
 
 __all__ = ["StartTrial", "at_scale", "begin_trial"]
 

@@ -1,0 +1,82 @@
+"""A box of new paint on its way into a training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from unet_napari.errors import LabelsError
+from unet_napari.geometry import Box
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from unet_napari.training.data.pairs import Pair
+
+__all__ = ["PaintedBox", "check_update"]
+
+
+class PaintedBox(NamedTuple):
+    """What the labels of a pair hold in a box from now on.
+
+    Attributes
+    ----------
+    number
+        Number of the pair.
+    box
+        A part of its labels.
+    labels, annotated
+        Of the shape of the box; see `OwnedPaint.put`.
+    """
+
+    number: int
+    box: Box
+    labels: NDArray[Any]
+    annotated: NDArray[Any] | None
+
+
+def check_update(
+    pairs: Sequence[Pair],
+    number: int,
+    start: Sequence[int],
+    labels: NDArray[Any],
+    annotated: NDArray[Any] | None,
+) -> PaintedBox:
+    """Return new paint, its arrays copied.
+
+    Parameters
+    ----------
+    pairs
+        The pairs of the training.
+    number
+        Which of them it is on.
+    start
+        Where the box begins, along each axis of the labels.
+    labels, annotated
+        What it holds.
+
+    Raises
+    ------
+    LabelsError
+        If there is no such pair, or the box does not lie within its labels.
+    """
+    if not 0 <= number < len(pairs):
+        raise LabelsError(f"There is no pair {number} in this training, which has {len(pairs)}.")
+    pair, labels = pairs[number], np.array(labels)
+    known = None if annotated is None else np.array(annotated)
+    if known is not None and known.shape != labels.shape:
+        raise LabelsError(
+            f"The annotated region has the shape {known.shape}, but the labels {labels.shape}."
+        )
+    begin = tuple(map(int, start))
+    shape = pair.shape
+    if len(begin) == labels.ndim == len(shape):
+        box = Box(begin, tuple(a + n for a, n in zip(begin, labels.shape, strict=True)))
+        if Box.whole(shape).intersect(box) == box and not box.is_empty:
+            return PaintedBox(number, box, labels, known)
+    raise LabelsError(
+        f"New paint of the shape {labels.shape} at {begin} does not lie within the labels of "
+        f"{pair.image.name}, which have the shape {shape}."
+    )

@@ -34,6 +34,8 @@ class TrainContinue(TrainFields):
             field.changed.connect(self.look_for_training)
         for widget in self:
             getattr(widget, "changed").connect(self._name_run)  # noqa: B009  of all fields
+        # magicgui does not tell of the choice whose value is None, "automatic".
+        self.settings.dimensions.native.currentIndexChanged.connect(self._name_run)
         self.paint_back.changed.connect(self._bring_back)
         self.start_over.enabled = self.paint_back.enabled = False
 

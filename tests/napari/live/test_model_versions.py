@@ -27,11 +27,11 @@ def versions(monkeypatch, models_folder):
 
 @pytest.fixture
 def stopped(versions, dock, start, client, keep_state, painted, qtbot):
-    assert not dock["version"].enabled
+    assert not dock["version"].native.isVisibleTo(dock["version"].native.parent())
     start()
     keep_state(*painted)
     client.say(JobFinished({"model": client.jobs[0].output, "reason": "Stopped."}))
-    qtbot.waitUntil(lambda: dock["version"].enabled)
+    qtbot.waitUntil(lambda: dock["version"].value == 2)
     return dock
 
 

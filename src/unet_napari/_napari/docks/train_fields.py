@@ -176,4 +176,4 @@ def _effort_choice() -> ComboBox:
 
 
 def _effort_text(name: str, seconds: float | None) -> str:
-    return f"{name} ({'until you stop' if seconds is None else human_time(seconds)})"
+    return f"{name} ({'no end' if seconds is None else human_time(seconds)})"

@@ -45,12 +45,13 @@ class ModelVersions:
         make_narrow(self.list.native)
         self.back = button(
             "back_to_version",
-            "Back to it",
+            "Back to this version",
             "Let the model be this version again. What it is now becomes a version itself, so\n"
             "that nothing is lost.",
         )
         self._line = Message("about_versions", "Which versions of the model there are.")
-        rows.add(self.list, self.back)
+        rows.add_wide(self.list)  # its texts need all of the width
+        rows.add_wide(self.back)
         rows.add_wide(self._line)
         self.back.changed.connect(self._go_back)
         self.show(None)
@@ -60,8 +61,7 @@ class ModelVersions:
         self._path = path
         self._versions = () if path is None else versions_of(path)
         self.list.reset_choices()
-        there = bool(self._versions)
-        self.list.enabled = self.back.enabled = there
+        self.list.visible = self.back.visible = bool(self._versions)
         self._line.say("")
 
     def _choices(self, _: object) -> list[tuple[str, int]]:

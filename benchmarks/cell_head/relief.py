@@ -1,6 +1,6 @@
 """Which relief the watershed of the cell head should flood, and which of its cuts should stay.
 
-Run with ``python benchmarks/relief.py MODEL IMAGES LABELS``; it takes as long as segmenting the
+Run with ``python benchmarks/cell_head/relief.py MODEL IMAGES LABELS``; it takes as long as segmenting the
 images. Everything else is the model's own. IMAGES should be some that the model never saw, and
 never those on which its final score is measured.
 """
@@ -8,6 +8,7 @@ never those on which its final score is measured.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 import torch
-from machine import conditions
 from scipy import ndimage
 from skimage.segmentation import watershed
 
 from unet_napari import Model, predict
 from unet_napari.evaluation.objects import evaluate
 from unet_napari.tasks import CellsTask
+
+sys.path.append(str(Path(__file__).parents[1]))
+from machine import conditions  # noqa: E402  it lies in the folder above
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,8 +1,8 @@
 """Which relief the watershed of the cell head should flood, and which of its cuts should stay.
 
-Run with ``python benchmarks/cell_head/relief.py MODEL IMAGES LABELS``; it takes as long as segmenting the
-images. Everything else is the model's own. IMAGES should be some that the model never saw, and
-never those on which its final score is measured.
+Run with ``python benchmarks/cell_head/relief.py MODEL IMAGES LABELS``; it takes as long as
+segmenting the images. Everything else is the model's own. IMAGES should be some that the model
+never saw, and never those on which its final score is measured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from unet_napari.evaluation.objects import evaluate
 from unet_napari.tasks import CellsTask
 
 sys.path.append(str(Path(__file__).parents[1]))
-from machine import conditions  # noqa: E402  it lies in the folder above
+from machine import conditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

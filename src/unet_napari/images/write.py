@@ -96,6 +96,8 @@ def check_image_output(path: str | Path, *, overwrite: bool) -> Path:
     path = Path(path)
     form = _format_of_output(path)
     with _output_errors(path):
+        if form.is_within(path):  # the image is there, but it may have no labels yet
+            path.parent.mkdir(exist_ok=True)
         if not path.parent.is_dir():
             raise OutputError(f"{path.parent} is not a folder; create it first")
         if path.exists():
@@ -131,11 +133,10 @@ def open_output(
     Parameters
     ----------
     path
-        ``.tif``, ``.tiff`` (for ImageJ where it can be, else OME), ``.ome.tif``, ``.zarr`` (0.5).
-    shape, dtype
-        Shape and type of the image.
-    axes
-        One letter per axis, in the order of ``TCZYX``.
+        ``.tif``, ``.tiff`` (for ImageJ where it can be, else OME), ``.ome.tif``, ``.zarr`` (0.5),
+        ``IMAGE.zarr/labels/NAME``.
+    shape, dtype, axes
+        Shape and type of the image; one letter per axis, in the order of ``TCZYX``.
     pixel_size
         Micrometres per pixel where known.
     overwrite
@@ -151,10 +152,8 @@ def open_output(
 
     Raises
     ------
-    OutputError
-        If the file cannot be written; the message names it.
-    ValueError
-        If axes, shape or dtype do not go together.
+    OutputError, ValueError
+        If the file cannot be written, naming it; if axes, shape or dtype do not go together.
     """
     path = check_image_output(path, overwrite=overwrite)
     _check_axes(axes, shape)
@@ -172,13 +171,19 @@ def open_output(
         finally:
             del array
             output.close()
-        _keep_record(output.record, form, whole.whole, path)
+        _complete(output.record, form, whole.whole, path, labels=labels)
         check_image_output(path, overwrite=overwrite)  # another program may have written it
+    with _output_errors(path):
+        form.enlist(path)
 
 
-def _keep_record(record: ResultRecord | None, form: OutputFormat, whole: Path, path: Path) -> None:
-    if record is not None and form.keeps_record:
-        with _output_errors(path):
+def _complete(
+    record: ResultRecord | None, form: OutputFormat, whole: Path, path: Path, *, labels: bool
+) -> None:
+    """Add to a file what can be added only when its pixels are written."""
+    with _output_errors(path):
+        form.finish(whole, labels=labels)
+        if record is not None and form.keeps_record:
             write_record(whole, record)
 
 

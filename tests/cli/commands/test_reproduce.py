@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from unet_napari.cli import main
 from unet_napari.images.result_record import read_record
@@ -110,6 +111,26 @@ def test_what_is_missing_is_one_line_with_the_remedy(folder, capsys, gone, messa
     if gone == "image.tif":
         (folder / "elsewhere").rename(folder / "other.tif")
         assert run("reproduce", folder / "r.ome.tif", "--image", folder / "other.tif") == 0
+
+
+def test_labels_inside_their_image_are_told_measured_and_made_again(folder, painted_nuclei, capsys):
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+    steps = [{"type": "scale", "scale": [0.25, 0.25]}]
+    image = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": steps}]}
+    ome = {"version": "0.5", "multiscales": [image]}
+    group = zarr.create_group(str(folder / "cells.zarr"), attributes={"ome": ome})
+    group.create_array("0", data=painted_nuclei[0])
+    place = folder / "cells.zarr" / "labels" / "found"
+    assert run("segment", folder / "cells.zarr", "--model", folder / "mine.unet",
+               "--output", place) == 0  # fmt: skip
+    assert read_record(place).image.path == ".."  # from the folder of the labels
+    capsys.readouterr()
+    assert run("info", place) == 0
+    assert "cells (file ..), Y 96 x X 128" in capsys.readouterr().out
+    assert run("reproduce", place) == 0
+    assert run("measure", place, "--image", folder / "cells.zarr") == 0
+    assert "area_um2" in capsys.readouterr().out
+    assert not list((folder / "cells.zarr" / "labels").glob(".*"))
 
 
 @pytest.mark.parametrize("words", [["reproduce"], ["info"], ["info", "--methods"]])

@@ -16,6 +16,7 @@ from unet_napari._napari.widgets.form import FormRows
 from unet_napari._napari.widgets.option_fields import OptionFields, line_field
 from unet_napari.errors import OutputError, SettingsError
 from unet_napari.images import Image
+from unet_napari.images.formats.write_zarr import image_of_labels
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.model.info import ModelInfo
 from unet_napari.options import ReadingConfig, naming, options_of
@@ -109,7 +110,7 @@ class SegmentSettings:
         if not text:
             return None
         path = Path.home() / Path(text).expanduser()
-        if path.suffix != ".zarr":
+        if path.suffix != ".zarr" and image_of_labels(path) is None:
             path = path.with_name(f"{path.name}.zarr")
         if path.exists():
             raise OutputError(

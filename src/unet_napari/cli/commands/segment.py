@@ -43,7 +43,7 @@ def add_segment_command(commands: Subparsers) -> None:
     add("--model", default=DEFAULT_MODEL,
         help="name of a model, or its file; without it the nuclei of the package")  # fmt: skip
     add("--output", required=True, type=Path, metavar="FILE|DIR",
-        help="a .tif or .zarr for one image, a folder for several")  # fmt: skip
+        help="one image: a .tif, .zarr or IMAGE.zarr/labels/NAME; several: a folder")  # fmt: skip
     add("--table", type=Path, metavar="TABLE",
         help="also measure the cells of all images, see measure; .csv or .parquet")  # fmt: skip
     add(

@@ -114,6 +114,14 @@ class OutputFormat:
     narrows
         Code that writes labels of 32 bits once more with 16. It takes the array, another path,
         axes and pixel size, and returns whether all labels fitted. Empty: labels stay as they are.
+    finishes
+        Code that takes a file whose pixels are written, and whether they are labels, and adds what
+        can be added only then, such as a pyramid. Empty: nothing.
+    holds
+        Code that takes a path without one of the suffixes and returns what of this format it lies
+        in, such as the image that labels lie in; None: in nothing. Empty: no path does.
+    lists
+        Code that takes such a path when it is written, and names it in what it lies in.
     keeps_record
         Whether a file of this format has room for the record of where a result comes from, see
         `unet_napari.images.result_record`.
@@ -124,6 +132,9 @@ class OutputFormat:
     creates: str
     replaces: str = ""
     narrows: str = ""
+    finishes: str = ""
+    holds: str = ""
+    lists: str = ""
     keeps_record: bool = False
 
     def create(
@@ -137,6 +148,21 @@ class OutputFormat:
         """Create a file of zeros; returns an array that writes into it."""
         creator = load_object(self.creates, f"the output format {self.name!r}")
         return creator(path, shape, dtype, axes, pixel_size)
+
+    def finish(self, path: Path, *, labels: bool) -> None:
+        """Add to a file what can be added only when its pixels are written."""
+        if self.finishes:
+            load_object(self.finishes, f"the output format {self.name!r}")(path, labels=labels)
+
+    def is_within(self, path: Path) -> bool:
+        """Tell whether a path lies in an image of this format, as labels may."""
+        found = self.holds and load_object(self.holds, f"the output format {self.name!r}")(path)
+        return bool(found)
+
+    def enlist(self, path: Path) -> None:
+        """Name what is written now in the image that it lies in, if it lies in one."""
+        if self.lists:
+            load_object(self.lists, f"the output format {self.name!r}")(path)
 
     def may_replace(self, path: Path) -> bool:
         """Tell whether what is at a path may be replaced by an image of this format."""
@@ -225,6 +251,9 @@ OUTPUT_FORMATS: Registry[OutputFormat] = Registry(
             (".zarr",),
             creates=f"{_CODE}.write_zarr:create_zarr",
             replaces=f"{_CODE}.read_zarr:is_zarr",
+            finishes=f"{_CODE}.write_zarr:finish_zarr",
+            holds=f"{_CODE}.write_zarr:image_of_labels",
+            lists=f"{_CODE}.write_zarr:list_labels",
             keeps_record=True,
         ),
     ],
@@ -233,7 +262,7 @@ OUTPUT_FORMATS: Registry[OutputFormat] = Registry(
 
 
 def find_output_format(path: Path) -> OutputFormat | None:
-    """Return the format that a file's name asks for; None if there is no such format."""
+    """Return the format that a file's name, or else its place, asks for; None if there is none."""
     lower = path.name.lower()
     fitting = [
         (len(suffix), form)
@@ -241,7 +270,9 @@ def find_output_format(path: Path) -> OutputFormat | None:
         for suffix in form.suffixes
         if lower.endswith(suffix) and len(lower) > len(suffix)
     ]
-    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+    if fitting:
+        return max(fitting, key=lambda pair: pair[0])[1]
+    return next((form for form in OUTPUT_FORMATS.values() if form.is_within(path)), None)
 
 
 def output_suffixes() -> str:

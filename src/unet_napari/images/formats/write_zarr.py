@@ -1,22 +1,33 @@
-"""Create OME-Zarr images that are filled part by part."""
+"""Create OME-Zarr images that are filled part by part, with a pyramid in the end.
+
+They are of version 0.5 (https://ngff.openmicroscopy.org/0.5/); labels inside an image of version
+0.4, which is a zarr of format 2, are of that version, as a zarr has one format.
+"""
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.geometry import Box
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-    import numpy as np
     import zarr
 
-__all__ = ["create_zarr"]
+__all__ = ["create_zarr", "finish_zarr", "image_of_labels", "list_labels"]
 
 # About a million pixels: large enough to compress, small enough to rewrite.
 _CHUNK = {"T": 1, "C": 1, "Z": 16, "Y": 256, "X": 256}
 _CHUNK_OF_A_PLANE = {"T": 1, "C": 1, "Y": 1024, "X": 1024}
 _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
+# A level is the last of its pyramid if its planes are no larger, in pixels along Y and X.
+_SMALLEST_LEVEL = 256
+_HALVED = ("y", "x")
 
 
 def create_zarr(
@@ -26,7 +37,7 @@ def create_zarr(
     axes: str,
     pixel_size: Mapping[str, float],
 ) -> zarr.Array[Any]:
-    """Create an OME-Zarr 0.5 image of zeros with one level.
+    """Create an OME-Zarr image of zeros with one level.
 
     Parameters
     ----------
@@ -52,15 +63,152 @@ def create_zarr(
         for axis in axes
     ]
     scale = [pixel_size.get(axis, 1.0) for axis in axes]
-    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    ome = {"version": "0.5", "multiscales": [{"axes": described, "datasets": [level]}]}
-    group = zarr.create_group(str(path), zarr_format=3, attributes={"ome": ome})
+    multiscales = [{"name": "0", "axes": described, "datasets": [_level("0", scale)]}]
+    image = image_of_labels(path)
+    if image is not None and (image / ".zgroup").is_file():
+        attributes: dict[str, Any] = {"multiscales": [{"version": "0.4", **multiscales[0]}]}
+        group = zarr.create_group(str(path), zarr_format=2, attributes=attributes)
+    else:
+        attributes = {"ome": {"version": "0.5", "multiscales": multiscales}}
+        group = zarr.create_group(str(path), zarr_format=3, attributes=attributes)
+    return _create_level(group, "0", tuple(shape), dtype, axes)
+
+
+def image_of_labels(path: Path) -> Path | None:
+    """Return the zarr image that a path is a place for labels in: ``IMAGE/labels/NAME``."""
+    image = path.parent.parent
+    known = any((image / name).is_file() for name in ("zarr.json", ".zgroup"))
+    return image if path.parent.name == "labels" and known else None
+
+
+def finish_zarr(path: Path, *, labels: bool) -> None:
+    """Add the coarser levels to an image whose first level is filled.
+
+    Each level has half of the pixels along Y and X: of labels each second one, of other images the
+    mean of those that become one.
+
+    Parameters
+    ----------
+    path
+        What `create_zarr` has created, perhaps renamed since.
+    labels
+        Whether the pixels are labels, which is said to other programs, too.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    import zarr
+
+    group = zarr.open_group(str(path), mode="r+")
+    attributes: dict[str, Any] = dict(group.attrs)
+    ome: dict[str, Any] = attributes.get("ome", attributes)
+    image = ome["multiscales"][0]
+    names = [axis["name"] for axis in image["axes"]]
+    halved = [name in _HALVED for name in names]
+    scale = image["datasets"][0]["coordinateTransformations"][0]["scale"]
+    level: Any = group["0"]
+    image["datasets"] = image["datasets"][:1]
+    while max(n for n, half in zip(level.shape, halved, strict=True) if half) > _SMALLEST_LEVEL:
+        number = len(image["datasets"])
+        factors = [2**number if half else 1 for half in halved]
+        level = _add_level(group, level, str(number), halved, labels=labels)
+        sizes = [size * factor for size, factor in zip(scale, factors, strict=True)]
+        # The mean of some pixels lies in their middle; each second pixel where it lay.
+        moved = [size * (f - 1) / 2 for size, f in zip(scale, factors, strict=True)]
+        image["datasets"].append(_level(str(number), sizes, None if labels else moved))
+    if labels:
+        inside = image_of_labels(path) is not None
+        ome["image-label"] = {"source": {"image": "../../"}} if inside else {}
+        if "version" not in ome:  # 0.4 asks for one here, 0.5 has one above
+            ome["image-label"]["version"] = "0.4"
+    image["type"] = "nearest" if labels else "mean"
+    group.attrs.update(attributes)
+
+
+def list_labels(path: Path) -> None:
+    """Name labels that lie in an image in the list that the image keeps of them.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    import zarr
+
+    image = image_of_labels(path)
+    if image is None:
+        return
+    kind: Any = 2 if (image / ".zgroup").is_file() else 3
+    group = zarr.open_group(str(path.parent), mode="a", zarr_format=kind)
+    attributes: dict[str, Any] = dict(group.attrs)
+    ome = attributes if kind == 2 else attributes.setdefault("ome", {"version": "0.5"})
+    names = [str(name) for name in ome.get("labels", ())]
+    ome["labels"] = [*names, *([] if path.name in names else [path.name])]
+    group.attrs.update(attributes)
+
+
+def _level(
+    path: str, scale: Sequence[float], translation: Sequence[float] | None = None
+) -> dict[str, Any]:
+    """Return what is said of one level: where it is, and how large and where its pixels are."""
+    steps: list[dict[str, Any]] = [{"type": "scale", "scale": list(scale)}]
+    if translation is not None:
+        steps.append({"type": "translation", "translation": list(translation)})
+    return {"path": path, "coordinateTransformations": steps}
+
+
+def _create_level(
+    group: zarr.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], axes: str
+) -> zarr.Array[Any]:
     sizes = _CHUNK if "Z" in axes else _CHUNK_OF_A_PLANE
+    kind: dict[str, Any] = {"dimension_names": [axis.lower() for axis in axes]}
+    if group.metadata.zarr_format == 2:
+        kind = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
     return group.create_array(
-        "0",
-        shape=tuple(shape),
+        name,
+        shape=shape,
         dtype=dtype,
         chunks=tuple(min(sizes[axis], size) for axis, size in zip(axes, shape, strict=True)),
-        dimension_names=[axis.lower() for axis in axes],
         fill_value=0,
+        **kind,
     )
+
+
+def _add_level(
+    group: zarr.Group,
+    finer: zarr.Array[Any],
+    name: str,
+    halved: Sequence[bool],
+    *,
+    labels: bool,
+) -> zarr.Array[Any]:
+    """Make the next level of a pyramid, chunk by chunk; those of zeros take no room."""
+    attributes: dict[str, Any] = dict(group.attrs)
+    described = attributes.get("ome", attributes)["multiscales"][0]["axes"]
+    axes = "".join(axis["name"].upper() for axis in described)
+    shape = tuple(-(-n // 2) if half else n for n, half in zip(finer.shape, halved, strict=True))
+    level = _create_level(group, name, shape, finer.dtype, axes)
+    for box in Box.whole(shape).blocks(level.chunks):
+        ends = zip(box.spans, halved, finer.shape, strict=True)
+        spans = [(2 * a, min(2 * b, n)) if half else (a, b) for (a, b), half, n in ends]
+        values = np.asarray(finer[Box.from_spans(spans).to_slices()])
+        if values.any():
+            steps = tuple(slice(None, None, 2 if half else 1) for half in halved)
+            level[box.to_slices()] = values[steps] if labels else _means(values, halved)
+    return level
+
+
+def _means(values: np.ndarray[Any, Any], halved: Sequence[bool]) -> np.ndarray[Any, Any]:
+    """Return the means of two by two pixels; a row without a partner stands for itself."""
+    mean = values.astype(np.float64)
+    for axis, half in enumerate(halved):
+        if half:
+            count = mean.shape[axis]
+            pairs = np.add.reduceat(mean, range(0, count, 2), axis=axis)
+            sizes = np.full(math.ceil(count / 2), 2.0)
+            sizes[-1] -= count % 2
+            mean = pairs / np.expand_dims(sizes, tuple(range(1, mean.ndim - axis)))
+    whole = np.issubdtype(values.dtype, np.integer)
+    return (np.rint(mean) if whole else mean).astype(values.dtype)

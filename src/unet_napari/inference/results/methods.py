@@ -34,12 +34,13 @@ def describe_record(record: ResultRecord) -> str:
     settings = {k: v for k, v in record.settings.items() if v != usual.get(k)}
     settings |= dict(record.thresholds)
     size = " x ".join(f"{axis} {n}" for axis, n in zip(image.axes, image.shape, strict=False))
+    where = f"{image.name} (file {image.path})" if image.path else image.name
     computed = {k: v for k, v in record.computed.items() if v not in (None, "auto", 1)}
     lines = {
         "Made": f"{record.made} by unet-napari {record.versions.get('unet-napari', '?')}",
         "Model": f"{model.name}, SHA-256 {model.digest}",
         "Network": _network(model.about),
-        "Image": f"{image.path or image.name}, {size}, {image.dtype}, SHA-256 {image.digest}",
+        "Image": f"{where}, {size}, {image.dtype}, SHA-256 {image.digest}",
         "Pixel size": _phrase(image.pixel_size, " µm") or "not known",
         "Read with": _phrase(image.reading) or "what the file says",
         "Settings": _phrase(settings) or "all as usual",

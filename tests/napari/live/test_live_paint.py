@@ -72,7 +72,7 @@ def test_after_stop_nothing_is_sent(dock, engine, client, paint, qtbot):
 
 
 def test_the_background_number_is_known_from_the_start(dock, engine, client, paint, qtbot):
-    assert client.jobs[0].pairs[0].background == 65535
+    assert client.jobs[0].pairs[0].background is None
     hold_background(paint)
     paint.paint((80, 100), paint.selected_label)
     arrived(engine, paint, qtbot)

@@ -163,7 +163,7 @@ def _task_choice() -> ComboBox:
 
 def _effort_choice() -> ComboBox:
     """Return the choice of how long to train."""
-    field = choice(
+    return choice(
         "effort",
         [(_effort_text(name, seconds), name) for name, seconds in EFFORTS.items()],
         "How long to train. Live learns until you press Stop: what you paint joins it at once,\n"
@@ -171,8 +171,6 @@ def _effort_choice() -> ComboBox:
         "standard is good enough for most images, long is for the final model.\n"
         "Stop at any time: the best model so far is kept.",
     )
-    field.value = "quick"
-    return field
 
 
 def _effort_text(name: str, seconds: float | None) -> str:

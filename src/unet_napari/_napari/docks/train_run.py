@@ -155,7 +155,7 @@ class TrainRun:
         dock.status.native.setToolTip(f"{event.describe()}\n{event.validation}")
         dock.show_progress(None, "First steps…")
         self._guard.begin(dock.native)
-        if self.live is not None and self._is_live:
+        if self.live is not None:
             self.live.open()
 
     def _say(self, fraction: float) -> None:

@@ -13,12 +13,10 @@ from napari.layers import Labels
 from unet_napari._napari.layers.empty_array import painted_parts
 from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari.errors import LabelsError
-from unet_napari.images import LazyArray
 from unet_napari.labels.sparse import boxes
 
 __all__ = [
     "background_number",
-    "free_background",
     "highest_painted",
     "hold_background",
     "is_background_held",
@@ -35,15 +33,6 @@ def background_number(layer: Labels) -> int | None:
     """Return the number that means background in a layer; None where none is reserved."""
     number = layer.metadata.get(_KEY)
     return None if number is None else int(number)
-
-
-def free_background(labels: LazyArray) -> int | None:
-    """Return the number that `reserve_background` would reserve for labels; None if it is taken."""
-    largest = int(np.iinfo(labels.dtype).max) if labels.dtype.kind in "iu" else 0
-    if largest >= _NUMBER:
-        return _NUMBER
-    taken = (np.any(np.asarray(labels[box.to_slices()]) == largest) for box in boxes(labels))
-    return None if largest == 0 or any(taken) else largest
 
 
 def reserve_background(layer: Labels) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Shapes
 from unet_napari._napari.jobs.job import Job
-from unet_napari._napari.layers.background_paint import background_number, free_background
+from unet_napari._napari.layers.background_paint import background_number
 from unet_napari._napari.layers.empty_array import painted_parts
 from unet_napari._napari.layers.grid import LayerGrid, Resampling
 from unet_napari._napari.layers.layer_axes import array_of, image_of
@@ -204,10 +204,7 @@ def detect(
 def share_pair(job: Job, snapshot: Snapshot, task: str) -> PairRef:
     """Make an image and its labels readable by the engine; takes as long as copying them."""
     mask = snapshot.complete()
-    background = None
-    if task_kind(task).separates_objects:
-        # It may be painted for the first time while the training runs.
-        background = snapshot.background or free_background(snapshot.labels)
+    background = snapshot.background if task_kind(task).separates_objects else None
     return PairRef(
         job.share(snapshot.image),
         job.share_array(snapshot.labels),

@@ -62,4 +62,6 @@ def test_loading_a_model_and_planning_do_not_import_torchs_compiler(make_model, 
     ended = subprocess.run(
         [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
     )
-    assert ended.stdout.strip() == "set()"
+    # torch 2.6 imports sympy by itself, for tensors of the device meta.
+    expected = "{'sympy'}" if torch.__version__.startswith("2.6.") else "set()"
+    assert ended.stdout.strip() == expected

@@ -5,6 +5,9 @@ import pytest
 from engine_jobs import WAIT, train_job
 from unet_napari.engine import EngineClient
 from unet_napari.engine import client as engine_client
+from unet_napari.engine.shared import SharedFolder
+from unet_napari.engine.worker.job_context import JobContext
+from unet_napari.engine.worker.shelf import SHELF
 from unet_napari.images import nuclei
 
 
@@ -33,3 +36,12 @@ def model_path(client, picture, tmp_path_factory):
     job = train_job(client, picture, path)
     assert client.submit(job, lambda _: None).wait(WAIT)
     return path
+
+
+@pytest.fixture
+def context():
+    """The context of a job that runs in this process; what it keeps is dropped in the end."""
+    folder = SharedFolder()
+    yield JobContext(1, lambda _: None, folder)
+    folder.close()
+    SHELF.clear()

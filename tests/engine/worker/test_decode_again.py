@@ -8,9 +8,8 @@ import torch
 
 from unet_napari.engine import DecodeJob, FitJob, ImageRef, SegmentJob
 from unet_napari.engine.arrays import map_arrays, take
-from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.decode_again import decode_again, fit_painted
-from unet_napari.engine.worker.job_context import Cancelled, JobContext
+from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.segment_layers import segment_into_layers
 from unet_napari.engine.worker.shelf import SHELF
 from unet_napari.errors import EngineError, LabelsError, SettingsError
@@ -49,14 +48,6 @@ class Told(Network):
 
 class ToldClasses(Told):
     name, maps = "told_classes", 2
-
-
-@pytest.fixture
-def context():
-    folder = SharedFolder()
-    yield JobContext(1, lambda _: None, folder)
-    folder.close()
-    SHELF.clear()
 
 
 @pytest.fixture

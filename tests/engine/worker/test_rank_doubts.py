@@ -5,8 +5,6 @@ import pytest
 
 from unet_napari.engine import DoubtJob, ImageRef, SegmentJob
 from unet_napari.engine.protocol import decode, encode
-from unet_napari.engine.shared import SharedFolder
-from unet_napari.engine.worker.job_context import JobContext
 from unet_napari.engine.worker.rank_doubts import rank_doubts
 from unet_napari.engine.worker.segment_layers import segment_into_layers
 from unet_napari.engine.worker.shelf import SHELF
@@ -14,14 +12,6 @@ from unet_napari.errors import EngineError
 from unet_napari.inference import InferenceConfig
 
 CONFIG = InferenceConfig(backend="torch", device="cpu", diameter="model").to_dict()
-
-
-@pytest.fixture
-def context():
-    folder = SharedFolder()
-    yield JobContext(1, lambda _: None, folder)
-    folder.close()
-    SHELF.clear()
 
 
 @pytest.fixture

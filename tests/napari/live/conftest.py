@@ -5,27 +5,16 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from unet_napari._napari.docks.train_dock import TrainDock
+from train_events import STARTED
 from unet_napari.engine import PaintUpdate
 from unet_napari.engine.arrays import open_ref
 from unet_napari.images import Image as ImageOfArray
 from unet_napari.labels.sparse import SparseArray
 from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.identity import fingerprint
-from unet_napari.training.events import Started
 from unet_napari.training.state.state_file import write_state
 from unet_napari.training.state.state_head import PairHead, StateHead, TrainingCurve
 from unet_napari.training.state.stored_paint import PackedPaint
-
-STARTED = Started(
-    chosen=("a patch of 64, because",),
-    device="cpu",
-    patch=(64, 64),
-    batch=4,
-    samples=1,
-    parameters=1000,
-    validation="a fifth",
-)
 
 
 class Engine:
@@ -62,14 +51,10 @@ class Engine:
 
 
 @pytest.fixture
-def dock(viewer, job, painted):
-    dock = TrainDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Train U-Net")
-    image, labels = painted
-    viewer.add_image(image, name="nuclei")
-    viewer.add_labels(labels, name="paint")
-    dock.effort.value = "live"
-    return dock
+def dock(ready):
+    """A Train dock with an image and paint, for a training without an end."""
+    ready.effort.value = "live"
+    return ready
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ __all__ = ["ImageMark", "ModelMark", "ResultRecord", "pixel_digest", "read_recor
 _KEY = "unet-napari"
 _ANNOTATION = "Annotation:unet-napari"
 # What is hashed at a time, whatever the chunks of the file are: sides along Z, Y and X.
-_HASHED = {"Z": 16, "Y": 1024, "X": 1024}
-_LONGEST = 2**22  # characters of a record that is read
+_HASHED_SIDES = {"Z": 16, "Y": 1024, "X": 1024}
+_LONGEST_RECORD = 2**22  # characters of a record that is read
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def pixel_digest(image: Image) -> str:
     long = " ".join(f"{axis}{size}" for axis, size in axes if size > 1)
     digest = hashlib.sha256(f"{long} {dtype.name}".encode())
     box = Box.whole(tuple(image.data.shape))
-    for part in box.blocks([_HASHED.get(axis, 1) for axis in image.axes]):
+    for part in box.blocks([_HASHED_SIDES.get(axis, 1) for axis in image.axes]):
         values = np.asarray(image.data[part.to_slices()])
         little = values.dtype.newbyteorder("<")
         digest.update(np.ascontiguousarray(values, dtype=little).tobytes())
@@ -204,7 +204,7 @@ def _tiff_record(path: Path) -> Any:  # noqa: ANN401  JSON of a file
     with tifffile.TiffFile(path) as tif:
         described = tif.pages.first.description
         ome = tif.is_ome
-    if len(described) > _LONGEST:
+    if len(described) > _LONGEST_RECORD:
         return None
     if ome:
         text = re.search(

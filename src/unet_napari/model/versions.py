@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Version", "go_back", "keep_version", "versions_of"]
 
 _FOLDER = ".versions"
-_KEPT = 10
+_KEPT_VERSIONS = 10
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _keep(path: Path, spare: int | None) -> Version | None:
         raise OutputError(f"The versions of '{path}' cannot be kept: {error}.") from error
     _copy(path, target)
     old = sorted(number for number in files if number != spare)
-    for number in old[: max(0, len(files) + 1 - _KEPT)]:
+    for number in old[: max(0, len(files) + 1 - _KEPT_VERSIONS)]:
         files[number].unlink(missing_ok=True)
     return _described(newest + 1, target, about)
 

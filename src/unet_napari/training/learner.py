@@ -26,7 +26,7 @@ __all__ = ["Learner", "Randomness", "State"]
 
 State = dict[str, Tensor]
 
-_REFRESHED = 20  # steps that the average remembers at most when the labels have just changed
+_REFRESHED_STEPS = 20  # steps that the average remembers at most when the labels have just changed
 
 
 class Randomness:
@@ -186,7 +186,7 @@ class Learner:
 
     def refresh(self) -> None:
         """Let the average follow the weights faster for a while, as the labels have changed."""
-        self._averaged = min(self._averaged, _REFRESHED)
+        self._averaged = min(self._averaged, _REFRESHED_STEPS)
 
     def snapshot(self) -> dict[str, Any]:
         """Return weights, average, optimiser and random numbers: what decides the next steps."""

@@ -11,7 +11,7 @@ from unet_napari.labels.sparse import SparseArray
 
 __all__ = ["KnownPaint"]
 
-_READ = 1 << 22  # pixels that are compared at a time
+_READ_PIXELS = 1 << 22  # pixels that are compared at a time
 
 
 class KnownPaint:
@@ -48,7 +48,7 @@ class KnownPaint:
         boxes : iterable of Box
         """
         for box in boxes:
-            for slab in box.slabs_of(_READ):
+            for slab in box.slabs_of(_READ_PIXELS):
                 index = slab.to_slices()
                 content = np.asarray(labels[index])
                 differing = bounding_box(content != self._known[index])

@@ -19,8 +19,8 @@ from unet_napari.errors import UnetNapariError
 
 __all__ = ["LivePaint"]
 
-_AGAIN = 5000  # milliseconds until what could not be sent is tried again
-_SETTLE = 300  # milliseconds; a shape that is dragged changes with every move of the mouse
+_RETRY_PAUSE = 5000  # milliseconds until what could not be sent is tried again
+_SETTLING_TIME = 300  # milliseconds; a shape that is dragged changes with every move of the mouse
 
 _Shared = tuple[Change, ArrayRef, ArrayRef | None]
 
@@ -139,7 +139,7 @@ class LivePaint:
         if followed.boxes:
             self._send(followed)
         else:  # the regions alone
-            self._timer.start(_SETTLE)
+            self._timer.start(_SETTLING_TIME)
 
     def _send_all(self) -> None:
         for followed in self._followed:
@@ -170,7 +170,7 @@ class LivePaint:
             followed.busy = False
             followed.give_back(taken)
             self._warn(f"Strokes are kept and sent later: {error}")
-            self._timer.start(_AGAIN)
+            self._timer.start(_RETRY_PAUSE)
 
         self._background.run(share, tell, fail)
 

@@ -15,9 +15,9 @@ from unet_napari.geometry import Box
 
 __all__ = ["StrokeHistory", "boxes_of_item", "merge"]
 
-_LOOSE = 1 << 18  # pixels; a larger box around scattered pixels is cut, plane by plane
-_SLACK = 4096  # pixels that two boxes may gain by being joined, whatever their size
-_MOST = 16  # boxes that are left after a merge
+_LOOSE_PIXELS = 1 << 18  # pixels; a larger box around scattered pixels is cut, plane by plane
+_SLACK_PIXELS = 4096  # pixels that two boxes may gain by being joined, whatever their size
+_MOST_BOXES = 16  # boxes that are left after a merge
 
 _Item = Sequence[Any]  # the atoms of one step of napari's history
 
@@ -73,7 +73,7 @@ def boxes_of_item(item: _Item) -> Iterator[Box]:
     found = [box for atom in item for box in _boxes_of_atom(atom)]
     whole = Box.around(found) if found else None
     # A stroke of the brush is an atom for each move of the mouse, hundreds of boxes in one.
-    yield from [whole] if whole is not None and whole.size <= _LOOSE else found
+    yield from [whole] if whole is not None and whole.size <= _LOOSE_PIXELS else found
 
 
 def _boxes_of_atom(atom: Any) -> Iterator[Box]:  # noqa: ANN401  see `boxes_of_item`
@@ -92,7 +92,7 @@ def _around(indices: Sequence[NDArray[Any]]) -> Iterator[Box]:
         tuple(int(axis.min()) for axis in indices), tuple(int(axis.max()) + 1 for axis in indices)
     )
     depth = next((n for n, size in enumerate(box.shape) if size > 1), box.ndim)
-    if box.size <= max(_LOOSE, 4 * indices[0].size) or depth >= box.ndim - 2:
+    if box.size <= max(_LOOSE_PIXELS, 4 * indices[0].size) or depth >= box.ndim - 2:
         yield box
         return
     order = np.argsort(indices[depth], kind="stable")
@@ -101,7 +101,7 @@ def _around(indices: Sequence[NDArray[Any]]) -> Iterator[Box]:
         yield from _around([axis[part] for axis in indices])
 
 
-def merge(boxes: Iterable[Box], most: int = _MOST) -> list[Box]:
+def merge(boxes: Iterable[Box], most: int = _MOST_BOXES) -> list[Box]:
     """Join boxes that lie in or close to each other, until there are few of them.
 
     Parameters
@@ -131,7 +131,7 @@ def merge(boxes: Iterable[Box], most: int = _MOST) -> list[Box]:
 
 
 def _is_near(a: Box, b: Box) -> bool:
-    return Box.around([a, b]).size <= 1.5 * (a.size + b.size) + _SLACK
+    return Box.around([a, b]).size <= 1.5 * (a.size + b.size) + _SLACK_PIXELS
 
 
 def _join_cheapest(joined: list[Box]) -> None:

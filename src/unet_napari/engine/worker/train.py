@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_training"]
 
-_LONG = 3600.0  # seconds; whoever rests is woken by any command
+_LONG_WAIT = 3600.0  # seconds; whoever rests is woken by any command
 
 
 def run_training(job: TrainJob, context: JobContext) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class _Told:
         """Wait for new paint or the end of the job; predict what is looked at meanwhile."""
         while not self._context.cancelled:
             pause = self.preview.wait
-            if self.listen(_LONG if pause is None else max(pause, 1e-3)):
+            if self.listen(_LONG_WAIT if pause is None else max(pause, 1e-3)):
                 return
             if self.preview.wait is not None and not self._context.cancelled:
                 self.preview.update(step)

@@ -36,7 +36,7 @@ _WEIGHTS = {
 }
 _BIAS = -3.2
 # What tells the user what to do is named rather than what is merely unusual.
-_TELLING = {"splits": 4.0, "joins": 3.0, "goes": 4.0}
+_TELLING_FACTORS = {"splits": 4.0, "joins": 3.0, "goes": 4.0}
 _WORDS = {
     "outline": "unsure outline",
     "splits": "two seeds",
@@ -49,17 +49,17 @@ _WORDS = {
     "large": "unusually large",
 }
 # Share of the strongest sign from which on a second one is named, too.
-_ALSO = 0.3
+_SECOND_SIGN_SHARE = 0.3
 # Standard deviations, of the logarithm of the size, at which a size is wholly unusual, and from
 # which on it is unusual at all.
 _USUAL_SIZE, _STRANGE_SIZE = 1.0, 3.0
 # What hardly speaks against an object is not named.
-_NOTHING = 0.02
+_UNNAMED_SHARE = 0.02
 _DIGITS = 6  # of a doubt; sums over other blocks differ in the sixteenth
 # Sizes differ by so much, as a logarithm, even where all of those that are known are equal.
 _LEAST_SPREAD = 0.25
 # Objects that are needed to tell what is usual.
-_FEWEST = 8
+_FEWEST_OBJECTS = 8
 # From ellipse to crescent, see `ShapeSums.fill`.
 _ROUND, _STRANGE_SHAPE = 0.97, 0.75
 
@@ -74,8 +74,8 @@ class SizeReference:
     @classmethod
     def of(cls, painted: NDArray[np.floating], others: NDArray[np.floating]) -> SizeReference:
         """Return what the painted cells are like, or the others where few are painted."""
-        sizes = painted if painted.size >= _FEWEST else others
-        if sizes.size < _FEWEST:
+        sizes = painted if painted.size >= _FEWEST_OBJECTS else others
+        if sizes.size < _FEWEST_OBJECTS:
             return cls(0.0, np.inf)
         logs = np.log(np.maximum(sizes, 1))
         middle = float(np.median(logs))
@@ -145,13 +145,13 @@ def reasons(signs: NDArray[np.floating], usual: NDArray[np.floating]) -> str:
     usual
         The signs of a usual object of the image: what speaks against all of them is not named.
     """
-    telling = np.array([_TELLING.get(name, 1.0) for name in SIGNS])
+    telling = np.array([_TELLING_FACTORS.get(name, 1.0) for name in SIGNS])
     shares = np.maximum(signs - usual, 0) * _weights() * telling
     first, second = np.argsort(-shares, kind="stable")[:2]
-    if shares[first] <= _NOTHING:
+    if shares[first] <= _UNNAMED_SHARE:
         return "nothing unusual"
     words = [_WORDS[SIGNS[first]]]
-    if shares[second] > _ALSO * shares[first]:
+    if shares[second] > _SECOND_SIGN_SHARE * shares[first]:
         words.append(_WORDS[SIGNS[second]])
     return ", ".join(words)
 

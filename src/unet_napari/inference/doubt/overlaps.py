@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Fate", "Overlaps"]
 
-_LOW = np.uint64(2**32 - 1)
+_LOW_BITS = np.uint64(2**32 - 1)
 # Share of an object that a part of it has at least; less is a shift of its outline.
-_PART = 0.15
+_PART_SHARE = 0.15
 # Share of an object that has another one around it where both are one.
-_MOST = 0.5
+_MOST_SHARE = 0.5
 # Share of an object that is left where it counts as gone.
-_LEFT = 0.3
+_LEFT_SHARE = 0.3
 
 
 class Fate(NamedTuple):
@@ -59,7 +59,7 @@ class Overlaps:
         counts = np.concatenate([np.empty(0, np.int64), *self._counts])
         found, position = np.unique(pairs, return_inverse=True)
         shared = np.bincount(position.ravel(), counts, minlength=found.size).astype(np.int64)
-        first, second = found >> np.uint64(32), found & _LOW
+        first, second = found >> np.uint64(32), found & _LOW_BITS
         return first.astype(np.intp), second.astype(np.intp), shared
 
     def fate(self, count: int) -> Fate:
@@ -72,12 +72,12 @@ class Overlaps:
         iou = np.zeros(count + 1)
         np.maximum.at(iou, first, shared / (size[first] + other[second] - shared))
         # Parts lie mostly within the object, and are more than splinters of it.
-        part = (shared > _MOST * other[second]) & (shared > _PART * size[first])
+        part = (shared > _MOST_SHARE * other[second]) & (shared > _PART_SHARE * size[first])
         splits = np.bincount(first[part], minlength=count + 1) > 1
         # Objects that lie mostly within one of the others, beside another one that does.
-        within = (shared > _MOST * size[first]) & (shared > _PART * other[second])
+        within = (shared > _MOST_SHARE * size[first]) & (shared > _PART_SHARE * other[second])
         crowded = np.bincount(second[within], minlength=other.size) > 1
         joins = np.zeros(count + 1, bool)
         joins[first[within & crowded[second]]] = True
         held = np.bincount(first, shared, minlength=count + 1)
-        return Fate(iou, splits, joins, held < _LEFT * size)
+        return Fate(iou, splits, joins, held < _LEFT_SHARE * size)

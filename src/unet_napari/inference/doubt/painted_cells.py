@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["PaintedCells"]
 
 # Share of a painted cell, or of an object, from which on one lies in the other.
-_MOST = 0.5
+_MOST_SHARE = 0.5
 # Share of a painted cell that is more than a splinter of it.
-_PART = 0.15
+_PART_SHARE = 0.15
 
 
 class PaintedCells:
@@ -94,20 +94,20 @@ def _otherwise(overlaps: Overlaps, count: int) -> Iterator[tuple[int, float, str
     missing[cell[none]] = shared[none] / area[cell[none]]
     some = (cell > 0) & (found > 0)
     cell, found, shared = cell[some], found[some], shared[some]
-    part = (shared > _PART * area[cell]) & (shared > _MOST * predicted[found])
+    part = (shared > _PART_SHARE * area[cell]) & (shared > _MOST_SHARE * predicted[found])
     parts = np.bincount(cell[part], minlength=count + 1)
     largest = np.zeros(count + 1)
     np.maximum.at(largest, cell, shared / area[cell])
     # Several painted cells that mostly lie within one object.
-    within = shared > _MOST * area[cell]
+    within = shared > _MOST_SHARE * area[cell]
     holds = np.bincount(found[within], minlength=predicted.size)
     joined = np.zeros(count + 1, bool)
     joined[cell[within & (holds[found] > 1)]] = True
     for number in range(1, count + 1):
-        if missing[number] > _MOST:
+        if missing[number] > _MOST_SHARE:
             yield number, float(missing[number]), "painted, but predicted as background"
         elif parts[number] > 1:
             doubt = min(1.0, 2 * (1 - float(largest[number])))
             yield number, doubt, f"painted as one cell, predicted as {parts[number]}"
         elif joined[number]:
-            yield number, _MOST, "painted as a cell, predicted as one with its neighbour"
+            yield number, _MOST_SHARE, "painted as a cell, predicted as one with its neighbour"

@@ -30,7 +30,7 @@ __all__ = ["MOST", "doubt_steps", "drained", "other_thresholds"]
 MOST = 500
 """Number of objects of a ranking, by default: more than anybody looks at."""
 # An object of which so much is painted, or rejected by background paint, is settled.
-_SETTLED = 0.5
+_SETTLED_SHARE = 0.5
 # How far thresholds are moved, and between what, to see which objects depend on them.
 _SHIFT, _LEAST, _LARGEST = 0.2, 0.1, 0.9
 _WEAK_BOUNDARY = 0.4
@@ -188,7 +188,7 @@ def _ranked(
 def _of_view(view: ViewFacts, reference: SizeReference, most: int) -> Iterator[DoubtfulObject]:
     signs = signs_of(view.sums, view.cuts.all(), view.fates(), reference)
     doubt = doubts(signs)
-    open_ones = (view.sums.size > 0) & (view.sums.painted < _SETTLED)
+    open_ones = (view.sums.size > 0) & (view.sums.painted < _SETTLED_SHARE)
     usual = np.median(signs[view.sums.size > 0], axis=0) if open_ones.any() else signs[0]
     numbers = np.flatnonzero(open_ones)
     numbers = numbers[np.argsort(-doubt[numbers], kind="stable")][:most]

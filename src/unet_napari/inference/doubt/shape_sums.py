@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ShapeSums"]
 
 # How far a foreground of so many 255ths is from being sure: 1 at one half, 0 at 0 and at 255.
-_UNSURE = 1 - np.abs(2 * np.arange(256) / 255 - 1)
+_DOUBT_TABLE = 1 - np.abs(2 * np.arange(256) / 255 - 1)
 # Variance along each axis of what lies within one pixel.
 _WITHIN_PIXEL = 1 / 12
 
@@ -84,7 +84,7 @@ class ShapeSums:
         known = np.zeros(at.size) if painted is None else painted.ravel()[at].astype(float)
         rows = [total(), *(total(places.astype(float)) for places in where)]
         rows += [total(where[a].astype(float) * where[b]) for a, b in self._products]
-        rows += [total(_UNSURE[foreground]), total(at_border.astype(float)), total(known)]
+        rows += [total(_DOUBT_TABLE[foreground]), total(at_border.astype(float)), total(known)]
         self._sums[:, low:high] += rows
         self._note_deepest(numbers, foreground.astype(np.int32) * maps[2].ravel()[at], where)
 

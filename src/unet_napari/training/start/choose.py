@@ -7,6 +7,7 @@ trained on, and are compared on other patches of it. What is held out has no say
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ChosenStart", "choose_start"]
 
-_SHARE = 0.05  # of the budget
-_STEPS = 10  # of each trial, at most
-_FEWEST = 3  # of each trial; with less, nothing can be told
-_COMPARED = 16  # patches
-_SHORTEST = 20.0  # seconds of a training in which choosing pays
+_BUDGET_SHARE = 0.05  # share of the budget that all trials may take
+_MOST_STEPS = 10  # most steps of each trial
+_FEWEST_STEPS = 3  # steps of each trial below which nothing can be told
+_COMPARED_PATCHES = 16  # patches that the candidates are compared on
+_SHORTEST_TRAINING = 20.0  # seconds of a training in which choosing pays
 _LIVE_SECONDS = 40.0  # what a training without an end counts as: its first prediction is awaited
 
 
@@ -101,8 +102,11 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
     diameter = None if diameter is None else diameter * prepared.scale.pixel
     trials = _trials(replace(wanted, diameter=diameter), prepared, config)
     budget = Budget.of(config, prepared.decided.steps_per_epoch).steps
-    steps = _STEPS if budget is None else min(_STEPS, int(_SHARE * budget / len(trials)))
-    return _compare(trials, prepared, config, steps) if steps >= _FEWEST else ChosenStart(None)
+    affordable = math.inf if budget is None else int(_BUDGET_SHARE * budget / len(trials))
+    steps = int(min(_MOST_STEPS, affordable))
+    if steps < _FEWEST_STEPS:
+        return ChosenStart(None)
+    return _compare(trials, prepared, config, steps)
 
 
 def _is_settled(config: TrainConfig) -> bool:
@@ -117,8 +121,8 @@ def _is_settled(config: TrainConfig) -> bool:
 
 def _is_short(config: TrainConfig) -> bool:
     """Tell whether the time of a training is better spent than for choosing."""
-    few = config.steps is not None and _SHARE * config.steps < 2 * _FEWEST
-    return few or (config.seconds is not None and config.seconds < _SHORTEST)
+    few = config.steps is not None and _BUDGET_SHARE * config.steps < 2 * _FEWEST_STEPS
+    return few or (config.seconds is not None and config.seconds < _SHORTEST_TRAINING)
 
 
 def _trials(wanted: Wanted, prepared: Prepared, config: TrainConfig) -> list[StartTrial]:
@@ -140,13 +144,13 @@ def _compare(
     """Let all candidates take the same steps in turns, and return the best one."""
     sampler = prepared.make_sampler(config)
     plain = prepared.make_sampler(replace(config, augment=AugmentConfig.none()))
-    patches = plain.draw(_COMPARED)
+    patches = plain.draw(_COMPARED_PATCHES)
     began = time.perf_counter()
     seconds = _LIVE_SECONDS if config.live else config.seconds
     try:
         for step in range(steps):
-            late = seconds and time.perf_counter() - began > _SHARE * seconds
-            if late and step >= _FEWEST:
+            late = seconds and time.perf_counter() - began > _BUDGET_SHARE * seconds
+            if late and step >= _FEWEST_STEPS:
                 break
             batch = sampler.draw(prepared.setup.batch)
             for trial in trials:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Wanted", "familiar_models"]
 
-_OWN = 2  # of the user's models, so that a large library makes no training slow
+_OWN_MODELS = 2  # of the user's models, so that a large library makes no training slow
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def familiar_models(
     own = [model for model in fitting if not model.bundled]
     own.sort(key=lambda model: _age(model), reverse=True)
     own.sort(key=lambda model: _strangeness(model.info, wanted) if model.info else math.inf)
-    return [model for model in fitting if model.bundled] + own[:_OWN]
+    return [model for model in fitting if model.bundled] + own[:_OWN_MODELS]
 
 
 def _fits(info: ModelInfo, wanted: Wanted) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["StartTrial", "at_scale", "begin_trial"]
 
 _RATE_AT = 0.3  # share of the budget whose learning rate the steps of a trial have
-_COMPARED = 2  # first maps of cells that mean the same in every model: foreground and boundary
+_COMPARED_MAPS = 2  # first maps of cells that mean the same in every model: foreground and boundary
 
 
 @dataclass
@@ -64,7 +64,7 @@ class StartTrial:
         labels, annotated = patches.labels.to(self.device), patches.annotated.to(self.device)
         target = self.common.encode(labels, annotated)
         if self.common.kind.separates_objects:
-            target.weight[:, _COMPARED:] = 0
+            target.weight[:, _COMPARED_MAPS:] = 0
         network = self.learner.network.train()
         with torch.no_grad():
             logits = network(patches.image.to(self.device))

@@ -128,3 +128,17 @@ def test_large_cells_are_tried_at_the_scale_of_the_training(painted_nuclei, libr
     assert chosen.model.diameter == pytest.approx(trained_model.diameter * factor)
     assert chosen.model.task.min_size == trained_model.task.min_size * factor**2
     assert trained_model.network.reduction == (1, 1)
+
+
+def test_a_model_that_is_asked_for_works_at_the_scale_of_cells_that_it_does_not_know(
+    painted_nuclei, trained_model
+):
+    image, labels = (np.kron(each[:, :96], np.ones((4, 4), each.dtype)) for each in painted_nuclei)
+    settings = TrainConfig(**SETTINGS, steps=200)
+    large = choose_start([Pair(Image(image, "YX"), labels)], settings, trained_model).model
+    assert large.network.reduction[0] >= 2
+    usual = choose_start([Pair(Image(painted_nuclei[0], "YX"), painted_nuclei[1])], settings, large)
+    assert usual.model.network.reduction == (1, 1)
+    assert usual.model.diameter == pytest.approx(trained_model.diameter)
+    same = choose_start([Pair(Image(image, "YX"), labels)], settings, large)
+    assert same.model is large

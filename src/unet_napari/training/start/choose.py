@@ -20,9 +20,10 @@ from unet_napari.training.budget import Budget
 from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment_config import AugmentConfig
 from unet_napari.training.setup.prepare import prepare
+from unet_napari.training.setup.working_scale import WorkingScale
 from unet_napari.training.start.familiar import Wanted, familiar_models
 from unet_napari.training.start.given import AUTOMATIC, NOTHING
-from unet_napari.training.start.trial import StartTrial, begin_trial
+from unet_napari.training.start.trial import StartTrial, at_scale, begin_trial
 
 if TYPE_CHECKING:
     from unet_napari.training.data.pairs import Pair
@@ -37,6 +38,7 @@ _MOST_STEPS = 10  # most steps of each trial
 _FEWEST_STEPS = 3  # steps of each trial below which nothing can be told
 _COMPARED_PATCHES = 16  # patches that the candidates are compared on
 _SHORTEST_TRAINING = 20.0  # seconds of a training in which choosing pays
+_MOST_OFF = 2.0  # factor by which sizes differ where a model does not know the cells any more
 _LIVE_SECONDS = 40.0  # what a training without an end counts as: its first prediction is awaited
 
 
@@ -82,15 +84,19 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
     pairs, config
         As of a `Trainer`.
     start
-        What was asked for; unless that is `AUTOMATIC`, it is what is returned.
+        What was asked for; unless that is `AUTOMATIC`, it is what is returned. Only where painted
+        cells are twice as large or small as those that a model knows, or more so, it works at the
+        scale at which a training from nothing would work.
 
     Raises
     ------
     ImageError, LabelsError, SettingsError, ResourceError
         As `prepare` raises them.
     """
+    if start is None:
+        return ChosenStart(None)
     if start != AUTOMATIC:
-        return ChosenStart(start)
+        return ChosenStart(_fitted(start, pairs, config))
     if _is_settled(config) or _is_short(config):
         return ChosenStart(None)
     image = pairs[0].image
@@ -107,6 +113,22 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
     if steps < _FEWEST_STEPS:
         return ChosenStart(None)
     return _compare(trials, prepared, config, steps)
+
+
+def _fitted(model: Model, pairs: Sequence[Pair], config: TrainConfig) -> Model:
+    """Return a model that was asked for, at a scale at which it knows the painted cells."""
+    suits = model.ndim == config.ndim and model.channels == pairs[0].image.channels
+    if model.diameter is None or not suits or _is_settled(config):
+        return model
+    prepared = prepare(pairs, config, None)
+    painted = prepared.data.diameter
+    if painted is None or not model.task.kind.separates_objects:
+        return model
+    ratio = painted * prepared.scale.pixel / model.diameter
+    if 1 / _MOST_OFF < ratio < _MOST_OFF:
+        return model
+    own = WorkingScale.choose(config, (), prepared.spacing, model.network)
+    return at_scale(model, own, prepared.scale)
 
 
 def _is_settled(config: TrainConfig) -> bool:

@@ -40,6 +40,8 @@ def train(
     scale: PixelSizes | None = None,
     annotated: LazyArray | Sequence[LazyArray] | None = None,
     start_from: Model | str | Path | None = "auto",
+    state: str | Path | None = None,
+    resume: str | Path | None = None,
     on_event: Callable[[TrainEvent], None] | None = None,
     **settings: Unpack[TrainKeywords],
 ) -> Model:
@@ -64,12 +66,17 @@ def train(
     start_from : Model or str, optional
         A model to start from, or its name or path; ``"auto"``: the one of the library, if any,
         that explains best what is painted; ``"nothing"`` or None: random weights.
+    state : path, optional
+        File in which the state of the training is kept, such as ``"cells.state"``.
+    resume : path, optional
+        State file of a training that goes on, with what was painted since then. The budget, the
+        device, the memory and the patience may be others than before.
     on_event : callable, optional
         Called with each `TrainEvent`; an exception it raises stops the training.
     **settings
         Fields of `unet_napari.training.config.TrainConfig`, such as ``task="semantic"`` (by
         default ``"cells"``), ``ndim=3`` (by default 2, which takes a stack slice by slice),
-        ``seconds=120``, ``epochs=50``, ``seed=0``, ``unpainted="auto"``, ``device="cpu"``.
+        ``seconds=120``, ``live=True``, ``seed=0``, ``unpainted="auto"``, ``device="cpu"``.
 
     Returns
     -------
@@ -80,18 +87,14 @@ def train(
     ------
     ImageError, LabelsError, SettingsError
         Before the training starts, naming what is wrong and the remedy.
+    ModelFileError
+        If there is no such training to go on with, or its file is damaged.
     """
-    from unet_napari.training.config import TrainConfig
-    from unet_napari.training.start.given import given_start
-    from unet_napari.training.trainer import Trainer
+    from unet_napari.training.state.drive import drive_training, make_trainer
 
     pairs = pair_up_all(images, labels, annotated, axes, scale)
-    config = TrainConfig.from_dict(settings)
-    trainer = Trainer(pairs, config, start_from=given_start(start_from))
-    for event in trainer.run():
-        if on_event is not None:
-            on_event(event)
-    return trainer.best_model()
+    trainer = make_trainer(pairs, settings, start_from, resume)
+    return drive_training(trainer, resume if state is None else state, on_event)
 
 
 @keep_freed_memory()

@@ -94,3 +94,10 @@ def test_a_damaged_version_is_left_out_and_never_taken(small_model, path):
     with pytest.raises(ModelFileError, match="cannot be used"):
         go_back(path, 1)
     assert score_of(path) == 0.7
+
+
+def test_what_is_no_model_is_no_version(tmp_path):
+    path = tmp_path / "cells.unet"
+    path.write_bytes(b"notes")
+    assert keep_version(path) is None
+    assert list(tmp_path.iterdir()) == [path]

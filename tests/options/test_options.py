@@ -36,7 +36,7 @@ NO_SETTINGS = {
     "segment": {"images", "model", "output", "table", "attention", "verbose", "overwrite",
                 "resume"},
     "evaluate": {"images", "labels", "model", "table", "sheet", "worst", "overwrite"},
-    "train": {"images", "labels", "output", "start_from", "overwrite", "note",
+    "train": {"images", "labels", "output", "start_from", "overwrite", "resume", "note",
               "show_augmentation", "no_augmentation"},
 }  # fmt: skip
 

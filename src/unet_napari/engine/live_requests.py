@@ -28,8 +28,9 @@ class PaintUpdate:
         Labels of the box as they are now, with the ids of the layer; they have as many axes as the
         pair's labels.
     annotated
-        Where the box is annotated as a whole, of the same shape; None where the pair has no such
-        array.
+        Where the box is annotated as a whole, of the same shape; None: as before.
+    background
+        The label number of the pair that means background from now on; None: as before.
     number
         Counts up from 1, over both kinds of commands.
     """
@@ -39,6 +40,7 @@ class PaintUpdate:
     labels: ArrayRef
     annotated: ArrayRef | None = None
     number: int = 0
+    background: int | None = None
 
 
 @message

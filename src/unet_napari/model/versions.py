@@ -79,12 +79,10 @@ def keep_version(path: Path) -> Version | None:
     Returns
     -------
     Version or None
-        The version; None where there is no such file.
+        The version; None where there is no such file, or it is no model.
 
     Raises
     ------
-    ModelFileError
-        If the file is no model.
     OutputError
         If the copy cannot be written.
     """
@@ -111,9 +109,10 @@ def go_back(path: Path, number: int) -> None:
 
 
 def _keep(path: Path, spare: int | None) -> Version | None:
-    if not path.exists():
+    try:
+        about = read_info(path).provenance
+    except ModelFileError:
         return None
-    about = read_info(path).provenance
     files = _files(path)
     newest = max(files, default=0)
     if newest and filecmp.cmp(path, files[newest], shallow=False):

@@ -38,6 +38,8 @@ class Budget:
     seconds: float | None
     steps: int | None
     _started: float = field(default_factory=lambda: perf_counter(), init=False)
+    _first: int = field(default=0, init=False)  # steps that were made before it began
+    _before: float = field(default=0.0, init=False)  # seconds that were used before it began
     _validated_at: float = field(default=0.0, init=False)
     _validation: float = field(default=0.0, init=False)
 
@@ -48,6 +50,18 @@ class Budget:
         if config.epochs is not None:
             steps = config.epochs * steps_per_epoch
         return cls(config.seconds, steps)
+
+    def begin_anew(self, step: int) -> None:
+        """Let all that was used up to a step belong to an earlier budget."""
+        self._before += self.elapsed()
+        self._first = step
+        self._validated_at = 0.0
+        self.restart(0.0)
+
+    @property
+    def total(self) -> float:
+        """The seconds since the start, with those of earlier budgets."""
+        return self._before + self.elapsed()
 
     def restart(self, elapsed: float) -> None:
         """Let the clock run from here, with so many seconds used already."""
@@ -63,6 +77,8 @@ class Budget:
             "elapsed": self.elapsed(),
             "validated_at": self._validated_at,
             "validation": self._validation,
+            "first": self._first,
+            "before": self._before,
         }
 
     def restore(self, snapshot: Mapping[str, float]) -> None:
@@ -70,6 +86,7 @@ class Budget:
         self.restart(float(snapshot["elapsed"]))
         self._validated_at = float(snapshot["validated_at"])
         self._validation = float(snapshot["validation"])
+        self._first, self._before = int(snapshot["first"]), float(snapshot["before"])
 
     @property
     def endless(self) -> bool:
@@ -85,7 +102,7 @@ class Budget:
         if self.endless:
             return 0.0
         if self.seconds is None:
-            return min(1.0, step / (self.steps or 1))
+            return min(1.0, (step - self._first) / (self.steps or 1))
         return min(1.0, self.elapsed() / max(1e-3, self.seconds - self._reserve))
 
     def fraction_of_next(self, step: int) -> float:
@@ -95,12 +112,13 @@ class Budget:
         one, where the rate is zero, would teach nothing, and with that of its end the last one.
         """
         if self.endless:
-            return min(0.5, (step + 0.5) / _RISE_STEPS)
+            return min(0.5, (step - self._first + 0.5) / _RISE_STEPS)
         used = self.fraction(step)
         if self.seconds is None:
             end = self.fraction(step + 1)
         else:
-            mean = self.elapsed() / step / self.seconds if step else 2 * _FIRST_STEP_SHARE
+            made = step - self._first
+            mean = self.elapsed() / made / self.seconds if made else 2 * _FIRST_STEP_SHARE
             end = min(1.0, used + mean)
         return (used + end) / 2
 
@@ -114,7 +132,7 @@ class Budget:
     def validation_due(self, step: int) -> bool:
         """Tell whether enough happened since the last validation to afford another."""
         if self.steps is not None:
-            return step % max(1, self.steps // _VALIDATIONS) == 0
+            return (step - self._first) % max(1, self.steps // _VALIDATIONS) == 0
         shortest = _PAUSE_SECONDS if self.seconds is None else self.seconds / _VALIDATIONS
         wait = max(shortest, self._validation / _VALIDATION_SHARE)
         return self.elapsed() - self._validated_at >= wait

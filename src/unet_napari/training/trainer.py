@@ -77,6 +77,7 @@ class Trainer:
         self.config = config
         chosen = choose_start(pairs, config, start_from)
         self.prepared = prepared = prepare(pairs, config, chosen.model, decided)
+        self._numbers = list(range(len(pairs)))  # of the pairs, as `update` calls them
         self._loop = Loop(config, prepared, chosen.tell(prepared.describe()))
         self._about = {
             **describe_training(config, pairs),
@@ -156,6 +157,8 @@ class Trainer:
         start: Sequence[int],
         labels: NDArray[Any],
         annotated: NDArray[Any] | None = None,
+        *,
+        background: int | None = None,
     ) -> None:
         """Change what is painted in a box; the training goes on with it after the present step.
 
@@ -173,13 +176,16 @@ class Trainer:
             copied.
         annotated
             Where the box is annotated as a whole, of the same shape; None: as before.
+        background
+            Label number of this pair that means background from now on.
 
         Raises
         ------
         LabelsError
             If there is no such pair, or the box does not lie within its labels.
         """
-        self.prepared.painted.put(pair, start, labels, annotated)
+        number = self._numbers[pair] if 0 <= pair < len(self._numbers) else pair
+        self.prepared.painted.put(number, start, labels, annotated, background)
 
     def add(self, pair: Pair) -> int:
         """Let another image with labels join the training; return its number for `update`.
@@ -191,7 +197,9 @@ class Trainer:
         ImageError, LabelsError
             If it does not fit the training.
         """
-        return self.prepared.painted.add(pair.with_background(self.config.background_id))
+        number = self.prepared.painted.add(pair.with_background(self.config.background_id))
+        self._numbers.append(number)
+        return len(self._numbers) - 1
 
     def take_updates(self) -> tuple[int, int]:
         """Take in what waits now, rather than before the next step.
@@ -230,9 +238,22 @@ class Trainer:
         """Return all that decides how the training goes on, besides what is painted."""
         return self._loop.snapshot()
 
-    def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Go on after `snapshot`."""
-        self._loop.restore(snapshot)
+    def restore(
+        self, snapshot: Mapping[str, Any], numbers: Sequence[int], *, anew: bool = False
+    ) -> None:
+        """Go on after `snapshot`, with what is left of its budget or with a budget `anew`.
+
+        Parameters
+        ----------
+        snapshot
+            What `snapshot` has returned.
+        numbers
+            What `update` calls the pairs that it is given, and then those that are added.
+        anew
+            Whether the budget begins now.
+        """
+        self._loop.restore(snapshot, anew=anew)
+        self._numbers = [list(numbers).index(number) for number in range(len(numbers))]
 
     def _provenance(self, task: Task, step: int, score: float | None) -> dict[str, Any]:
         return {

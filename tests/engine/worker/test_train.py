@@ -24,9 +24,12 @@ from unet_napari.engine.protocol import Cancel, Command
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import JobContext
 from unet_napari.engine.worker.train import run_training
+from unet_napari.errors import ModelFileError
 from unet_napari.images import nuclei
 from unet_napari.model.info import read_info
+from unet_napari.model.versions import versions_of
 from unet_napari.training import TrainConfig
+from unet_napari.training.state.state_file import painted_in_state, read_state_head
 
 SMALL = {
     "device": "cpu",
@@ -201,3 +204,45 @@ def test_a_stop_ends_the_rest(train, monkeypatch):
 
     told = train(react)
     assert told.result["steps"] == 1
+
+
+def test_a_stopped_job_goes_on_and_its_model_becomes_a_version(folder, picture, tmp_path):
+    path, state = tmp_path / "my.unet", tmp_path / "my.state"
+    labels = picture[1].copy()
+
+    def job(**more):
+        pair = PairRef(
+            ImageRef(folder.share(picture[0]), "YX", name="nuclei"),
+            folder.share(labels, snapshot=True),
+        )
+        config = TrainConfig(**{**SMALL, "live": True}).to_dict()
+        return TrainJob((pair,), config, str(path), "my", state=str(state), **more)
+
+    first = Told(
+        folder,
+        at_step(3, PaintUpdate(0, (0, 0), np.full((9, 9), 99), number=1, background=99)),
+    )
+    assert run_training(job(), first)["steps"] == 6
+    head = read_state_head(state)
+    assert (head.step, head.model_path, head.images[0].background) == (6, str(path), (99,))
+    labels[:9, :9] = 99
+    labels[20:25, 20:25] = 700
+    second = Told(folder, lambda e: [None] if isinstance(e, Step) and e.step == 9 else [])
+    result = run_training(job(resume=True), second)
+    assert [event.step for event in second.of(Step)] == [7, 8, 9]
+    assert result["steps"] == 9
+    assert second.of(JobWarning) == []
+    kept, _ = painted_in_state(state, 0)
+    np.testing.assert_array_equal(kept[...], labels)
+    assert [version.number for version in versions_of(path)] == [1]
+
+
+def test_without_a_state_there_is_nothing_to_continue(folder, picture, tmp_path):
+    pair = PairRef(ImageRef(folder.share(picture[0]), "YX"), folder.share(picture[1]))
+    config, path = TrainConfig(**SMALL).to_dict(), str(tmp_path / "my.unet")
+    with pytest.raises(ModelFileError, match="There is no training to continue"):
+        run_training(TrainJob((pair,), config, path, "my", resume=True), Told(folder, lambda _: ()))
+    state = str(tmp_path / "gone.state")
+    job = TrainJob((pair,), config, path, "my", state=state, resume=True)
+    with pytest.raises(ModelFileError, match=r"There is no training to continue: .*gone\.state"):
+        run_training(job, Told(folder, lambda _: ()))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from unet_napari.options import ReadingConfig
 from unet_napari.system.text import human_time
 from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment_config import AugmentConfig
+from unet_napari.training.events import Finished, Resting, Started, Step, Validated
 
 if TYPE_CHECKING:
     from unet_napari.cli.values import Subparsers
@@ -44,6 +47,9 @@ def add_train_command(commands: Subparsers) -> None:
         help="start from this model's weights; auto: from those of the model that explains best "
              "what is painted, see docs/guide/training.md; nothing: from random ones")  # fmt: skip
     add("--overwrite", action="store_true", help="replace the output if it exists")
+    add("--resume", type=Path, metavar="FILE.unet|FILE.state",
+        help="go on with the training of this model where it was stopped, with what was painted "
+             "since then; the output may be the same file")  # fmt: skip
     add("--note", type=setting, action="append", default=[], metavar="KEY=VALUE",
         help="kept in the model and shown by info, such as licence='CC BY 4.0'")  # fmt: skip
     add("--show-augmentation", type=Path, metavar="PICTURE.png",
@@ -56,40 +62,52 @@ def add_train_command(commands: Subparsers) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from unet_napari.model.schema import check_name, encode_info
+    from unet_napari.model.versions import keep_version
     from unet_napari.system.atomic import check_output
     from unet_napari.training.keep import Keeper
-    from unet_napari.training.start.given import given_start
-    from unet_napari.training.trainer import Trainer
+    from unet_napari.training.state.drive import make_trainer
+    from unet_napari.training.state.kept_state import KeptState
+    from unet_napari.training.state.state_file import STATE_SUFFIX, state_beside
 
     config = _config(arguments)
     if arguments.show_augmentation:
         pairs, attempts = _pairs(arguments)
         _show_augmentation(arguments.show_augmentation, pairs, config)
         return attempts.report()
-    if arguments.output.exists() and not arguments.overwrite:
+    resume = arguments.resume
+    if resume is not None and resume.suffix != STATE_SUFFIX:
+        resume = state_beside(resume)
+    state = state_beside(arguments.output)
+    if arguments.output.exists() and not (arguments.overwrite or resume == state):
         raise OutputError(f"{arguments.output} exists; give --overwrite to replace it.")
     pairs, attempts = _pairs(arguments)
-    start_from = given_start(arguments.start_from)
-    check_output(arguments.output, overwrite=arguments.overwrite)
+    check_output(arguments.output, overwrite=True)
     check_name(arguments.output.stem)
-    trainer = Trainer(pairs, config, start_from=start_from)
+    settings = config.to_dict() if resume is None else given_options(arguments, TrainConfig)
+    trainer = make_trainer(pairs, settings, arguments.start_from, resume)
     encode_info(_finished(trainer.model, arguments).info)  # the notes, too, can be saved
     keeper = Keeper(trainer, lambda model: _save(model, arguments))
+    kept = KeptState(trainer, state, arguments.output.stem, arguments.output)
+    keep_version(arguments.output)
     line = ProgressLine("training")
     try:
         for event in trainer.run():
             keeper.update(event)
+            kept.update(event)
             _show(line, event)
+            if isinstance(event, Resting):
+                threading.Event().wait()  # until Ctrl+C: nobody can paint into this training
     except KeyboardInterrupt:
         if trainer.steps == 0:
             raise UnetNapariError(_NO_MODEL) from None
         line.show("stopped; keeping the best model so far", last=True)
         keeper.stop()
+        kept.stop()
     except UnetNapariError as error:
         if keeper.saved_step is None:
             raise
-        kept = f"The model of step {keeper.saved_step} is kept in {arguments.output}."
-        raise type(error)(f"{error} {kept}") from error
+        where = f"The model of step {keeper.saved_step} is kept in {arguments.output}."
+        raise type(error)(f"{error} {where}") from error
     line.show(f"model of step {trainer.best_step} written to {arguments.output}", last=True)
     return attempts.report()
 
@@ -139,16 +157,17 @@ def _config(arguments: argparse.Namespace) -> TrainConfig:
 
 
 def _show(line: ProgressLine, event: TrainEvent) -> None:
-    from unet_napari.training.events import Finished, Started, Step, Validated
-
     match event:
         case Started():
             for text in event.chosen:
                 line.show(text, last=True)
         case Step():
-            left = "" if event.seconds_left is None else f" · {human_time(event.seconds_left)} left"
+            endless = math.isinf(event.seconds_left)
+            left = "" if endless else f" · {human_time(event.seconds_left)} left"
             line.show(f"step {event.step} · loss {event.loss:.3f}{left}")
         case Validated():
             line.show(event.describe(), last=True)
+        case Resting():
+            line.show("resting: the score does not rise any more; Ctrl+C ends it", last=True)
         case Finished():
             line.show(event.describe(), last=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,15 @@ from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.live_preview import LivePreview
 from unet_napari.engine.worker.open_images import open_pair
 from unet_napari.engine.worker.shelf import SHELF
-from unet_napari.errors import LabelsError, UnetNapariError
+from unet_napari.errors import LabelsError, ModelFileError, UnetNapariError
 from unet_napari.model.schema import check_name
+from unet_napari.model.versions import keep_version
 from unet_napari.system.atomic import check_output
 from unet_napari.training import Finished, Resting, Step, TrainConfig, Trainer
 from unet_napari.training.keep import Keeper
 from unet_napari.training.start.given import given_start
+from unet_napari.training.state.kept_state import KeptState
+from unet_napari.training.state.resume import resume_training
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from unet_napari.engine.requests import TrainJob
     from unet_napari.engine.worker.job_context import JobContext
     from unet_napari.model.model import Model
+    from unet_napari.training import Pair
 
 __all__ = ["run_training"]
 
@@ -41,18 +46,26 @@ def run_training(job: TrainJob, context: JobContext) -> dict[str, Any]:
     check_name(job.name)
     SHELF.clear()  # a training needs the memory
     pairs = [open_pair(reference, context) for reference in job.pairs]
-    trainer = Trainer(pairs, TrainConfig.from_dict(job.config), given_start(job.start_from))
-    told = _Told(trainer, job, context)
+    trainer = _trainer(job, pairs)
+    state = None
+    if job.state is not None:
+        check_output(Path(job.state), overwrite=True)
+        state = KeptState(trainer, Path(job.state), job.name, Path(job.output))
     saved: Saved | None = None
 
     def save(model: Model) -> None:
         nonlocal saved
+        if saved is None:  # another session's model becomes a version
+            keep_version(Path(job.output))
         saved = _save(model, trainer.verdict, job, context)
 
     keeper = Keeper(trainer, save)
+    told = _Told(trainer, job, pairs, state, context)
     with closing(trainer.run()) as events:
         for event in events:
             keeper.update(event)
+            if state is not None:
+                state.update(event)
             if saved and isinstance(event, Finished):
                 return saved.result(event.step, event.reason, stopped=False)
             context.send(event)
@@ -65,9 +78,20 @@ def run_training(job: TrainJob, context: JobContext) -> dict[str, Any]:
             if isinstance(event, Step):
                 told.preview.update(event.step)
     keeper.stop()
+    if state is not None:
+        state.stop()
     if saved is None:
         raise Cancelled
     return saved.result(trainer.steps, "Stopped.", stopped=True)
+
+
+def _trainer(job: TrainJob, pairs: Sequence[Pair]) -> Trainer:
+    """Return the trainer of a job: a new one, or one that goes on."""
+    if job.resume:
+        if job.state is None:
+            raise ModelFileError("There is no training to continue: no state was kept.")
+        return resume_training(pairs, job.state, job.config)
+    return Trainer(pairs, TrainConfig.from_dict(job.config), given_start(job.start_from))
 
 
 class _Told:
@@ -77,15 +101,23 @@ class _Told:
     ----------
     trainer
         The training.
-    job
-        Its description.
+    job, pairs
+        Its description, and the pairs of it.
+    state
+        Is told of new paint; None: no state is kept.
     context
         Where commands come from and answers go to.
     """
 
-    def __init__(self, trainer: Trainer, job: TrainJob, context: JobContext) -> None:
-        self._trainer, self._context = trainer, context
-        pairs = trainer.prepared.painted.pairs
+    def __init__(
+        self,
+        trainer: Trainer,
+        job: TrainJob,
+        pairs: Sequence[Pair],
+        state: KeptState | None,
+        context: JobContext,
+    ) -> None:
+        self._trainer, self._state, self._context = trainer, state, context
         self._layers = [reference.labels.shape for reference in job.pairs]
         self._shapes = [pair.shape for pair in pairs]
         self.preview = LivePreview(trainer, pairs[0].image, context)
@@ -114,6 +146,8 @@ class _Told:
         if number is None:
             return False
         training, validation = self._trainer.take_updates()
+        if self._state is not None:
+            self._state.painted()
         self._context.send(PaintTaken(number, training, validation))
         return True
 
@@ -132,7 +166,9 @@ class _Told:
         layer, image = self._layers[number], self._shapes[number]
         start, shape = _along_axes(command.start, labels.shape, layer, image)
         known = None if annotated is None else annotated.reshape(shape)
-        self._trainer.update(number, start, labels.reshape(shape), known)
+        self._trainer.update(
+            number, start, labels.reshape(shape), known, background=command.background
+        )
 
 
 def _along_axes(

@@ -170,12 +170,18 @@ class PatchSampler:
         return {
             "rng": self._rng.bit_generator.state,
             "noise": self.augmenter.generator.get_state(),
+            "new": [[one.key, one.box.start, one.box.stop, one.left] for one in self._new],
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Draw what would have been drawn after `snapshot`."""
         self._rng.bit_generator.state = snapshot["rng"]
-        self.augmenter.generator.set_state(snapshot["noise"])
+        if snapshot["noise"].shape == self.augmenter.generator.get_state().shape:  # this device's
+            self.augmenter.generator.set_state(snapshot["noise"])
+        self.prefer(
+            NewPaint(tuple(key), Box(tuple(start), tuple(stop)), int(left))
+            for key, start, stop, left in snapshot["new"]
+        )
 
     def _entry(self, sample: Sample) -> _Entry:
         source = Source(

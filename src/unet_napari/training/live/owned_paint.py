@@ -35,6 +35,8 @@ class OwnedPaint:
         The pair with the copy as its labels; they change with `put`.
     raw
         The labels as they were painted, background among them.
+    changed
+        The boxes that were changed, in their order.
     """
 
     def __init__(self, pair: Pair) -> None:
@@ -44,13 +46,17 @@ class OwnedPaint:
         self.raw = AsPainted(labels, annotated, painted.background)
         self._labels, self._annotated = labels, annotated
         self._cells, self._known = labels, annotated
+        self.pair = Pair(pair.image, labels, annotated, self.raw)
         if painted.background:
-            self._cells = SparseArray(labels.shape, labels.dtype)
-            self._known = SparseArray(labels.shape, bool)
-            for array in (labels, annotated):
-                for box in () if array is None else array.boxes():
-                    self._part(box)
-        self.pair = Pair(pair.image, self._cells, self._known, self.raw)
+            self._part_all()
+        self.changed: list[Box] = []
+
+    def mark(self, background: int) -> None:
+        """Let a label number mean background, if it does not already."""
+        if background in self.raw.background:
+            return
+        self.raw = self.raw._replace(background=(*self.raw.background, background))
+        self._part_all()
 
     @property
     def labels(self) -> SparseArray:
@@ -86,6 +92,7 @@ class OwnedPaint:
         """
         values = _whole(labels, self._labels.dtype)
         self._labels.put(box, values)
+        self.changed.append(box)
         if annotated is not None:
             self._annotate(box, np.asarray(annotated) != 0)
         if self.raw.background:
@@ -101,6 +108,15 @@ class OwnedPaint:
                 self._known = self._annotated
             self.pair = Pair(self.pair.image, self._cells, self._known, self.raw)
         self._annotated.put(box, inside)
+
+    def _part_all(self) -> None:
+        """Tell the cells from the background, in arrays of their own."""
+        self._cells = SparseArray(self._labels.shape, self._labels.dtype)
+        self._known = SparseArray(self._labels.shape, bool)
+        for array in (self._labels, self._annotated):
+            for box in () if array is None else array.boxes():
+                self._part(box)
+        self.pair = Pair(self.pair.image, self._cells, self._known, self.raw)
 
     def _part(self, box: Box) -> None:
         """Tell the cells of a box from the background in it."""

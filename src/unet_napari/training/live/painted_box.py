@@ -29,12 +29,15 @@ class PaintedBox(NamedTuple):
         A part of its labels.
     labels, annotated
         Of the shape of the box; see `OwnedPaint.put`.
+    background
+        Label number that means background from now on; None: as before.
     """
 
     number: int
     box: Box
     labels: NDArray[Any]
     annotated: NDArray[Any] | None
+    background: int | None = None
 
 
 def check_update(
@@ -43,6 +46,7 @@ def check_update(
     start: Sequence[int],
     labels: NDArray[Any],
     annotated: NDArray[Any] | None,
+    background: int | None = None,
 ) -> PaintedBox:
     """Return new paint, its arrays copied.
 
@@ -56,6 +60,8 @@ def check_update(
         Where the box begins, along each axis of the labels.
     labels, annotated
         What it holds.
+    background
+        Label number that means background from now on.
 
     Raises
     ------
@@ -75,7 +81,7 @@ def check_update(
     if len(begin) == labels.ndim == len(shape):
         box = Box(begin, tuple(a + n for a, n in zip(begin, labels.shape, strict=True)))
         if Box.whole(shape).intersect(box) == box and not box.is_empty:
-            return PaintedBox(number, box, labels, known)
+            return PaintedBox(number, box, labels, known, background)
     raise LabelsError(
         f"New paint of the shape {labels.shape} at {begin} does not lie within the labels of "
         f"{pair.image.name}, which have the shape {shape}."

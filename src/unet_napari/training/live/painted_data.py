@@ -64,6 +64,8 @@ class PaintedData:
         Images and what was painted on them.
     groups
         The number of the image of each, see `image_groups`.
+    prints
+        The `fingerprint` of each image.
     loaded
         Their samples, at the scale of the images.
     loader
@@ -89,6 +91,7 @@ class PaintedData:
         self,
         pairs: Sequence[Pair],
         groups: Sequence[int],
+        prints: Sequence[str],
         loaded: Iterable[tuple[Place, Sample]],
         loader: SampleLoader,
         config: TrainConfig,
@@ -99,7 +102,7 @@ class PaintedData:
         memory: int,
         task: Task | None = None,
     ) -> None:
-        self.pairs, self.groups = list(pairs), list(groups)
+        self.pairs, self.groups, self.prints = list(pairs), list(groups), list(prints)
         self.division: Division | None = None
         self._classes: tuple[int, ...] | None = None
         self._loader, self._config, self._scale = loader, config, scale
@@ -173,6 +176,7 @@ class PaintedData:
         start: Sequence[int],
         labels: NDArray[Any],
         annotated: NDArray[Any] | None = None,
+        background: int | None = None,
     ) -> None:
         """Let a box of new paint wait until `take`; the arrays are copied.
 
@@ -181,7 +185,8 @@ class PaintedData:
         LabelsError
             If there is no such pair, or the box does not lie within its labels.
         """
-        self._waiting.append(check_update(self._all_pairs, number, start, labels, annotated))
+        every = self._all_pairs
+        self._waiting.append(check_update(every, number, start, labels, annotated, background))
 
     def add(self, pair: Pair) -> int:
         """Let another pair wait until `take`; return its number.
@@ -225,6 +230,8 @@ class PaintedData:
     def _put(self, update: PaintedBox) -> Iterable[tuple[Key, Box]]:
         paint = self.paint(update.number)
         try:
+            if update.background is not None:
+                paint.mark(update.background)
             paint.put(update.box, update.labels, update.annotated)
         except LabelsError as error:
             warn_user(str(error), stacklevel=3)
@@ -246,7 +253,8 @@ class PaintedData:
     def _last_group(self) -> int:
         """Return the number of the last pair's image: that of an earlier pair, or a new one."""
         images = [each.image for each in self.pairs]
-        together = image_groups(images, [fingerprint(image) for image in images])
+        self.prints.append(fingerprint(images[-1]))
+        together = image_groups(images, self.prints)
         same = [
             n for n, group in zip(self.groups, together[:-1], strict=True) if group == together[-1]
         ]

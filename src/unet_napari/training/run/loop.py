@@ -101,7 +101,7 @@ class Loop:
         self._stillness = Stillness()
         self.curve = RecordedCurve()
         self.step = self._looked_at = 0
-        self.seconds = 0.0
+        self.seconds = self._used = 0.0
         self.reason = _STOPPED
         self.halo: tuple[int, ...] | None = None
         self._began = self._diverged = False
@@ -134,7 +134,7 @@ class Loop:
         """Train until the budget is used up; see `Trainer.run`."""
         yield self._started
         budget = self._budget
-        budget.restart(self.seconds)
+        budget.restart(self._used)
         if self._prepared.decided.start and not self._began:  # a candidate like any other
             event = self._look()
             if event.score is not None:
@@ -209,8 +209,8 @@ class Loop:
             self.reason = _DIVERGED.format(self.step + 1)
             return
         self.step += 1
-        self.seconds = budget.elapsed()
-        self._stillness.learnt(loss, self.seconds)
+        self.seconds = budget.total
+        self._stillness.learnt(loss, budget.elapsed())
         self.curve.add_loss(self.step, loss)
         yield Step(
             step=self.step,
@@ -253,9 +253,7 @@ class Loop:
         samples = prepared.split.training
         self.halo = measure_halo(network, kept.task, samples, self._config.seed, _HALO_SECONDS)
         name = kept.task.score_name
-        return Finished(
-            self.reason, self.step, self._budget.elapsed(), kept.score, name, self.verdict
-        )
+        return Finished(self.reason, self.step, self._budget.total, kept.score, name, self.verdict)
 
     def snapshot(self) -> dict[str, Any]:
         """Return all that decides how the training goes on, besides what is painted."""
@@ -271,8 +269,8 @@ class Loop:
             "batch": self._stepper.batch,
         }
 
-    def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Go on after `snapshot`."""
+    def restore(self, snapshot: Mapping[str, Any], *, anew: bool) -> None:
+        """Go on after `snapshot`, with what is left of its budget or with a budget `anew`."""
         self.learner.restore(snapshot["learner"])
         self._sampler.restore(snapshot["sampler"])
         self.choice.restore(snapshot["choice"])
@@ -281,4 +279,6 @@ class Loop:
         self.step, self._looked_at = int(snapshot["step"]), int(snapshot["looked_at"])
         self._began = bool(snapshot["began"])
         self._stepper.batch = int(snapshot["batch"])
-        self.seconds = self._budget.elapsed()
+        if anew:
+            self._budget.begin_anew(self.step)
+        self._used, self.seconds = self._budget.elapsed(), self._budget.total

@@ -89,7 +89,6 @@ def prepare(
         halo=tuple(round(_OVERLAP[config.ndim] / step) for step in decided.spacing),
         tile=largest_tile(network, decided.setup.patch, 3 * memory // 4),
         images=describe_data([pair.image for pair in pairs], prints),
-        prints=list(prints),
         network=network,
         decided=decided,
     )
@@ -133,6 +132,7 @@ def _read(
     painted = PaintedData(
         pairs,
         groups,
+        prints,
         loaded,
         loader,
         config,

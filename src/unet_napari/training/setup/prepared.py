@@ -60,8 +60,6 @@ class Prepared:
         Pixels that may be predicted at once beside the training.
     images
         What the provenance says about the images, see `describe_data`.
-    prints
-        The `fingerprint` of each image.
     network
         Fresh, or with the weights of the model that training starts from.
     decided
@@ -75,7 +73,6 @@ class Prepared:
     halo: tuple[int, ...]
     tile: int
     images: dict[str, Any]
-    prints: list[str]
     network: Network
     decided: Decisions
 

@@ -69,8 +69,7 @@ def train(
     state : path, optional
         File in which the state of the training is kept, such as ``"cells.state"``.
     resume : path, optional
-        State file of a training that goes on, with what was painted since then. The budget, the
-        device, the memory and the patience may be others than before.
+        State file of a training that goes on, with what was painted since then.
     on_event : callable, optional
         Called with each `TrainEvent`; an exception it raises stops the training.
     **settings
@@ -85,10 +84,8 @@ def train(
 
     Raises
     ------
-    ImageError, LabelsError, SettingsError
+    ImageError, LabelsError, SettingsError, ModelFileError
         Before the training starts, naming what is wrong and the remedy.
-    ModelFileError
-        If there is no such training to go on with, or its file is damaged.
     """
     from unet_napari.training.state.drive import drive_training, make_trainer
 

@@ -15,7 +15,8 @@ import torchvision
 from command_line import run
 from unet_napari import Model
 from unet_napari.errors import ResourceError
-from unet_napari.training import Trainer
+from unet_napari.model.info import read_info
+from unet_napari.training.run.stepper import Stepper
 
 
 def test_train_writes_a_model_that_info_describes(folder, capsys):
@@ -51,7 +52,8 @@ def test_the_network_and_its_training_can_be_chosen(folder):
 def train(folder, *more, task="cells"):
     return run("train", "--images", folder / "image.tif", "--labels", folder / "truth.tif",
                "--task", task, "--ndim", 2, "--output", folder / "new.unet", "--device", "cpu",
-               "--unpainted", "background", "--patch", "32,32", "--batch", 1, *more)  # fmt: skip
+               "--unpainted", "background", "--patch", "32,32", "--batch", 1,
+               "--start-from", "nothing", *more)  # fmt: skip
 
 
 def test_every_setting_has_an_option(folder):
@@ -184,18 +186,24 @@ def test_training_that_cannot_be_saved_does_not_start(folder, capsys):
     assert "step" not in err
 
 
+def stop_at(monkeypatch, step, error):
+    """Let a training end with an error after so many steps."""
+    learn, made = Stepper.step, []
+
+    def interrupted(stepper, fraction):
+        if len(made) == step:
+            raise error
+        made.append(fraction)
+        return learn(stepper, fraction)
+
+    monkeypatch.setattr(Stepper, "step", interrupted)
+
+
 @pytest.mark.parametrize("step", [0, 2])
 def test_an_interrupted_training_leaves_the_model_of_its_last_step(
     folder, step, monkeypatch, capsys
 ):
-    learn = Trainer._learn
-
-    def interrupted(trainer, fraction):
-        if trainer.steps == step:
-            raise KeyboardInterrupt
-        return learn(trainer, fraction)
-
-    monkeypatch.setattr(Trainer, "_learn", interrupted)
+    stop_at(monkeypatch, step, KeyboardInterrupt())
     ended = train(folder, "--steps", 1000, "--validation", 0)
     err = capsys.readouterr().err
     if step == 0:
@@ -209,15 +217,47 @@ def test_an_interrupted_training_leaves_the_model_of_its_last_step(
 
 
 def test_a_training_that_fails_on_the_way_says_which_model_is_kept(folder, monkeypatch, capsys):
-    learn = Trainer._learn
-
-    def failing(trainer, fraction):
-        if trainer.steps == 2:
-            raise ResourceError("There is not enough memory for a single patch.")
-        return learn(trainer, fraction)
-
-    monkeypatch.setattr(Trainer, "_learn", failing)
+    stop_at(monkeypatch, 2, ResourceError("There is not enough memory for a single patch."))
     assert train(folder, "--steps", 1000, "--validation", 0) == 2
     step = Model.load(folder / "new.unet").provenance["step"]
     said = f"for a single patch. The model of step {step} is kept in {folder / 'new.unet'}."
     assert said in capsys.readouterr().err
+
+
+def test_a_training_that_was_stopped_is_resumed(folder, monkeypatch, capsys):
+    with monkeypatch.context() as patched:
+        stop_at(patched, 3, KeyboardInterrupt())
+        assert train(folder, "--steps", 6) == 0
+    assert Model.load(folder / "new.unet").provenance["steps"] == 3
+    capsys.readouterr()
+    assert train(folder, "--resume", folder / "new.unet") == 0
+    err = capsys.readouterr().err
+    assert "model of step" in err
+    assert Model.load(folder / "new.unet").provenance["steps"] == 6
+    assert read_info(folder / "new.versions" / "1.unet").provenance["steps"] == 3
+    assert train(folder, "--resume", folder / "none.unet", "--overwrite") == 2
+    assert "There is no training to continue" in capsys.readouterr().err
+
+
+def test_a_live_training_rests_until_it_is_stopped(folder, monkeypatch, capsys):
+    def ctrl_c():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unet_napari.training.run.stillness.Stillness.is_still", still_after(4))
+    monkeypatch.setattr("unet_napari.cli.commands.train._wait_for_ctrl_c", ctrl_c)
+    assert train(folder, "--live") == 0
+    err = capsys.readouterr().err
+    assert "resting" in err
+    assert "inf" not in err
+    assert Model.load(folder / "new.unet").provenance["steps"] == 4
+
+
+def still_after(steps):
+    """Return what tells that nothing is to be gained after so many steps."""
+    looks = []
+
+    def is_still(*_):
+        looks.append(None)
+        return len(looks) > steps
+
+    return is_still

@@ -126,7 +126,7 @@ def test_the_model_knows_where_it_comes_from(cells_pair):
 def test_a_finished_training_has_measured_its_halo_and_a_stopped_one_has_not(
     cells_pair, monkeypatch
 ):
-    monkeypatch.setattr("unet_napari.training.trainer._HALO_SECONDS", 600)
+    monkeypatch.setattr("unet_napari.training.run.loop._HALO_SECONDS", 600)
     model = run([cells_pair], steps=2)[0].best_model()
     exact = exact_halo(model.network)
     assert all(0 < size <= bound for size, bound in zip(model.halo, exact, strict=True))

@@ -96,7 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
             kept.update(event)
             _show(line, event)
             if isinstance(event, Resting):
-                threading.Event().wait()  # until Ctrl+C: nobody can paint into this training
+                _wait_for_ctrl_c()  # nobody can paint into this training
     except KeyboardInterrupt:
         if trainer.steps == 0:
             raise UnetNapariError(_NO_MODEL) from None
@@ -110,6 +110,10 @@ def _run(arguments: argparse.Namespace) -> int:
         raise type(error)(f"{error} {where}") from error
     line.show(f"model of step {trainer.best_step} written to {arguments.output}", last=True)
     return attempts.report()
+
+
+def _wait_for_ctrl_c() -> None:
+    threading.Event().wait()
 
 
 def _finished(model: Model, arguments: argparse.Namespace) -> Model:

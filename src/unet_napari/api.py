@@ -210,7 +210,7 @@ def attention_maps(
     Parameters
     ----------
     image : array, path or Image
-        With the spatial axes of the network; it goes through the network at once.
+        Image with the spatial axes of the network; it goes through the network at once.
     model : Model or str
         A model of an attention U-Net, or the name or path of one.
     axes, scale
@@ -220,7 +220,7 @@ def attention_maps(
     Returns
     -------
     array of float32, shape (levels, *spatial)
-        From 0 (shut) to 1 (open), finest level first.
+        Weights of the gates, from 0 (shut) to 1 (open), finest level first.
 
     Raises
     ------

@@ -106,7 +106,7 @@ def check_integer(name: str, value: object, within: Range = Range()) -> int:
     value
         What it was set to.
     within
-        Which numbers are possible.
+        Range of the numbers that are possible.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def check_integers(
     name, values, within
         See `check_integer`.
     lengths
-        How many numbers are possible.
+        Range of the possible count of numbers.
 
     Raises
     ------

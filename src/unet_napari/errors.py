@@ -76,7 +76,7 @@ def warn_user(message: str, *, stacklevel: int = 1) -> None:
     message
         What the user should know.
     stacklevel
-        Which caller the warning names, as in `warnings.warn`; 1 is the caller of this function.
+        Caller that the warning names, as in `warnings.warn`; 1 is the caller of this function.
 
     Warns
     -----

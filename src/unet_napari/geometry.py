@@ -139,7 +139,7 @@ class Box:
         Parameters
         ----------
         by : int or sequence of int
-            How many pixels, for all axes or for each; the box shrinks where it is negative.
+            Number of pixels, for all axes or for each; the box shrinks where it is negative.
         """
         steps = (by,) * self.ndim if isinstance(by, int) else by
         self._match(steps)

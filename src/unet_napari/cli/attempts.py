@@ -27,7 +27,7 @@ class Attempts:
     Parameters
     ----------
     total : int
-        How many images there are.
+        Number of images.
     """
 
     def __init__(self, total: int) -> None:

@@ -50,7 +50,7 @@ class Foresight:
     Parameters
     ----------
     total : int
-        How many images there are.
+        Number of images.
     """
 
     def __init__(self, total: int) -> None:

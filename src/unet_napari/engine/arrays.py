@@ -42,7 +42,7 @@ class ArrayRef:
     shape
         Length of each axis.
     dtype
-        As ``numpy.dtype.str`` has it.
+        Type of the values, as ``numpy.dtype.str`` has it.
     offset
         Bytes before the array, in a memmap.
 
@@ -74,7 +74,7 @@ def open_ref(reference: ArrayRef, *, folders: tuple[str, ...] = (), writable: bo
     Parameters
     ----------
     reference
-        From this or the other process.
+        Reference from this process or from the other one.
     folders
         The shared folders: a pickle is read from nowhere else.
     writable

@@ -30,7 +30,7 @@ class ImageRef:
     Attributes
     ----------
     data
-        Where the array is.
+        Reference to the array.
     axes
         One letter per axis of the array.
     pixel_size
@@ -61,7 +61,7 @@ class PairRef:
     image, labels
         They have one shape, but for the channels.
     annotated
-        Where the labels are complete; None where nobody said so.
+        Mask of the parts where the labels are complete; None where nobody said so.
     background
         The number among the labels that means background; None: none does.
     """

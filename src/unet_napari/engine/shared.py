@@ -40,7 +40,7 @@ class SharedFolder:
     Parameters
     ----------
     folders
-        Those of an existing shared folder. By default new ones are made.
+        Folders of an existing shared folder. By default new ones are made.
     """
 
     def __init__(self, folders: tuple[str, ...] | None = None) -> None:

@@ -103,7 +103,7 @@ class KeepThresholdsJob:
     output
         The file to write, where the model's own is not to be changed.
     source
-        Where the thresholds come from, for the provenance.
+        Origin of the thresholds, for the provenance.
     """
 
     model: str

@@ -42,7 +42,7 @@ class BoxWriter:
     chunks
         What is best written as a whole, in a zarr; None in a TIFF.
     record
-        Where the result comes from, which is kept in the file; to be set before the end.
+        Origin of the result, which is kept in the file; to be set before the end.
     """
 
     def __init__(self, array: Any, path: Path) -> None:  # noqa: ANN401 (zarr is untyped)
@@ -79,7 +79,7 @@ def check_image_output(path: str | Path, *, overwrite: bool) -> Path:
     Parameters
     ----------
     path
-        Where the result should go; its ending chooses the format.
+        Path of the result; its ending chooses the format.
     overwrite
         Whether an existing file may be replaced.
 

@@ -50,9 +50,9 @@ def gate_maps(
     Parameters
     ----------
     image : Image
-        With the spatial axes of the network, of one time point.
+        Image of one time point with the spatial axes of the network.
     model : Model
-        Whose network is an attention U-Net.
+        Model whose network is an attention U-Net.
     config : InferenceConfig
         Settings, of which the device counts.
     statistics : Statistics, optional
@@ -62,7 +62,7 @@ def gate_maps(
     Returns
     -------
     ndarray of float32, shape (levels, *image.shape)
-        From 0 (shut) to 1 (open), finest level first.
+        Weights of the gates, from 0 (shut) to 1 (open), finest level first.
 
     Raises
     ------

@@ -38,12 +38,12 @@ def predict_steps(
     image : Image
         May have any size; only what a tile needs is read at a time.
     model : Model
-        Left as it is.
+        The model, which is left as it is.
     out : array-like
         float32, (K, *S), written tile by tile; with a time axis in the image (K, T, *S). K and
         the names of the maps are the task's.
     config : InferenceConfig, optional
-        How the model is run.
+        Settings of the prediction.
     statistics : Statistics, optional
         Brightness of the whole of which the image is a part, see `find_scale`. By default it is
         measured on the image.

@@ -52,11 +52,11 @@ def segment_steps(
     image : Image
         May have any size.
     model : Model
-        Left as it is.
+        The model, which is left as it is.
     out : array-like
         Integers of the shape `result_shape`; uint32 has room for every number of cells.
     config : InferenceConfig, optional
-        How the model is run.
+        Settings of the prediction.
     statistics, provisional, unfinished, maps, kept
         See `SegmentOptions`.
 

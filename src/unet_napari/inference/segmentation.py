@@ -45,14 +45,14 @@ class SegmentationRun:
     planned : Segmentation
         What is done.
     room : Room
-        Where the arrays between network and result are; to be kept open during the run.
+        Room for the arrays between network and result, which stays open during the run.
     memory : int
         Bytes that decoding may use.
     journals : Journals, optional
-        Where the maps are kept, and where the run is noted, if it is to be resumed when it is
+        Journals that keep the maps and note the run, if it is to be resumed when it is
         stopped. Without, the maps of each view take the place of those of the view before.
     kept : KeptMaps, optional
-        Where the maps are kept after the run.
+        Place that keeps the maps after the run.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class SegmentationRun:
         provisional : bool
             Show labels in the result while the network runs.
         maps : array-like, optional
-            Where the maps themselves are wanted, see `segment_steps`.
+            Array that the maps are written to, see `segment_steps`.
         """
         together = self._planned.together
         for position in range(len(self._planned.views)):

@@ -38,9 +38,9 @@ def stack_scale(
     Parameters
     ----------
     image, model
-        Where a pixel size is unknown, slices are taken to be as far apart as pixels.
+        Image and model. Where a pixel size is unknown, slices count as far apart as pixels.
     config
-        Its `slicewise` counts.
+        Settings, of which `slicewise` counts.
     factors
         By what each slice is enlarged before the network sees it, along Y and X; by default it is
         not.

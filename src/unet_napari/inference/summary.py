@@ -16,7 +16,7 @@ class PlanSummary:
     Attributes
     ----------
     way : {"one tile", "streamed", "columns", "tiles"}
-        How the image goes through the network, see ``docs/guide/inference.md``.
+        Way in which the image goes through the network, see ``docs/guide/inference.md``.
     reason : str
         Why this way.
     backend, device, precision : str

@@ -36,7 +36,7 @@ class ThresholdFit:
     thresholds : dict of str to float
         The decoding parameters, as `segment` takes them.
     cells : int
-        How many cells were painted.
+        Number of painted cells.
     score_name : str
         What the scores are, such as "AP50".
     score, before : float
@@ -72,7 +72,7 @@ def fit_to_paint(
     labels : array of int
         The painted cells, in the shape of the result ``([T,] *S)``.
     complete : array of bool, optional
-        Where every cell is painted.
+        Mask of the parts in which every cell is painted.
 
     Raises
     ------

@@ -64,7 +64,7 @@ class Tile:
         box : Box
             The part of the core that they cover; perhaps empty.
         crop : Box
-            Where it lies within them.
+            Its place within them.
         """
         output = self.outer.grow(tuple(-m for m in self.margin))
         first = output.start[0] + start
@@ -129,7 +129,7 @@ class Grid:
         Returns
         -------
         list of Tile
-            In C order, all with the same outer shape.
+            Tiles in C order, all with the same outer shape.
         """
         blocks = product(*(list(axis.blocks()) for axis in self._axes(shape, tile)))
         return [

@@ -41,7 +41,7 @@ class View:
     image : Image
         The view, nothing read yet.
     index : tuple of int
-        Where it lies along the leading axes of the result (T, then Z for a 2D model on a stack).
+        Its position along the leading axes of the result (T, then Z for a 2D model on a stack).
     """
 
     image: Image
@@ -127,7 +127,7 @@ def find_scale(image: Image, model: Model, statistics: Statistics | None) -> Sca
     image : Image
         What is predicted.
     model : Model
-        Its rule says what is measured.
+        The model, whose rule says what is measured.
     statistics : Statistics or None
         Statistics of the whole of which the image is a part: measured on a part alone, a dim
         corner would be as bright as the rest. None if the image is whole.

@@ -52,7 +52,7 @@ class ListedModel:
     name
         What `find_model` and ``Model.load`` take: the file's name without its ending.
     path
-        Where it is.
+        Path of the file.
     info
         What it says about itself; None if the file is damaged.
     problem

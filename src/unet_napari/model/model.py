@@ -40,7 +40,7 @@ class Model:
     task
         What its output channels mean, how they are decoded, and the tuned thresholds.
     normalisation
-        How an image is normalised before the network sees it.
+        Rule by which an image is normalised before the network sees it.
     pixel_size
         Micrometres per axis letter of the training images; an unknown axis is absent.
     name
@@ -52,7 +52,7 @@ class Model:
         Typical (median) diameter of the training objects: that of a disc, or ball, of the same
         size, in the smallest pixels. None: unknown, or the task has no objects.
     provenance
-        Where it comes from, as JSON-able values: ``score`` and ``score_name`` of the best
+        Its origin, as JSON-able values: ``score`` and ``score_name`` of the best
         validation, versions, data, settings.
     thumbnail
         A small picture of a prediction, ``(Y, X, 3)``.
@@ -108,7 +108,7 @@ class Model:
         Parameters
         ----------
         path
-            Where to; ``.unet`` is appended where it is missing.
+            Path of the file; ``.unet`` is appended where it is missing.
         overwrite
             Whether an existing file may be replaced.
         half

@@ -52,7 +52,7 @@ class ModelInfo(Record):
     diameter
         Typical diameter of the training objects, see `Model`; None if unknown.
     provenance
-        Where it comes from: versions, training data, settings, validation score.
+        Its origin: versions, training data, settings, validation score.
     format
         Version of the file format.
     """

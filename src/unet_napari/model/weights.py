@@ -30,7 +30,7 @@ def network_weights(network: Network, *, half: bool = False) -> dict[str, NDArra
     Parameters
     ----------
     network
-        Left as it is.
+        The network, which is left as it is.
     half
         Store the weights of convolutions in float16. Biases and norms stay float32: they are
         few, and the variance of a dark channel is smaller than any float16.

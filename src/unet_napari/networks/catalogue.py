@@ -26,7 +26,7 @@ class NetworkEntry:
     description : str
         One line on what it is and when to take it.
     paper : str
-        Where it comes from: authors, year, venue or arXiv number.
+        Its source: authors, year, venue or arXiv number.
     implementation : str
         Its class, as ``"package.module:name"``.
     ndims : tuple of int

@@ -55,7 +55,7 @@ class Option:
     group
         Headline of the group that the option belongs to on the command line and in a dock.
     doors
-        Where the option is shown.
+        Doors through which the option can be reached.
     label
         What a dock calls it; by default the name of the field.
     tooltip

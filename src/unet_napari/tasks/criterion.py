@@ -74,7 +74,7 @@ class Criterion(Record):
         Parameters
         ----------
         maps : {"independent", "exclusive"}
-            How the maps of the task belong together.
+            Kind of the maps of the task.
         channels : int
             Number of maps.
         """

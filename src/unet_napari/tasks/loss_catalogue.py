@@ -35,7 +35,7 @@ class LossEntry:
     description : str
         What the loss is good for, in one line.
     source : str
-        Where it comes from.
+        Its source, such as authors, year and arXiv number.
     independent, exclusive : str
         The function for maps of that kind, as ``"package.module:name"``; empty where the loss
         means nothing for such maps.

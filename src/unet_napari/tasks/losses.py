@@ -44,11 +44,11 @@ class IndependentMaps:
     Attributes
     ----------
     logits : Tensor
-        What the network said, float ``(N, K, *S)``.
+        Output of the network, float ``(N, K, *S)``.
     truth : Tensor
-        What it should have said, float ``(N, K, *S)``, 0 to 1.
+        Output that is right, float ``(N, K, *S)``, 0 to 1.
     weight : Tensor
-        How much each pixel of each map counts, float ``(N, K, *S)``.
+        Weight of each pixel of each map, float ``(N, K, *S)``.
     criterion : Criterion
         Parameters of the loss.
     """
@@ -71,15 +71,15 @@ class ExclusiveMaps:
     Attributes
     ----------
     logits : Tensor
-        What the network said, float ``(N, K, *S)``.
+        Output of the network, float ``(N, K, *S)``.
     log_probability : Tensor
         Logarithm of the softmax of the logits, float ``(N, K, *S)``.
     index : Tensor
-        Which map holds, int64 ``(N, 1, *S)``.
+        Index of the map that holds, int64 ``(N, 1, *S)``.
     pixel_weight : Tensor
-        How much each pixel counts, the weight of its true class included, float ``(N, 1, *S)``.
+        Weight of each pixel, the weight of its true class included, float ``(N, 1, *S)``.
     weight : Tensor
-        How much each pixel of each map counts, float, broadcasts to ``(N, K, *S)``.
+        Weight of each pixel of each map, float, broadcasts to ``(N, K, *S)``.
     criterion : Criterion
         Parameters of the loss.
     """
@@ -110,7 +110,7 @@ def multi_label_loss(criterion: Criterion, logits: Tensor, target: Target) -> Te
     criterion : Criterion
         The loss with its parameters.
     logits : Tensor
-        What the network says, float ``(N, K, *S)``.
+        Output of the network, float ``(N, K, *S)``.
     target : Target
         Target with values ``(N, K, *S)`` between 0 and 1.
 
@@ -135,7 +135,7 @@ def multi_class_loss(criterion: Criterion, logits: Tensor, target: Target) -> Te
     criterion : Criterion
         The loss with its parameters.
     logits : Tensor
-        What the network says, float ``(N, K, *S)``.
+        Output of the network, float ``(N, K, *S)``.
     target : Target
         Target with values int64 ``(N, 1, *S)``, from 0 to K - 1.
 

@@ -138,7 +138,7 @@ class _Judge:
     Parameters
     ----------
     model
-        Its task decides what is compared: objects, or classes.
+        The model, whose task decides what is compared: objects, or classes.
     worst
         Number of images to keep pictures of.
     """

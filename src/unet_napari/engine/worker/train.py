@@ -102,11 +102,11 @@ class _Told:
     trainer
         The training.
     job, pairs
-        Its description, and the pairs of it.
+        Description of the training, and its pairs.
     state
-        Is told of new paint; None: no state is kept.
+        State that is told of new paint; None where no state is kept.
     context
-        Where commands come from and answers go to.
+        Context that gives commands and takes answers.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ class InputFormat:
     titles
         What people call the formats, such as ``("PNG", "JPEG")``.
     suffixes
-        How the names of such files end, in lower case.
+        Endings of the names of such files, in lower case.
     opens
         Code of the reader. It takes the path, and returns an array that is read lazily, the axes
         (None where the file does not say), and the pixel size in micrometres by axis. It raises
@@ -102,7 +102,7 @@ class OutputFormat:
     name
         Name of the entry, such as ``"ome-tiff"``.
     suffixes
-        How the names of such files end, in lower case; the first is the usual one. The longest
+        Endings of the names of such files, in lower case; the first is the usual one. The longest
         suffix that fits a name decides.
     creates
         Code that takes path, shape, dtype, axes and pixel size and creates a file of zeros, or a

@@ -65,11 +65,11 @@ def make_backend(network: Network, name: str, device: torch.device, precision: s
     Parameters
     ----------
     network : Network
-        In evaluation mode, best with its batch norm folded. It is left as it is.
+        Network in evaluation mode, best with its batch norm folded. It is left as it is.
     name : str
         Name of the backend in the table.
     device : torch.device
-        Where torch computes; OpenVINO uses the CPU.
+        Device on which torch computes; OpenVINO uses the CPU.
     precision : {"auto", "fp32", "fp16", "bf16", "int8"}
         Number format. A backend that computes in int8 begins in fp32, see `Quantisable`.
 

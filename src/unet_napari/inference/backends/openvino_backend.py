@@ -53,7 +53,7 @@ class OpenVinoBackend:
     Parameters
     ----------
     network : Network
-        In evaluation mode, its batch norm folded. It is left as it is.
+        Network in evaluation mode, its batch norm folded. It is left as it is.
     device : torch.device
         Ignored: the CPU computes.
     precision : str

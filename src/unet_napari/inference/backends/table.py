@@ -32,7 +32,7 @@ class BackendEntry:
     title : str
         Name for the user.
     implementation : str
-        Where its class is, as ``"module:class"``; see `Backend` for what the class must have.
+        Place of its class, as ``"module:class"``; see `Backend` for what the class must have.
     precisions : tuple of str
         Number formats that it computes in, as in `InferenceConfig`.
     workspace : float

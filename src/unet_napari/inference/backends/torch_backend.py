@@ -33,7 +33,7 @@ class TorchBackend:
         In evaluation mode, on the CPU, its batch norm folded. It is left as it is: another device
         gets a copy, and the CPU computes with the weights that are here.
     device : torch.device
-        Where to compute.
+        Device on which it computes.
     precision : {"auto", "fp32", "fp16", "bf16"}
         Number format. ``"auto"`` is fp16 on CUDA, where it is several times faster and the device
         computes it well (GeForce GTX 16 cards do not), and fp32 elsewhere.

@@ -34,7 +34,7 @@ class Call:
     shape : tuple of int
         Shape of the tensor for a single image; where there are several tensors, of the first.
     users : int
-        How often other calls take it.
+        Number of times that other calls take it.
     """
 
     name: str

@@ -38,7 +38,7 @@ class Plan:
     shape : tuple of int
         Shape of the image, along the axes of the network.
     grid : Grid
-        Where the image may be cut.
+        Grid on which the image may be cut.
     tile : tuple of int
         Outer shape of every tile, or of every column that a stream goes down.
     strip : int or None

@@ -46,7 +46,7 @@ class MapPiece(NamedTuple):
     start : int
         First row of the maps, counted from that of the network's output.
     maps : ndarray of float32, shape (N, K, *S)
-        These rows for each tile; perhaps no row.
+        The finished rows of each tile; perhaps no row.
     finished : int
         Number of tiles of the image whose maps are whole with this piece.
     stream : Stream or None
@@ -74,7 +74,7 @@ class Computation:
     Parameters
     ----------
     model : Model
-        Its task makes probabilities of logits.
+        The model, whose task makes probabilities of logits.
     plan : Plan
         What is computed in which pieces.
     backend : Backend

@@ -91,9 +91,9 @@ class Sink:
     task
         Task that packs the maps.
     place
-        Where provisional labels are shown; None where they are not wanted.
+        Array in which provisional labels are shown; None where they are not wanted.
     maps
-        Where the maps themselves are written; None where they are not wanted.
+        Array that the maps are written to; None where they are not wanted.
     familiarity
         What judges whether the model knows such images, shown all packed maps; None where the
         model has no such judge.

@@ -59,7 +59,7 @@ class Predictor:
     Attributes
     ----------
     plan : Plan
-        How the images are predicted; another one after memory ran out.
+        Plan by which the images are predicted; another one after memory ran out.
 
     Warns
     -----

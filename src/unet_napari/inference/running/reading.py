@@ -104,7 +104,7 @@ def chunk_slabs(image: Image, box: Box, rows: int, limit: int) -> Iterator[Box]:
     Parameters
     ----------
     image : Image
-        Its data may tell its chunks, as zarr and dask arrays do.
+        The image, whose data may tell its chunks, as zarr and dask arrays do.
     box : Box
         It may reach beyond the image.
     rows : int
@@ -115,7 +115,7 @@ def chunk_slabs(image: Image, box: Box, rows: int, limit: int) -> Iterator[Box]:
     Yields
     ------
     Box
-        In order; together the whole box.
+        Boxes in order, which together are the whole box.
     """
     chunk = chunk_rows(image) or 1
     height = max(rows // chunk, 1) * chunk

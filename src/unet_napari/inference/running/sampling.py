@@ -50,7 +50,7 @@ def sample_tiles(
     images : iterable of (Image, Statistics)
         Images with the spatial axes of the network, and how bright each is as a whole.
     grid : Grid
-        Where the images may be cut.
+        Grid on which the images may be cut.
 
     Returns
     -------

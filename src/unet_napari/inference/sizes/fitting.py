@@ -128,7 +128,7 @@ class FoundObjects:
         image, model
             What was segmented with what.
         familiarity : Familiarity or None
-            How sure the model was of it.
+            Facts that tell how sure the model was of it.
         """
         views = split_views(image, model.ndim)
         index = views[len(views) // 2].index
@@ -178,7 +178,8 @@ def fitting_steps(
     Returns
     -------
     float or None
-        In the smallest pixels of the image; None where the model's own scale is the right one.
+        The diameter, in the smallest pixels of the image; None where the model's own scale is
+        the right one.
     """
     model, seen = prepared.model, found
 

@@ -57,12 +57,12 @@ class SegmentOptions:
         Fill the result while the network runs: the foreground of cells as label 1, until the
         cells are known; classes right away. `Progress.region` says where.
     unfinished : Unfinished, optional
-        Where to keep what is done, if that takes more than a minute, and from where to go on.
+        Place that keeps what is done, if that takes more than a minute, and from where to go on.
     maps : array-like, optional
         float32, (K, [T,] *S), for the probability maps as of `predict_steps`. Not together with
         `unfinished`, nor where the image is rescaled.
     kept : KeptMaps, optional
-        Where the maps are kept after the run, if there is room, to be decoded again. Not together
+        Place that keeps the maps after the run, if there is room, to be decoded again. Not together
         with `unfinished`.
     """
 
@@ -187,7 +187,7 @@ class ScaledRun:
         Returns
         -------
         Familiarity or None
-            How sure the model was of the image.
+            Facts that tell how sure the model was of the image.
         """
         config, options = self.config, self.options
         # A run that goes on takes the memory of the one before, so that the image is cut as it was.

@@ -62,7 +62,7 @@ class Position:
     tiles : int
         Number of tiles, or columns of a stream, of this view whose maps are final.
     plan : str
-        How the view is cut, in words; a position means nothing for another cut.
+        Description of how the view is cut; a position means nothing for another cut.
     stream : mapping of str to Tensor
         Rows that the stream down the next column keeps, see `Stream.state`; empty where there is
         no stream, or where it has not begun.
@@ -166,7 +166,7 @@ class Unfinished:
         Parameters
         ----------
         key
-            From `request_key`; what was left by another request is removed.
+            Key from `request_key`; what was left by another request is removed.
         memory, diameter, decided
             See `Begun`; what was begun at another scale is removed.
         """
@@ -244,7 +244,7 @@ class Journals:
     unfinished : Unfinished
         The folder, begun.
     left : Position
-        How far an earlier run got, as `Unfinished.begin` returned it.
+        Position that an earlier run has reached, as `Unfinished.begin` returned it.
     """
 
     def __init__(self, unfinished: Unfinished, left: Position) -> None:
@@ -267,11 +267,11 @@ class Journal:
     Parameters
     ----------
     unfinished : Unfinished
-        Where it is kept.
+        Store in which it is kept.
     view : int
         Number of the view.
     position : Position or None
-        How far an earlier run got with this view; None if it did not begin it.
+        Position that an earlier run has reached in this view; None if it did not begin it.
     finished : bool
         Whether an earlier run has finished the maps of this view.
     """

@@ -38,7 +38,7 @@ class Node:
     inputs : tuple of int
         Numbers of the nodes whose rows it takes; 0 is the image.
     rows : RowRule
-        Which of their rows it takes.
+        Rule for the rows that it takes of them.
     shape : tuple of int
         Shape (1, C, *S) of the whole result.
     operations : tuple of callable

@@ -40,7 +40,7 @@ class Recipe:
     inputs : list of Call
         Calls whose results it takes, weights not included.
     rows : RowRule
-        Which rows of these results it takes.
+        Rule for the rows that it takes of these results.
     operation : callable
         Makes result rows of input rows.
     fill : float

@@ -30,7 +30,7 @@ class RowBuffer:
     shape : tuple of int
         Shape (N, C, *S) of the whole result, N being 1, or 0 in a rehearsal.
     room : int
-        How many rows there is memory for from the beginning.
+        Number of rows for which there is memory from the beginning.
 
     Attributes
     ----------

@@ -49,8 +49,8 @@ class Stream:
     strip : int
         Rows of the image that are taken at a time.
     room : sequence of int, optional
-        How many rows of each node there is memory for from the beginning; where that does not
-        suffice it grows.
+        Number of rows of each node for which there is memory from the beginning; it grows where
+        that does not suffice.
     images : int
         Number of images: 1, or 0 for a rehearsal, in which rows of nothing are moved.
     """
@@ -83,7 +83,7 @@ class Stream:
         start : int
             The first of the rows of the result that have become known.
         rows : Tensor
-            These rows, (1, K, rows, ...), perhaps without any. Valid until the next step.
+            The finished rows, (1, K, rows, ...), perhaps none. They are valid until the next step.
         """
         for strip in strips:
             yield self._push(strip)

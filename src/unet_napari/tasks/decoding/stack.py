@@ -51,7 +51,7 @@ class StackScale:
     diameter : float
         The diameter of a typical cell, in pixels of a slice.
     spacing : float
-        From one slice to the next, in pixels of a slice.
+        Distance from one slice to the next, in pixels of a slice.
     """
 
     diameter: float
@@ -69,9 +69,9 @@ class StackDecoder:
     Parameters
     ----------
     rule
-        That of a single slice.
+        The rule of a single slice.
     scale
-        How large cells are.
+        Size of the cells and distance of the slices.
     """
 
     def __init__(self, rule: CellRule, scale: StackScale) -> None:

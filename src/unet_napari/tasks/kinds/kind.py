@@ -41,7 +41,7 @@ class Units:
     start, stop : ndarray of int, shape (axes, n)
         The box of each unit, in pixels.
     weight : ndarray of float, shape (n,)
-        How many units each entry stands for.
+        Number of units that each entry stands for.
     """
 
     start: NDArray[np.int64]
@@ -61,7 +61,7 @@ class TaskKind(ABC):
     name : str
         The name in settings, on the command line and in model files.
     implementation : str
-        Where the `Task` is, as ``"package.module:name"``.
+        Place of the `Task`, as ``"package.module:name"``.
     title : str
         What the Train dock calls the choice, such as "separate cells".
     help : str

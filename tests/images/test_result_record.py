@@ -82,7 +82,8 @@ def test_other_programs_still_understand_the_description(tmp_path):
         assert tif.is_imagej
         assert tif.imagej_metadata["unit"] == "um"
         assert tif.series[0].axes == "YX"
-        assert json.loads(tif.imagej_metadata["unet-napari"])["model"]["name"] == "cells µ"
+        lines = [line.split("=", 1) for line in tif.pages.first.description.splitlines()]
+    assert json.loads(dict(lines)["unet-napari"])["model"]["name"] == "cells µ"
     with tifffile.TiffFile(tmp_path / "r.ome.tif") as tif:
         values = tifffile.xml2dict(tif.ome_metadata)["OME"]
     note = values["StructuredAnnotations"]["MapAnnotation"]

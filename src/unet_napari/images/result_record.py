@@ -173,12 +173,14 @@ def read_record(path: str | Path) -> ResultRecord | None:
     ImageError
         If there is no such file, it is no TIFF and no zarr, or its record is damaged.
     """
+    import tifffile
+
     path = Path(path)
     try:
         found = _zarr_record(path) if path.is_dir() else _tiff_record(path)
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, TypeError, RecursionError) as error:
+    except (tifffile.TiffFileError, ValueError, TypeError, RecursionError) as error:
         raise ImageError(f"{path} has no record that can be read: {error}") from error
     if found is None:
         return None

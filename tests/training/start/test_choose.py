@@ -13,6 +13,7 @@ from unet_napari.model import info
 from unet_napari.networks import build_network
 from unet_napari.training import Pair, TrainConfig, Trainer
 from unet_napari.training.start.choose import choose_start
+from unet_napari.training.start.trial import StartTrial
 
 SETTINGS = {"device": "cpu", "patch": (32, 32), "batch": 2}
 
@@ -61,7 +62,7 @@ def test_what_knows_the_cells_is_chosen_and_named(pair, library, trained_model, 
     assert chosen.losses.keys() == {"good", "bad", "nothing"}
     assert chosen.losses["good"] < min(chosen.losses["bad"], chosen.losses["nothing"])
     assert chosen.about["name"] == "good"
-    assert chosen.reason.startswith("it explains what is painted best (loss 0.")
+    assert chosen.reason.startswith("it explains what is painted best (losses: ")
 
 
 def test_the_choice_is_repeatable(pair, library, trained_model):
@@ -142,3 +143,25 @@ def test_a_model_that_is_asked_for_works_at_the_scale_of_cells_that_it_does_not_
     assert usual.model.diameter == pytest.approx(trained_model.diameter)
     same = choose_start([Pair(Image(image, "YX"), labels)], settings, large)
     assert same.model is large
+
+
+@pytest.mark.parametrize(
+    ("losses", "chosen"),
+    [
+        ({"a": 0.2, "b": 0.3, "nothing": 0.7}, "a"),
+        ({"a": 0.4, "b": 0.3, "nothing": 0.7}, "b"),
+        ({"a": 0.4, "b": 0.5, "nothing": 0.7}, None),
+        ({"a": 0.9, "b": 0.8, "nothing": 0.7}, None),
+    ],
+)
+def test_a_model_must_be_clearly_better_than_nothing(
+    pair, library, trained_model, monkeypatch, losses, chosen
+):
+    for name in ("a", "b"):
+        trained_model.save(library / f"{name}.unet")
+    monkeypatch.setattr(StartTrial, "loss", lambda trial, _: losses[trial.name])
+    monkeypatch.setattr(StartTrial, "step", lambda *_: None)
+    found = choose(pair)
+    assert found.model is None if chosen is None else found.model.name == chosen
+    assert found.losses == losses
+    assert found.reason

@@ -117,7 +117,7 @@ def fit_thresholds(
     labels : array of int, shape ([T,] *spatial)
         What is painted, at least five cells.
     annotated : array of bool, optional
-        Where every cell is painted, so that an unpainted pixel is background.
+        Mask of the parts in which every cell is painted, so that an unpainted pixel is background.
     background : int, optional
         The number among the labels that means background.
     **settings
@@ -169,7 +169,7 @@ def store_thresholds(
     output : str or Path, optional
         The file to write; by default the model's own.
     source : mapping, optional
-        Where the thresholds come from, for the provenance; JSON values.
+        Origin of the thresholds, for the provenance; JSON values.
 
     Returns
     -------

@@ -23,12 +23,12 @@ class PaintUpdate:
     pair
         Number of the pair in the job: first ``TrainJob.pairs``, then those of `PairAdded`, from 0.
     start
-        Where the box begins, along the axes of the pair's labels.
+        First pixel of the box, along the axes of the pair's labels.
     labels
         Labels of the box as they are now, with the ids of the layer; they have as many axes as the
         pair's labels.
     annotated
-        Where the box is annotated as a whole, of the same shape; None: as before.
+        Mask of the pixels that are annotated as a whole, of the same shape; None: as before.
     background
         The label number of the pair that means background from now on; None: as before.
     number
@@ -55,7 +55,7 @@ class PairAdded:
     pair
         The pair; its number is that of the last pair and one.
     number
-        As of a `PaintUpdate`.
+        Number of the `PaintUpdate`.
     """
 
     pair: PairRef
@@ -72,7 +72,7 @@ class PaintTaken:
     number
         All commands up to this number are in.
     training, validation
-        How many annotated pixels are trained on now, and how many are held out.
+        Numbers of annotated pixels that are trained on now, and that are held out.
     """
 
     number: int

@@ -70,7 +70,7 @@ class ImageMark(Record):
     digest
         `pixel_digest` of its array.
     axes, shape, dtype
-        Those of its array.
+        Axes, shape and type of its array.
     pixel_size
         Micrometres along the axes where it is known.
     reading
@@ -102,11 +102,11 @@ class ResultRecord(Record):
     settings
         ``InferenceConfig.to_dict()``.
     thresholds
-        Those that replaced the model's own.
+        Thresholds that replaced those of the model.
     computed
         ``way``, ``backend``, ``device``, ``precision`` and ``diameter`` of the run.
     versions
-        Of the packages that decide what is computed.
+        Versions of the packages that decide what is computed.
     warnings
         What the user was warned of.
     """

@@ -72,11 +72,11 @@ def measure_objects(
         The image that they lie on, of the same axes but for the channels, whose intensities are
         measured channel by channel in its own units.
     properties : sequence of str, optional
-        Which of `measured_columns.PROPERTIES`; by default all.
+        Names of some of `measured_columns.PROPERTIES`; by default all.
     slicewise : bool
         Whether each slice of a stack is measured as an image of its own.
     origin : mapping of str to int, optional
-        Where the labels begin along some axes of a larger image, in its pixels.
+        First pixel of the labels along some axes of a larger image.
     tick : callable, optional
         Called now and then with the work done and the whole of it; an exception ends the work.
 

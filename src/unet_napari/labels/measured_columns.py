@@ -75,7 +75,7 @@ def columns_of(
     wanted
         Some of `PROPERTIES`, in their order.
     start
-        Where the labels begin, in pixels of the image that they are a part of.
+        First pixel of the labels in the image that they are a part of.
     """
     sizes = [labels.pixel_size.get(axis, math.nan) for axis in labels.spatial_axes]
     table = _Columns(sums, shapes or (), sizes, start)

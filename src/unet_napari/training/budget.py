@@ -28,9 +28,9 @@ class Budget:
     Parameters
     ----------
     seconds
-        None: the budget is in steps.
+        Seconds of the budget; None where it is in steps.
     steps
-        None: the budget is in seconds.
+        Steps of the budget; None where it is in seconds.
 
     With neither of them it is without an end.
     """

@@ -39,7 +39,7 @@ class Judge:
     task
         Decodes and scores.
     device
-        Where the network is.
+        Device that the network is on.
     halo
         Pixels that a part is shown of its neighbours, where a sample is predicted in parts.
     most

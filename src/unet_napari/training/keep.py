@@ -41,7 +41,7 @@ class Keeper:
     Attributes
     ----------
     saved_step
-        Which step the model in the file is of; None: there is none yet.
+        Step of the model in the file; None while there is no file.
     """
 
     def __init__(

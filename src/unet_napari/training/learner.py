@@ -109,9 +109,9 @@ class Learner:
     learning_rate
         The largest of the schedule.
     device
-        Where the network learns.
+        Device on which the network learns.
     randomness
-        Where dropout draws from.
+        Source of the random numbers of dropout.
     """
 
     def __init__(

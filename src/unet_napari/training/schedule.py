@@ -210,7 +210,7 @@ class OptimiserEntry:
     name : str
         The name in settings.
     source : str
-        Where it comes from.
+        Its source, such as authors, year and arXiv number.
     learning_rate : float
         Largest learning rate of a training from scratch, unless another one is asked for.
     implementation : str
@@ -255,7 +255,7 @@ def make_optimiser(
     name : str
         A name in `OPTIMISERS`.
     learning_rate, weight_decay : float
-        As in torch.
+        Values as torch takes them.
 
     Raises
     ------

@@ -170,12 +170,12 @@ class Trainer:
         pair
             Number of the pair, in the order in which they were given and added.
         start
-            Where the box begins, in pixels along each axis of the labels.
+            First pixel of the box along each axis of the labels.
         labels
             What the labels hold in the box now: as many axes as they have, integers. The array is
             copied.
         annotated
-            Where the box is annotated as a whole, of the same shape; None: as before.
+            Mask of the pixels that are annotated as a whole, of the same shape; None: as before.
         background
             Label number of this pair that means background from now on.
 
@@ -207,7 +207,7 @@ class Trainer:
         Returns
         -------
         tuple of int
-            How many annotated pixels are trained on, and how many are held out.
+            Numbers of annotated pixels that are trained on, and that are held out.
         """
         self._loop.take()
         split = self.prepared.split

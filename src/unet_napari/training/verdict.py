@@ -35,7 +35,7 @@ def judgement(score: float, *, task: str, cells: int, finished: bool) -> str:
     task
         Name of the task.
     cells
-        How many objects it was computed from; 0 if the task has none.
+        Number of objects that it was computed from; 0 if the task has none.
     finished
         Whether the training has ended; before that, a low score means little.
     """
@@ -55,7 +55,7 @@ def kept_start(name: str, cells: int) -> str:
     name
         The name of the model that training started from.
     cells
-        How many cells judged; 0 for classes.
+        Number of cells that judged; 0 for classes.
     """
     judges = f"{cells} held-out cells" if cells else "held-out labels"
     return f"the {judges} do not show that the training made {name} better: its weights stay"

@@ -17,7 +17,7 @@ class KeyEntry:
     name : str
         What the code calls it.
     key : str
-        As napari writes it.
+        Name of the key, as napari writes it.
     text : str
         On its button.
     does : str

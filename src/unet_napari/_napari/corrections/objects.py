@@ -229,7 +229,7 @@ def neighbour_of(
     found : LabelledObject
         The object.
     labels : ndarray of int
-        Where its neighbours are.
+        Labels that hold its neighbours.
     free : sequence of int
         The axes that objects may reach along.
     besides : sequence of int

@@ -27,7 +27,7 @@ class TrainRun:
     Parameters
     ----------
     dock : EngineDock
-        Its bar, line and warnings are used.
+        Dock whose bar, line and warnings are used.
     plot : TrainingPlot
 
     Attributes

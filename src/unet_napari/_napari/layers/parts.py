@@ -25,7 +25,7 @@ class ImagePart:
     outer : Place
         What the network is shown.
     inner : tuple of (int, int)
-        Where in it the wanted part is: start and stop on each of its spatial axes.
+        Place of the wanted part in it: start and stop on each of its spatial axes.
     points : tuple of int
         The spatial axes on which a single plane of a slab is wanted, which it does not have.
     """

@@ -217,7 +217,7 @@ def write_objects(
     Parameters
     ----------
     viewer, image, axes, purpose
-        As of `show_result`.
+        Arguments of `show_result`.
     found : ndarray of int
         The labels of the outer part.
     part, place

@@ -84,7 +84,7 @@ def placed(
     axes : str
         The axes of the labels of the image.
     region : mapping of str to (int, int)
-        Where the part lies, for each axis of its points, in their order.
+        Place of the part, for each axis of its points, in their order.
     index : mapping of str to int
         The position of the part along other axes; 0 where nothing is said.
     """

@@ -40,7 +40,7 @@ class Offer:
     Attributes
     ----------
     state : Path
-        Its file.
+        File of the state.
     head : StateHead
     """
 

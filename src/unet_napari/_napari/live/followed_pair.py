@@ -30,7 +30,8 @@ class Change:
         Along the axes of the labels as the engine has them.
     labels : ndarray of int
     annotated : ndarray of bool or None
-        Where the box is annotated as a whole; None where the pair has no such regions.
+        Mask of the pixels of the box that are annotated as a whole; None where the pair has no such
+        regions.
     """
 
     box: Box
@@ -85,7 +86,7 @@ class FollowedPair:
         Parameters
         ----------
         settled : Snapshot
-            As the engine gets it.
+            The pair as the engine gets it.
         """
         self._mask = settled.complete()
         self._known_mask = None if self._mask is None else KnownPaint(self._mask)

@@ -109,7 +109,7 @@ def merge(boxes: Iterable[Box], most: int = _MOST_BOXES) -> list[Box]:
     boxes : iterable of Box
         Boxes of one array; empty ones are left out.
     most : int
-        How many boxes there may be in the end.
+        Largest number of boxes in the end.
 
     Returns
     -------

@@ -33,7 +33,7 @@ class CopyButtons:
     rows : FormRows
         The folded group that the buttons are added to.
     status : Message
-        Where it is said what was copied.
+        Line that says what was copied.
     missing : callable
         Returns what has to be chosen before there is anything to copy; "" if nothing.
     chosen : callable

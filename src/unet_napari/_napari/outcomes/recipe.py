@@ -78,9 +78,9 @@ class Segmenting:
     settings
         ``InferenceConfig.to_dict()``.
     thresholds
-        Those that replaced the model's own.
+        Thresholds that replaced those of the model.
     output
-        Where the labels go.
+        File that the labels go to.
     measured
         Whether the cells were measured, too.
     part
@@ -142,7 +142,7 @@ class Measuring:
     slicewise
         Whether each slice was measured as an image of its own.
     output
-        Where the table goes.
+        File that the table goes to.
     """
 
     labels: LabelsFile

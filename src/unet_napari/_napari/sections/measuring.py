@@ -128,7 +128,7 @@ def measure_part(
     labels : array of int
         All labels of the image.
     renewed : Renewed
-        Which cells were found.
+        The cells that were found.
     """
     letters = output_axes(image.axes)
     spatial = [letter for letter in letters if letter in "ZYX" and letter not in place.index]

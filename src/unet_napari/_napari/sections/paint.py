@@ -48,7 +48,7 @@ class Snapshot:
     regions : tuple of Outline
         What is annotated completely.
     resampling : Resampling or None
-        How the labels come to lie on the image.
+        Way in which the labels come to lie on the image.
     copying : Copying or None
         Copies labels that are too large to be copied at once.
     background : int or None
@@ -177,7 +177,7 @@ def detect(
     Returns
     -------
     Painting
-        With the number of axes of the network as its `ndim`.
+        The painting, whose `ndim` is the number of axes of the network.
 
     Raises
     ------

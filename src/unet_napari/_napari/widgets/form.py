@@ -33,7 +33,7 @@ class FormRows:
     owner : Form
         The dock that the fields belong to, and that they are reached through by name.
     area : QWidget
-        Where the rows are drawn; it gets its layout here.
+        Widget in which the rows are drawn; it gets its layout here.
     title : str
         The headline above them, which messages about the fields name.
     """

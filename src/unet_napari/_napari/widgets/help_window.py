@@ -67,7 +67,7 @@ class HelpLink(QLabel):
     Parameters
     ----------
     page : str
-        As `open_help` takes it.
+        Name of a page, as `open_help` takes it.
     """
 
     def __init__(self, page: str) -> None:

@@ -24,7 +24,7 @@ class LayerCombo(ComboBox):
     placeholder : str
         What is shown while no layer is chosen.
     **options
-        Those of `magicgui.widgets.ComboBox`; `annotation` is the layer type.
+        Options of `magicgui.widgets.ComboBox`; `annotation` is the layer type.
     """
 
     def __init__(self, placeholder: str, **options: Any) -> None:  # noqa: ANN401

@@ -39,7 +39,7 @@ class ModelCombo(ComboBox):
     placeholder : str
         What is shown while no model is chosen.
     **options
-        Those of `magicgui.widgets.ComboBox`.
+        Options of `magicgui.widgets.ComboBox`.
     """
 
     def __init__(self, placeholder: str, **options: Any) -> None:  # noqa: ANN401

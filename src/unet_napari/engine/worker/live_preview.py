@@ -38,11 +38,11 @@ class LivePreview:
     Parameters
     ----------
     trainer
-        Whose present network predicts.
+        Trainer whose present network predicts.
     whole
         The image whose parts are shown: its brightness statistics count.
     context
-        Where requests come from and previews go to.
+        Context that gives requests and takes previews.
     clock
         Returns seconds.
     """

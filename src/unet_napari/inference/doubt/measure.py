@@ -104,7 +104,7 @@ def signs_of(
     fates
         What becomes of them with other thresholds.
     reference
-        Which sizes are usual.
+        Sizes that are usual.
 
     Returns
     -------

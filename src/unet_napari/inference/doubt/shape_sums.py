@@ -56,13 +56,13 @@ class ShapeSums:
         Parameters
         ----------
         box
-            Where the block lies in the view.
+            Place of the block in the view.
         ids
             The objects, ``box.shape``.
         maps
             Packed foreground, boundary and distance, ``(3, *box.shape)``.
         painted
-            Where something is painted, ``box.shape``.
+            Mask of what is painted, ``box.shape``.
         """
         at = np.flatnonzero(ids)
         if not at.size:

@@ -33,7 +33,7 @@ class LabelStore:
     Parameters
     ----------
     room
-        Where they are.
+        Room that holds the labels.
     shape
         Shape of the result.
     leading

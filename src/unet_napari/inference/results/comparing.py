@@ -29,11 +29,11 @@ class LabelDifference:
     pixels
         Number of pixels.
     different
-        How many of them have another number.
+        Number of pixels that have another label.
     foreground
-        How many are background in one of the two only.
+        Number of pixels that are background in one of the two only.
     first
-        Where the first of them is, in C order of the parts; None if there is none.
+        Position of the first different pixel, in C order of the parts; None if there is none.
     highest
         The highest number in each.
     """

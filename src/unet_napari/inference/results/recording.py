@@ -51,11 +51,11 @@ def record_of(
     output
         The file of the result, from whose folder the paths of image and model are told.
     thresholds
-        Those that replaced the model's own.
+        Thresholds that replaced those of the model.
     model_file
         The file of the model.
     plan
-        How it was computed; None where nothing was.
+        Plan by which it was computed; None where nothing was.
     warnings
         What the user was warned of.
     reading

@@ -82,7 +82,7 @@ class Choice:
         learner
             What has the network.
         step
-            How many steps were made.
+            Number of steps that were made.
         stopped
             Whether the training has not come to its end, as of `verdict`.
         """

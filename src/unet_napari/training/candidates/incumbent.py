@@ -43,13 +43,13 @@ class Incumbent:
     name
         The name of the model that training starts from.
     kept
-        Its weights.
+        Weights of the start.
     samples
         All that was painted.
     device
-        Where the network is.
+        Device that the network is on.
     halo, most
-        As of a `Judge`.
+        Arguments of a `Judge`.
 
     Attributes
     ----------
@@ -152,7 +152,8 @@ def margin(score: float, cells: int) -> float:
     score
         The score of the start, 0 to 1.
     cells
-        How many cells judge; 0 for classes, whose pixels resemble each other too much to count.
+        Number of cells that judge; 0 for classes, whose pixels resemble each other too much to
+        count.
 
     Returns
     -------

@@ -34,7 +34,7 @@ def image_groups(images: Sequence[Image], prints: Sequence[str]) -> list[int]:
     Parameters
     ----------
     images
-        In any order.
+        Images in any order.
     prints
         The `fingerprint` of each.
     """

@@ -64,7 +64,7 @@ def load_samples(
     pairs, config
         What to train on, and how.
     normalisation
-        How brightness is scaled.
+        Rule by which brightness is scaled.
     memory
         Bytes that the samples may take.
     groups
@@ -91,9 +91,9 @@ class SampleLoader:
     Parameters
     ----------
     config
-        Its axes, its task and what unpainted pixels mean.
+        Settings, of which the axes, the task and the meaning of unpainted pixels count.
     normalisation
-        How brightness is scaled.
+        Rule by which brightness is scaled.
     """
 
     def __init__(self, config: TrainConfig, normalisation: Normalisation) -> None:
@@ -140,7 +140,7 @@ class SampleLoader:
         Parameters
         ----------
         place
-            Where it is.
+            Place of the sample.
         group
             Number of its image.
         """

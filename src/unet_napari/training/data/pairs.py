@@ -21,7 +21,7 @@ class AsPainted(NamedTuple):
     Attributes
     ----------
     labels, annotated
-        As of a `Pair`.
+        Labels and regions of a `Pair`.
     background
         Label numbers that mean background.
     """

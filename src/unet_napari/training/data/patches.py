@@ -90,11 +90,11 @@ class NewPaint:
     Attributes
     ----------
     key
-        Which frame or slice it is in, see `Sample.key`.
+        Key of its frame or slice, see `Sample.key`.
     box
-        Where it is there, in pixels of the samples' frame.
+        Its box there, in pixels of the samples' frame.
     left
-        How many more patches are laid around it.
+        Number of patches that are still to be laid around it.
     """
 
     key: tuple[int, ...]
@@ -124,7 +124,7 @@ class PatchSampler:
     rng
         Draws the places.
     device
-        Where samples are held and patches are made.
+        Device on which samples are held and patches are made.
     """
 
     def __init__(

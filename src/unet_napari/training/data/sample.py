@@ -33,7 +33,7 @@ class Sample:
     group
         Number of the image. Samples of one image resemble each other, and lie in one frame.
     origin
-        Where the sample begins in that frame, in pixels.
+        First pixel of the sample in that frame.
     key
         Number of the pair, then those of the time point and of the slice, where there are any.
     """
@@ -98,7 +98,7 @@ def surrounded(
     part : Sample
         The box with its surroundings.
     inner : Box
-        Where the box lies in it.
+        Place of the box in it.
     """
     outer = box.grow(context).clip(sample.labels.shape)
     part = sample.crop(outer)

@@ -83,7 +83,7 @@ class OwnedPaint:
         labels
             What is painted there now, of the box's shape.
         annotated
-            Where it is annotated as a whole; None: that stays as it is.
+            Mask of what is annotated as a whole; None where that stays as it is.
 
         Raises
         ------

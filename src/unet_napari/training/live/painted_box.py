@@ -28,7 +28,7 @@ class PaintedBox(NamedTuple):
     box
         A part of its labels.
     labels, annotated
-        Of the shape of the box; see `OwnedPaint.put`.
+        Arrays of the shape of the box; see `OwnedPaint.put`.
     background
         Label number that means background from now on; None: as before.
     """
@@ -55,9 +55,9 @@ def check_update(
     pairs
         The pairs of the training.
     number
-        Which of them it is on.
+        Number of the pair that it is on.
     start
-        Where the box begins, along each axis of the labels.
+        First pixel of the box, along each axis of the labels.
     labels, annotated
         What it holds.
     background

@@ -65,11 +65,11 @@ class Loop:
     learner
         The network, and how it learns.
     choice
-        Which weights are the best.
+        Choice of the best weights.
     curve
         Losses and scores so far.
     step, seconds
-        How many steps were made, and how long that took.
+        Number of steps that were made, and the time that they took.
     reason
         Why the training has ended, or that it was stopped.
     halo

@@ -24,11 +24,11 @@ class Stepper:
     learner
         What learns.
     sampler
-        Where the batches come from.
+        Sampler that makes the batches.
     batch
         Patches in a step.
     device
-        Where the network learns.
+        Device on which the network learns.
 
     Attributes
     ----------

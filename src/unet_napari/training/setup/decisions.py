@@ -25,7 +25,7 @@ class Decisions:
     Attributes
     ----------
     normalisation, pixel_size, scale, spacing, task, data, setup, start, samples
-        As of a `Prepared`.
+        Values of a `Prepared`.
     network
         Name of the network.
     groups

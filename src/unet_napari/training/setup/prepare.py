@@ -55,7 +55,7 @@ def prepare(
     Parameters
     ----------
     pairs, config, start_from
-        As of a `Trainer`.
+        Arguments of a `Trainer`.
     decided
         What was chosen when the training began, if it is continued.
 

@@ -49,7 +49,7 @@ class Prepared:
     config
         The settings, in the pixels of the network.
     device
-        Where the network learns.
+        Device on which the network learns.
     randomness
         Random numbers of the network: fresh weights were drawn from it, dropout will be.
     painted

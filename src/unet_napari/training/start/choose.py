@@ -52,7 +52,7 @@ class ChosenStart:
     Attributes
     ----------
     model
-        None: nothing.
+        The model; None where training starts from nothing.
     reason
         A sentence; "" where there was nothing to choose.
     losses
@@ -85,7 +85,7 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
     Parameters
     ----------
     pairs, config
-        As of a `Trainer`.
+        Arguments of a `Trainer`.
     start
         What was asked for; unless that is `AUTOMATIC`, it is what is returned. Only where painted
         cells are twice as large or small as those that a model knows, or more so, it works at the

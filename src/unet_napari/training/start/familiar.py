@@ -31,9 +31,9 @@ class Wanted:
     ndim, channels
         Spatial axes of the network, and channels of the images.
     diameter
-        Of a typical painted object, in pixels of the images; None: unknown, or there are none.
+        Diameter of a typical painted object, in pixels of the images; None where it is unknown.
     pixel_size
-        Of the images, in micrometres by axis, where it is known.
+        Pixel size of the images, in micrometres by axis, where it is known.
     """
 
     task: str

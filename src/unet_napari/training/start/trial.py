@@ -38,11 +38,11 @@ class StartTrial:
     model
         The model, at the scale of the training; None: random weights.
     learner
-        Its network, which learns.
+        Learner of its network.
     common
         The task by which all starts are compared.
     device
-        Where the network learns.
+        Device on which the network learns.
     """
 
     name: str

@@ -37,7 +37,7 @@ def make_trainer(
     settings
         Fields of a `TrainConfig`; those of a training that goes on need not be given again.
     start_from
-        As `given_start` takes it; a training that goes on has its own weights.
+        Start as `given_start` takes it; a training that goes on has its own weights.
     resume
         The state file of the training that goes on; None: a new one begins.
     """

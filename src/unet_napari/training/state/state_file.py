@@ -169,9 +169,9 @@ def painted_in_state(path: str | Path, pair: int) -> tuple[SparseArray, SparseAr
     Returns
     -------
     labels : SparseArray
-        With the ids of the layer; ``labels[...]`` is the whole array.
+        Labels with the ids of the layer; ``labels[...]`` is the whole array.
     annotated : SparseArray or None
-        Where the labels are complete; None where nobody said so.
+        Mask of the parts where the labels are complete; None where nobody said so.
 
     Raises
     ------

@@ -34,13 +34,13 @@ class PairHead:
     name
         What the image was called.
     source
-        Its file; None if its pixels may be others than those of a file.
+        File of the image; None if its pixels may be others than those of a file.
     fingerprint
-        That of its pixels, see `unet_napari.training.data.identity`.
+        Fingerprint of its pixels, see `unet_napari.training.data.identity`.
     shape
         Shape of its labels.
     painted
-        How many of its pixels are painted.
+        Number of its pixels that are painted.
     background
         Label numbers that mean background.
     """
@@ -62,11 +62,11 @@ class StateHead:
     model_name, model_path
         What the user calls the model, and its file.
     task, ndim
-        As of a `TrainConfig`.
+        Values of a `TrainConfig`.
     step, seconds
-        How many steps were made, and how long that took.
+        Number of steps that were made, and the time that they took.
     score, score_name
-        Of the model in the file; None where it was not judged.
+        Score of the model in the file; None where it was not judged.
     curve
         Losses and scores so far.
     config

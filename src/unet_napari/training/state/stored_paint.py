@@ -60,7 +60,7 @@ def unpack_paint(
     name
         The name that it was packed under.
     shape, dtype
-        Of the array.
+        Shape and type of the array.
     read
         Returns one of the packed arrays by its name.
 

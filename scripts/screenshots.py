@@ -83,11 +83,12 @@ def train_and_segment(minutes: str) -> None:
     wait(lambda: "cells" in train.detected.value)
     picture(viewer, "train-ready")
 
+    train.effort.value = "standard"
     train.settings.minutes.value = minutes
     train.run.native.click()
-    wait(lambda: train.progress.value > 60 or train.run.text == "Train")
+    wait(lambda: train.progress.value > 60 or not train.busy)
     picture(viewer, "train-running")
-    wait(lambda: train.run.text == "Train")
+    wait(lambda: not train.busy)
     picture(viewer, "train-done")
 
     train.segment.native.click()

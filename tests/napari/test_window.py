@@ -79,7 +79,7 @@ def test_from_a_tiff_to_labels(viewer, train, painted, qtbot):
     qtbot.waitUntil(lambda: name in viewer.layers, timeout=PATIENCE)
     assert viewer.layers[name].data.shape == image.data.shape
     train.run.native.click()
-    qtbot.waitUntil(lambda: train.run.text == "Train", timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not train.busy, timeout=PATIENCE)
     assert "saved" in train.status.value
     assert np.percentile(gaps.seconds, 99) < 0.1
 
@@ -106,14 +106,14 @@ def test_stop_keeps_the_model_and_a_killed_engine_is_survived(
     qtbot.waitUntil(lambda: len(train.plot.loss.points) > 1, timeout=PATIENCE)
     train.run.native.click()
     start = time.monotonic()
-    qtbot.waitUntil(lambda: train.run.text == "Train", timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not train.busy, timeout=PATIENCE)
     assert time.monotonic() - start < 3
     assert list(models_folder.glob("*.unet"))
 
     train.run.native.click()
     qtbot.waitUntil(lambda: len(train.plot.loss.points) > 1, timeout=PATIENCE)
     os.kill(train.job.pid, signal.SIGKILL)
-    qtbot.waitUntil(lambda: train.run.text == "Train", timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not train.busy, timeout=PATIENCE)
     assert "killed" in train.status.value
     assert not train.progress.visible
 

@@ -185,7 +185,8 @@ def train_dock(viewer, job):
 
 @pytest.fixture
 def ready(train_dock, viewer, painted):
-    """A Train dock with an image and painted labels chosen."""
+    """A Train dock with an image and painted labels chosen, for a training of two minutes."""
+    train_dock.effort.value = "quick"
     image, labels = painted
     viewer.add_image(image, name="nuclei")
     viewer.add_labels(labels, name="paint")

@@ -71,12 +71,15 @@ def test_after_stop_nothing_is_sent(dock, engine, client, paint, qtbot):
     assert engine.updates() == []
 
 
-def test_the_background_number_is_known_from_the_start(dock, engine, client, paint, qtbot):
+def test_the_background_number_is_told_with_the_first_stroke_of_it(
+    dock, engine, client, paint, qtbot
+):
     assert client.jobs[0].pairs[0].background is None
     hold_background(paint)
     paint.paint((80, 100), paint.selected_label)
     arrived(engine, paint, qtbot)
     assert engine.labels()[80, 100] == 65535
+    assert engine.updates()[-1].background == 65535
 
 
 def test_regions_that_are_drawn_while_it_runs_are_sent(dock, engine, paint, viewer, qtbot):

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari.layers import Shapes
 from unet_napari._napari.jobs.background_work import Background
 from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.layers.background_paint import background_number
 from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari._napari.live.followed_pair import Change, FollowedPair
 from unet_napari._napari.live.other_paint import OtherPaint
@@ -161,9 +162,10 @@ class LivePaint:
             followed.busy = False
             for change, labels, annotated in shared:
                 followed.learn(change)
-                start = change.box.start
-                update = PaintUpdate(followed.number, start, labels, annotated, self._next())
-                self._tell(update)
+                place = followed.number, change.box.start
+                background = background_number(followed.pair.labels)
+                content = labels, annotated, self._next(), background
+                self._tell(PaintUpdate(*place, *content))
             self._send(followed)
 
         def fail(error: Exception) -> None:

@@ -30,13 +30,6 @@ def dock(train_dock):
     return train_dock
 
 
-@pytest.fixture
-def ready(ready):
-    """A dock with an image and painted labels chosen, for a training of two minutes."""
-    ready.effort.value = "quick"
-    return ready
-
-
 def test_without_layers_everything_that_is_missing_is_named(dock):
     assert not dock.run.enabled
     assert "an image" in dock.status.value

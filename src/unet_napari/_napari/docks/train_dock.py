@@ -131,7 +131,8 @@ class TrainDock(TrainContinue):
         self._offered = claim.path.stem
         pairs = self.pair_list.with_chosen()
         going_on = offer.head if resume and offer is not None else None
-        self.training.prepare(claim, pairs, live=values["live"], going_on=going_on)
+        about = {"task": values["task"], "live": values["live"], "going_on": going_on}
+        self.training.prepare(claim, pairs, **about)
         self.continuation.note(state_beside(claim.path), self.settings_now())
         request = self._request(claim.path, pairs, values, resume=resume)
         self.chosen.use()
@@ -180,7 +181,7 @@ class TrainDock(TrainContinue):
     def _add_pair(self, pair: LayerPair) -> None:
         """Let a pair that is added to the list join the running training."""
         if self.busy:
-            self.training.add_pair(pair, self.task.value)
+            self.training.add_pair(pair)
 
     def _show_augmentation(self) -> None:
         """Have a picture made of patches as training would see them."""

@@ -53,6 +53,7 @@ class TrainRun:
         claim: Claim,
         pairs: Sequence[LayerPair],
         *,
+        task: str,
         live: bool,
         going_on: StateHead | None,
     ) -> None:
@@ -63,6 +64,8 @@ class TrainRun:
         claim : Claim
         pairs : sequence of LayerPair
             What is trained on.
+        task : str
+            What is learned.
         live : bool
             Whether the training goes on until it is stopped.
         going_on : StateHead or None
@@ -76,13 +79,13 @@ class TrainRun:
         dock = self._dock
         work = (dock.viewer, dock.job, dock.background, dock.native)
         self.live = LivePaint(*work, dock.warn, self._line.add_stroke)
-        self.live.follow(pairs)
+        self.live.follow(pairs, task)
 
-    def add_pair(self, pair: LayerPair, task: str) -> None:
+    def add_pair(self, pair: LayerPair) -> None:
         """Let a further pair join the training, or say why it cannot."""
         if self.live is not None:
             try:
-                self.live.add(pair, task)
+                self.live.add(pair)
             except UnetNapariError as error:
                 self._dock.warn(str(error))
 

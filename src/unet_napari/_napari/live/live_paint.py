@@ -17,6 +17,7 @@ from unet_napari._napari.sections.chosen import LayerPair
 from unet_napari._napari.sections.paint import Snapshot, share_pair
 from unet_napari.engine import ArrayRef, PaintUpdate, PairAdded, PairRef
 from unet_napari.errors import UnetNapariError
+from unet_napari.tasks.kinds.catalogue import task_kind
 
 __all__ = ["LivePaint"]
 
@@ -59,6 +60,7 @@ class LivePaint:
         self._count = 0  # of the pairs that the engine knows of
         self._number = 0  # of the latest command
         self._is_open = False
+        self._task = ""
         self._timer = QTimer(parent)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._send_all)
@@ -69,8 +71,9 @@ class LivePaint:
         """Return the pairs that are trained on."""
         return [followed.pair for followed in self._followed]
 
-    def follow(self, pairs: Sequence[LayerPair]) -> None:
-        """Follow the pairs that the training begins with, from now on."""
+    def follow(self, pairs: Sequence[LayerPair], task: str) -> None:
+        """Follow the pairs that the training begins with, from now on; `task` is what it learns."""
+        self._task = task
         for pair in pairs:
             self._followed.append(self._follow(pair, self._count))
             self._count += 1
@@ -85,7 +88,7 @@ class LivePaint:
         self._is_open = True
         self._send_all()
 
-    def add(self, pair: LayerPair, task: str) -> None:
+    def add(self, pair: LayerPair) -> None:
         """Let a further pair join the training.
 
         Raises
@@ -103,7 +106,7 @@ class LivePaint:
         def prepare() -> PairRef:
             settled = snapshot.settled()
             followed.begin(settled)
-            return share_pair(self._job, settled, task)
+            return share_pair(self._job, settled, self._task)
 
         def tell(reference: PairRef) -> None:
             followed.number, self._count = self._count, self._count + 1
@@ -162,10 +165,9 @@ class LivePaint:
             followed.busy = False
             for change, labels, annotated in shared:
                 followed.learn(change)
-                place = followed.number, change.box.start
-                background = background_number(followed.pair.labels)
-                content = labels, annotated, self._next(), background
-                self._tell(PaintUpdate(*place, *content))
+                start, background = change.box.start, self._background_of(followed)
+                told = (followed.number, start, labels, annotated, self._next(), background)
+                self._tell(PaintUpdate(*told))
             self._send(followed)
 
         def fail(error: Exception) -> None:
@@ -198,6 +200,11 @@ class LivePaint:
     def _share(self, change: Change) -> _Shared:
         annotated = None if change.annotated is None else self._job.share_array(change.annotated)
         return change, self._job.share_array(change.labels), annotated
+
+    def _background_of(self, followed: FollowedPair) -> int | None:
+        """Return the number that means background; of classes, background is one like any other."""
+        known = background_number(followed.pair.labels)
+        return known if task_kind(self._task).separates_objects else None
 
     def _next(self) -> int:
         self._number += 1

@@ -25,7 +25,7 @@ def folders(tmp_path, monkeypatch):
     """Return the bundled and the user's folder of models, both empty."""
     bundled, own = tmp_path / "bundled", tmp_path / "own"
     bundled.mkdir()
-    monkeypatch.setattr(info, "_BUNDLED", bundled)
+    monkeypatch.setattr(info, "_BUNDLED_FOLDER", bundled)
     monkeypatch.setenv("UNET_NAPARI_MODELS", str(own))
     monkeypatch.setattr(info.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
     return bundled, own

@@ -77,7 +77,7 @@ def job(qapp, client):
 def models_folder(tmp_path, monkeypatch):
     """Return the user's folder of models, the only one there is: none is bundled."""
     folder = tmp_path / "models"
-    monkeypatch.setattr("unet_napari.model.info._BUNDLED", tmp_path / "bundled")
+    monkeypatch.setattr("unet_napari.model.info._BUNDLED_FOLDER", tmp_path / "bundled")
     monkeypatch.setenv("UNET_NAPARI_MODELS", str(folder))
     return folder
 

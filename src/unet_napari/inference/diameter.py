@@ -48,7 +48,7 @@ _FEWEST_OBJECTS = 4
 _TYPICAL_FACTOR = 1.5
 LEAST_SCORE = 0.3
 """Score of a scale at which the model knows what it sees."""
-_MEASURING = "measuring objects"
+_MEASURING_STAGE = "measuring objects"
 
 
 @dataclass(frozen=True)
@@ -178,13 +178,13 @@ def trial_steps(
         if len(trials) == len(first) and goes_on is not None and not goes_on(*trials):
             return _NO_TRIAL
         trials.append(look.at(factor * known))
-        yield Progress(len(trials), work, _MEASURING)
+        yield Progress(len(trials), work, _MEASURING_STAGE)
     best = _best_of(trials)
     if best.diameter is None or best.score < LEAST_SCORE:
         return _NO_TRIAL
     # The scales tried are coarse: look again at the one that the objects themselves ask for.
     refined = look.at(best.diameter)
-    yield Progress(work, work, _MEASURING)
+    yield Progress(work, work, _MEASURING_STAGE)
     return refined if refined.diameter is not None and refined.score >= best.score else best
 
 

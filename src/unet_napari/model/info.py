@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 ENVIRONMENT_VARIABLE = "UNET_NAPARI_MODELS"
-_BUNDLED = Path(__file__).parents[1] / "models"
+_BUNDLED_FOLDER = Path(__file__).parents[1] / "models"
 _ONLY_STARTS = ("start",)  # bundled models that are no models to segment with
 
 
@@ -196,7 +196,7 @@ def files_beside_models(suffix: str) -> list[Path]:
 
 def is_bundled(model: Path) -> bool:
     """Tell whether a model file comes with unet-napari."""
-    return model.parent == _BUNDLED
+    return model.parent == _BUNDLED_FOLDER
 
 
 def is_temporary(model: Path) -> bool:
@@ -236,7 +236,7 @@ def _is_file(path: Path) -> bool:
 def _model_paths() -> dict[str, Path]:
     """Map names to files; the user's own model hides a bundled one of the same name."""
     paths: dict[str, Path] = {}
-    for folder in (_BUNDLED, *reversed(_user_folders())):
+    for folder in (_BUNDLED_FOLDER, *reversed(_user_folders())):
         try:
             paths |= {path.stem: path for path in folder.glob(f"*{SUFFIX}") if path.is_file()}
         except OSError:  # an unreadable folder holds no models that we could use

@@ -23,7 +23,7 @@ def library(tmp_path, monkeypatch):
     """An empty library, to which models can be saved."""
     own = tmp_path / "models"
     own.mkdir()
-    monkeypatch.setattr(info, "_BUNDLED", tmp_path / "bundled")
+    monkeypatch.setattr(info, "_BUNDLED_FOLDER", tmp_path / "bundled")
     monkeypatch.setenv("UNET_NAPARI_MODELS", str(own))
     monkeypatch.setattr(info.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
     return own

@@ -19,7 +19,7 @@ __all__ = [
 
 _FIRST_REACH = 32  # pixels around a point that are looked at first; most cells lie within
 _BESIDE = 2  # pixels between two cells that count as touching
-_SMOOTHED = 3  # rows of pixels whose widths are added up
+_SMOOTHED_ROWS = 3  # rows of pixels whose widths are added up
 
 
 @dataclass(frozen=True)
@@ -201,9 +201,9 @@ def halves(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_
     along = centred @ direction
     first, last = np.quantile(along, [0.25, 0.75])
     widths = np.bincount(np.rint(along - along.min()).astype(int)).astype(float)
-    if widths.size >= _SMOOTHED:  # slanted rows of pixels hold now more, now fewer
+    if widths.size >= _SMOOTHED_ROWS:  # slanted rows of pixels hold now more, now fewer
         widths = np.convolve(
-            np.pad(widths, _SMOOTHED // 2, mode="edge"), np.ones(_SMOOTHED), "valid"
+            np.pad(widths, _SMOOTHED_ROWS // 2, mode="edge"), np.ones(_SMOOTHED_ROWS), "valid"
         )
     places = along.min() + np.arange(widths.size)
     inner = (places >= first) & (places <= last)

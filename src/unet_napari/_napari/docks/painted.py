@@ -24,7 +24,7 @@ from unet_napari.tasks.kinds.catalogue import task_kind
 
 __all__ = ["Painted"]
 
-_PAINTING = ("paint", "polygon", "fill", "erase")  # modes of napari in which labels change
+_PAINTING_MODES = ("paint", "polygon", "fill", "erase")  # modes of napari in which labels change
 
 
 class Painted:
@@ -161,7 +161,7 @@ class Painted:
 
     def _offer_background(self, *_: object) -> None:
         """Show the button while the brush is in hand, and there are cells to be painted."""
-        painting = self._brush is not None and str(self._brush.mode) in _PAINTING
+        painting = self._brush is not None and str(self._brush.mode) in _PAINTING_MODES
         self._background.visible = painting and task_kind(self._task.value).separates_objects
 
     def _lay(self) -> None:

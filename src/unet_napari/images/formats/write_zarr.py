@@ -27,7 +27,7 @@ _CHUNK_OF_A_PLANE = {"T": 1, "C": 1, "Y": 1024, "X": 1024}
 _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 # A level is the last of its pyramid if its planes are no larger, in pixels along Y and X.
 _SMALLEST_LEVEL = 256
-_HALVED = ("y", "x")
+_HALVED_AXES = ("y", "x")
 
 
 def create_zarr(
@@ -106,7 +106,7 @@ def finish_zarr(path: Path, *, labels: bool) -> None:
     ome: dict[str, Any] = attributes.get("ome", attributes)
     image = ome["multiscales"][0]
     names = [axis["name"] for axis in image["axes"]]
-    halved = [name in _HALVED for name in names]
+    halved = [name in _HALVED_AXES for name in names]
     scale = image["datasets"][0]["coordinateTransformations"][0]["scale"]
     level: Any = group["0"]
     image["datasets"] = image["datasets"][:1]

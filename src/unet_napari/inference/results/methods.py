@@ -18,7 +18,7 @@ _BACKENDS = {"torch": "PyTorch", "openvino": "OpenVINO"}
 _UNET_3D = "3D: Çiçek et al. 2016, arXiv:1606.06650"
 # What is cited if the network is the plain U-Net, by its number of axes.
 _UNETS = {2: "Ronneberger et al. 2015, arXiv:1505.04597", 3: "Çiçek et al. 2016, arXiv:1606.06650"}
-_CITED = {
+_CITED_WORKS = {
     "nuclei": "Caicedo et al. 2019, Nature Methods 16:1247 (the images that 'nuclei' learned from)",
     "watershed": "Caicedo et al. 2019, Cytometry A 95:952 (foreground and boundary of objects)",
     "OpenVINO": "OpenVINO toolkit, https://github.com/openvinotoolkit/openvino",
@@ -73,25 +73,25 @@ def describe_methods(record: ResultRecord) -> str:
         f"{record.model.digest[:12]}{_score(about)})."
     ]
     if objects:
-        cited.append(_CITED["watershed"])
+        cited.append(_CITED_WORKS["watershed"])
         sentences.append(
             "Objects were separated by a watershed on the predicted foreground and boundary "
             f"[{len(cited) + 1}]{_thresholds(record)}."
         )
     if record.model.name == "nuclei":
-        cited.append(_CITED["nuclei"])
+        cited.append(_CITED_WORKS["nuclei"])
         sentences.append(
             f"The model was trained on fluorescence images of nuclei [{len(cited) + 1}]."
         )
     sentences += _settings_sentences(settings, record.computed, ndim, record.image.axes)
     if engine:
-        cited.append(_CITED[engine])
+        cited.append(_CITED_WORKS[engine])
         device = record.computed.get("device", "")
         used = record.versions.get("openvino" if engine == "OpenVINO" else "torch", "")
         sentences.append(
             f"The network was computed with {engine} {used} [{len(cited) + 1}] on {device}."
         )
-    listed = [_CITED["napari"], *cited]
+    listed = [_CITED_WORKS["napari"], *cited]
     return (
         " ".join(sentences)
         + "\n\n"

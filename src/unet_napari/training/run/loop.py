@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Loop"]
 
-_DIVERGED = (
+_DIVERGED_TEXT = (
     "The loss was no longer a number at step {}; the best model before it is kept. "
     "A lower learning rate may help."
 )
-_STOPPED = "Stopped."
+_STOPPED_TEXT = "Stopped."
 _NOTHING_LEFT = (
     "Nothing that can be trained on is painted any more: the training waits until you paint."
 )
@@ -102,7 +102,7 @@ class Loop:
         self.curve = RecordedCurve()
         self.step = self._looked_at = 0
         self.seconds = self._used = 0.0
-        self.reason = _STOPPED
+        self.reason = _STOPPED_TEXT
         self.halo: tuple[int, ...] | None = None
         self._began = self._diverged = False
         self._trains = True  # whether anything that can be trained on is painted
@@ -110,7 +110,7 @@ class Loop:
     @property
     def stopped(self) -> bool:
         """Whether the training has not come to its end."""
-        return self.reason == _STOPPED
+        return self.reason == _STOPPED_TEXT
 
     @property
     def verdict(self) -> str:
@@ -177,9 +177,9 @@ class Loop:
             warn_user(_UNKNOWN.format(classes), stacklevel=3)
 
     def _is_over(self) -> bool:
-        if self.reason == _STOPPED and self._budget.fraction(self.step) >= 1:
+        if self.reason == _STOPPED_TEXT and self._budget.fraction(self.step) >= 1:
             self.reason = used_up(self._config)
-        return self.reason != _STOPPED
+        return self.reason != _STOPPED_TEXT
 
     def _is_still(self) -> bool:
         """Tell whether a training without an end has nothing to gain."""
@@ -206,7 +206,7 @@ class Loop:
         if self._diverged:
             if self.step == 0:
                 raise SettingsError(NOTHING_LEARNT)
-            self.reason = _DIVERGED.format(self.step + 1)
+            self.reason = _DIVERGED_TEXT.format(self.step + 1)
             return
         self.step += 1
         self.seconds = budget.total
@@ -239,7 +239,7 @@ class Loop:
     def _look(self) -> Validated:
         """Validate, and keep the weights if they are the best so far."""
         started = time.perf_counter()
-        event = self.choice.look(self.learner, self.step, stopped=self.reason == _STOPPED)
+        event = self.choice.look(self.learner, self.step, stopped=self.reason == _STOPPED_TEXT)
         if event.score is not None:
             self.curve.add_score(self.step, event.score)
         self._looked_at = self.step

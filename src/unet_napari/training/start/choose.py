@@ -41,7 +41,7 @@ _SHORTEST_TRAINING = 20.0  # seconds of a training in which choosing pays
 _MOST_OFF = 2.0  # factor by which sizes differ where a model does not know the cells any more
 # Share of the loss of nothing that a model may have. Nuclei painted on images that `nuclei` knows
 # give it 0.1 to 0.3; where it was above 0.7, trainings from nothing ended better.
-_CLEARLY = 0.5
+_CLEAR_SHARE = 0.5
 _LIVE_SECONDS = 40.0  # what a training without an end counts as: its first prediction is awaited
 
 
@@ -193,7 +193,7 @@ def _best(trials: Sequence[StartTrial], losses: dict[str, float]) -> ChosenStart
     """Return the start with the lowest loss, or nothing where no model is clearly better."""
     best = min(trials, key=lambda trial: losses[trial.name])
     said = ", ".join(f"{name} {loss:.2f}" for name, loss in losses.items())
-    if losses[best.name] > _CLEARLY * losses[NOTHING]:
+    if losses[best.name] > _CLEAR_SHARE * losses[NOTHING]:
         reason = f"no model explains what is painted clearly better (losses: {said})"
         return ChosenStart(None, reason, losses)
     return ChosenStart(best.model, f"it explains what is painted best (losses: {said})", losses)

@@ -30,7 +30,7 @@ __all__ = ["resume_training"]
 
 _BUDGETS = ("seconds", "epochs", "steps", "live")
 _FREE = ("device", "memory", "patience")  # what may be others than before
-_FIXED = ("task", "ndim", "network")  # what makes another training
+_FIXED_SETTINGS = ("task", "ndim", "network")  # what makes another training
 
 
 def resume_training(
@@ -91,7 +91,7 @@ def _config(before: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[TrainC
     given = {key: value for key, value in asked.items() if key in old}
     given = json.loads(json.dumps(given))
     old = json.loads(json.dumps(old))
-    for name in _FIXED:
+    for name in _FIXED_SETTINGS:
         if name in given and given[name] != old[name]:
             raise SettingsError(
                 f"The training that is to go on has {name} {old[name]}, not {given[name]}: start "

@@ -12,6 +12,7 @@ from unet_napari.training.run.loop import Loop
 from unet_napari.training.setup.prepare import prepare
 from unet_napari.training.setup.provenance import describe_painted, describe_training
 from unet_napari.training.start.choose import choose_start
+from unet_napari.training.start.given import NOTHING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +84,7 @@ class Trainer:
             **describe_training(config, pairs),
             **prepared.images,
             "chosen": list(prepared.decided.setup.chosen),
-            "start": chosen.about,
+            "start": chosen.about if decided is None else {"name": decided.start or NOTHING},
             "device": prepared.device.type,
         }
         if config.live:

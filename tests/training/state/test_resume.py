@@ -88,6 +88,7 @@ def test_a_start_goes_on_too(painted, trained_model, tmp_path):
     second = resume_training([pair_of(painted, labels)], keep(first, tmp_path / "a.state"))
     assert begun + told(second) == expected
     assert same_weights(second.best_model(), whole.best_model())
+    assert second.best_model().provenance["start"]["name"] == trained_model.name
 
 
 def test_paint_that_joined_before_the_stop_is_there_after_it(painted, tmp_path):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.errors import ModelFileError
+from unet_napari.model.info import list_models
 from unet_napari.model.model import Model
 from unet_napari.system.device import available_memory, is_out_of_memory, release_memory
 from unet_napari.training.budget import Budget
@@ -26,6 +27,7 @@ from unet_napari.training.start.given import AUTOMATIC, NOTHING
 from unet_napari.training.start.trial import StartTrial, at_scale, begin_trial
 
 if TYPE_CHECKING:
+    from unet_napari.model.info import ListedModel
     from unet_napari.training.data.pairs import Pair
     from unet_napari.training.events import Started
     from unet_napari.training.setup.prepared import Prepared
@@ -104,12 +106,14 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
         return ChosenStart(None)
     image = pairs[0].image
     wanted = Wanted(config.task, config.ndim, image.channels, None, dict(image.pixel_size))
-    if not familiar_models(wanted):
+    listed = list_models(starts=True)
+    if not familiar_models(wanted, listed):
         return ChosenStart(None)
     prepared = prepare(pairs, config, None)
     diameter = prepared.data.diameter
     diameter = None if diameter is None else diameter * prepared.scale.pixel
-    trials = _trials(replace(wanted, diameter=diameter), prepared, config)
+    familiar = familiar_models(replace(wanted, diameter=diameter), listed)
+    trials = _trials(familiar, prepared, config)
     budget = Budget.of(config, prepared.decided.steps_per_epoch).steps
     affordable = math.inf if budget is None else int(_BUDGET_SHARE * budget / len(trials))
     steps = int(min(_MOST_STEPS, affordable))
@@ -150,11 +154,13 @@ def _is_short(config: TrainConfig) -> bool:
     return few or (config.seconds is not None and config.seconds < _SHORTEST_TRAINING)
 
 
-def _trials(wanted: Wanted, prepared: Prepared, config: TrainConfig) -> list[StartTrial]:
+def _trials(
+    familiar: Sequence[ListedModel], prepared: Prepared, config: TrainConfig
+) -> list[StartTrial]:
     """Load the candidates; one whose file is damaged is none. Nothing comes last."""
     memory = (config.memory or available_memory(prepared.device) // 2) * 3 // 4
     trials = []
-    for listed in familiar_models(wanted):
+    for listed in familiar:
         try:
             model = replace(Model.load(listed.path), name=listed.name)
         except ModelFileError:

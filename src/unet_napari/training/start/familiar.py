@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from unet_napari.images import Normalisation
-from unet_napari.model.info import ListedModel, list_models
+from unet_napari.model.info import ListedModel
 from unet_napari.tasks.kinds.catalogue import task_kind
 
 if TYPE_CHECKING:
-    from unet_napari.model.info import ModelInfo
+    from unet_napari.model.info import ListedModel, ModelInfo
 
 __all__ = ["Wanted", "familiar_models"]
 
@@ -43,9 +43,7 @@ class Wanted:
     pixel_size: Mapping[str, float]
 
 
-def familiar_models(
-    wanted: Wanted, models: Sequence[ListedModel] | None = None
-) -> list[ListedModel]:
+def familiar_models(wanted: Wanted, models: Sequence[ListedModel]) -> list[ListedModel]:
     """Return the models that a training may start from: bundled ones, and two of the user's.
 
     Of the user's, those go first that know objects and pixels of the sizes that the images have;
@@ -56,12 +54,11 @@ def familiar_models(
     wanted
         What is needed.
     models
-        The models that there are; by default those of the library.
+        The models that there are.
     """
-    listed = list_models(starts=True) if models is None else models
-    fitting = [model for model in listed if model.info and _fits(model.info, wanted)]
+    fitting = [model for model in models if model.info and _fits(model.info, wanted)]
     own = [model for model in fitting if not model.bundled]
-    own.sort(key=lambda model: _age(model), reverse=True)
+    own.sort(key=_age, reverse=True)
     own.sort(key=lambda model: _strangeness(model.info, wanted) if model.info else math.inf)
     return [model for model in fitting if model.bundled] + own[:_OWN_MODELS]
 

@@ -10,6 +10,7 @@ from unet_napari.engine.requests import ImageRef, PreviewRequest
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import JobContext
 from unet_napari.engine.worker.live_preview import LivePreview
+from unet_napari.errors import warn_user
 from unet_napari.images import Image, Normalisation, nuclei
 from unet_napari.model.model import Model
 from unet_napari.networks import UNet
@@ -181,3 +182,14 @@ def test_a_time_point_of_a_bleaching_film_is_as_bright_as_any_other(
     first, second = (take(event.labels) for event in events)
     assert len(np.unique(first)) == 2
     assert np.array_equal(first, second)
+
+
+def test_a_network_that_learns_may_be_unsure(preview, events, look_at, monkeypatch):
+    def unsure(*_, **__):
+        warn_user("Check the result: the model is unsure.")
+        return iter(())
+
+    monkeypatch.setattr("unet_napari.engine.worker.live_preview.segment_steps", unsure)
+    look_at("a")
+    preview.update(1)
+    assert [event.key for event in events] == ["a"]

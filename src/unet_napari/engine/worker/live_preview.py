@@ -10,7 +10,7 @@ import numpy as np
 from unet_napari.engine.protocol import Preview
 from unet_napari.engine.worker.open_images import open_image
 from unet_napari.engine.worker.rank_doubts import doubtful_now
-from unet_napari.errors import UnetNapariError
+from unet_napari.errors import UnetNapariError, without_warnings
 from unet_napari.images import measure_scale
 from unet_napari.inference import InferenceConfig, result_shape, segment_steps
 from unet_napari.inference.running.kept_maps import KeptMaps
@@ -108,7 +108,8 @@ class LivePreview:
             diameter="model",  # what the network learns from, at the scale it learns at
             slicewise=image.ndim > model.ndim,
         )
-        with KeptMaps() as kept:
+        # A network that still learns is unsure of much.
+        with without_warnings("Check the result"), KeptMaps() as kept:
             options: dict[str, Any] = {"statistics": statistics, "kept": kept}
             for _ in segment_steps(image, model, labels, config, **options):
                 if self._context.cancelled:

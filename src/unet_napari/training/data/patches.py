@@ -18,6 +18,7 @@ from unet_napari.training.data.sample import Sample
 __all__ = ["Anchors", "NewPaint", "PatchSampler"]
 
 _KEPT_PLACES = 20_000  # places remembered of one sample and kind; more would not be seen in minutes
+_MOST_NEW = 8  # pieces of new paint that are preferred at a time
 _NEW_SHARE = 0.5  # of the patches that are laid around paint that has just come
 
 
@@ -150,8 +151,8 @@ class PatchSampler:
         self.prefer(self._new)
 
     def prefer(self, new: Iterable[NewPaint]) -> None:
-        """Lay half of the patches around new paint, as long as it lasts; it replaces older one."""
-        self._new = [paint for paint in new if paint.left > 0]
+        """Lay half of the patches around new paint, as long as it lasts: the latest eight."""
+        self._new = [paint for paint in new if paint.left > 0][-_MOST_NEW:]
         self._new_anchors = [self._anchors_of(paint) for paint in self._new]
 
     @property
@@ -194,7 +195,7 @@ class PatchSampler:
     def _anchors_of(self, paint: NewPaint) -> Anchors | None:
         """Return the places in new paint; None where none of it is trained on."""
         places = [
-            _places(_only(entry.sample, paint), self._task) if _holds(entry.sample, paint) else {}
+            _places_within(entry.sample, paint, self._task) if _holds(entry.sample, paint) else {}
             for entry in self._entries
         ]
         return Anchors(places, self._task) if any(places) else None
@@ -227,10 +228,15 @@ def _holds(sample: Sample, paint: NewPaint) -> bool:
     return sample.key == paint.key and not whole.intersect(paint.box).is_empty
 
 
-def _only(sample: Sample, paint: NewPaint) -> Sample:
-    """Return a sample of which nothing but new paint is annotated."""
+def _places_within(sample: Sample, paint: NewPaint, task: str) -> dict[int, _Places]:
+    """Return the places of each kind in new paint; no more than its box is looked at."""
     whole = Box.whole(sample.labels.shape).shift(sample.origin)
-    inside = whole.intersect(paint.box).relative_to(whole).to_slices()
-    annotated = np.zeros_like(sample.annotated)
-    annotated[inside] = sample.annotated[inside]
-    return replace(sample, annotated=annotated)
+    inside = whole.intersect(paint.box).relative_to(whole)
+    shape = sample.labels.shape
+    found = {}
+    for kind, places in _places(sample.crop(inside), task).items():
+        at = np.unravel_index(places.flat, places.shape)
+        moved = tuple(a + start for a, start in zip(at, inside.start, strict=True))
+        flat = np.ravel_multi_index(moved, shape).astype(np.int32)
+        found[kind] = _Places(shape, places.weight, flat)
+    return found

@@ -44,7 +44,7 @@ _MOST_OFF = 2.0  # factor by which sizes differ where a model does not know the 
 # Share of the loss of nothing that a model may have. Nuclei painted on images that `nuclei` knows
 # give it 0.1 to 0.3; where it was above 0.7, trainings from nothing ended better.
 _CLEAR_SHARE = 0.5
-_LIVE_SECONDS = 40.0  # what a training without an end counts as: its first prediction is awaited
+_LIVE_SECONDS = 20.0  # what a training without an end counts as: its first prediction is awaited
 
 
 @dataclass(frozen=True)

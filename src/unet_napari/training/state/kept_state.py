@@ -28,6 +28,7 @@ _SHARE = 1 / 30  # of the time that writing may take
 _AT_RISK_SHARE = 1 / 50  # of a training that a crash may lose
 _SOONEST, _LATEST = 5.0, 60.0  # seconds between two states, which are larger than a model
 _AFTER_PAINT = 3.0  # seconds until new paint is in the file
+_BYTES_PER_SECOND = 10e6  # that are written in the mean at most, for the life of the disk
 
 
 class KeptState:
@@ -56,7 +57,7 @@ class KeptState:
         self._trainer, self._path = trainer, path
         self._model = {"model_name": model_name, "model_path": str(model_path)}
         self._clock, self._started = clock, clock()
-        self._written_at, self._took = -math.inf, 0.0
+        self._written_at, self._took, self._size = -math.inf, 0.0, 0
         self._painted = False  # since it was written
         self._packed: dict[str, PackedPaint] = {}
         self._known: dict[str, int] = {}  # how many of the changed boxes were packed
@@ -66,7 +67,8 @@ class KeptState:
         now = self._clock()
         at_risk = _AT_RISK_SHARE * (now - self._started)
         wait = min(_LATEST, max(_SOONEST, at_risk))
-        wait = max(_AFTER_PAINT if self._painted else wait, self._took / _SHARE)
+        spared = max(self._took / _SHARE, self._size / _BYTES_PER_SECOND)
+        wait = max(_AFTER_PAINT if self._painted else wait, spared)
         if isinstance(event, Finished | Resting) or now - self._written_at >= wait:
             self.stop()
 
@@ -83,6 +85,8 @@ class KeptState:
             self.write()
         except OutputError as error:
             warn_user(f"The training could not be continued later: {error}", stacklevel=2)
+        else:
+            self._size = self._path.stat().st_size
         self._painted = False
         self._written_at = self._clock()
         self._took = self._written_at - began

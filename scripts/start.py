@@ -9,8 +9,8 @@ used where there is one.
 
 ``python scripts/start.py finish STATE OUTPUT`` makes the model file, in half precision.
 
-OUTPUT lies outside the repository: the file in `src/unet_napari/models` is replaced only by the
-commit of a release, see ``docs/guide/model-file.md``.
+STATE and OUTPUT lie outside the repository. No such model comes with the package: see
+``docs/guide/training.md`` for why.
 """
 
 from __future__ import annotations

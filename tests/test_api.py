@@ -24,6 +24,20 @@ def test_what_was_painted_is_found_again(trained_model, painted_nuclei):
     assert average_precision(truth, labels, 0.5) > 0.8
 
 
+@pytest.mark.parametrize("start", [None, "nothing", "auto"])
+def test_a_short_training_starts_from_nothing(painted_nuclei, start):
+    model = train(*painted_nuclei, task="cells", start_from=start, **TINY)
+    assert model.provenance["start"]["name"] == "nothing"
+    assert model.network.options["features"] == [4, 8]
+
+
+def test_a_training_starts_from_the_model_that_is_named(painted_nuclei, trained_model, tmp_path):
+    path = trained_model.save(tmp_path / "mine.unet")
+    model = train(*painted_nuclei, task="cells", start_from=path, steps=1, device="cpu")
+    assert model.provenance["start"]["name"] == "mine"
+    assert model.network.options["features"] == [8, 16, 32]
+
+
 def test_maps_are_probabilities_of_the_whole_image(trained_model, painted_nuclei):
     image, truth = painted_nuclei
     maps = predict(image, trained_model)

@@ -113,6 +113,7 @@ def test_imagenet_weights_are_read_from_a_file(folder, capsys):
     ("more", "message"),
     [
         (("--loss", "ce"), "no loss 'ce' for this task, only bce, "),
+        (("--start-from", "nobody"), "There is no model 'nobody'. Models to choose from: "),
         (("--loss-option", "beta=1"), "no setting beta"),
         (("--loss-option", "alpha=2"), "alpha of the loss"),
         (("--loss-option", "class_weights=frequency"), "class_weights"),

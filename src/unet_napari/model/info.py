@@ -40,7 +40,6 @@ __all__ = [
 
 ENVIRONMENT_VARIABLE = "UNET_NAPARI_MODELS"
 _BUNDLED_FOLDER = Path(__file__).parents[1] / "models"
-_ONLY_STARTS = ("start",)  # bundled models that are no models to segment with
 
 
 @dataclass(frozen=True)
@@ -121,21 +120,13 @@ def read_thumbnail(path: str | Path) -> NDArray[np.uint8] | None:
         return file.thumbnail()
 
 
-def list_models(*, starts: bool = False) -> list[ListedModel]:
+def list_models() -> list[ListedModel]:
     """List the user's models by name, then the bundled ones, reading no weights.
 
     A damaged file is listed with its ``problem``, so that it can be shown and not chosen. A
     model of the user's hides a bundled one of the same name.
-
-    Parameters
-    ----------
-    starts
-        Whether models are listed, too, that only trainings start from: the bundled ``start``,
-        which has seen many kinds of cells and knows none of them well.
     """
     models = [_listed(name, path) for name, path in sorted(_model_paths().items())]
-    if not starts:
-        models = [m for m in models if not (m.bundled and m.name in _ONLY_STARTS)]
     return sorted(models, key=lambda model: model.bundled)
 
 

@@ -24,7 +24,7 @@ from unet_napari.training.setup.prepare import prepare
 from unet_napari.training.setup.working_scale import WorkingScale
 from unet_napari.training.start.familiar import Wanted, familiar_models
 from unet_napari.training.start.given import AUTOMATIC, NOTHING
-from unet_napari.training.start.trial import StartTrial, at_scale, begin_trial
+from unet_napari.training.start.trial import StartTrial, at_scale, begin_trial, knows_sizes
 
 if TYPE_CHECKING:
     from unet_napari.model.info import ListedModel
@@ -40,7 +40,6 @@ _MOST_STEPS = 10  # most steps of each trial
 _FEWEST_STEPS = 3  # steps of each trial below which nothing can be told
 _COMPARED_PATCHES = 16  # patches that the candidates are compared on
 _SHORTEST_TRAINING = 20.0  # seconds of a training in which choosing pays
-_MOST_OFF = 2.0  # factor by which sizes differ where a model does not know the cells any more
 # Share of the loss of nothing that a model may have. Nuclei painted on images that `nuclei` knows
 # give it 0.1 to 0.3; where it was above 0.7, trainings from nothing ended better.
 _CLEAR_SHARE = 0.5
@@ -106,7 +105,7 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
         return ChosenStart(None)
     image = pairs[0].image
     wanted = Wanted(config.task, config.ndim, image.channels, None, dict(image.pixel_size))
-    listed = list_models(starts=True)
+    listed = list_models()
     if not familiar_models(wanted, listed):
         return ChosenStart(None)
     prepared = prepare(pairs, config, None)
@@ -128,14 +127,10 @@ def _fitted(model: Model, pairs: Sequence[Pair], config: TrainConfig) -> Model:
     if model.diameter is None or not suits or _is_settled(config):
         return model
     prepared = prepare(pairs, config, None)
-    painted = prepared.data.diameter
-    if painted is None or not model.task.kind.separates_objects:
-        return model
-    ratio = painted * prepared.scale.pixel / model.diameter
-    if 1 / _MOST_OFF < ratio < _MOST_OFF:
+    if not model.task.kind.separates_objects or knows_sizes(model, prepared):
         return model
     own = WorkingScale.choose(config, (), prepared.spacing, model.network)
-    return at_scale(model, own, prepared.scale)
+    return at_scale(model, own, prepared)
 
 
 def _is_settled(config: TrainConfig) -> bool:

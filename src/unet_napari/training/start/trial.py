@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from unet_napari.networks import build_network
+from unet_napari.tasks import CellsTask
 from unet_napari.training.learner import Learner, Randomness
 from unet_napari.training.setup.choose_task import choose_task
 from unet_napari.training.setup.configure import choose_setup
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from unet_napari.training.data.augment import Patch
     from unet_napari.training.setup.prepared import Prepared
 
-__all__ = ["StartTrial", "at_scale", "begin_trial"]
+__all__ = ["StartTrial", "at_scale", "begin_trial", "knows_sizes"]
 
+_MOST_OFF = 2.0  # factor by which sizes differ where a model does not know the cells any more
 _RATE_AT = 0.3  # share of the budget whose learning rate the steps of a trial have
 _COMPARED_MAPS = 2  # first maps of cells that mean the same in every model: foreground and boundary
 
@@ -104,13 +106,24 @@ def begin_trial(
             network = build_network(old.name, setup.network_options)
         inherit_weights(network, old)
         rate = setup.learning_rate
-        model = at_scale(model, own, prepared.scale)
+        model = at_scale(model, own, prepared)
     learner = Learner(network, task, config, rate, prepared.device, randomness)
     return StartTrial(name, model, learner, prepared.task, prepared.device)
 
 
-def at_scale(model: Model, own: WorkingScale, scale: WorkingScale) -> Model:
-    """Return a model whose network works at another scale than its own; the weights are shared."""
+def at_scale(model: Model, own: WorkingScale, prepared: Prepared) -> Model:
+    """Return a model that works at the scale of a training; the weights are shared.
+
+    Parameters
+    ----------
+    model
+        Any model of the same dimensions and channels.
+    own
+        The scale that it works at.
+    prepared
+        A training from nothing. Where its cells have sizes that the model does not know, the
+        smallest object is that of this training: what is smaller than every painted cell is dirt.
+    """
     plain = replace(
         model,
         network=own.plain(model.network) or model.network,
@@ -118,4 +131,22 @@ def at_scale(model: Model, own: WorkingScale, scale: WorkingScale) -> Model:
         diameter=None if model.diameter is None else model.diameter / own.pixel,
         halo=None,
     )
-    return scale.model(plain)
+    fitted = prepared.scale.model(plain)
+    task, wanted = fitted.task, prepared.task
+    if (
+        isinstance(task, CellsTask)
+        and isinstance(wanted, CellsTask)
+        and not knows_sizes(model, prepared)
+    ):
+        least = max(task.min_size, wanted.min_size * prepared.scale.factor)
+        return replace(fitted, task=replace(task, min_size=least))
+    return fitted
+
+
+def knows_sizes(model: Model, prepared: Prepared) -> bool:
+    """Tell whether the painted cells of a training are as large as those that a model knows."""
+    painted = prepared.data.diameter
+    if painted is None or model.diameter is None:
+        return True
+    ratio = painted * prepared.scale.pixel / model.diameter
+    return 1 / _MOST_OFF < ratio < _MOST_OFF

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from unet_napari._napari.runs.train_request import model_path, unused_name
 from unet_napari._napari.widgets.status_line import StatusLine, time_left
 from unet_napari.errors import SettingsError
-from unet_napari.training.events import Step, Validated
+from unet_napari.training.events import Started, Step, Validated
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,12 @@ def test_too_few_labels_to_judge_are_told_instead_of_a_score():
     line.add(Step(1, 1, None, 0.5, 1e-3, 0.1, 30))
     line.add(Validated(1, None, "AP50", False, "too few labels to judge"))
     assert line.text() == "epoch 1 · loss 0.5 · too few labels to judge · 30 s left"
+
+
+def test_the_line_says_what_a_training_starts_from():
+    started = Started((), "cpu", (32, 32), 4, 1, 1000, "")
+    line = StatusLine()
+    line.add(started)
+    assert line.text() == "CPU"
+    line.add(replace(started, start="nuclei"))
+    assert line.text() == "CPU · starts from nuclei"

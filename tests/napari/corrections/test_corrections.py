@@ -65,6 +65,16 @@ def test_several_are_taken_and_undone_in_one_step(predicted):
     assert found.take_within(plane, ~inside) == "1 cell taken."
 
 
+def test_the_first_background_leaves_numbers_for_the_cells_after_it(predicted):
+    found = corrections(predicted)
+    found.take((10, 10))
+    found.reject((10, 20))
+    again = Corrections(
+        found.labels, found.prediction, (0, 1), background_number(found.labels), lambda: 65535
+    )
+    assert again.take((30, 20)) == "Taken as number 2."
+
+
 def test_what_is_no_cell_becomes_background_that_has_a_number_of_its_own(predicted):
     found = corrections(predicted)
     assert found.reject((10, 10)) == "Painted as background (number 65535)."

@@ -62,3 +62,13 @@ def test_a_number_that_is_a_cell_is_not_reserved():
     with pytest.raises(LabelsError, match="255 is painted already"):
         reserve_background(layer)
     assert background_number(layer) is None
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.uint32, np.int64])
+def test_background_is_grey_in_a_shown_layer_of_every_type(viewer, dtype):
+    layer = viewer.add_labels(np.zeros((20, 30), dtype))
+    before = layer.get_color(7)
+    number = reserve_background(layer)
+    layer.paint((5, 5), number)
+    np.testing.assert_allclose(layer.get_color(number)[:3], 0.55, atol=0.01)
+    np.testing.assert_allclose(layer.get_color(7), before, atol=0.01)

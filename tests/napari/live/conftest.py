@@ -95,12 +95,15 @@ def head_of(image, labels, name="nuclei cells", *, score=0.71, task="cells", bac
 def keep_state(models_folder):
     """Write the state of a training, as the engine does."""
 
-    def keep(pixels, labels, name="nuclei cells", **options):
+    def keep(pixels, labels, name="nuclei cells", *, annotated=None, **options):
         models_folder.mkdir(exist_ok=True)
         head = head_of(ImageOfArray(pixels, "YX"), labels, name, **options)
         facts = {"head": asdict(head), "dtypes": [str(labels.dtype)]}
         path = models_folder / f"{name}.state"
-        write_state(path, facts, PackedPaint().pack("labels.0", SparseArray.of(labels)))
+        arrays = PackedPaint().pack("labels.0", SparseArray.of(labels))
+        if annotated is not None:
+            arrays |= PackedPaint().pack("annotated.0", SparseArray.of(annotated))
+        write_state(path, facts, arrays)
         return path
 
     return keep

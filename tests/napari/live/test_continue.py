@@ -176,7 +176,7 @@ def test_the_task_of_the_training_is_chosen_once(viewer, job, painted, keep_stat
     assert dock.run.text == "Train"
 
 
-def test_background_of_the_paint_is_grey_again(viewer, job, painted, keep_state, qtbot):
+def test_background_of_the_paint_is_grey_again(viewer, job, client, painted, keep_state, qtbot):
     labels = painted[1].copy()
     labels[90:, :20] = 65535
     keep_state(painted[0], labels, background=(65535,))
@@ -184,9 +184,9 @@ def test_background_of_the_paint_is_grey_again(viewer, job, painted, keep_state,
     viewer.window.add_dock_widget(dock, name="Train U-Net")
     viewer.add_image(painted[0], name="nuclei")
     qtbot.waitUntil(lambda: dock.paint_back.enabled)
-    dock.paint_back.native.click()
-    qtbot.waitUntil(lambda: dock.labels.value is not None)
+    begun = again(dock, client, qtbot)
     assert background_number(dock.labels.value) == 65535
+    assert begun.pairs[0].background == 65535
 
 
 def test_a_damaged_state_is_no_offer(viewer, job, painted, keep_state, qtbot):
@@ -221,3 +221,17 @@ def test_correcting_and_training_again_takes_one_click_at_most(stopped, client, 
     viewer.layers["paint"].paint((80, 100), 9)
     assert again(stopped, client, qtbot).resume
     assert len(clicks) == 1
+
+
+def test_regions_come_back_as_shapes(viewer, job, client, painted, keep_state, qtbot):
+    annotated = np.zeros(painted[1].shape, bool)
+    annotated[50:90, :40] = annotated[3:9, 100:128] = True
+    annotated[60:70, 40:60] = True
+    keep_state(*painted, annotated=annotated)
+    dock = TrainDock(viewer, job)
+    viewer.window.add_dock_widget(dock, name="Train U-Net")
+    viewer.add_image(painted[0], name="nuclei", scale=(0.5, 0.5))
+    qtbot.waitUntil(lambda: dock.run.text == "Continue")
+    begun = again(dock, client, qtbot)
+    assert dock.settings.annotated.value is viewer.layers["nuclei complete"]
+    np.testing.assert_array_equal(open_ref(begun.pairs[0].annotated), annotated)

@@ -290,7 +290,7 @@ class Corrections:
         if not where.any():
             return False
         self.labels.data_setitem(tuple(axis[where] for axis in indices), number)
-        if number != self.reserved and self.labels in _highest:
+        if number != background_number(self.labels) and self.labels in _highest:
             _highest[self.labels] = max(_highest[self.labels], number)
         return True
 

@@ -7,10 +7,9 @@ from napari.viewer import Viewer
 
 from unet_napari._napari.docks.train_fields import TrainFields
 from unet_napari._napari.jobs.job import Job
-from unet_napari._napari.live.continuation import Continuation, bring_back_paint, read_paint
+from unet_napari._napari.live.continuation import Continuation, Paint, bring_back_paint, read_paint
 from unet_napari._napari.runs.train_request import Claim
 from unet_napari.errors import LabelsError, UnetNapariError
-from unet_napari.labels.sparse import SparseArray
 from unet_napari.tasks.kinds.catalogue import task_kind
 
 __all__ = ["TrainContinue"]
@@ -84,7 +83,7 @@ class TrainContinue(TrainFields):
         if offer is not None:
             self.background.run(partial(read_paint, offer), self._try_to_add, self._complain)
 
-    def _try_to_add(self, paint: SparseArray) -> None:
+    def _try_to_add(self, paint: Paint) -> None:
         try:
             self.add_paint(paint)
         except UnetNapariError as error:
@@ -93,7 +92,7 @@ class TrainContinue(TrainFields):
     def _complain(self, error: Exception) -> None:
         self.status.say(str(error), error=True)
 
-    def add_paint(self, paint: SparseArray) -> None:
+    def add_paint(self, paint: Paint) -> None:
         """Add the paint of the last training as the layer that is trained on.
 
         Raises
@@ -105,7 +104,10 @@ class TrainContinue(TrainFields):
         if offer is None or self.image.value is None:
             raise LabelsError("The image of this training is not chosen any more.")
         where = (self.viewer, self.image.value, self.settings.axes.value)
-        self.labels.value = bring_back_paint(*where, offer, paint)
+        layer, regions = bring_back_paint(*where, offer, paint)
+        self.labels.value = layer
+        if regions is not None:
+            self.settings.annotated.value = regions
 
     def _on_gone_back(self) -> None:
         """Have the next training start from the version that the model is again."""

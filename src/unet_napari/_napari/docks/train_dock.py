@@ -14,7 +14,7 @@ from unet_napari._napari.docks.train_continue import TrainContinue
 from unet_napari._napari.docks.train_run import TrainRun
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.file_facts import read_facts
-from unet_napari._napari.live.continuation import read_paint
+from unet_napari._napari.live.continuation import Paint, read_paint
 from unet_napari._napari.runs.train_request import model_path, train_job
 from unet_napari._napari.sections.chosen import LayerPair
 from unet_napari._napari.widgets.model_combo import model_saved
@@ -22,7 +22,6 @@ from unet_napari._napari.widgets.picture_window import show_picture
 from unet_napari._napari.widgets.status_line import training_duration, training_result
 from unet_napari.engine import AugmentationJob, TrainJob
 from unet_napari.errors import UnetNapariError
-from unet_napari.labels.sparse import SparseArray
 from unet_napari.training.state.state_file import state_beside
 
 __all__ = ["TrainDock"]
@@ -173,7 +172,7 @@ class TrainDock(TrainContinue):
 
         return prepare
 
-    def _begin_with_paint(self, paint: SparseArray) -> None:
+    def _begin_with_paint(self, paint: Paint) -> None:
         """Begin with the paint of the training that goes on, whose layer is gone."""
         self.add_paint(paint)
         self.begin()

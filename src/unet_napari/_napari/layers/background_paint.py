@@ -106,9 +106,12 @@ def _show_grey(layer: Labels, number: int) -> None:
     if not isinstance(colormap, CyclicLabelColormap):  # colours that the user has chosen
         return
     cycle: NDArray[np.float32] = np.asarray(colormap.colors)[1:]
-    colours = np.zeros((number + 1, 4), np.float32)
-    colours[1:] = cycle[np.arange(number) % len(cycle)]
-    colours[number] = _GREY
+    # napari cannot show labels of more than 16 bits in so many colours: a third of them does, as
+    # the number is a multiple of it.
+    count = number if array_of(layer).dtype.itemsize <= 2 else number // 3
+    colours = np.zeros((count + 1, 4), np.float32)
+    colours[1:] = cycle[np.arange(count) % len(cycle)]
+    colours[count] = _GREY
     layer.colormap = CyclicLabelColormap(
         name="label_colormap",
         display_name="low discrepancy colors",

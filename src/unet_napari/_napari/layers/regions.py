@@ -12,7 +12,7 @@ from unet_napari.errors import LabelsError
 from unet_napari.geometry import Box
 from unet_napari.labels.sparse import SparseArray
 
-__all__ = ["Outline", "fill", "regions_of"]
+__all__ = ["Outline", "fill", "outlines", "regions_of"]
 
 _ELLIPSE_POINTS = 64
 _FLAT_SPAN = 0.5  # pixels; an outline that varies by less along an axis lies in a plane across it
@@ -73,6 +73,31 @@ def fill(regions: Iterable[Outline], shape: Sequence[int]) -> SparseArray:
                 box = box.replace_axis(axis, places[i], places[i] + 1)
             mask.put(box, np.expand_dims(inside, tuple(others)), add=True)
     return mask
+
+
+def outlines(mask: SparseArray) -> list[NDArray[np.floating]]:
+    """Return polygons that `fill` makes a mask of again, in each plane of its last two axes.
+
+    A hole in a region is filled.
+
+    Parameters
+    ----------
+    mask : SparseArray of bool
+
+    Returns
+    -------
+    list of ndarray of float
+        The corners of each polygon, shape (corners, axes of the mask).
+    """
+    from skimage.measure import find_contours  # loads SciPy
+
+    polygons = []
+    for key in sorted({box.start[:-2] for box in mask.boxes()}):
+        plane = np.pad(mask[key], 1).astype(float)
+        for contour in find_contours(plane, 0.5):  # type: ignore[no-untyped-call]
+            at = np.broadcast_to(np.array(key, float), (len(contour) - 1, len(key)))
+            polygons.append(np.hstack([at, contour[:-1] - 1]))
+    return polygons
 
 
 def _region(points: NDArray[np.floating], grid: LayerGrid, name: str) -> Outline:

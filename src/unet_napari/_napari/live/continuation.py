@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 from weakref import ref
 
+import numpy as np
 from napari.components import ViewerModel
+from numpy.typing import NDArray
 
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Shapes
 from unet_napari._napari.jobs.background_work import Background
 from unet_napari._napari.layers.background_paint import reserve_background
 from unet_napari._napari.layers.empty_array import empty_array
 from unet_napari._napari.layers.layer_axes import axes_of, geometry, image_of
+from unet_napari._napari.layers.regions import outlines
 from unet_napari._napari.sections.one_channel import one_channel
 from unet_napari.errors import ModelFileError, UnetNapariError
 from unet_napari.labels.sparse import SparseArray
@@ -27,7 +30,7 @@ from unet_napari.training.state.state_file import (
 )
 from unet_napari.training.state.state_head import StateHead
 
-__all__ = ["Continuation", "Offer", "bring_back_paint", "read_paint"]
+__all__ = ["Continuation", "Offer", "Paint", "bring_back_paint", "read_paint"]
 
 _LOOKED_AT = 100  # states, the newest; more of them would take seconds
 _BUDGET = ("seconds", "epochs", "steps", "live", "device", "memory")  # settings that may change
@@ -150,7 +153,23 @@ def _newest(pixels: str) -> Offer | None:
     return None
 
 
-def read_paint(offer: Offer) -> SparseArray:
+@dataclass(frozen=True)
+class Paint:
+    """What was painted on the first image of a training.
+
+    Attributes
+    ----------
+    labels : SparseArray
+        With the ids of the layer.
+    regions : list of ndarray of float
+        Polygons around what was painted completely, as corners on the image.
+    """
+
+    labels: SparseArray
+    regions: list[NDArray[np.floating]]
+
+
+def read_paint(offer: Offer) -> Paint:
     """Return what was painted on the first image of a training; runs beside the viewer.
 
     Raises
@@ -158,26 +177,36 @@ def read_paint(offer: Offer) -> SparseArray:
     ModelFileError
         If the state is gone or damaged.
     """
-    return painted_in_state(offer.state, 0)[0]
+    labels, annotated = painted_in_state(offer.state, 0)
+    return Paint(labels, [] if annotated is None else outlines(annotated))
 
 
 def bring_back_paint(
-    viewer: ViewerModel, image: Image, axes: str, offer: Offer, paint: SparseArray
-) -> Labels:
-    """Add the paint of a training as a labels layer on its image.
+    viewer: ViewerModel, image: Image, axes: str, offer: Offer, paint: Paint
+) -> tuple[Labels, Shapes | None]:
+    """Add the paint of a training as layers on its image: the labels, and regions where it has any.
 
     Raises
     ------
     UnetNapariError
-        If it does not lie on the image, or if there is no room for it.
+        If there is no room for it.
     """
-    letters = axes_of(image, axes)
-    data = empty_array(paint.shape, paint.dtype)
-    for box in paint.boxes():
-        data[box.to_slices()] = paint[box.to_slices()]
-    layer = Labels(data, name=f"{image.name} labels", **geometry(image, letters))
+    place = geometry(image, axes_of(image, axes))
+    blocks = (paint.labels[box.to_slices()] for box in paint.labels.boxes())
+    highest = max((int(block.max()) for block in blocks), default=0)
+    # As wide as a layer of New where that is enough.
+    dtype = np.dtype(np.uint16) if highest < 1 << 16 else paint.labels.dtype
+    data = empty_array(paint.labels.shape, dtype)
+    for box in paint.labels.boxes():
+        data[box.to_slices()] = paint.labels[box.to_slices()]
+    shapes = None
+    if paint.regions:
+        name = f"{image.name} complete"
+        shapes = Shapes(paint.regions, shape_type="polygon", name=name, opacity=0.3, **place)
+        viewer.add_layer(shapes)
+    layer = Labels(data, name=f"{image.name} labels", **place)
     viewer.add_layer(layer)
-    known = offer.head.images[0].background
-    if known and any((paint[box.to_slices()] == known[0]).any() for box in paint.boxes()):
+    known, painted = offer.head.images[0].background, paint.labels
+    if known and any((painted[box.to_slices()] == known[0]).any() for box in painted.boxes()):
         reserve_background(layer)
-    return layer
+    return layer, shapes

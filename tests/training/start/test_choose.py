@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from unet_napari.errors import UnetNapariWarning
 from unet_napari.images import Image
 from unet_napari.model import info
 from unet_napari.networks import build_network
@@ -167,3 +168,12 @@ def test_a_model_must_be_clearly_better_than_nothing(
     assert found.model is None if chosen is None else found.model.name == chosen
     assert found.losses == losses
     assert found.reason
+
+
+def test_what_there_is_to_warn_of_is_said_once(pair, library, trained_model):
+    trained_model.save(library / "good.unet")
+    image = np.asarray(pair.image.data, float).copy()
+    image[0, :5] = np.nan
+    with pytest.warns(UnetNapariWarning, match="NaN") as told:
+        Trainer([Pair(Image(image, "YX"), pair.labels)], TrainConfig(**SETTINGS, steps=200), "auto")
+    assert len(told) == 1

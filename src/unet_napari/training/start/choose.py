@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.errors import ModelFileError
+from unet_napari.errors import ModelFileError, without_warnings
 from unet_napari.model.info import list_models
 from unet_napari.model.model import Model
 from unet_napari.system.device import available_memory, is_out_of_memory, release_memory
@@ -108,7 +108,7 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
     listed = list_models()
     if not familiar_models(wanted, listed):
         return ChosenStart(None)
-    prepared = prepare(pairs, config, None)
+    prepared = _from_nothing(pairs, config)
     diameter = prepared.data.diameter
     diameter = None if diameter is None else diameter * prepared.scale.pixel
     familiar = familiar_models(replace(wanted, diameter=diameter), listed)
@@ -121,12 +121,18 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
     return _compare(trials, prepared, config, steps)
 
 
+def _from_nothing(pairs: Sequence[Pair], config: TrainConfig) -> Prepared:
+    """Prepare a training from nothing; the real one will say again what there is to warn of."""
+    with without_warnings():
+        return prepare(pairs, config, None)
+
+
 def _fitted(model: Model, pairs: Sequence[Pair], config: TrainConfig) -> Model:
     """Return a model that was asked for, at a scale at which it knows the painted cells."""
     suits = model.ndim == config.ndim and model.channels == pairs[0].image.channels
     if model.diameter is None or not suits or _is_settled(config):
         return model
-    prepared = prepare(pairs, config, None)
+    prepared = _from_nothing(pairs, config)
     if not model.task.kind.separates_objects or knows_sizes(model, prepared):
         return model
     own = WorkingScale.choose(config, (), prepared.spacing, model.network)

@@ -1,5 +1,7 @@
 """What is painted while a training runs is sent to the engine, all of it and nothing else."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -165,6 +167,14 @@ def test_a_full_disk_keeps_the_strokes_for_later(dock, engine, paint, job, qtbot
     qtbot.waitUntil(lambda: "There is no room." in dock.warning.value)
     paint.paint((60, 20), 8)
     arrived(engine, paint, qtbot)
+
+
+def test_what_else_is_looked_at_holds_up_no_stroke(dock, engine, paint, qtbot):
+    go = threading.Event()
+    dock.background.run(lambda: go.wait(30), lambda _: None, lambda _: None)
+    paint.paint((80, 100), 9)
+    arrived(engine, paint, qtbot)
+    go.set()
 
 
 def test_thousands_of_strokes_are_few_messages(engine, paint, qtbot):

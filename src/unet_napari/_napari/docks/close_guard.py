@@ -51,8 +51,8 @@ class CloseGuard(QObject):
         if lasted < _WORTH_A_QUESTION:
             return ""
         return (
-            f"The training has run for {human_time(lasted)}, and closing ends it. Stop would keep "
-            "the best model so far. Close all the same?"
+            f"The training has run for {human_time(lasted)}, and closing ends it; Continue goes on "
+            "with it later. Close all the same?"
         )
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802

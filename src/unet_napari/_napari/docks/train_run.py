@@ -6,6 +6,7 @@ from typing import Any
 from napari.layers import Image, Labels, Shapes
 from unet_napari._napari.docks.close_guard import CloseGuard
 from unet_napari._napari.docks.engine_dock import EngineDock
+from unet_napari._napari.jobs.background_work import Background
 from unet_napari._napari.live.live_paint import LivePaint
 from unet_napari._napari.runs.preview_layer import PreviewUpdates
 from unet_napari._napari.runs.train_request import Claim
@@ -44,6 +45,7 @@ class TrainRun:
         self._line = StatusLine()
         self._is_live, self._fraction = False, 0.0
         self._guard = CloseGuard()
+        self._strokes = Background()  # whatever else is looked at must not hold up the strokes
         self.claim: Claim | None = None
         self.preview: PreviewUpdates | None = None
         self.live: LivePaint | None = None
@@ -77,7 +79,7 @@ class TrainRun:
         if going_on is not None:
             self._draw(going_on)
         dock = self._dock
-        work = (dock.viewer, dock.job, dock.background, dock.native)
+        work = (dock.viewer, dock.job, self._strokes, dock.native)
         self.live = LivePaint(*work, dock.warn, self._line.add_stroke)
         self.live.follow(pairs, task)
 
@@ -140,6 +142,7 @@ class TrainRun:
 
     def release(self) -> None:
         """Leave the layers and the name of the model to others; needs no widgets."""
+        self._strokes.close()
         if self.live is not None:
             self.live.close()
         if self.claim is not None:

@@ -13,6 +13,7 @@ from unet_napari.images import Image
 from unet_napari.model import info
 from unet_napari.networks import build_network
 from unet_napari.training import Pair, TrainConfig, Trainer
+from unet_napari.training.setup.prepare import prepare
 from unet_napari.training.start.choose import choose_start
 from unet_napari.training.start.trial import StartTrial
 
@@ -177,3 +178,26 @@ def test_what_there_is_to_warn_of_is_said_once(pair, library, trained_model):
     with pytest.warns(UnetNapariWarning, match="NaN") as told:
         Trainer([Pair(Image(image, "YX"), pair.labels)], TrainConfig(**SETTINGS, steps=200), "auto")
     assert len(told) == 1
+
+
+def test_what_is_held_out_has_no_say(painted_nuclei, library, trained_model, monkeypatch):
+    trained_model.save(library / "good.unet")
+    image, labels = painted_nuclei
+    everything = Pair(Image(image, "YX"), labels)
+    seen = set()
+
+    def look(trial, patches):
+        seen.update(patches.labels[patches.annotated].unique().tolist())
+        return 1.0
+
+    monkeypatch.setattr(StartTrial, "step", look)
+    monkeypatch.setattr(StartTrial, "loss", look)
+    settings = {"unpainted": "background", "validation": 0.4, "steps": 400}
+    choose(everything, **settings)
+    config = TrainConfig(**{**SETTINGS, **settings})
+    held_out = set()
+    for sample in prepare([everything], config, None).split.validation:
+        held_out.update(np.unique(sample.labels[sample.annotated]).tolist())
+    assert len(held_out) > 5
+    assert len(seen) > 5
+    assert held_out & seen <= {0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.errors import LabelsError, SettingsError, warn_user
@@ -279,6 +280,8 @@ class Loop:
         self.step, self._looked_at = int(snapshot["step"]), int(snapshot["looked_at"])
         self._began = bool(snapshot["began"])
         self._stepper.batch = int(snapshot["batch"])
+        line = f"Goes on after step {self.step:,}."
+        self._started = replace(self._started, chosen=(line, *self._started.chosen))
         if anew:
             self._budget.begin_anew(self.step)
         self._used, self.seconds = self._budget.elapsed(), self._budget.total

@@ -26,7 +26,7 @@ __all__ = ["Learner", "Randomness", "State"]
 
 State = dict[str, Tensor]
 
-_REFRESHED_STEPS = 20  # steps that the average remembers at most when the labels have just changed
+_REFRESHED_STEPS = 60  # steps that the average remembers at most when the labels have just changed
 
 
 class Randomness:

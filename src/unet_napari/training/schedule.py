@@ -86,12 +86,15 @@ class Steps(RateShape):
 
 
 class Constant(RateShape):
-    """1 throughout, which leaves it to averaged weights to settle."""
+    """Half of the largest rate throughout, which leaves it to averaged weights to settle.
+
+    At the whole of it the prediction beside new paint changed to and fro.
+    """
 
     def factor(self, done: float, fraction: float) -> float:
-        """Return 1."""
+        """Return one half."""
         del done, fraction
-        return 1.0
+        return 0.5
 
 
 class Plateau(RateShape):
@@ -153,7 +156,7 @@ SCHEDULES: Registry[ScheduleEntry] = Registry(
         ScheduleEntry("cosine", "Half a cosine wave, which ends at zero with the budget.", Cosine),
         ScheduleEntry("poly", "A nearly straight line that ends at zero.", Poly),
         ScheduleEntry("step", "A tenth from 50 % of the budget, a hundredth from 75 %.", Steps),
-        ScheduleEntry("constant", "The largest rate throughout, for averaged weights.", Constant),
+        ScheduleEntry("constant", "Half of the largest rate, for averaged weights.", Constant),
         ScheduleEntry("plateau", "Halved after four validations without a better score.", Plateau),
     ),
 )
@@ -184,7 +187,7 @@ class Schedule:
     def factor(self, fraction: float) -> float:
         """Return the share of the largest rate, 0 to 1, at a `fraction` of the budget."""
         if fraction < self._warmup:
-            return fraction / self._warmup
+            return fraction / self._warmup * self._shape.factor(0.0, fraction)
         done = min(1.0, (fraction - self._warmup) / (1 - self._warmup))
         return self._shape.factor(done, fraction)
 

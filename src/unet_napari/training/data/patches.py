@@ -19,7 +19,7 @@ __all__ = ["Anchors", "NewPaint", "PatchSampler"]
 
 _KEPT_PLACES = 20_000  # places remembered of one sample and kind; more would not be seen in minutes
 _MOST_NEW = 8  # pieces of new paint that are preferred at a time
-_NEW_SHARE = 0.5  # of the patches that are laid around paint that has just come
+_NEW_SHARE = 0.75  # of the patches that are laid around paint that has just come
 
 
 class _Places(NamedTuple):
@@ -151,7 +151,7 @@ class PatchSampler:
         self.prefer(self._new)
 
     def prefer(self, new: Iterable[NewPaint]) -> None:
-        """Lay half of the patches around new paint, as long as it lasts: the latest eight."""
+        """Lay three patches of four around new paint while it lasts: its latest eight pieces."""
         self._new = [paint for paint in new if paint.left > 0][-_MOST_NEW:]
         self._new_anchors = [self._anchors_of(paint) for paint in self._new]
 
@@ -211,7 +211,7 @@ class PatchSampler:
         return self.augmenter.cut(source, np.clip(centre, low, high).tolist())
 
     def _anchor(self) -> tuple[int, np.ndarray]:
-        """Draw a place: half of the time one in new paint, if there is any."""
+        """Draw a place: most of the time one in new paint, if there is any."""
         if not self._new or self._rng.random() >= _NEW_SHARE:
             return self._anchors.draw(self._rng)
         which = int(self._rng.integers(len(self._new)))

@@ -19,7 +19,8 @@ from start_images import KINDS, draw
 
 from unet_napari.images import Normalisation, as_image
 from unet_napari.training import TrainConfig
-from unet_napari.training.data.pairs import Pair, load_samples
+from unet_napari.training.data.load import load_samples
+from unet_napari.training.data.pairs import Pair
 from unet_napari.training.setup.working_scale import WorkingScale
 
 if TYPE_CHECKING:

@@ -171,7 +171,6 @@ def main() -> None:
     parser.add_argument("--strokes", type=int, default=200)
     parser.add_argument("--ndim", type=int, choices=(2, 3), nargs="*", default=[2, 3])
     arguments = parser.parse_args()
-    rows = [live(ndim, arguments.seconds, arguments.strokes) for ndim in arguments.ndim]
     print(
         f"{conditions(os.cpu_count() or 1)} napari {version('napari')}, PyQt6 {version('PyQt6')}."
     )
@@ -186,7 +185,9 @@ def main() -> None:
         "",
     )
     print("\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-    print("\n".join("| " + " | ".join(row) + " |" for row in rows))
+    for ndim in arguments.ndim:
+        row = live(ndim, arguments.seconds, arguments.strokes)
+        print("| " + " | ".join(row) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ def test_a_recolouring_has_a_strength_that_the_user_can_set(name):
 
 
 def test_schedules_begin_at_the_largest_rate_or_rise_to_it():
+    highest = {"constant": 0.5}  # which says so in its help
     for name, entry in SCHEDULES.items():
         shares = [entry.make().factor(done / 100, done / 100) for done in range(100)]
-        assert max(shares) == pytest.approx(1, abs=0.02), name
+        assert max(shares) == pytest.approx(highest.get(name, 1), abs=0.02), name
         assert min(shares) >= 0, name

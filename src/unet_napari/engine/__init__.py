@@ -25,6 +25,7 @@ from unet_napari.engine.protocol import (
 )
 from unet_napari.engine.requests import (
     AugmentationJob,
+    CompareJob,
     DiameterJob,
     ImageRef,
     MeasureJob,
@@ -45,6 +46,7 @@ __all__ = [
     "ArrayRef",
     "ArraysReady",
     "AugmentationJob",
+    "CompareJob",
     "DecodeJob",
     "DiameterJob",
     "DoubtJob",

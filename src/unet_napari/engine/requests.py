@@ -11,6 +11,7 @@ from unet_napari.engine.protocol import message
 
 __all__ = [
     "AugmentationJob",
+    "CompareJob",
     "DiameterJob",
     "ImageRef",
     "MeasureJob",
@@ -250,6 +251,26 @@ class DiameterJob:
     model: str
     config: Mapping[str, Any] = field(default_factory=dict)
     statistics: Mapping[str, Any] | None = None
+
+
+@message
+@dataclass(frozen=True)
+class CompareJob:
+    """Compare labels with others that are right.
+
+    Its events are ``Progress`` of `unet_napari.inference`. Its result has ``scores``, as
+    `Evaluation.row` names them, ``text`` (all of them in lines), ``layers`` (for each of
+    `ERROR_KINDS` that there is, an array of the labels that are wrong in this way, else 0) and
+    ``places`` (for each the centres of these objects: time point, if there are several, and axes).
+
+    Attributes
+    ----------
+    true, predicted
+        Labels of one shape and the same axes, without a channel axis.
+    """
+
+    true: ImageRef
+    predicted: ImageRef
 
 
 @message

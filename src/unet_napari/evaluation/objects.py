@@ -1,8 +1,4 @@
-"""Agreement of predicted labels with the true ones. It needs NumPy and SciPy only.
-
-Objects are matched through a sparse table of overlaps, so that thousands of them cost little
-and the size of their ids costs nothing.
-"""
+"""Agreement of predicted labels with the true ones. It needs NumPy and SciPy only."""
 
 from __future__ import annotations
 
@@ -12,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from unet_napari.evaluation.matching import Match, match
 
 __all__ = [
     "Evaluation",
@@ -34,149 +32,6 @@ Labels: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
 def as_list(images: NDArray[Num] | Sequence[NDArray[Num]]) -> list[NDArray[Num]]:
     """Return a list of images; an array is one image."""
     return [images] if isinstance(images, np.ndarray) else [np.asarray(i) for i in images]
-
-
-@dataclass(frozen=True)
-class Match:
-    """Overlaps between the true and the predicted objects of one image.
-
-    Attributes
-    ----------
-    true_area, predicted_area
-        Number of pixels of each object, ``(n_true,)`` and ``(n_predicted,)``.
-    true_index, predicted_index, overlap
-        Pairs that share pixels: their positions in the two arrays, and the shared pixels.
-    """
-
-    true_area: NDArray[np.int64]
-    predicted_area: NDArray[np.int64]
-    true_index: NDArray[np.int64]
-    predicted_index: NDArray[np.int64]
-    overlap: NDArray[np.int64]
-
-    @property
-    def true_count(self) -> int:
-        """Number of true objects."""
-        return len(self.true_area)
-
-    @property
-    def predicted_count(self) -> int:
-        """Number of predicted objects."""
-        return len(self.predicted_area)
-
-    @property
-    def shared_foreground(self) -> int:
-        """Number of pixels that belong to an object in both."""
-        return int(self.overlap.sum())
-
-    @property
-    def iou(self) -> NDArray[np.float64]:
-        """Intersection over union of each pair."""
-        areas = self.true_area[self.true_index] + self.predicted_area[self.predicted_index]
-        return self.overlap / (areas - self.overlap)
-
-    def matched_iou(self, threshold: float) -> NDArray[np.float64]:
-        """Return the IoU of the matched pairs, each of which is at least `threshold`.
-
-        Objects are matched one to one: above 0.5 a pair is the only one of its objects (Kirillov et
-        al. 2019). Where pairs contend, as many as possible are matched, and then the largest IoU.
-        """
-        iou = self.iou
-        good = iou >= threshold
-        t, p, iou = self.true_index[good], self.predicted_index[good], iou[good]
-        contended = (np.bincount(t, minlength=self.true_count)[t] > 1) | (
-            np.bincount(p, minlength=self.predicted_count)[p] > 1
-        )
-        return np.concatenate(
-            [iou[~contended], _assign(t[contended], p[contended], iou[contended])]
-        )
-
-    @property
-    def splits(self) -> int:
-        """Number of true objects that hold most of two or more predicted objects."""
-        share = self.overlap / self.predicted_area[self.predicted_index]
-        held = np.bincount(self.true_index[share > 0.5], minlength=self.true_count)
-        return int(np.count_nonzero(held > 1))
-
-    @property
-    def merges(self) -> int:
-        """Number of predicted objects that hold most of two or more true objects."""
-        share = self.overlap / self.true_area[self.true_index]
-        held = np.bincount(self.predicted_index[share > 0.5], minlength=self.predicted_count)
-        return int(np.count_nonzero(held > 1))
-
-
-def match(
-    true: NDArray[Any], predicted: NDArray[Any], *, annotated: NDArray[Any] | None = None
-) -> Match:
-    """Tabulate the overlaps of two label images.
-
-    Parameters
-    ----------
-    true, predicted
-        Integer labels of equal shape, with ids of any size; 0 is background.
-    annotated
-        Mask of the pixels that are compared, bool, of the same shape. Predicted objects that lie
-        mostly outside are left out, because nobody said whether they are right.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
-    if true.shape != predicted.shape:
-        raise ValueError(f"shapes differ: {true.shape} and {predicted.shape}")
-    if annotated is not None:
-        where = np.asarray(annotated, bool)
-        true = np.where(where, true, 0)
-        predicted = _parts_inside(predicted, where)
-    t, p, length = _runs(true.ravel(), predicted.ravel())
-    true_ids, t = np.unique(t, return_inverse=True)
-    predicted_ids, p = np.unique(p, return_inverse=True)
-    pairs, pair = np.unique(t * len(predicted_ids) + p, return_inverse=True)
-    overlap = np.bincount(pair, length).astype(np.int64)
-    t, p = pairs // len(predicted_ids), pairs % len(predicted_ids)
-    true_area = np.bincount(t, overlap, minlength=len(true_ids)).astype(np.int64)
-    predicted_area = np.bincount(p, overlap, minlength=len(predicted_ids)).astype(np.int64)
-    objects = (true_ids[t] != 0) & (predicted_ids[p] != 0)
-    return Match(
-        true_area[true_ids != 0],
-        predicted_area[predicted_ids != 0],
-        (np.cumsum(true_ids != 0) - 1)[t[objects]],
-        (np.cumsum(predicted_ids != 0) - 1)[p[objects]],
-        overlap[objects],
-    )
-
-
-def _parts_inside(labels: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
-    """Return the parts inside a mask of those objects of which at least half is inside."""
-    ids, area = np.unique(labels, return_counts=True)
-    inner, inner_area = np.unique(labels[where], return_counts=True)
-    kept = inner[2 * inner_area >= area[np.searchsorted(ids, inner)]]
-    return np.where(where & np.isin(labels, kept), labels, 0)
-
-
-def _runs(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
-    """Return the values and the lengths of the runs in which two arrays are both constant."""
-    change = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
-    starts = np.concatenate([[0], np.flatnonzero(change) + 1])[: a.size]
-    return a[starts], b[starts], np.diff(starts, append=a.size)
-
-
-def _assign(
-    t: NDArray[np.int64], p: NDArray[np.int64], iou: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the IoU of as many contending pairs as possible, with the largest sum of IoU."""
-    rows, r = np.unique(t, return_inverse=True)
-    columns, c = np.unique(p, return_inverse=True)
-    from scipy.optimize import linear_sum_assignment  # It takes 0.3 s to load.
-
-    table = np.zeros((len(rows), len(columns)))
-    table[r, c] = iou
-    # All IoU together gain less than one more pair does, so the number of pairs comes first.
-    gain = (table > 0) + table / (2 * max(1, min(table.shape)))
-    chosen: NDArray[np.float64] = table[linear_sum_assignment(gain, maximize=True)]
-    return chosen[chosen > 0]
 
 
 @dataclass(frozen=True)
@@ -252,16 +107,19 @@ class Evaluation:
 
     def row(self, image: int) -> dict[str, float]:
         """Return the measures of one image by name, for a table."""
-        one = Evaluation((self.matches[image],))
+        return Evaluation((self.matches[image],)).scores()
+
+    def scores(self) -> dict[str, float]:
+        """Return all measures by name, pooled over the images."""
         return {
-            "true": one.true_count,
-            "predicted": one.predicted_count,
-            **{f"AP{100 * t:.0f}": one.average_precision(t) for t in _THRESHOLDS},
-            "F1": one.f1(),
-            "PQ": one.panoptic_quality(),
-            "splits": one.splits,
-            "merges": one.merges,
-            "Dice": one.dice,
+            "true": self.true_count,
+            "predicted": self.predicted_count,
+            **{f"AP{100 * t:.0f}": self.average_precision(t) for t in _THRESHOLDS},
+            "F1": self.f1(),
+            "PQ": self.panoptic_quality(),
+            "splits": self.splits,
+            "merges": self.merges,
+            "Dice": self.dice,
         }
 
     def describe(self) -> str:

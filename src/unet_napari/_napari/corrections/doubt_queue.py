@@ -13,7 +13,7 @@ from unet_napari._napari.corrections.corrections import Corrections
 from unet_napari._napari.corrections.keys import entry_of
 from unet_napari._napari.corrections.spot_layer import SpotLayer
 from unet_napari._napari.layers.layer_axes import array_of
-from unet_napari._napari.layers.spots import Spot, note_spots, ranker_of, spots_of
+from unet_napari._napari.layers.spots import Spot, go_to, note_spots, ranker_of, spots_of
 from unet_napari._napari.widgets.fields import Message
 from unet_napari.errors import UnetNapariError
 
@@ -194,16 +194,7 @@ class DoubtQueue:
         if not _lies_in(found.labels, spot):
             return
         self._viewer.layers.selection.active = found.labels
-        world = np.asarray(found.labels.data_to_world(spot.point))
-        dims = self._viewer.dims
-        surplus = dims.ndim - found.labels.ndim
-        for axis, value in enumerate(world, surplus):
-            if axis not in dims.displayed:
-                dims.set_point(axis, value)
-        centre = [0.0] * 3
-        shown = [axis for axis in dims.displayed if axis >= surplus]
-        centre[-len(shown) :] = [float(world[axis - surplus]) for axis in shown]
-        self._viewer.scene.camera.center = tuple(centre)
+        go_to(self._viewer, found.labels, spot.point)
         self._mark(found)
         more = "" if left is None else f" {left:,} more."
         keys = "T right, R not a cell, S split, J merge, N next."

@@ -65,7 +65,7 @@ KEY_TABLE = (
     KeyEntry(
         "next",
         "N",
-        "Next doubtful",
+        "Next",
         "Go to the predicted cell that is to be doubted most. Then T, R, S and J mean this cell: "
         "it is right, it is not a cell, it is split in two, it is one with its neighbour.",
     ),

@@ -21,6 +21,7 @@ from unet_napari.errors import LabelsError, UnetNapariError
 __all__ = ["CorrectionTools"]
 
 _CLICK = 3.0  # pixels of the screen; a mouse that moves by less was clicked
+_BUTTON_MARGINS = 20  # pixels that a button needs beside its text
 
 
 class CorrectionTools:
@@ -66,7 +67,8 @@ class CorrectionTools:
             line = QHBoxLayout()
             line.setSpacing(4)
             for made in row.values():
-                line.addWidget(made)
+                room = made.fontMetrics().horizontalAdvance(made.text()) + _BUTTON_MARGINS
+                line.addWidget(made, room)
             lines.addLayout(line)
         rows.add_native(self.area)
         rows.add_wide(self._message)

@@ -15,7 +15,8 @@ from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.file_facts import read_facts
 from unet_napari._napari.layers.layer_axes import image_of
 from unet_napari._napari.outcomes.copying import CopyButtons, segmenting_of
-from unet_napari._napari.outcomes.numbers import DockChoice, Numbers
+from unet_napari._napari.outcomes.host import DockChoice
+from unet_napari._napari.outcomes.numbers import Numbers
 from unet_napari._napari.outcomes.recipe import Segmenting
 from unet_napari._napari.runs.segment_order import Order, scope_choice, wanted_place
 from unet_napari._napari.runs.segment_run import SegmentRun

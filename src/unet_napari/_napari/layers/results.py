@@ -19,7 +19,6 @@ from unet_napari._napari.layers.layer_axes import (
     output_axes,
     output_shape,
 )
-from unet_napari._napari.layers.levels import shown_data
 from unet_napari._napari.layers.ownership import (
     age,
     highest_noted,
@@ -32,6 +31,7 @@ from unet_napari._napari.layers.ownership import (
 )
 from unet_napari._napari.layers.parts import ImagePart
 from unet_napari._napari.layers.renewal import Renewed, renew
+from unet_napari._napari.layers.shown import look_predicted, shown_data
 
 __all__ = [
     "Purpose",
@@ -157,6 +157,8 @@ def _add(
         viewer.layers.remove(earlier)  # of an image that has got another shape since
     name = f"{image.name} · {purpose.name}"
     layer = layer_type(shown_data(data), name=name, **geometry(image, axes))
+    if isinstance(layer, Labels):
+        look_predicted(viewer, layer)
     mark(layer, _made_for(image, purpose))
     active = viewer.layers.selection.active
     where = len(viewer.layers) if below not in viewer.layers else viewer.layers.index(below)

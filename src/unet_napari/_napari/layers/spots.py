@@ -8,11 +8,23 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+from napari.components import ViewerModel
+
 from napari.layers import Labels, Layer
 from unet_napari._napari.layers.ownership import pixels_noted
 from unet_napari.inference.doubt.doubtful_object import DoubtfulObject
 
-__all__ = ["Ranker", "Spot", "note_ranker", "note_spots", "placed", "ranker_of", "spots_of"]
+__all__ = [
+    "Ranker",
+    "Spot",
+    "go_to",
+    "note_ranker",
+    "note_spots",
+    "placed",
+    "ranker_of",
+    "spots_of",
+]
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,29 @@ def spots_of(layer: Layer) -> tuple[Spot, ...] | None:
     """Return the ranking of a prediction; None if there is none of its present pixels."""
     pixels, spots = _spots.get(layer, (None, None))
     return spots if pixels == pixels_noted(layer) else None
+
+
+def go_to(viewer: ViewerModel, layer: Layer, point: Sequence[float]) -> None:
+    """Show a place in the middle of the screen, at its slice and time point.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    layer : napari.layers.Layer
+        The layer that the place is in.
+    point : sequence of float
+        The place, in pixels of the layer.
+    """
+    world = np.asarray(layer.data_to_world(point))
+    dims = viewer.dims
+    surplus = dims.ndim - layer.ndim
+    for axis, value in enumerate(world, surplus):
+        if axis not in dims.displayed:
+            dims.set_point(axis, value)
+    centre = [0.0] * 3
+    shown = [axis for axis in dims.displayed if axis >= surplus]
+    centre[-len(shown) :] = [float(world[axis - surplus]) for axis in shown]
+    viewer.scene.camera.center = tuple(centre)
 
 
 def note_ranker(layer: Layer, ranker: Ranker) -> None:

@@ -1,64 +1,20 @@
 """The group of a dock that measures labels as they are, and shows the table."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from magicgui.widgets import CheckBox
-from napari.viewer import Viewer
 
-from napari.layers import Image, Labels
-from unet_napari._napari.jobs.job import Job
-from unet_napari._napari.layers.results import Purpose
-from unet_napari._napari.outcomes.copying import CopyButtons, measuring_of
+from napari.layers import Labels
+from unet_napari._napari.outcomes.comparing import Comparing
+from unet_napari._napari.outcomes.copying import measuring_of
+from unet_napari._napari.outcomes.host import Host
 from unet_napari._napari.sections.measuring import measurable, measure_job, show_table
 from unet_napari._napari.widgets.fields import button
 from unet_napari._napari.widgets.form import FormRows
 from unet_napari.errors import LabelsError
-from unet_napari.images import Image as ImageData
 
-__all__ = ["DockChoice", "Host", "Numbers"]
-
-
-class DockChoice(NamedTuple):
-    """What is chosen in the dock.
-
-    Attributes
-    ----------
-    layer : napari.layers.Image or None
-    image : Image or None
-        The image of the layer, or the channel of it that is wanted.
-    purpose : Purpose or None
-        The purpose of the results of the chosen model.
-    slicewise : bool
-        Whether the slices of a stack are taken apart.
-    """
-
-    layer: Image | None
-    image: ImageData | None
-    purpose: Purpose | None
-    slicewise: bool = False
-
-
-class Host(Protocol):
-    """What the group needs of its dock."""
-
-    viewer: Viewer
-    job: Job
-    copying: CopyButtons
-
-    def in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Do a part of a job beside the viewer; its errors end the job."""
-
-    def beside(
-        self,
-        what: str,
-        begin: Callable[[], None],
-        take: Callable[[Mapping[str, Any]], str],
-    ) -> None:
-        """Begin a job that needs no model, and let its result be taken."""
-
-    def chosen(self) -> DockChoice:
-        """Return what is chosen."""
+__all__ = ["Numbers"]
 
 
 class Numbers:
@@ -96,9 +52,11 @@ class Numbers:
         )
         rows.add_wide(self.measure)
         rows.add_beside(self.measure_now, self.table)
+        self._comparing = Comparing(host, rows)
 
     def connect(self) -> None:
         """Follow the buttons; after `Form.finish`, whose own followers take errors away."""
+        self._comparing.connect()
         self.measure_now.changed.connect(self._measure)
         self.table.changed.connect(self._open_table)
 

@@ -10,10 +10,10 @@ from qtpy.QtWidgets import QWidget
 
 from napari.layers import Image, Layer
 from unet_napari._napari.layers.layer_axes import array_of
-from unet_napari._napari.layers.levels import shown_data
 from unet_napari._napari.layers.ownership import note_highest, writing
 from unet_napari._napari.layers.parts import time_in_place
 from unet_napari._napari.layers.results import Purpose, find_result, show_result
+from unet_napari._napari.layers.shown import shown_data
 from unet_napari.geometry import Box
 
 __all__ = ["FillingLayer"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.requests import (
     AugmentationJob,
+    CompareJob,
     DiameterJob,
     MeasureJob,
     SegmentFileJob,
@@ -19,7 +20,7 @@ from unet_napari.engine.threshold_requests import (
     KeepThresholdsJob,
 )
 from unet_napari.engine.worker.decode_again import decode_again, fit_painted, keep_thresholds
-from unet_napari.engine.worker.measure_labels import measure_labels
+from unet_napari.engine.worker.measure_labels import judge_labels, measure_labels
 from unet_napari.engine.worker.open_images import open_pair
 from unet_napari.engine.worker.rank_doubts import rank_doubts
 from unet_napari.engine.worker.segment_file import segment_into_file
@@ -48,6 +49,7 @@ def draw_augmentation(job: AugmentationJob, context: JobContext) -> dict[str, An
 
 RUNNERS: Mapping[type, Callable[[Any, JobContext], dict[str, Any]]] = {
     AugmentationJob: draw_augmentation,
+    CompareJob: judge_labels,
     DecodeJob: decode_again,
     DiameterJob: estimate,
     DoubtJob: rank_doubts,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from unet_napari._napari.docks.segment_dock import SegmentDock
-from unet_napari._napari.layers import levels
+from unet_napari._napari.layers import shown
 from unet_napari._napari.layers.layer_axes import array_of
-from unet_napari._napari.layers.levels import shown_data
+from unet_napari._napari.layers.shown import shown_data
 from unet_napari.engine import ArraysReady, JobFinished
 from unet_napari.engine.arrays import open_ref
 
@@ -24,8 +24,8 @@ def test_a_large_plane_has_levels_that_share_its_memory():
 def test_the_labels_of_a_large_image_are_written_and_updated(
     viewer, job, client, library, qtbot, monkeypatch, scope
 ):
-    monkeypatch.setattr(levels, "_LARGEST_PLANE", 1000)
-    monkeypatch.setattr(levels, "_SMALLEST_LEVEL", 40)
+    monkeypatch.setattr(shown, "_LARGEST_PLANE", 1000)
+    monkeypatch.setattr(shown, "_SMALLEST_LEVEL", 40)
     library("nuclei")
     dock = SegmentDock(viewer, job)
     viewer.window.add_dock_widget(dock, name="Segment")

@@ -17,6 +17,7 @@ from unet_napari.engine import (
     Preview,
     PreviewRequest,
     Resting,
+    Started,
     Step,
     TrainJob,
 )
@@ -72,14 +73,14 @@ def picture():
 def train(folder, picture, tmp_path):
     """Train live on a picture, reacting to events; return the context with all events."""
 
-    def train(react, labels=None, axes="YX", image=None, **settings):
+    def train(react, labels=None, axes="YX", image=None, start=None, **settings):
         image = picture[0] if image is None else image
         labels = picture[1] if labels is None else labels
         pair = PairRef(
             ImageRef(folder.share(image), axes, name="nuclei"), folder.share(labels, snapshot=True)
         )
         config = TrainConfig(**{**SMALL, "live": True, **settings})
-        job = TrainJob((pair,), config.to_dict(), str(tmp_path / "my.unet"), "my")
+        job = TrainJob((pair,), config.to_dict(), str(tmp_path / "my.unet"), "my", start)
         context = Told(folder, react)
         context.result = run_training(job, context)
         return context
@@ -114,6 +115,22 @@ def test_waiting_commands_do_not_displace_each_other(train, picture):
     assert min(taken.training, taken.validation) > 100
     assert [preview.key for preview in told.of(Preview)] == ["here"]
     assert told.result["steps"] == 5
+
+
+def test_a_start_that_can_see_is_shown_before_the_first_step(train, picture, tmp_path):
+    view = PreviewRequest(ImageRef(picture[0][:32, :32], "YX"), "here")
+
+    def react(event):
+        if isinstance(event, Started):
+            return (view,)
+        return (None,) if isinstance(event, Step) and event.step == 2 else ()
+
+    fresh = train(react)
+    assert all(preview.step > 0 for preview in fresh.of(Preview))
+    told = train(react, start=str(tmp_path / "my.unet"))
+    assert told.of(Preview)[0].step == 0
+    kinds = [type(event) for event in told.events]
+    assert kinds.index(Preview) < kinds.index(Step)
 
 
 def test_a_stop_between_two_strokes_keeps_the_model(train, tmp_path):

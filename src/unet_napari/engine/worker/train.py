@@ -21,7 +21,7 @@ from unet_napari.errors import LabelsError, ModelFileError, UnetNapariError
 from unet_napari.model.schema import check_name
 from unet_napari.model.versions import keep_version
 from unet_napari.system.atomic import check_output
-from unet_napari.training import Finished, Resting, Step, TrainConfig, Trainer
+from unet_napari.training import Finished, Resting, Started, Step, TrainConfig, Trainer
 from unet_napari.training.keep import Keeper
 from unet_napari.training.start.given import given_start
 from unet_napari.training.state.kept_state import KeptState
@@ -75,8 +75,10 @@ def run_training(job: TrainJob, context: JobContext) -> dict[str, Any]:
                 told.listen()
             if context.cancelled:
                 break
-            if isinstance(event, Step):
-                told.preview.update(event.step)
+            # Whoever has learnt something already has something to show at once.
+            knows = bool(trainer.steps or trainer.prepared.decided.start)
+            if isinstance(event, Step) or (knows and isinstance(event, Started)):
+                told.preview.update(trainer.steps)
     keeper.stop()
     if state is not None:
         state.stop()

@@ -1,6 +1,6 @@
 """What a living training costs the viewer, in a real shown window.
 
-Run: ``xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/round.py``.
+Run: ``xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/round_two/round.py``.
 
 A window with the Train dock is shown, with nuclei of which a dozen are painted. A live training is
 started, and a stroke is painted every few seconds where the prediction is looked at. A timer that
@@ -11,6 +11,7 @@ event loop, and the memory of napari and the engine after a tenth of the time an
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,7 +23,6 @@ os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp()) / "settings.
 
 import numpy as np
 import psutil
-from machine import conditions
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
@@ -31,6 +31,9 @@ from napari.layers import Labels
 from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari.engine import PaintTaken, PaintUpdate, Preview
 from unet_napari.images import nuclei
+
+sys.path.append(str(Path(__file__).parents[1]))
+from machine import conditions
 
 PATIENCE = 600.0  # seconds
 READY = 10.0  # seconds; by then the engine has started

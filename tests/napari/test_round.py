@@ -112,7 +112,7 @@ def test_strokes_join_stop_keeps_and_continue_goes_on(viewer, dock, small, qtbot
     learning(dock, qtbot)
     first = dock.plot.loss.points[0]
     paint.paint((80, 100), 77)
-    qtbot.waitUntil(lambda: "your stroke" in dock.status.value, timeout=5000)
+    qtbot.waitUntil(lambda: "stroke" in dock.status.value, timeout=PATIENCE)
     taken = lambda: [one for one in events if isinstance(one, PaintTaken)]  # noqa: E731
     qtbot.waitUntil(lambda: bool(taken()), timeout=PATIENCE)
     assert taken()[-1].training > 0

@@ -22,7 +22,7 @@ from unet_napari.training.config import TrainConfig
 OTHER_NAMES = {"ndim": "dimensions", "seconds": "minutes", "augment": "augmentation"}
 # What a dock has besides settings, buttons and messages: layers, models and results.
 NO_SETTINGS = {
-    SegmentDock: {"image", "model", "scope", "measure", "maps", "attention", "save_to"},
+    SegmentDock: {"image", "model", "scope", "measure", "maps", "attention", "save_to", "truth"},
     TrainDock: {"image", "labels", "effort", "annotated", "start_from", "model_name", "pairs"}
     | {"version"},
 }

@@ -226,9 +226,11 @@ class TrainDock(TrainContinue):
     def fail(self, error: Exception) -> None:
         """End the training with one readable message."""
         self.training.end()
+        # The best one so far may have been. Choices of models change with it, which takes away an
+        # error that is shown already.
+        model_saved.emit("")
         super().fail(error)
         self.look_for_training()
-        model_saved.emit("")  # the best one so far may have been
 
     def leave(self) -> None:
         """End everything that goes on, as long as the widgets are there."""

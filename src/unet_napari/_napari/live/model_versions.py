@@ -60,7 +60,8 @@ class ModelVersions:
         """List the versions of a model; None for no model."""
         self._path = path
         self._versions = () if path is None else versions_of(path)
-        self.list.reset_choices()
+        with self.list.changed.blocked():  # nobody has chosen, so that an error stays shown
+            self.list.reset_choices()
         self.list.visible = self.back.visible = bool(self._versions)
         self._line.say("")
 

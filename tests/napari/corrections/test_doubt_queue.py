@@ -1,5 +1,7 @@
 """From one doubtful cell to the next, with one key for each answer."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -187,9 +189,17 @@ def test_the_keys_are_listed_over_the_canvas_and_the_overlay_is_given_back(ready
     press(ready, "H")
     assert overlay.visible
     assert overlay.text.splitlines() == key_lines()
+    assert overlay.position == "top_left"
     assert len(key_lines()) == len(KEY_TABLE)
+    assert max(map(len, key_lines())) < 40  # or the canvas cuts them
     press(ready, "H")
     assert (overlay.text, overlay.visible) == ("mine", False)
+
+
+def test_the_documentation_names_every_key():
+    pages = Path(__file__).parents[3] / "docs" / "guide"
+    text = (pages / "docks.md").read_text("utf-8") + (pages / "doubt.md").read_text("utf-8")
+    assert [entry.key for entry in KEY_TABLE if f"`{entry.key}`" not in text] == []
 
 
 def test_one_key_hides_the_prediction_and_shows_it(ready, viewer):

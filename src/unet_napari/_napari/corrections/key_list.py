@@ -32,7 +32,12 @@ class KeyList:
             self.hide()
             return
         overlay = self._viewer.canvas.overlays.text
-        wanted = {"text": "\n".join(key_lines()), "box": True, "visible": True}
+        wanted = {
+            "text": "\n".join(key_lines()),
+            "position": "top_left",
+            "box": True,
+            "visible": True,
+        }
         self._before = {name: getattr(overlay, name) for name in wanted}
         for name, value in wanted.items():
             setattr(overlay, name, value)

@@ -20,6 +20,8 @@ class KeyEntry:
         Name of the key, as napari writes it.
     text : str
         On its button.
+    brief : str
+        What it does, in a few words.
     does : str
         What it does, in a sentence or two.
     """
@@ -27,6 +29,7 @@ class KeyEntry:
     name: str
     key: str
     text: str
+    brief: str
     does: str
 
     @property
@@ -41,6 +44,7 @@ KEY_TABLE = (
         "take",
         "T",
         "Take",
+        "take a predicted cell",
         "Click a predicted cell, and it is painted. Draw around several to take them all. "
         "A double click takes all that are on the screen.",
     ),
@@ -48,24 +52,28 @@ KEY_TABLE = (
         "reject",
         "R",
         "Not a cell",
+        "not a cell",
         "Click on a predicted cell that is none: it is painted as background.",
     ),
     KeyEntry(
         "split",
         "S",
         "Split",
+        "split a cell along a line",
         "Draw a line right across a cell: its two parts are painted as two cells.",
     ),
     KeyEntry(
         "merge",
         "J",
         "Merge",
+        "merge two cells",
         "Drag from one cell to another: both are painted as one.",
     ),
     KeyEntry(
         "next",
         "N",
         "Next",
+        "next doubtful cell",
         "Go to the predicted cell that is to be doubted most. Then T, R, S and J mean this cell: "
         "it is right, it is not a cell, it is split in two, it is one with its neighbour.",
     ),
@@ -73,24 +81,28 @@ KEY_TABLE = (
         "previous",
         "Shift-N",
         "Back",
+        "doubtful cell before",
         "Go back to the doubtful cell before.",
     ),
     KeyEntry(
         "all",
         "A",
         "All",
+        "mark all doubtful cells",
         "Mark all doubtful cells with rings, or again the present one alone.",
     ),
     KeyEntry(
         "hide",
         "D",
         "Hide",
+        "hide or show the prediction",
         "Hide the prediction, or show it again.",
     ),
     KeyEntry(
         "keys",
         "H",
         "Keys",
+        "hide this list",
         "Show these keys on the screen, or hide them.",
     ),
 )
@@ -106,9 +118,5 @@ def entry_of(name: str) -> KeyEntry:
 
 
 def key_lines() -> list[str]:
-    """Return one line for each key."""
-    return [f"{entry.key}   {entry.text}: {_first_sentence(entry.does)}" for entry in KEY_TABLE]
-
-
-def _first_sentence(text: str) -> str:
-    return text.split(". ")[0].rstrip(".") + "."
+    """Return one short line for each key, for the list on the screen."""
+    return [f"{entry.key}   {entry.brief}" for entry in KEY_TABLE]

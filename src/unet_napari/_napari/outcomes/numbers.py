@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from magicgui.widgets import CheckBox
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMainWindow
 
 from napari.layers import Labels
 from unet_napari._napari.outcomes.comparing import Comparing
@@ -93,4 +95,7 @@ class Numbers:
                 viewer.layers.selection.active = measurable(viewer, layer, axes, purpose)
             except LabelsError:
                 pass  # the table shows what is selected, and says so
-        viewer.window.add_plugin_dock_widget("napari", "Features table widget")
+        dock, _ = viewer.window.add_plugin_dock_widget("napari", "Features table widget")
+        window = dock.parent()
+        if isinstance(window, QMainWindow):  # beside this dock both would be too small
+            window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)

@@ -9,30 +9,8 @@ from unet_napari.errors import UnetNapariError
 from unet_napari.evaluation.objects import evaluate
 
 
-class Context:
-    """As much of a job's context as comparing takes; its arrays are references of themselves."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def check(self):
-        pass
-
-    def send(self, event):
-        pass
-
-    def allocate(self, shape, dtype):
-        array = np.zeros(shape, dtype)
-        return array, array
-
-
 @pytest.fixture
-def dock(segment_dock):
-    return segment_dock
-
-
-@pytest.fixture
-def compare(dock, client, qtbot):
+def compare(dock, client, context, qtbot):
     """Press Compare, and let the engine's own function judge."""
 
     def compare():
@@ -42,7 +20,7 @@ def compare(dock, client, qtbot):
         job = client.jobs[-1]
         assert isinstance(job, CompareJob)
         try:
-            end = JobFinished(judge_labels(job, Context(client.folder)))
+            end = JobFinished(judge_labels(job, context))
         except UnetNapariError as error:
             end = JobFailed(str(error), user_error=True)
         client.say(end)

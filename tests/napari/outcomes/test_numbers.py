@@ -9,24 +9,6 @@ from unet_napari.engine.arrays import open_ref
 from unet_napari.engine.worker.measure_labels import measure_labels
 
 
-class Context:
-    """As much of a job's context as measuring takes."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def check(self):
-        pass
-
-    def send(self, event):
-        pass
-
-
-@pytest.fixture
-def dock(segment_dock):
-    return segment_dock
-
-
 @pytest.fixture
 def segment(dock, client, qtbot):
     """Press Segment, and let one cell of a size be found in the middle of the wanted part."""
@@ -47,7 +29,7 @@ def segment(dock, client, qtbot):
 
 
 @pytest.fixture
-def measure(dock, client, qtbot):
+def measure(dock, client, context, qtbot):
     """Press Now, and let the engine's own function measure."""
 
     def measure():
@@ -56,7 +38,7 @@ def measure(dock, client, qtbot):
         qtbot.waitUntil(lambda: len(client.jobs) > before)
         job = client.jobs[-1]
         assert isinstance(job, MeasureJob)
-        client.say(JobFinished(measure_labels(job, Context(client.folder))))
+        client.say(JobFinished(measure_labels(job, context)))
         qtbot.waitUntil(lambda: dock.run.text == "Segment")
 
     return measure
@@ -134,7 +116,9 @@ def test_without_labels_it_says_what_to_do(dock, viewer, client, qtbot):
     assert client.jobs == []
 
 
-def test_labels_are_measured_without_an_image_and_without_a_model(viewer, job, client, qtbot):
+def test_labels_are_measured_without_an_image_and_without_a_model(
+    viewer, job, client, qtbot, context
+):
     dock = SegmentDock(viewer, job)
     viewer.window.add_dock_widget(dock, name="Segment")
     data = np.zeros((4, 20, 30), int)
@@ -143,7 +127,7 @@ def test_labels_are_measured_without_an_image_and_without_a_model(viewer, job, c
     dock["measure_now"].native.click()
     qtbot.waitUntil(lambda: bool(client.jobs))
     assert client.jobs[-1].image is None
-    client.say(JobFinished(measure_labels(client.jobs[-1], Context(client.folder))))
+    client.say(JobFinished(measure_labels(client.jobs[-1], context)))
     qtbot.waitUntil(lambda: dock.run.text == "Segment")
     assert labels.features["index"].tolist() == labels.features["label"].tolist() == [12]
     assert labels.features["volume_um3"].tolist() == [48 / 2]

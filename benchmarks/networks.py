@@ -1,4 +1,4 @@
-"""Measure every network and write the tables of docs/guide/networks.md.
+"""Measure every network and write the tables of docs/guide/models/networks.md.
 
     python benchmarks/networks.py              all of it, about 6 minutes on two cores
     python benchmarks/networks.py --rounds 0   only what needs no quiet machine

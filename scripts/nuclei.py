@@ -10,7 +10,7 @@ out (`nuclei-held-out.txt`: how their names begin).
 images held out, and measures on these what is usual.
 
 OUTPUT lies outside the repository: the file in `src/unet_napari/models` is replaced only by the
-commit of a release, see ``docs/guide/model-file.md``.
+commit of a release, see ``docs/guide/models/model-file.md``.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def test_score_is_ap50_of_annotated_cells_and_none_where_too_few():
 
 @pytest.mark.parametrize(("width", "found"), [(1, 1), (2, 3), (3, 10)])
 def test_touching_cells_of_one_or_two_pixels_come_out_as_one(width, found):
-    """The limit that `check_labels` warns of, and docs/guide/cell-head.md states."""
+    """The limit that `check_labels` warns of, and docs/guide/models/cell-head.md states."""
     labels = np.broadcast_to(np.repeat(np.arange(1, 11), width), (30, 10 * width)).copy()
     task = CellsTask(min_size=0)
     # Of the two at the border nobody knows where they end: they have a middle.

@@ -15,8 +15,8 @@ __all__ = ["add_options", "given_options", "naming_flags", "shown_options"]
 _GROUP_NOTES = {
     "Result": "cells are cut out as the model says, unless these say something else",
     "Computing": "the defaults suit nearly everybody",
-    "Loss": "equations and sources: docs/guide/losses.md",
-    "Network": "see docs/guide/networks.md; what is not given is chosen from the data",
+    "Loss": "equations and sources: docs/guide/models/losses.md",
+    "Network": "see docs/guide/models/networks.md; what is not given is chosen from the data",
     "Optimisation": "see docs/guide/training.md",
 }
 

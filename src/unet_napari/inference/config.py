@@ -13,7 +13,7 @@ from unet_napari.options import Config, Option, OptionError
 
 __all__ = ["DEFAULT_MODEL", "CellThresholds", "InferenceConfig"]
 
-DEFAULT_MODEL = "nuclei"  # comes with the package, see docs/guide/nuclei.md
+DEFAULT_MODEL = "nuclei"  # comes with the package, see docs/guide/models/nuclei.md
 
 BackendName: TypeAlias = str  # one of `backend_choices`, which has those from outside, too
 HaloName: TypeAlias = Literal["exact", "measured"]
@@ -175,7 +175,7 @@ class InferenceConfig(Config):
             help="Precision of the network's arithmetic. Automatic is fp16 on CUDA, and fp32 "
             "elsewhere, where the short formats are slower or wrong; int8, on the CPU by OpenVINO, "
             "is several times faster and changes a few pixels, whose number is measured and said "
-            "(docs/guide/compression.md).",
+            "(docs/guide/models/compression.md).",
             group="Computing",
             tooltip="Of the arithmetic; automatic is right. 8 bit is several times faster on a "
             "CPU\n"

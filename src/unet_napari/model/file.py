@@ -2,7 +2,7 @@
 
 Model files travel between people who do not know each other, so nothing in a file is trusted: the
 size of the header is bounded before it is parsed, checksums are compared, and an array is read only
-after its caller has looked at the type and shape in the table. ``docs/guide/model-file.md``
+after its caller has looked at the type and shape in the table. ``docs/guide/models/model-file.md``
 describes the format. Free of torch.
 """
 

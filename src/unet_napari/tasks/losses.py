@@ -1,4 +1,4 @@
-"""Losses over labelled pixels only. Equations and sources are in ``docs/guide/losses.md``.
+"""Losses over labelled pixels only. Equations and sources are in ``docs/guide/models/losses.md``.
 
 A loss is a function of `IndependentMaps` or `ExclusiveMaps`, whose entry in
 `unet_napari.tasks.loss_catalogue.LOSSES` names it. Each is a mean over weighted pixels; a pixel of

@@ -113,7 +113,7 @@ class TrainConfig(OptimisationConfig):
         Mapping[str, Any],
         Option(
             help="Options of the network in place of those that are chosen, such as "
-            "features=small, norm=group or residual=true. See docs/guide/networks.md.",
+            "features=small, norm=group or residual=true. See docs/guide/models/networks.md.",
             group="Network",
             doors=_COMMAND_LINE,
             flags=("--network-option",),

@@ -75,10 +75,18 @@ def test_links_lead_to_other_pages_and_back(main_window, qtbot):
     assert not window.back.isEnabled()
 
 
+def test_links_lead_into_a_folder_and_out_of_it(main_window):
+    window = open_help("docks.md", main_window)
+    for link in ("models/nuclei.md", "../accuracy.md"):
+        assert link in {target.partition("#")[0] for target in links(window)}
+        window.pages.anchorClicked.emit(QUrl(link))
+    assert window.pages.document().begin().text() == "Accuracy"
+
+
 def test_an_address_is_opened_in_the_browser_of_the_user(main_window, monkeypatch):
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
-    window = open_help("compression.md", main_window)
+    window = open_help("models/compression.md", main_window)
     window.pages.anchorClicked.emit(QUrl("https://example.org/paper"))
     assert opened == ["https://example.org/paper"]
     assert window.pages.document().begin().text() == "Smaller and faster models"

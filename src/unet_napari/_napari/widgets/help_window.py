@@ -1,6 +1,8 @@
 """The pages of the documentation in a window of their own: no browser, no network."""
 
+import posixpath
 import re
+from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -135,11 +137,11 @@ class _Pages(QTextBrowser):
 
     def loadResource(self, kind: int, name: QUrl | str) -> object:  # noqa: ARG002, N802
         """Return the text of a page; nothing else is ever loaded."""
-        pages = {page.name: page for page in pages_folder().iterdir()}
-        page = pages.get(QUrl(name).path())
-        if page is None or not page.name.endswith(".md"):
+        pages = dict(_pages_in(pages_folder()))
+        path = QUrl(name).path()
+        if path not in pages:
             return None
-        return _readable(page.read_text("utf-8"), set(pages))
+        return _readable(pages[path].read_text("utf-8"), posixpath.dirname(path), set(pages))
 
     def _follow(self, target: QUrl) -> None:
         if target.scheme():
@@ -156,12 +158,22 @@ class _Pages(QTextBrowser):
         self.scrollToAnchor(address.fragment())
 
 
-def _readable(text: str, pages: set[str]) -> str:
-    """Take out of a page what leads nowhere: pictures, and links to what is not installed."""
+def _pages_in(folder: Traversable, path: str = "") -> Iterator[tuple[str, Traversable]]:
+    """Yield each page of a folder and of those in it, behind its path: ``models/nuclei.md``."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _pages_in(entry, f"{path}{entry.name}/")
+        elif entry.name.endswith(".md"):
+            yield path + entry.name, entry
+
+
+def _readable(text: str, folder: str, pages: set[str]) -> str:
+    """Take out of a page of a folder what leads nowhere: pictures, links to what is not there."""
 
     def link(found: re.Match[str]) -> str:
         words, target = found.groups()
-        leads = target.startswith(("#", "http")) or target.partition("#")[0] in pages
+        page = posixpath.normpath(posixpath.join(folder, target.partition("#")[0]))
+        leads = target.startswith(("#", "http")) or page in pages
         return found[0] if leads else words
 
     return _LINK.sub(link, _PICTURE.sub("", text))

@@ -3,8 +3,8 @@
     python benchmarks/variants.py DATA_FOLDER [--seconds 60]
 
 DATA_FOLDER holds ``dsb2018_small``: 24 images of nuclei to train on, 12 others to test with.
-Writes the table "The same minutes for each" of docs/guide/models/networks.md when all are done, and prints
-each line as soon as it is known. With the default of a minute each it takes about 12 minutes.
+Writes the table "The same minutes for each" of docs/guide/models/networks.md when all are done, and
+prints each line as soon as it is known. With the default of a minute each it takes 12 minutes.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def test_it_is_small_and_says_where_it_comes_from():
 
 
 def test_it_is_the_file_of_a_release():
-    """Every other version would stay in the repository's history, see docs/guide/models/model-file.md."""
+    """Every other version would stay in the history (docs/guide/models/model-file.md)."""
     path = find_model(DEFAULT_MODEL)
     words = dict(line.split() for line in path.with_suffix(".txt").read_text().splitlines())
     assert words.keys() == {"release", "sha256"}

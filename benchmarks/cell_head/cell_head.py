@@ -2,11 +2,11 @@
 
     python benchmarks/cell_head/cell_head.py DATA_FOLDER [VARIANT ...]    # all: an hour on one core
 
-DATA_FOLDER holds ``dsb2018_fluo`` and ``bbbc050`` (docs/guide/models/cell-head.md). Every variant trains
-the same network from the same weights on the same patches for the same number of steps, on the
-train split only, a part of which is held out by the hash of the file names. Networks and maps are
-kept in ``--folder``: a second call trains only what is missing, and several may run beside each
-other.
+DATA_FOLDER holds ``dsb2018_fluo`` and ``bbbc050`` (docs/guide/models/cell-head.md). Every variant
+trains the same network from the same weights on the same patches for the same number of steps, on
+the train split only, a part of which is held out by the hash of the file names. Networks and maps
+are kept in ``--folder``: a second call trains only what is missing, and several may run beside
+each other.
 """
 
 from __future__ import annotations

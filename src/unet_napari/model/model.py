@@ -112,7 +112,8 @@ class Model:
         overwrite
             Whether an existing file may be replaced.
         half
-            Store the weights in float16, which halves the file; see ``docs/guide/models/compression.md``.
+            Store the weights in float16, which halves the file; see
+            ``docs/guide/models/compression.md``.
 
         Returns
         -------

@@ -35,7 +35,7 @@ COMMANDS = {
 NO_SETTINGS = {
     "segment": {"images", "model", "output", "table", "attention", "verbose", "overwrite",
                 "resume"},
-    "evaluate": {"images", "labels", "model", "table", "sheet", "worst", "overwrite"},
+    "evaluate": {"images", "labels", "model", "against", "table", "sheet", "worst", "overwrite"},
     "train": {"images", "labels", "output", "start_from", "overwrite", "resume", "note",
               "show_augmentation", "no_augmentation"},
 }  # fmt: skip

@@ -262,15 +262,20 @@ class CompareJob:
     `Evaluation.row` names them, ``text`` (all of them in lines), ``layers`` (for each of
     `ERROR_KINDS` that there is, an array of the labels that are wrong in this way, else 0) and
     ``places`` (for each the centres of these objects: time point, if there are several, and axes).
+    With a rival it has ``difference`` (which of the two is better, in a sentence), and the kinds
+    are `RIVAL_KINDS`: true objects that only one of them has right.
 
     Attributes
     ----------
     true, predicted
         Labels of one shape and the same axes, without a channel axis.
+    rival
+        Labels of another result, if two are compared with each other.
     """
 
     true: ImageRef
     predicted: ImageRef
+    rival: ImageRef | None = None
 
 
 @message

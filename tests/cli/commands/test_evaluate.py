@@ -1,6 +1,7 @@
 """Scores of a folder of images, a table of them, and a sheet of the worst."""
 
 import csv
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -58,6 +59,26 @@ def test_the_table_has_a_row_for_each_image(data):
     assert {"true", "predicted", "AP90", "F1", "PQ", "splits", "merges", "Dice"} <= good.keys()
 
 
+def test_two_models_are_compared_on_the_same_images(data, trained_model, capsys):
+    strict = replace(trained_model.task, min_size=10_000)  # nothing is large enough
+    replace(trained_model, task=strict).save(data / "strict.unet")
+    table = data / "scores.csv"
+    more = ("--against", data / "strict.unet", "--table", table)
+    assert run(*words(data, *more)) == 0
+    out = capsys.readouterr().out
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["model"], r["image"]) for r in rows] == [
+        (model, image) for model in ("model", "strict") for image in ("bad", "good")
+    ]
+    assert float(rows[1]["AP50"]) > 0.8
+    assert float(rows[3]["AP50"]) == 0
+    assert out.startswith("model\nobjects ")
+    assert "\nstrict\nobjects " in out
+    assert out.rstrip().splitlines()[-1].startswith("AP50 0.")
+    assert "'model' is better (difference +0." in out
+
+
 def test_the_sheet_shows_the_worst_image_first(data):
     sheets = {}
     for worst in (1, 2):
@@ -105,6 +126,8 @@ def test_classes_are_judged_by_their_dice(tmp_path, capsys):
     assert [line.split()[:2] for line in lines[:2]] == [["Dice", "1"], ["Dice", "2"]]
     assert float(lines[0].split()[2]) > 0.5
     assert (tmp_path / "sheet.png").exists()
+    assert run(*words(tmp_path, "--against", tmp_path / "model.unet")) == 2
+    assert "--against compares two models of separate cells" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

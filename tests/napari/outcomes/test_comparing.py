@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unet_napari.engine import CompareJob, JobFailed, JobFinished
-from unet_napari.engine.worker.measure_labels import judge_labels
+from unet_napari.engine.worker.judge_labels import judge_labels
 from unet_napari.errors import UnetNapariError
 from unet_napari.evaluation.objects import evaluate
 
@@ -80,8 +80,8 @@ def test_a_button_goes_through_what_is_wrong(dock, viewer, labels, compare):
         seen.append((dock.status.value, viewer.dims.current_step[0]))
         centre = viewer.scene.camera.center
     assert [step for _, step in seen] == [1, 2, 2, 1]
-    assert seen[0][0] == "missed: 1 of 3 wrong ones."
-    assert seen[1][0] == "extra: 2 of 3 wrong ones."
+    assert seen[0][0] == "missed: 1 of 3."
+    assert seen[1][0] == "extra: 2 of 3."
     assert seen[3][0] == seen[0][0]
     assert centre[-2:] == pytest.approx((9.5 * 0.5, 44.5 * 0.5))
 
@@ -96,6 +96,35 @@ def test_a_second_comparison_takes_the_place_of_the_first(dock, viewer, labels, 
     assert [layer.name for layer in viewer.layers] == ["film", "right", "wrong"]
     assert "AP50 1.000" in dock.status.value
     assert not dock["next_wrong"].enabled
+
+
+def test_of_two_selected_results_the_better_one_is_told(dock, viewer, compare):
+    right = np.zeros((60, 60), np.uint16)
+    for number in range(25):
+        row, column = divmod(number, 5)
+        right[12 * row : 12 * row + 8, 12 * column : 12 * column + 8] = number + 1
+    dock["truth"].value = viewer.add_labels(right, name="right")
+    good = viewer.add_labels(np.where(right == 4, 0, right), name="good")
+    poor = viewer.add_labels(np.where(right < 13, 0, right), name="poor")
+    viewer.layers.selection = {poor, good}
+    compare()
+    said = dock.status.value
+    assert said.startswith("AP50 0.960 of 'good', 0.520 of 'poor': 'good' is better (difference +")
+    assert said.endswith("Right in one only: 11 and 0.")
+    only = viewer.layers["only · good"].data
+    np.testing.assert_array_equal(only, np.where((right < 13) & (right != 4), right, 0))
+    assert "only · poor" not in viewer.layers
+    dock["next_wrong"].native.click()
+    assert dock.status.value == "only 'good' has it right: 1 of 11."
+
+
+def test_more_than_two_results_are_too_many(dock, viewer, client):
+    shape = (8, 8)
+    dock["truth"].value = viewer.add_labels(np.ones(shape, int), name="right")
+    viewer.layers.selection = {viewer.add_labels(np.ones(shape, int)) for _ in range(3)}
+    dock["compare"].native.click()
+    assert "the two that are to be compared" in dock.status.value
+    assert client.jobs == []
 
 
 def test_what_cannot_be_compared_is_said(dock, viewer, labels, client):

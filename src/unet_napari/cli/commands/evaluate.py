@@ -14,6 +14,7 @@ from unet_napari.cli.progress_bar import ProgressLine
 from unet_napari.cli.values import stem
 from unet_napari.errors import LabelsError, SettingsError
 from unet_napari.labels.table_files import TABLE_SUFFIXES
+from unet_napari.tasks.kinds.catalogue import task_kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,9 @@ def add_evaluate_command(commands: Subparsers) -> None:
         help="with the file names of the images, also with _masks, _labels, ... behind them; "
              "may be the same folder")  # fmt: skip
     add("--model", required=True, help="name of a model, or its file")
+    add("--against", metavar="MODEL",
+        help="a second model of cells: its scores too, and which of both is better, where the "
+             "difference is larger than its error")  # fmt: skip
     add("--table", type=Path, metavar="TABLE", help="write the scores of each image")
     add("--sheet", type=Path, metavar="FILE.png",
         help="write a picture of the worst images with true and predicted outlines")  # fmt: skip
@@ -66,29 +70,67 @@ def _run(arguments: argparse.Namespace) -> int:
 
     _check(arguments)
     files = matching_files(arguments.images, arguments.labels)
-    model = Model.load(arguments.model)
+    models = [Model.load(name) for name in (arguments.model, arguments.against) if name]
+    _check_rivals(models)
     config = config_for(arguments)
 
     def check(pair: tuple[Path, Path]) -> None:
-        check_image(_opened(pair, model, arguments)[0], model, config)
+        for model in models:
+            check_image(_opened(pair, model, arguments)[0], model, config)
 
     attempts = Attempts(len(files))
     suitable = attempts.suitable(files, _name, check)
-    judge = _Judge(model, arguments.worst if arguments.sheet else 0)
+    worst = arguments.worst if arguments.sheet else 0
+    names = (arguments.model, arguments.against)
+    judges = [_Judge(Path(n).stem, m, worst) for n, m in zip(names, models, strict=False)]
     line = ProgressLine("evaluating")
     for number, pair in enumerate(suitable, 1):
         with attempts.trying(_name(pair)):
-            image, labels = _opened(pair, model, arguments)
-            true = np.asarray(labels[...])
-            judge.add(stem(pair[0]), image, true, _segmented(image, model, config))
+            opened = [_opened(pair, model, arguments) for model in models]
+            true = np.asarray(opened[0][1][...])
+            found = [_segmented(o[0], m, config) for o, m in zip(opened, models, strict=True)]
+            for judge, (image, _), predicted in zip(judges, opened, found, strict=True):
+                judge.add(stem(pair[0]), image, true, predicted)
         line.show(f"image {number}/{len(suitable)}", last=number == len(suitable))
-    if judge.count:
-        print(judge.evaluation.describe())
+    if judges[0].count:
+        print(_report(judges))
         if arguments.table:
-            write_table(arguments.table, judge.table())
+            write_table(arguments.table, _table(judges))
         if arguments.sheet:
-            write_png(arguments.sheet, judge.sheet())
+            write_png(arguments.sheet, judges[0].sheet())
     return attempts.report()
+
+
+def _check_rivals(models: list[Model]) -> None:
+    kinds = [task_kind(model.task.name) for model in models]
+    if len(models) > 1 and not all(kind.separates_objects for kind in kinds):
+        raise SettingsError(
+            "--against compares two models of separate cells, object by object; of classes, "
+            "evaluate one model after the other."
+        )
+
+
+def _report(judges: list[_Judge]) -> str:
+    """Return the scores in lines; of two models, with which of them is better."""
+    from unet_napari.evaluation.difference import difference
+    from unet_napari.evaluation.objects import Evaluation
+
+    found = [judge.evaluation for judge in judges]
+    if len(judges) == 1:
+        return found[0].describe()
+    names = [judge.name for judge in judges]
+    texts = [f"{name}\n{one.describe()}\n" for name, one in zip(names, found, strict=True)]
+    matches = [one.matches for one in found if isinstance(one, Evaluation)]  # of cells, all are
+    return "\n".join([*texts, difference(*matches).describe(*names)])
+
+
+def _table(judges: list[_Judge]) -> dict[str, list[Any]]:
+    """Return the scores of each image; of two models, with a column that says which."""
+    tables = [judge.table() for judge in judges]
+    if len(judges) == 1:
+        return tables[0]
+    models = {"model": [judge.name for judge in judges for _ in range(judge.count)]}
+    return models | {key: [x for table in tables for x in table[key]] for key in tables[0]}
 
 
 def _name(pair: tuple[Path, Path]) -> str:
@@ -137,13 +179,16 @@ class _Judge:
 
     Parameters
     ----------
+    name
+        What the model is called.
     model
         The model, whose task decides what is compared: objects, or classes.
     worst
         Number of images to keep pictures of.
     """
 
-    def __init__(self, model: Model, worst: int) -> None:
+    def __init__(self, name: str, model: Model, worst: int) -> None:
+        self.name = name
         self._task = model.task
         self._worst = worst
         self._names: list[str] = []

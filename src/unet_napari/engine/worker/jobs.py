@@ -20,7 +20,8 @@ from unet_napari.engine.threshold_requests import (
     KeepThresholdsJob,
 )
 from unet_napari.engine.worker.decode_again import decode_again, fit_painted, keep_thresholds
-from unet_napari.engine.worker.measure_labels import judge_labels, measure_labels
+from unet_napari.engine.worker.judge_labels import judge_labels
+from unet_napari.engine.worker.measure_labels import measure_labels
 from unet_napari.engine.worker.open_images import open_pair
 from unet_napari.engine.worker.rank_doubts import rank_doubts
 from unet_napari.engine.worker.segment_file import segment_into_file

@@ -1,6 +1,7 @@
 """An engine whose process does the small jobs of ``worker_jobs``."""
 
 import importlib
+import os
 import queue
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def jobs(monkeypatch):
     """Return the module of small jobs, which the engine process can import as well."""
     folder = str(Path(__file__).parent / "worker_jobs")
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", folder)
+    monkeypatch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
     return importlib.import_module("engine_test_jobs")
 
 

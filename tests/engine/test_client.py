@@ -149,13 +149,16 @@ def test_jobs_that_cannot_be_imported_fail_with_the_reason(client, jobs, listene
     assert "No module named 'no_such_module'" in failed.message
 
 
-def test_an_engine_that_waits_is_warmed_up_and_survives_what_fails(jobs, tmp_path, monkeypatch):
+@pytest.mark.parametrize("trains", [False, True])
+def test_an_engine_that_waits_is_warmed_up_and_survives_what_fails(
+    jobs, tmp_path, monkeypatch, trains
+):
     told = tmp_path / "warm"
     monkeypatch.setenv("ENGINE_TEST_WARM", str(told))
     listener = []
-    with EngineClient(jobs=jobs.__name__) as idle:
+    with EngineClient(jobs=jobs.__name__, trains=trains) as idle:
         idle.start()
-        wait_until(told.exists)
+        wait_until(lambda: told.exists() and told.read_text() == f"trains: {trains}")
         assert idle.submit(jobs.Environment(), listener.append).wait(WAIT)
     [finished] = listener
     assert finished.result["frozen"] > 1000

@@ -82,6 +82,8 @@ class EngineClient:
     ----------
     jobs
         Module of the jobs that the engine can do.
+    trains
+        Whether the engine is going to train: it then loads what that takes while nobody waits.
 
     Attributes
     ----------
@@ -89,9 +91,11 @@ class EngineClient:
         For sharing arrays with the engine. Arrays shared for a job are removed when it ends.
     """
 
-    def __init__(self, jobs: str = "unet_napari.engine.worker.jobs") -> None:
+    def __init__(
+        self, jobs: str = "unet_napari.engine.worker.jobs", *, trains: bool = False
+    ) -> None:
         self.folder = SharedFolder()
-        self._jobs = jobs
+        self._jobs, self._trains = jobs, trains
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self._closed = False
@@ -192,6 +196,7 @@ class EngineClient:
             received, exited = weakref.WeakMethod(self._received), weakref.WeakMethod(self._exited)
             worker = WorkerProcess(
                 jobs=self._jobs,
+                trains=self._trains,
                 folders=self.folder.folders,
                 on_message=lambda *arguments: _call(received, *arguments),
                 on_exit=lambda *arguments: _call(exited, *arguments),

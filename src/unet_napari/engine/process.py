@@ -34,6 +34,8 @@ class WorkerProcess:
     ----------
     jobs
         Module of the jobs it can do.
+    trains
+        Whether it gets ready for a training.
     folders
         The client's shared folders; the worker removes them when the client dies.
     on_message
@@ -51,12 +53,14 @@ class WorkerProcess:
         self,
         *,
         jobs: str,
+        trains: bool,
         folders: tuple[str, ...],
         on_message: Callable[[WorkerProcess, Any], None],
         on_exit: Callable[[WorkerProcess], None],
     ) -> None:
         # -P: a file of the user's that is called random.py must not hide Python's.
         command = [sys.executable, "-P", "-m", "unet_napari.engine.worker", "--jobs", jobs]
+        command += ["--trains"] if trains else []
         try:
             self._process = subprocess.Popen(  # noqa: S603  our own module, no shell
                 [*command, *folders],

@@ -173,10 +173,10 @@ def environment(job, context):
     }
 
 
-def warm_up():
+def warm_up_worker(*, trains):
     """Tell whoever waits for it, and fail as a broken library would."""
     if "ENGINE_TEST_WARM" in os.environ:
-        Path(os.environ["ENGINE_TEST_WARM"]).touch()
+        Path(os.environ["ENGINE_TEST_WARM"]).write_text(f"trains: {trains}")
         raise OSError("a library is broken")
 
 

@@ -20,7 +20,7 @@ from unet_napari._napari.sections.chosen import LayerPair
 from unet_napari._napari.widgets.model_combo import model_saved
 from unet_napari._napari.widgets.picture_window import show_picture
 from unet_napari._napari.widgets.status_line import training_duration, training_result
-from unet_napari.engine import AugmentationJob, TrainJob
+from unet_napari.engine import AugmentationJob, EngineClient, TrainJob
 from unet_napari.errors import UnetNapariError
 from unet_napari.training.state.state_file import state_beside
 
@@ -39,7 +39,7 @@ class TrainDock(TrainContinue):
     """
 
     def __init__(self, napari_viewer: Viewer, job: Job | None = None) -> None:
-        super().__init__(napari_viewer, job or Job())
+        super().__init__(napari_viewer, job or Job(partial(EngineClient, trains=True)))
         self._fresh = False  # the next training begins anew
         self.training = TrainRun(self, self.plot)
         self.image.changed.connect(self.file_offer.follow)

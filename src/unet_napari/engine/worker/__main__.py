@@ -64,13 +64,13 @@ class Worker:
         self._folder.close()
         os._exit(0)
 
-    def run(self, module: str) -> None:
+    def run(self, module: str, *, trains: bool) -> None:
         """Import the jobs, which takes seconds, and run those that arrive."""
         warnings.simplefilter("always", UnetNapariWarning)  # also the second job's
         warnings.showwarning = self._warn
         jobs, problem = _import_jobs(module)
         if problem is None and self._jobs.empty():
-            _warm_up(module)
+            _warm_up(module, trains=trains)
         gc.freeze()  # modules stay, and looking through all of torch after a job takes a second
         while True:
             context, description = self._jobs.get()
@@ -123,10 +123,10 @@ def _import_jobs(module: str) -> tuple[Mapping[type, Callable[..., Any]], JobFai
         return {}, JobFailed(text, user_error=True, details=traceback.format_exc())
 
 
-def _warm_up(module: str) -> None:
+def _warm_up(module: str, *, trains: bool) -> None:
     """Let the module of the jobs load the rest of what it needs."""
     try:
-        sys.modules[module].warm_up()
+        sys.modules[module].warm_up_worker(trains=trains)
     except Exception:  # the first job that needs what is broken tells the user
         traceback.print_exc()
 
@@ -173,11 +173,12 @@ def run_worker() -> None:
     """Run the engine process."""
     parser = argparse.ArgumentParser(description="The engine process of unet-napari.")
     parser.add_argument("--jobs", required=True, help="module with the jobs it can do")
+    parser.add_argument("--trains", action="store_true", help="be ready for a training")
     parser.add_argument("folders", nargs="+", help="the client's shared folders")
     arguments = parser.parse_args()
     worker = Worker(*_claim_pipes(), SharedFolder(tuple(arguments.folders)))
     threading.Thread(target=worker.listen, name="listen", daemon=True).start()
-    worker.run(arguments.jobs)
+    worker.run(arguments.jobs, trains=arguments.trains)
 
 
 if __name__ == "__main__":

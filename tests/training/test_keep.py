@@ -17,7 +17,8 @@ class Training:
         self.best_step = 0
         self.files = []
         self._cost = cost
-        self.keeper = Keeper(self, self.save, clock=lambda: self.now)
+        self.exists = True
+        self.keeper = Keeper(self, self.save, lambda: self.now, lambda: self.exists)
 
     @property
     def steps(self):
@@ -129,3 +130,16 @@ def test_a_disk_that_is_full_from_the_start_is_told_at_once(training):
     training.full = True
     with pytest.raises(OutputError):
         training.go(1, seconds=5)
+
+
+def test_a_file_that_was_deleted_is_written_anew(training):
+    training.go(1, seconds=0.01)
+    training.exists = False
+    training.go(1, seconds=30.0, judged=True)
+    assert training.files == [(1, False)] * 2
+    training.exists = True
+    training.keeper.stop()
+    assert training.files[2:] == [(1, True)]
+    training.exists = False
+    training.keeper.stop()
+    assert [step for step, _ in training.files[3:]] == [1, 1]

@@ -7,7 +7,7 @@ It may import `inference`, `training`, `model`, `labels`, `images` and `system`.
 
 from unet_napari.engine.arrays import ArrayRef
 from unet_napari.engine.client import EngineClient, JobHandle
-from unet_napari.engine.live_requests import PaintTaken, PaintUpdate, PairAdded
+from unet_napari.engine.live_requests import PaintTaken, PaintUpdate, PairAdded, PairRemoved
 from unet_napari.engine.protocol import (
     ArraysReady,
     Event,
@@ -65,6 +65,7 @@ __all__ = [
     "PaintUpdate",
     "PairAdded",
     "PairRef",
+    "PairRemoved",
     "Preview",
     "PreviewRequest",
     "Progress",

@@ -8,7 +8,7 @@ from unet_napari.engine.arrays import ArrayRef
 from unet_napari.engine.protocol import message
 from unet_napari.engine.requests import PairRef
 
-__all__ = ["PaintTaken", "PaintUpdate", "PairAdded"]
+__all__ = ["PaintTaken", "PaintUpdate", "PairAdded", "PairRemoved"]
 
 
 @message
@@ -59,6 +59,23 @@ class PairAdded:
     """
 
     pair: PairRef
+    number: int = 0
+
+
+@message
+@dataclass(frozen=True)
+class PairRemoved:
+    """Command to a `TrainJob`: a pair leaves; the training goes on without what is painted on it.
+
+    Attributes
+    ----------
+    pair
+        Number of the pair, as of `PaintUpdate`; the others keep theirs.
+    number
+        Number of the `PaintUpdate`.
+    """
+
+    pair: int
     number: int = 0
 
 

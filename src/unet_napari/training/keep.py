@@ -37,6 +37,8 @@ class Keeper:
         Writes a model to its file.
     clock
         Returns seconds.
+    exists
+        Tells whether the file is still there.
 
     Attributes
     ----------
@@ -49,8 +51,10 @@ class Keeper:
         trainer: Trainer,
         save: Callable[[Model], None],
         clock: Callable[[], float] = time.monotonic,
+        exists: Callable[[], bool] = lambda: True,
     ) -> None:
         self._trainer, self._write, self._clock = trainer, save, clock
+        self._exists = exists
         self._started = self._saved_at = clock()
         self._took = 0.0
         self.saved_step: int | None = None
@@ -73,7 +77,7 @@ class Keeper:
         """
         if self._trainer.steps == 0:
             return
-        if self._trainer.best_step != self.saved_step:
+        if self._is_old():
             self._save(complete=False)
         if not self._complete:
             self._save(complete=True)
@@ -84,7 +88,11 @@ class Keeper:
         now = self._clock()
         at_risk = min(_LATEST, _AT_RISK * (now - self._started))
         wait = max(_SOONEST, self._took / _SHARE, at_risk)
-        return now - self._saved_at >= wait and self._trainer.best_step != self.saved_step
+        return now - self._saved_at >= wait and self._is_old()
+
+    def _is_old(self) -> bool:
+        """Tell whether the file is not that of the best model, or was deleted."""
+        return self._trainer.best_step != self.saved_step or not self._exists()
 
     def _save_on_the_way(self, *, complete: bool) -> None:
         """Save; where that fails, the training goes on, and it is tried again later."""

@@ -185,8 +185,7 @@ class Trainer:
         LabelsError
             If there is no such pair, or the box does not lie within its labels.
         """
-        number = self._numbers[pair] if 0 <= pair < len(self._numbers) else pair
-        self.prepared.painted.put(number, start, labels, annotated, background)
+        self.prepared.painted.put(self._number(pair), start, labels, annotated, background)
 
     def add(self, pair: Pair) -> int:
         """Let another image with labels join the training; return its number for `update`.
@@ -201,6 +200,26 @@ class Trainer:
         number = self.prepared.painted.add(pair.with_background(self.config.background_id))
         self._numbers.append(number)
         return len(self._numbers) - 1
+
+    def remove(self, pair: int) -> None:
+        """Let a pair leave the training after the present step, with all that is painted on it.
+
+        The other pairs keep their numbers.
+
+        Parameters
+        ----------
+        pair
+            Number of the pair, as of `update`.
+
+        Raises
+        ------
+        LabelsError
+            If there is no such pair.
+        """
+        self.prepared.painted.remove(self._number(pair))
+
+    def _number(self, pair: int) -> int:
+        return self._numbers[pair] if 0 <= pair < len(self._numbers) else pair
 
     def take_updates(self) -> tuple[int, int]:
         """Take in what waits now, rather than before the next step.

@@ -14,6 +14,7 @@ from unet_napari.engine import (
     PaintUpdate,
     PairAdded,
     PairRef,
+    PairRemoved,
     Preview,
     PreviewRequest,
     Resting,
@@ -171,6 +172,25 @@ def test_an_added_image_is_painted_by_its_number(train, folder, picture):
     (taken,) = told.of(PaintTaken)
     assert taken.number == 2
     assert taken.training > 0.7 * np.count_nonzero(labels) + 0.5 * np.count_nonzero(picture[1])
+
+
+def test_a_pair_that_is_removed_leaves_with_its_paint(train, folder, picture):
+    image, labels = nuclei((96, 128), count=40, seed=9)
+    more = PairRef(ImageRef(folder.share(image), "YX"), folder.share(labels))
+
+    def react(event):
+        if isinstance(event, Step) and event.step == 1:
+            return [PairAdded(more, 1)]
+        if isinstance(event, PaintTaken) and event.number == 1:
+            return [PairRemoved(1, 2), PairRemoved(5, 3)]
+        return [None] if isinstance(event, Step) and event.step == 4 else ()
+
+    told = train(react)
+    before, after = told.of(PaintTaken)
+    assert (before.number, after.number) == (1, 3)
+    assert before.training - after.training > 0.7 * np.count_nonzero(labels)
+    (warning,) = told.of(JobWarning)
+    assert warning.message == "There is no pair 5 in this training, which has 2."
 
 
 def test_while_it_rests_views_are_shown_and_paint_wakes_it(train, picture, monkeypatch):

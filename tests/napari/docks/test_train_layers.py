@@ -6,7 +6,6 @@ import tifffile
 
 from napari.layers import Image
 from unet_napari._napari.layers.ownership import mark
-from unet_napari._napari.runs import preview_layer
 from unet_napari._napari.runs.preview_layer import PreviewUpdates
 from unet_napari.engine import JobCancelled, Preview
 from unet_napari.engine.arrays import open_ref
@@ -70,19 +69,16 @@ def test_strokes_on_the_live_prediction_are_kept(ready, viewer, client, qtbot, t
     assert not (mine.data == 5).any()
 
 
+@pytest.mark.parametrize("data", [np.zeros((4, 40, 50)), np.zeros((96, 128))])
 def test_another_image_in_the_layer_ends_the_preview_with_one_word(
-    ready, viewer, client, qtbot, train, monkeypatch
+    ready, viewer, client, qtbot, train, data
 ):
-    told = []
-    monkeypatch.setattr(preview_layer, "show_warning", told.append)
     train()
-    viewer.layers["nuclei"].data = np.zeros((4, 40, 50))
-    qtbot.waitUntil(lambda: bool(told))
+    viewer.layers["nuclei"].data = data
     qtbot.wait(1000)  # more than two looks
     predict(client, 3)
     qtbot.wait(100)
-    assert len(told) == 1
-    assert "'nuclei' shows another image now" in told[0]
+    assert ready.warning.value.count("'nuclei' shows another image now") == 1
     assert ready.busy
     assert "nuclei · prediction" not in viewer.layers
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from unet_napari._napari.layers.background_paint import hold_background
-from unet_napari.engine import JobFinished, PaintTaken, PairAdded, Resting
-from unet_napari.engine.arrays import open_ref
+from unet_napari.engine import JobFailed, JobFinished, PaintTaken, Resting
 from unet_napari.errors import ResourceError
 from unet_napari.training.events import Step, Validated
 
@@ -97,23 +96,38 @@ def test_regions_that_are_drawn_while_it_runs_are_sent(dock, engine, paint, view
     qtbot.waitUntil(lambda: not engine.annotated().any())
 
 
-def test_a_pair_that_is_added_joins_and_so_do_its_strokes(dock, engine, viewer, painted, qtbot):
-    image, labels = painted
-    second = viewer.add_image(image[::-1], name="second")
-    further = viewer.add_labels(labels[::-1].copy(), name="further")
-    dock.image.value = second
-    dock.labels.value = further
-    dock.pair_list.add_button.native.click()
-    qtbot.waitUntil(lambda: any(isinstance(c, PairAdded) for c in engine.commands()))
-    (added,) = [c for c in engine.commands() if isinstance(c, PairAdded)]
-    np.testing.assert_array_equal(open_ref(added.pair.labels), further.data)
-    further.paint((10, 100), 9)
-    qtbot.waitUntil(lambda: bool(engine.updates()))
-    (update,) = engine.updates()
-    assert (update.pair, update.number) == (1, 2)
-    dock.pair_list.add_button.native.click()  # it is in already
-    qtbot.wait(100)
-    assert sum(isinstance(c, PairAdded) for c in engine.commands()) == 1
+def test_strokes_while_the_engine_restarts_are_all_there(
+    dock, engine, paint, client, start, keep_state, painted, monkeypatch, qtbot
+):
+    keep_state(*painted)
+    client.say(JobFailed("The engine process was killed.", user_error=True))
+    paint.paint((80, 100), 9)
+    qtbot.waitUntil(lambda: dock.run.text == "Continue")
+    client.commands.clear()
+    dock._double_click.stop()
+    say, events = client.say, []
+    monkeypatch.setattr(client, "say", events.append)
+    again = start()
+    paint.paint((60, 20), 8)
+    qtbot.wait(700)
+    assert again.updates() == []
+    assert client.jobs[-1].resume
+    say(*events)
+    arrived(again, paint, qtbot)
+    assert again.labels()[80, 100] == 9
+
+
+def test_another_image_in_the_layer_is_told_once_and_the_strokes_go_on(
+    dock, engine, paint, viewer, qtbot
+):
+    for _ in range(2):
+        viewer.layers["nuclei"].data = np.zeros((96, 128))
+    assert dock.warning.value == (
+        "'nuclei' shows another image now. The training goes on with the one that it was started "
+        "with; press Stop and Train to train on this one."
+    )
+    paint.paint((80, 100), 9)
+    arrived(engine, paint, qtbot)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +141,9 @@ def test_a_removed_layer_is_told_in_one_line(dock, engine, viewer, layer, rest):
     assert dock.warning.value.endswith(rest)
 
 
-def test_a_renamed_layer_is_still_followed(engine, paint, qtbot):
+def test_renamed_layers_are_still_followed(engine, paint, viewer, qtbot):
     paint.name = "another name"
+    viewer.layers["nuclei"].name = "another image"
     paint.paint((80, 100), 9)
     arrived(engine, paint, qtbot)
 
@@ -178,9 +193,9 @@ def test_what_else_is_looked_at_holds_up_no_stroke(dock, engine, paint, qtbot):
 
 
 def test_thousands_of_strokes_are_few_messages(engine, paint, qtbot):
-    for count in range(600):
+    for count in range(1200):
         paint.paint((5 + count * 7 % 80, 5 + count * 13 % 110), 1 + count % 9)
-        if count % 60 == 0:
+        if count % 120 == 0:
             qtbot.wait(1)
     arrived(engine, paint, qtbot)
     assert len(engine.updates()) < 100

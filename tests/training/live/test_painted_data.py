@@ -276,3 +276,31 @@ def test_an_image_that_cannot_be_read_any_more_leaves_what_there_was(first, monk
     with pytest.warns(UnetNapariWarning, match="image 0 cannot join the training: the disk was"):
         data.take()
     np.testing.assert_array_equal(data.samples[0].labels, first)
+
+
+@pytest.mark.parametrize("unpainted", ["auto", "background"])
+def test_a_pair_that_leaves_takes_all_its_paint_along(first, unpainted):
+    data = painted_data(first, first[::-1].copy(), unpainted=unpainted, validation=0)
+    kept = [sample for sample in data.samples if sample.group == 0]
+    data.put(1, (0, 0), np.full((3, 3), 700))
+    data.remove(1)
+    data.put(1, (0, 0), np.full((3, 3), 800))
+    assert data.take().new == ()
+    assert [id(sample) for sample in data.samples] == [id(sample) for sample in kept]
+    assert data.split.training == data.samples
+    assert (data.removed, data.paint(1).painted) == ({1}, 0)
+    number = data.add(Pair(data.pairs[1].image, first))  # it may come back
+    data.take()
+    assert (number, data.groups) == (2, [0, 1, 1])
+    assert {sample.group for sample in data.samples} == {0, 1}
+    with pytest.raises(LabelsError, match="There is no pair 3 in this training, which has 3"):
+        data.remove(3)
+
+
+def test_what_is_held_out_leaves_with_its_pair(first):
+    data = painted_data(*[first] * 5)
+    (held,) = data.division.held
+    data.remove(held)
+    assert data.take().judged
+    assert data.split.validation == []
+    assert len(data.split.training) == 4

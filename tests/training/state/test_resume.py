@@ -242,3 +242,19 @@ def test_after_a_kill_it_goes_on_from_the_last_state(painted, tmp_path):
     second = resume_training([pair_of(painted)], path)
     sixth = next(n for n, one in enumerate(expected) if one[0] == 6)
     assert told(second) == expected[sixth + 1 :]
+
+
+def test_an_image_that_has_left_is_not_missed_and_may_come_back(painted, tmp_path):
+    other = Pair(Image(nuclei((96, 128), count=4, seed=2)[0], "YX", name="left"), painted[1])
+    first = Trainer([pair_of(painted), other], TrainConfig(**SMALL, steps=6))
+    told(first, 1)
+    first.remove(1)
+    first.take_updates()
+    path = keep(first, tmp_path / "a.state")
+    assert [image.removed for image in read_state_head(path).images] == [False, True]
+    second = resume_training([pair_of(painted)], path)
+    second.take_updates()
+    assert {sample.group for sample in second.prepared.painted.samples} == {0}
+    third = resume_training([pair_of(painted), other], path)
+    third.take_updates()
+    np.testing.assert_array_equal(third.prepared.painted.paint(1).labels[...], painted[1])

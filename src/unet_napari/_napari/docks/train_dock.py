@@ -41,6 +41,7 @@ class TrainDock(TrainContinue):
     def __init__(self, napari_viewer: Viewer, job: Job | None = None) -> None:
         super().__init__(napari_viewer, job or Job(partial(EngineClient, trains=True)))
         self._fresh = False  # the next training begins anew
+        self._listed: list[LayerPair] = []  # as the list was when it last changed
         self.training = TrainRun(self, self.plot)
         self.image.changed.connect(self.file_offer.follow)
         self.painted = Painted(
@@ -66,6 +67,7 @@ class TrainDock(TrainContinue):
         settings.minutes.changed.connect(self._tell_duration)
         settings.annotated.changed.connect(self.training.follow_regions)
         self.pair_list.on_added = self._add_pair
+        self.pair_list.remove_button.changed.connect(self._follow_list)
         self.new.changed.connect(lambda: self.painted.add(self.status))
         self.paint_background.changed.connect(lambda: self.painted.hold_background(self.status))
         self.segment.changed.connect(self._open_segment)
@@ -179,8 +181,18 @@ class TrainDock(TrainContinue):
 
     def _add_pair(self, pair: LayerPair) -> None:
         """Let a pair that is added to the list join the running training."""
+        self._follow_list()
         if self.busy:
             self.training.add_pair(pair)
+
+    def _follow_list(self, *_: object) -> None:
+        """Let pairs that were taken out of the list leave the running training."""
+        before, self._listed = self._listed, self.pair_list.pairs()
+        trained = {(pair.image, pair.labels) for pair in self.pair_list.with_chosen()}
+        for pair in before:
+            there = pair.image in self.viewer.layers and pair.labels in self.viewer.layers
+            if there and (pair.image, pair.labels) not in trained:
+                self.training.remove_pair(pair)
 
     def _show_augmentation(self) -> None:
         """Have a picture made of patches as training would see them."""

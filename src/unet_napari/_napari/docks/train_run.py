@@ -91,6 +91,11 @@ class TrainRun:
             except UnetNapariError as error:
                 self._dock.warn(str(error))
 
+    def remove_pair(self, pair: LayerPair) -> None:
+        """Let a pair leave the training."""
+        if self.live is not None:
+            self.live.remove(pair)
+
     def follow_regions(self, shapes: Shapes | None) -> None:
         """Let other shapes say where the chosen pair is painted completely."""
         if self.live is not None:

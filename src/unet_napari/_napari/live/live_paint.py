@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from napari.components import ViewerModel
 from qtpy.QtCore import QObject, QTimer
 
-from napari.layers import Shapes
+from napari.layers import Layer, Shapes
 from unet_napari._napari.jobs.background_work import Background
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.background_paint import background_number
@@ -15,7 +16,7 @@ from unet_napari._napari.live.followed_pair import Change, FollowedPair
 from unet_napari._napari.live.other_paint import OtherPaint
 from unet_napari._napari.sections.chosen import LayerPair
 from unet_napari._napari.sections.paint import Snapshot, share_pair
-from unet_napari.engine import ArrayRef, PaintUpdate, PairAdded, PairRef
+from unet_napari.engine import ArrayRef, PaintUpdate, PairAdded, PairRef, PairRemoved
 from unet_napari.errors import UnetNapariError
 from unet_napari.tasks.kinds.catalogue import task_kind
 
@@ -60,6 +61,7 @@ class LivePaint:
         self._count = 0  # of the pairs that the engine knows of
         self._number = 0  # of the latest command
         self._is_open = False
+        self._waiting: list[PairAdded | PairRemoved] = []  # until the training has started
         self._task = ""
         self._timer = QTimer(parent)
         self._timer.setSingleShot(True)
@@ -86,6 +88,9 @@ class LivePaint:
     def open(self) -> None:
         """Send what has changed since then, as the training has started."""
         self._is_open = True
+        waiting, self._waiting = self._waiting, []
+        for command in waiting:
+            self._tell(command)
         self._send_all()
 
     def add(self, pair: LayerPair) -> None:
@@ -96,8 +101,7 @@ class LivePaint:
         UnetNapariError
             If its labels do not fit its image.
         """
-        known = [(other.image, other.labels) for other in self.pairs()]
-        if not self._is_open or (pair.image, pair.labels) in known:
+        if self._of(pair.image, pair.labels):
             return
         snapshot = pair.snapshot(copy=True)
         followed = self._follow(pair, -1)
@@ -111,33 +115,58 @@ class LivePaint:
         def tell(reference: PairRef) -> None:
             followed.number, self._count = self._count, self._count + 1
             self._tell(PairAdded(reference, self._next()))
-            self._send(followed)
+            if followed in self._followed:
+                self._send(followed)
+            else:  # it was removed on its way
+                self._tell(PairRemoved(followed.number, self._next()))
 
         def fail(error: Exception) -> None:
-            self._followed.remove(followed)
-            followed.close()
+            self._leave(followed)
             self._warn(str(error))
 
         self._background.run(prepare, tell, fail)
 
+    def remove(self, pair: LayerPair) -> None:
+        """Let a pair leave the training, with all that is painted on it."""
+        for followed in self._of(pair.image, pair.labels):
+            self._leave(followed)
+            if followed.number >= 0:
+                self._tell(PairRemoved(followed.number, self._next()))
+
     def follow_regions(self, shapes: Shapes | None) -> None:
         """Let other shapes say where the first pair is painted completely, or none."""
-        if self._followed and self._followed[0].pair.annotated is not shapes:
-            self._followed[0].follow_regions(shapes)
+        for followed in self._followed:
+            if followed.number == 0 and followed.pair.annotated is not shapes:
+                followed.follow_regions(shapes)
 
     def close(self) -> None:
         """Follow nothing any more."""
         self._is_open = False
+        self._waiting.clear()
         with suppress(RuntimeError):  # Qt has destroyed it with its parent
             self._timer.stop()
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._others.close()
-        for followed in self._followed:
-            followed.close()
-        self._followed.clear()
+        for followed in list(self._followed):
+            self._leave(followed)
 
     def _follow(self, pair: LayerPair, number: int) -> FollowedPair:
+        pair.image.events.data.connect(self._on_image)
         return FollowedPair(pair, number, self._parent, self._viewer.dims, self._note)
+
+    def _leave(self, followed: FollowedPair) -> None:
+        if followed in self._followed:
+            self._followed.remove(followed)
+            followed.close()
+        image = followed.pair.image
+        if image not in [other.image for other in self.pairs()]:
+            image.events.data.disconnect(self._on_image)
+
+    def _of(self, image: Layer, labels: Layer) -> list[FollowedPair]:
+        """Return what is followed of an image and a labels layer: once or not at all."""
+        return [
+            one for one in self._followed if one.pair.image is image and one.pair.labels is labels
+        ]
 
     def _note(self, followed: FollowedPair) -> None:
         if followed.boxes:
@@ -210,10 +239,18 @@ class LivePaint:
         self._number += 1
         return self._number
 
-    def _tell(self, command: PaintUpdate | PairAdded) -> None:
+    def _tell(self, command: PaintUpdate | PairAdded | PairRemoved) -> None:
         if self._is_open:
             self._job.tell(command)
             self._sent(command.number)
+        elif not isinstance(command, PaintUpdate):
+            self._waiting.append(command)
+
+    def _on_image(self, event: Any) -> None:  # noqa: ANN401  an event of napari's
+        self._warn(
+            f"'{event.source.name}' shows another image now. The training goes on with the one "
+            "that it was started with; press Stop and Train to train on this one."
+        )
 
     def _on_removed(self, event: object) -> None:
         layer = getattr(event, "value", None)

@@ -71,7 +71,6 @@ class PreviewUpdates:
         self._image, self._labels = image, labels
         self._axes, self._ndim = seen.axes, ndim
         self._channel = {"C": seen.fixed["C"]} if "C" in seen.fixed else {}
-        self._shape = array_of(image).shape
         self._context = {"Z": DEPTH} if ndim == 3 else {}
         self._asked = 0  # the number of the latest request is its key
         self._place: ViewPlace | None = None  # of the latest request
@@ -80,10 +79,12 @@ class PreviewUpdates:
         self._timer.setInterval(_POLL)
         self._timer.timeout.connect(self._look)
         self._timer.start()
+        image.events.data.connect(self._end)
         self._look()
 
     def stop(self) -> None:
         """Ask for nothing any more; the layer stays as it is."""
+        self._image.events.data.disconnect(self._end)
         self._timer.stop()
 
     def show(self, preview: Preview) -> None:
@@ -94,7 +95,7 @@ class PreviewUpdates:
         current, place = self._part, self._place
         if current is None or place is None or preview.key != str(self._asked):
             return
-        if self._image not in self._viewer.layers or self._has_changed():
+        if self._image not in self._viewer.layers:
             return
         part = current.flattened(preview.labels[tuple(slice(*pair) for pair in current.inner)])
         try:
@@ -108,7 +109,9 @@ class PreviewUpdates:
                 below=self._labels,
             )
         except ResourceError as error:
-            self._give_up(str(error))
+            if self._timer.isActive():
+                show_warning(str(error))
+            self._end()
         else:
             note_ndim(layer, self._ndim)
             note_spots(layer, self._spots(preview, current))
@@ -132,8 +135,6 @@ class PreviewUpdates:
         if self._image not in self._viewer.layers:
             self.stop()
             return
-        if self._has_changed():
-            return
         place = visible_place(self._viewer, self._image, self._axes, _LARGEST_SLICE[self._ndim])
         if place == self._place:
             return
@@ -150,19 +151,8 @@ class PreviewUpdates:
 
         self._background.run(prepare, self._job.tell, _ignore)
 
-    def _has_changed(self) -> bool:
-        """Tell whether the layer shows another image by now; say so once."""
-        if array_of(self._image).shape == self._shape:
-            return False
-        self._give_up(
-            f"'{self._image.name}' shows another image now. The training goes on with the one it "
-            "was started with; there is no live prediction any more."
-        )
-        return True
-
-    def _give_up(self, reason: str) -> None:
-        if self._timer.isActive():
-            show_warning(reason)
+    def _end(self, *_: object) -> None:
+        """Show nothing any more, as the layer shows another image than the one trained on."""
         self.stop()
         self._part = None
 

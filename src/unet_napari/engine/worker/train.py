@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.engine.live_requests import PaintTaken, PaintUpdate, PairAdded
+from unet_napari.engine.live_requests import PaintTaken, PaintUpdate, PairAdded, PairRemoved
 from unet_napari.engine.protocol import Saved
 from unet_napari.engine.requests import PreviewRequest
 from unet_napari.engine.worker.job_context import Cancelled
@@ -59,7 +59,7 @@ def run_training(job: TrainJob, context: JobContext) -> dict[str, Any]:
             keep_version(Path(job.output))
         saved = _save(model, trainer.verdict, job, context)
 
-    keeper = Keeper(trainer, save)
+    keeper = Keeper(trainer, save, exists=Path(job.output).exists)
     told = _Told(trainer, job, pairs, state, context)
     with closing(trainer.run()) as events:
         for event in events:
@@ -139,7 +139,7 @@ class _Told:
         for command in self._context.take_commands(wait):
             if isinstance(command, PreviewRequest):
                 self.preview.ask(command)
-            elif isinstance(command, PaintUpdate | PairAdded):
+            elif isinstance(command, PaintUpdate | PairAdded | PairRemoved):
                 number = command.number
                 try:
                     self._take(command)
@@ -153,7 +153,10 @@ class _Told:
         self._context.send(PaintTaken(number, training, validation))
         return True
 
-    def _take(self, command: PaintUpdate | PairAdded) -> None:
+    def _take(self, command: PaintUpdate | PairAdded | PairRemoved) -> None:
+        if isinstance(command, PairRemoved):
+            self._trainer.remove(command.pair)
+            return
         if isinstance(command, PairAdded):
             pair = open_pair(command.pair, self._context)
             self._trainer.add(pair)

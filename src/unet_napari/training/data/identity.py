@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from unet_napari.images.pixel_sample import sample_blocks
 if TYPE_CHECKING:
     from unet_napari.images import Image
 
-__all__ = ["fingerprint", "image_groups"]
+__all__ = ["fingerprint", "group_of_last", "image_groups"]
 
 
 def fingerprint(image: Image) -> str:
@@ -51,3 +51,23 @@ def image_groups(images: Sequence[Image], prints: Sequence[str]) -> list[int]:
         first |= {key: number for key in keys if key not in first}
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     return [numbers[group] for group in groups]
+
+
+def group_of_last(
+    images: Sequence[Image], prints: Sequence[str], groups: Sequence[int], held: Collection[int]
+) -> int:
+    """Return the group of the last image: that of an earlier one that is the same, or a new one.
+
+    Parameters
+    ----------
+    images, prints
+        As of `image_groups`.
+    groups
+        The groups of all images but the last.
+    held
+        Groups of which something is held out: of several that fit, one of these is taken.
+    """
+    together = image_groups(images, prints)
+    same = [n for n, group in zip(groups, together[:-1], strict=True) if group == together[-1]]
+    same.sort(key=lambda group: group not in held)
+    return same[0] if same else max(groups, default=-1) + 1

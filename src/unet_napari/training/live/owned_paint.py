@@ -98,6 +98,12 @@ class OwnedPaint:
         if self.raw.background:
             self._part(box)
 
+    def clear(self) -> None:
+        """Erase all of the paint."""
+        for box in {*self._labels.boxes(), *(self._annotated or self._labels).boxes()}:
+            nothing = np.zeros(box.shape, bool)
+            self.put(box, nothing, None if self._annotated is None else nothing)
+
     def _annotate(self, box: Box, inside: NDArray[np.bool_]) -> None:
         if self._annotated is None:
             if not inside.any():

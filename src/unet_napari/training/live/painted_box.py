@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from unet_napari.training.data.pairs import Pair
 
-__all__ = ["PaintedBox", "check_update"]
+__all__ = ["PaintedBox", "check_pair_number", "check_update"]
 
 
 class PaintedBox(NamedTuple):
@@ -38,6 +39,19 @@ class PaintedBox(NamedTuple):
     labels: NDArray[Any]
     annotated: NDArray[Any] | None
     background: int | None = None
+
+    def places(self, ndim: int) -> list[tuple[tuple[int, ...], Box]]:
+        """Return each frame or slice that it touches: its key, the pair first, and the box there.
+
+        Parameters
+        ----------
+        ndim
+            Spatial axes of the network.
+        """
+        spans = self.box.spans
+        positions = (range(a, b) for a, b in spans[: len(spans) - ndim])
+        inner = Box.from_spans(spans[len(spans) - ndim :])
+        return [((self.number, *at), inner) for at in itertools.product(*positions)]
 
 
 def check_update(
@@ -68,9 +82,7 @@ def check_update(
     LabelsError
         If there is no such pair, or the box does not lie within its labels.
     """
-    if not 0 <= number < len(pairs):
-        raise LabelsError(f"There is no pair {number} in this training, which has {len(pairs)}.")
-    pair, labels = pairs[number], np.array(labels)
+    pair, labels = pairs[check_pair_number(pairs, number)], np.array(labels)
     known = None if annotated is None else np.array(annotated)
     if known is not None and known.shape != labels.shape:
         raise LabelsError(
@@ -86,3 +98,16 @@ def check_update(
         f"New paint of the shape {labels.shape} at {begin} does not lie within the labels of "
         f"{pair.image.name}, which have the shape {shape}."
     )
+
+
+def check_pair_number(pairs: Sequence[Pair], number: int) -> int:
+    """Return the number of a pair.
+
+    Raises
+    ------
+    LabelsError
+        If there is no such pair.
+    """
+    if not 0 <= number < len(pairs):
+        raise LabelsError(f"There is no pair {number} in this training, which has {len(pairs)}.")
+    return number

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
 
 from unet_napari.errors import LabelsError, UnetNapariError, warn_user
 from unet_napari.geometry import Box
 from unet_napari.tasks import SemanticTask
 from unet_napari.training.data.check_pairs import check_added
 from unet_napari.training.data.division import Split
-from unet_napari.training.data.identity import fingerprint, image_groups
+from unet_napari.training.data.identity import fingerprint, group_of_last
 from unet_napari.training.data.pairs import Pair
 from unet_napari.training.data.patches import NewPaint
 from unet_napari.training.data.split import NOT_ASKED, TOO_FEW, divide
 from unet_napari.training.live.owned_paint import OwnedPaint
-from unet_napari.training.live.painted_box import PaintedBox, check_update
-from unet_napari.training.live.taken import Taken, same_labels
+from unet_napari.training.live.painted_box import PaintedBox, check_pair_number, check_update
+from unet_napari.training.live.taken import Taken, only_known, same_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,6 +81,8 @@ class PaintedData:
         The pairs; those that were told of new paint with a copy of it.
     division
         What is held out; None as long as nothing is.
+    removed
+        Numbers of the pairs that have left.
     """
 
     def __init__(
@@ -104,11 +102,12 @@ class PaintedData:
     ) -> None:
         self.pairs, self.groups, self.prints = list(pairs), list(groups), list(prints)
         self.division: Division | None = None
+        self.removed: set[int] = set()
         self._classes: tuple[int, ...] | None = None
         self._loader, self._config, self._scale = loader, config, scale
         self._spacing, self._context, self._memory = tuple(spacing), context, memory
         self._paints: dict[int, OwnedPaint] = {}
-        self._waiting: deque[PaintedBox | Pair] = deque()
+        self._waiting: deque[PaintedBox | Pair | int] = deque()  # int: a pair leaves
         self._slices: dict[Key, _Slice] = {}
         self._unknown: set[int] = set()
         if task is not None:
@@ -200,6 +199,10 @@ class PaintedData:
         self._waiting.append(pair)
         return len(self._all_pairs) - 1
 
+    def remove(self, number: int) -> None:
+        """Let a pair leave at the next `take`, if there is such a pair; raises as `put`."""
+        self._waiting.append(check_pair_number(self._all_pairs, number))
+
     @property
     def _all_pairs(self) -> list[Pair]:
         """The pairs, with those that wait."""
@@ -212,13 +215,17 @@ class PaintedData:
 
     def take(self) -> Taken:
         """Take in all new paint that waits; only the samples that it touches are made anew."""
+        before = self.split.validation
         touched: dict[Key, Box] = {}
         while self._waiting:
             update = self._waiting.popleft()
+            if isinstance(update, int):
+                self._drop(update)
+                touched = {key: box for key, box in touched.items() if key[0] != update}
+                continue
             boxes = self._append(update) if isinstance(update, Pair) else self._put(update)
             for key, box in boxes:
                 touched[key] = Box.around([touched[key], box]) if key in touched else box
-        before = self.split.validation
         known = set(self._unknown)
         for key in touched:
             self._remake(key)
@@ -227,7 +234,15 @@ class PaintedData:
         new = tuple(NewPaint(key, self._scaled(box), _PATCHES) for key, box in touched.items())
         return Taken(new, judged, divided, frozenset(self._unknown - known))
 
+    def _drop(self, number: int) -> None:
+        self.removed.add(number)
+        self.paint(number).clear()
+        for key in [key for key in self._slices if key[0] == number]:
+            del self._slices[key]
+
     def _put(self, update: PaintedBox) -> Iterable[tuple[Key, Box]]:
+        if update.number in self.removed:
+            return []
         paint = self.paint(update.number)
         try:
             if update.background is not None:
@@ -237,30 +252,18 @@ class PaintedData:
             warn_user(str(error), stacklevel=3)
             return []
         self.pairs[update.number] = paint.pair
-        leading = update.box.ndim - self._config.ndim
-        positions = (range(a, b) for a, b in update.box.spans[:leading])
-        inner = Box.from_spans(update.box.spans[leading:])
-        return [((update.number, *at), inner) for at in itertools.product(*positions)]
+        return update.places(self._config.ndim)
 
     def _append(self, pair: Pair) -> Iterable[tuple[Key, Box]]:
         number = len(self.pairs)
         self.pairs.append(pair)
-        self.groups.append(self._last_group())
+        self.prints.append(fingerprint(pair.image))
+        held = () if self.division is None else (*self.division.held, *self.division.slabs)
+        images = [each.image for each in self.pairs]
+        self.groups.append(group_of_last(images, self.prints, self.groups, held))
         self.paint(number)
         places = list(self._loader.places(self.pairs[number], number))
         return [((number, *place.key), place.box) for place in places]
-
-    def _last_group(self) -> int:
-        """Return the number of the last pair's image: that of an earlier pair, or a new one."""
-        images = [each.image for each in self.pairs]
-        self.prints.append(fingerprint(images[-1]))
-        together = image_groups(images, self.prints)
-        same = [
-            n for n, group in zip(self.groups, together[:-1], strict=True) if group == together[-1]
-        ]
-        held = () if self.division is None else (*self.division.held, *self.division.slabs)
-        same.sort(key=lambda group: group not in held)
-        return same[0] if same else max(self.groups, default=-1) + 1
 
     def _remake(self, key: Key) -> None:
         """Make the samples of a frame or slice anew."""
@@ -284,7 +287,9 @@ class PaintedData:
 
     def _store(self, place: Place, samples: list[Sample]) -> None:
         key = (place.number, *place.key)
-        scaled = [self._of_known_classes(one) for one in self._scale.samples(samples)]
+        scaled = self._scale.samples(samples)
+        if self._classes is not None:
+            scaled = [only_known(one, self._classes, self._unknown) for one in scaled]
         scaled = [one for one in scaled if one.annotated.any()]
         before = self._slices.get(key, _Slice([], Split([], [], ""), 0))
         split = self._divided(scaled)
@@ -295,15 +300,6 @@ class PaintedData:
 
     def _divided(self, samples: list[Sample]) -> Split:
         return Split(samples, [], "") if self.division is None else self.division.apply(samples)
-
-    def _of_known_classes(self, sample: Sample) -> Sample:
-        if self._classes is None:
-            return sample
-        unknown = sample.annotated & ~np.isin(sample.labels, self._classes)
-        if not unknown.any():
-            return sample
-        self._unknown.update(np.unique(sample.labels[unknown]).tolist())
-        return replace(sample, annotated=sample.annotated & ~unknown)
 
     def _scaled(self, box: Box) -> Box:
         spans = zip(box.start, box.stop, self._scale.reduction, strict=True)

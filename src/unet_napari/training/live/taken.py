@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from unet_napari.training.data.patches import NewPaint
     from unet_napari.training.data.sample import Sample
 
-__all__ = ["Taken", "same_labels"]
+__all__ = ["Taken", "only_known", "same_labels"]
 
 
 @dataclass(frozen=True)
@@ -48,3 +48,22 @@ def same_labels(some: Sequence[Sample], others: Sequence[Sample]) -> bool:
         )
         for a, b in zip(some, others, strict=True)
     )
+
+
+def only_known(sample: Sample, classes: Sequence[int], unknown: set[int]) -> Sample:
+    """Return a sample of which classes that the task does not know are not annotated.
+
+    Parameters
+    ----------
+    sample
+        Any sample.
+    classes
+        The classes that are known.
+    unknown
+        Is told of those that are not.
+    """
+    strange = sample.annotated & ~np.isin(sample.labels, classes)
+    if not strange.any():
+        return sample
+    unknown.update(np.unique(sample.labels[strange]).tolist())
+    return replace(sample, annotated=sample.annotated & ~strange)

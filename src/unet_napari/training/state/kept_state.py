@@ -142,6 +142,7 @@ class KeptState:
                     "shape": list(paint.labels.shape),
                     "painted": paint.painted,
                     "background": list(paint.raw.background),
+                    "removed": number in painted.removed,
                 }
             )
         return images, dtypes

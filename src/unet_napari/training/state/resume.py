@@ -126,6 +126,7 @@ def _matched(pairs: Sequence[Pair], images: Sequence[PairHead], path: Path) -> d
         if same:
             found[now] = same[0]
             left.remove(same[0])
+    left = [number for number in left if not images[number].removed]
     names = ", ".join(images[number].name for number in left)
     if not found:
         raise LabelsError(

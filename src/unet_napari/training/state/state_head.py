@@ -43,6 +43,8 @@ class PairHead:
         Number of its pixels that are painted.
     background
         Label numbers that mean background.
+    removed
+        Whether it has left the training.
     """
 
     name: str
@@ -51,6 +53,7 @@ class PairHead:
     shape: tuple[int, ...]
     painted: int
     background: tuple[int, ...] = ()
+    removed: bool = False
 
 
 @dataclass(frozen=True)

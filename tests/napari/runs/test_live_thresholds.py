@@ -1,9 +1,8 @@
 """The sliders of the Segment dock: at once on the last result, fitted to paint, kept in a model."""
 
 import numpy as np
-import pytest
 
-from unet_napari._napari.docks.segment_dock import SegmentDock
+from threshold_runs import OWN, decoded, next_job, segment
 from unet_napari._napari.layers.ownership import is_untouched
 from unet_napari._napari.runs import live_thresholds
 from unet_napari.engine import (
@@ -17,49 +16,6 @@ from unet_napari.engine import (
     SegmentJob,
 )
 from unet_napari.engine.arrays import open_ref
-
-OWN = {"foreground_threshold": 0.5, "seed_threshold": 0.55, "min_size": 10}
-
-
-@pytest.fixture
-def dock(viewer, job, library):
-    library("nuclei", thresholds=OWN)
-    dock = SegmentDock(viewer, job)
-    viewer.window.add_dock_widget(dock, name="Segment")
-    return dock
-
-
-@pytest.fixture
-def sliders(dock):
-    return dock.settings.thresholds.sliders
-
-
-def next_job(client, qtbot, number):
-    qtbot.waitUntil(lambda: len(client.jobs) >= number)
-    return client.jobs[number - 1]
-
-
-def segment(dock, client, qtbot, labels, *, kept=1):
-    """Press Segment and deliver a result whose maps are kept."""
-    number = len(client.jobs) + 1
-    dock.run.native.click()
-    job = next_job(client, qtbot, number)
-    client.say(ArraysReady(labels))
-    client.say(JobFinished({"objects": int(labels.max()), "kept": kept}))
-    qtbot.waitUntil(lambda: dock.run.text == "Segment")
-    return job
-
-
-def decoded(client, labels):
-    """Deliver what the engine has decoded."""
-    labels = np.asarray(labels, np.uint32)
-    found = {"labels": labels, "objects": np.count_nonzero(np.unique(labels))}
-    client.say(JobFinished(found | {"highest": int(labels.max())}))
-
-
-@pytest.fixture
-def cells(viewer):
-    return viewer.add_image(np.zeros((20, 30)), name="cells")
 
 
 def test_a_slider_changes_the_last_result_without_a_run(

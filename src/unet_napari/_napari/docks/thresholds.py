@@ -64,7 +64,12 @@ class Thresholds:
         self._dock, self._fields, self._model = dock, fields, model
         self._shown, self._beside = shown, beside
         self._live = LiveThresholds(
-            dock.viewer, dock.job, dock.native, fields.changed, dock.status.say
+            dock.viewer,
+            dock.job,
+            dock.background,
+            dock.native,
+            fields.changed,
+            dock.status.say,
         )
         self._source: dict[str, Any] = {}  # where the values of the sliders come from
         fields.moved.connect(self._follow)

@@ -83,6 +83,11 @@ class TrainDock(TrainContinue):
         chosen = [self.labels.value, *(pair.labels for pair in self.pair_list.pairs())]
         return [layer for layer in chosen if layer is not None]
 
+    def regions_of(self, labels: Layer) -> Layer | None:
+        """Return what *Complete in* says of labels that are trained on."""
+        pairs = self.pair_list.with_chosen() if self.docked else []
+        return next((pair.annotated for pair in pairs if pair.labels is labels), None)
+
     def suggest_layers(self) -> None:
         """Choose the active or only image, and the only labels layer that lies on it."""
         with self.chosen.suggesting():

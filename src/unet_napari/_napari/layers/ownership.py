@@ -8,7 +8,7 @@ import itertools
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from weakref import WeakSet
 
 import numpy as np
@@ -19,6 +19,7 @@ from unet_napari._napari.layers.layer_axes import array_of
 
 __all__ = [
     "Chooser",
+    "RegionChooser",
     "age",
     "choosers",
     "highest_noted",
@@ -49,6 +50,14 @@ class Chooser(Protocol):
 
     def chosen_layers(self) -> Collection[Layer]:
         """Return the layers that are chosen now."""
+
+
+@runtime_checkable
+class RegionChooser(Chooser, Protocol):
+    """A `Chooser` in which regions go with chosen labels, such as *Complete in* of Train."""
+
+    def regions_of(self, labels: Layer) -> Layer | None:
+        """Return the layer of shapes around what is painted completely in some labels."""
 
 
 choosers: WeakSet[Any] = WeakSet()

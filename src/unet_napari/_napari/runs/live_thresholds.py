@@ -10,14 +10,23 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
-from napari.layers import Layer
+from napari.layers import Labels, Layer
+from unet_napari._napari.jobs.background_work import Background
 from unet_napari._napari.jobs.job import Job
-from unet_napari._napari.layers.layer_axes import ViewPlace, current_view, output_axes
-from unet_napari._napari.layers.ownership import note_highest
+from unet_napari._napari.layers.layer_axes import ViewPlace, array_of, current_view, output_axes
+from unet_napari._napari.layers.ownership import note_highest, pixels_noted
 from unet_napari._napari.layers.parts import time_in_place
+from unet_napari._napari.layers.renewal import Renewed
 from unet_napari._napari.layers.results import Purpose, give_to, show_result
 from unet_napari._napari.runs.segment_order import Order
-from unet_napari.engine import DecodeJob
+from unet_napari._napari.sections.measuring import (
+    CellColumns,
+    measure_job,
+    measure_part,
+    show_table,
+    update_table,
+)
+from unet_napari.engine import DecodeJob, MeasureJob
 from unet_napari.errors import EngineError, UnetNapariError
 
 __all__ = ["KeptRun", "LiveThresholds"]
@@ -74,6 +83,8 @@ class LiveThresholds:
     viewer : napari.components.ViewerModel
     job : Job
         The engine.
+    background : Background
+        Makes arrays readable for the engine, and measures the cells of a part.
     parent : QWidget
         Nothing is asked any more when it is gone.
     values : callable
@@ -86,13 +97,16 @@ class LiveThresholds:
         self,
         viewer: ViewerModel,
         job: Job,
+        background: Background,
         parent: QWidget,
         values: Callable[[], dict[str, float]],
         say: Callable[..., None],
     ) -> None:
         self._viewer, self._job, self._values, self._say = viewer, job, values, say
+        self._background = background
         self._run: KeptRun | None = None
-        self._asking = ""  # "view" or "all" while the engine decodes
+        self._measured = False  # whether the cells of the run were measured
+        self._asking = ""  # "view" or "all" while the engine decodes, "table" while it measures
         self._wanted = ""  # what to ask for next
         self._behind = False  # whether the labels out of view are those of other thresholds
         self._timer = QTimer(parent)
@@ -110,7 +124,7 @@ class LiveThresholds:
     def forget(self) -> None:
         """Change the labels of the last segmentation no more."""
         self._timer.stop()
-        self._run, self._wanted, self._behind = None, "", False
+        self._run, self._wanted, self._behind, self._measured = None, "", False, False
 
     def run_of(self, layer: Layer | None, purpose: Purpose) -> KeptRun | None:
         """Return the last segmentation if it was one of a layer for a purpose; else None."""
@@ -132,7 +146,8 @@ class LiveThresholds:
             return
         self._timer.start()
         self._wanted, self._behind = "view", True
-        if self._asking == "all" and self._pixels(self._run.region) > _QUICK_PIXELS:
+        slow = self._pixels(self._run.region) > _QUICK_PIXELS
+        if self._asking == "table" or (self._asking == "all" and slow):
             self._job.stop_asked()
         self._ask()
 
@@ -187,32 +202,75 @@ class LiveThresholds:
         self._asking = ""
         if run is self._run and result and run.order.layer in self._viewer.layers:
             try:
-                self._show_labels(run.order, place, result)
+                self._show_labels(run, place, result)
             except UnetNapariError as error:
                 self._fail(error)
         self._ask()
 
     def _show_labels(
-        self, order: Order, place: ViewPlace | None, result: Mapping[str, Any]
+        self, run: KeptRun, place: ViewPlace | None, result: Mapping[str, Any]
     ) -> None:
+        order = run.order
         labels: NDArray[np.uint32] = result["labels"]
         if place is not None:
             part = replace(order, place=place)
             leading = labels.ndim - len(part.part.inner)
             part.show_part(self._viewer, labels.reshape(labels.shape[leading:]))
             return
+        renewed = None
         if not order.whole:
-            order.show_part(self._viewer, labels)
+            layer, renewed = order.show_part(self._viewer, labels)
+            self._measured |= bool(len(layer.features))
         else:
             axes = order.image.axes
             layer = show_result(
                 self._viewer, order.layer, axes, time_in_place(labels, axes), order.purpose
             )
             if len(layer.features):  # measured on other cells
-                layer.features = {}
+                self._measured, layer.features = True, {}
             note_highest(layer, result["highest"])
+        if self._measured and isinstance(layer, Labels):
+            self._measure(run, layer, renewed)
         if order.image.frames == 1 and result["objects"] is not None:
             self._say(f"{result['objects']:,} cells with these thresholds.")
+
+    def _measure(self, run: KeptRun, layer: Labels, renewed: Renewed | None) -> None:
+        """Measure the cells that there are now: those of a part here, all of them by the engine."""
+        order, pixels = run.order, pixels_noted(layer)
+
+        def show(table: CellColumns | None) -> None:
+            if table is None or pixels_noted(layer) != pixels:  # stopped, or others by now
+                return
+            if renewed is None:
+                show_table(layer, table)
+            else:
+                update_table(layer, table, renewed)
+
+        def end(result: Mapping[str, Any]) -> None:
+            self._asking = ""
+            show(result.get("table"))
+            self._ask()
+
+        def ask(request: MeasureJob) -> None:
+            self._asking = ""
+            if run is self._run and not self._wanted and not self._job.running:
+                self._asking = "table"
+                try:
+                    self._job.ask(request, end, self._fail)
+                except EngineError as error:
+                    self._fail(error)
+            self._ask()
+
+        if renewed is not None:
+            work = measure_part(order.image, order.place, array_of(layer), renewed)
+            self._background.run(work, show, self._fail)
+            return
+        self._asking = "table"
+        self._background.run(
+            lambda: measure_job(self._job, layer, order.image, slicewise=order.slicewise),
+            ask,
+            self._fail,
+        )
 
     def _fail(self, error: Exception) -> None:
         self._asking = ""

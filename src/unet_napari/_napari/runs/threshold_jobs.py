@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Shapes
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.grid import LayerGrid
-from unet_napari._napari.layers.ownership import choosers, is_made_for
+from unet_napari._napari.layers.ownership import RegionChooser, choosers, is_made_for
 from unet_napari._napari.runs.live_thresholds import KeptRun
 from unet_napari._napari.runs.train_request import model_path, unused_name
 from unet_napari._napari.sections.paint import take_snapshot
-from unet_napari.engine import FitJob, KeepThresholdsJob
+from unet_napari.engine import ArrayRef, FitJob, KeepThresholdsJob
 from unet_napari.errors import LabelsError
 from unet_napari.images import LazyArray
 from unet_napari.model.info import find_model, is_bundled
@@ -63,22 +63,34 @@ def fit_request(job: Job, run: KeptRun, labels: Labels, axes: str) -> Callable[[
     The function is called in a thread, as it copies the paint for the engine.
     """
     order = run.order
-    snapshot = take_snapshot(order.layer, labels, axes, None, copy=True)
+    snapshot = take_snapshot(order.layer, labels, axes, _complete_in(labels), copy=True)
 
-    def request() -> FitJob:
-        painted: LazyArray = snapshot.settled().labels
+    def share(array: LazyArray) -> ArrayRef:
         region = run.region
         index = tuple(
             slice(*region[letter]) if letter in region else order.place.index.get(letter, 0)
             for letter in snapshot.axes
         )
-        part = np.asarray(painted[index])
         letters = [letter for letter in snapshot.axes if letter in region]
-        part = part.transpose([letters.index(letter) for letter in region])
-        reference = job.share_array(np.ascontiguousarray(part))
-        return FitJob(run.number, reference, background=snapshot.background)
+        part = np.asarray(array[index]).transpose([letters.index(letter) for letter in region])
+        reference: ArrayRef = job.share_array(np.ascontiguousarray(part))
+        return reference
+
+    def request() -> FitJob:
+        settled = snapshot.settled()
+        complete = settled.complete()
+        annotated = None if complete is None else share(complete)
+        return FitJob(run.number, share(settled.labels), annotated, snapshot.background)
 
     return request
+
+
+def _complete_in(labels: Labels) -> Shapes | None:
+    """Return what a Train dock says of where all cells are painted in its labels."""
+    found = [
+        chooser.regions_of(labels) for chooser in choosers if isinstance(chooser, RegionChooser)
+    ]
+    return next((shapes for shapes in found if isinstance(shapes, Shapes)), None)
 
 
 def keep_request(

@@ -23,6 +23,7 @@ from unet_napari.images import Image, LazyArray
 from unet_napari.labels.measure import measure_objects
 
 __all__ = [
+    "CellColumns",
     "labels_image",
     "measurable",
     "measure_job",

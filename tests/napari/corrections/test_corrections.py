@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from napari.layers import Labels
+from unet_napari._napari.corrections import corrections as module
 from unet_napari._napari.corrections.corrections import Corrections, free_number
 from unet_napari._napari.layers.background_paint import background_number, reserve_background
-from unet_napari.errors import LabelsError
+from unet_napari.errors import LabelsError, ResourceError
 
 SHOWN = (0, 1)
 
@@ -158,3 +159,55 @@ def test_the_next_number_follows_the_brush(predicted):
     labels.selected_label = 12
     labels.paint((5, 5), 12)
     assert free_number(labels) == 13
+
+
+class OnDisk(np.ndarray):
+    """Labels in a file, on a disk that is full after some strokes."""
+
+    left = 1
+
+    def __setitem__(self, key, value):
+        if type(self).left == 0:
+            raise OSError(28, "No space left on device")
+        type(self).left -= 1
+        super().__setitem__(key, value)
+
+
+def test_on_a_full_disk_nothing_of_a_correction_stays(predicted, monkeypatch):
+    full = corrections(predicted, np.zeros(predicted.shape, np.uint16).view(OnDisk))
+    full.labels.name = "mine"
+    monkeypatch.setattr(OnDisk, "left", 1)  # the first half of two
+    with pytest.raises(ResourceError, match=r"'mine' cannot be painted on: No space left on dev"):
+        full.split([(24, 25), (35, 25)], SHOWN)
+    monkeypatch.setattr(OnDisk, "left", 99)
+    assert not full.labels._staged_history
+    assert full.take((10, 10)).startswith("Taken as number")
+    full.labels.undo()
+    assert not np.asarray(full.labels.data).any()
+
+
+def test_labels_in_a_file_are_checked_before_they_are_painted(predicted, monkeypatch):
+    asked = []
+
+    def refuse(array, size):
+        asked.append(size)
+        raise ResourceError("The disk of '/tmp' is full.")
+
+    monkeypatch.setattr(module, "check_room", refuse)
+    found = corrections(predicted)
+    with pytest.raises(ResourceError, match="The disk of '/tmp' is full"):
+        found.take((10, 10))
+    assert asked == [200]
+    assert not found.labels.data.any()
+    assert not found.labels._undo_history
+
+
+def test_where_the_numbers_end_nothing_of_several_stays(predicted):
+    full = corrections(predicted, np.zeros(predicted.shape, np.uint8))
+    full.labels.paint((39, 59), 253)
+    inside = np.ones(predicted.shape, bool)
+    with pytest.raises(LabelsError, match="all are used"):
+        full.take_within((slice(None), slice(None)), inside)
+    assert np.unique(full.labels.data).tolist() == [0, 253]
+    full.labels.undo()  # the stroke before
+    assert not full.labels.data.any()

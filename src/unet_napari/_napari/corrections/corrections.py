@@ -22,7 +22,9 @@ from unet_napari._napari.corrections.objects import (
     object_at,
     objects_within,
 )
+from unet_napari._napari.corrections.one_step import one_step
 from unet_napari._napari.layers.background_paint import background_number, highest_painted
+from unet_napari._napari.layers.empty_array import check_room
 from unet_napari._napari.layers.grid import LayerGrid
 from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari.errors import LabelsError
@@ -127,7 +129,7 @@ class Corrections:
         pixel = self._pixel(point)
         found = self._object(pixel) if painted else self._find(self._predicted, pixel)
         number = self.reserve()
-        with self.labels.block_history():
+        with one_step(self.labels):
             self._paint(found.indices, number, over=(found.number,) if painted else ())
         return f"Painted as background (number {number})."
 
@@ -188,7 +190,7 @@ class Corrections:
         painted = self._is_painted(found)
         first = found.number if painted else self._free()
         numbers = (first, self._free(above=first))
-        with self.labels.block_history():
+        with one_step(self.labels):
             for part, number in zip(parts, numbers, strict=True):
                 half = LabelledObject(number, found.window, part)
                 self._paint(half.indices, number, over=(found.number,) if painted else ())
@@ -215,7 +217,7 @@ class Corrections:
         union = np.zeros([part.stop - part.start for part in window], bool)
         for found in two:
             union[index_in(found.window, window)] |= found.mask
-        with self.labels.block_history():
+        with one_step(self.labels):
             whole = LabelledObject(number, window, bridge(union))
             self._paint(whole.indices, number, over=tuple(known))
         return f"Merged as number {number}."
@@ -268,7 +270,7 @@ class Corrections:
 
     def _take(self, points: Sequence[tuple[int, ...]]) -> list[int]:
         taken = []
-        with self.labels.block_history():
+        with one_step(self.labels):
             for point in points:
                 found = self._find(self._predicted, point)
                 number = self._free()
@@ -289,6 +291,7 @@ class Corrections:
         where = (present == 0) | np.isin(present, [*over, self.reserved or 0])
         if not where.any():
             return False
+        check_room(array_of(self.labels), present.nbytes)
         self.labels.data_setitem(tuple(axis[where] for axis in indices), number)
         if number != background_number(self.labels) and self.labels in _highest:
             _highest[self.labels] = max(_highest[self.labels], number)

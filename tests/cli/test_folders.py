@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
+from imagecodecs import png_decode
 
 from command_line import run
 from unet_napari import Model, read_image, segment
@@ -173,30 +174,58 @@ def test_images_and_labels_of_one_folder_are_trained_on_as_pairs(tmp_path):
 
 
 def test_a_stopped_folder_goes_on_with_the_images_that_are_left(folder, monkeypatch, capsys):
-    from unet_napari.cli.commands import segment as command
+    from unet_napari.folder_run import run as folder_run
 
     (folder / "images" / "b.tif").unlink()
     words = ("segment", folder / "images", "--model", folder / "model.unet",
              "--output", folder / "out", "--table", folder / "t.csv")  # fmt: skip
-    whole = command._segment_one
+    whole = folder_run.segment_steps
 
-    def stop(image, *rest):
+    def stop(image, *rest, **options):
         if image.name == "c":
             raise KeyboardInterrupt
-        return whole(image, *rest)
+        return whole(image, *rest, **options)
 
-    monkeypatch.setattr(command, "_segment_one", stop)
+    monkeypatch.setattr(folder_run, "segment_steps", stop)
     assert run(*words) == 130
     first = rows_of(folder / "t.csv")
     assert {row["image"] for row in first} == {"a"}
     before = (folder / "out" / "a.tif").stat().st_mtime_ns
-    monkeypatch.setattr(command, "_segment_one", whole)
+    monkeypatch.setattr(folder_run, "segment_steps", whole)
     assert run(*words) == 2
     assert run(*words, "--resume") == 0
     assert (folder / "out" / "a.tif").stat().st_mtime_ns == before
     rows = rows_of(folder / "t.csv")
     assert [row for row in rows if row["image"] == "a"] == first
     assert {row["image"] for row in rows} == {"a", "c"}
+    assert run(*words, "--resume", "--min-size", 30) == 0  # other settings: all is done again
+    assert (folder / "out" / "a.tif").stat().st_mtime_ns > before
+
+
+def test_a_list_and_a_sheet_of_all_images(folder, capsys):
+    words = ("segment", folder / "images", "--model", folder / "model.unet", "--output",
+             folder / "out", "--list", folder / "list.csv",
+             "--sheet", folder / "sheet.png")  # fmt: skip
+    assert run(*words) == 1
+    rows = rows_of(folder / "list.csv")
+    assert [(row["image"], row["state"]) for row in rows] == [
+        ("a", "done"), ("b", "failed"), ("c", "done")
+    ]  # fmt: skip
+    assert "3 channels" in rows[1]["message"]
+    for row in rows[::2]:
+        labels = read_image(row["result"]).read()[0]
+        assert int(row["objects"]) == labels.max()
+        assert 0 < float(row["doubt"]) <= float(row["worst_doubt"]) <= 1
+        assert labels[tuple(map(int, row["worst_at"].split()))] > 0
+    picture = png_decode((folder / "sheet.png").read_bytes())
+    assert picture.shape[1] > 2 * 128
+    tifffile.imwrite(folder / "out" / "a.tif", np.zeros((96, 128), np.uint8))  # somebody's own
+    assert run(*words, "--resume") == 1
+    states = {row["image"]: row["state"] for row in rows_of(folder / "list.csv")}
+    assert states == {"a": "kept", "b": "failed", "c": "unchanged"}
+    assert "so they are kept" in capsys.readouterr().err
+    assert run(*words) == 2
+    assert "--overwrite" in capsys.readouterr().err
 
 
 def test_what_takes_more_than_ten_minutes_is_said_before(folder, monkeypatch, capsys):

@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from unet_napari.cli.attempts import NO_MEMORY, one_line
+from unet_napari.cli.attempts import one_line
 from unet_napari.cli.commands.demo import add_demo_command
 from unet_napari.cli.commands.doubt import add_doubt_command
 from unet_napari.cli.commands.evaluate import add_evaluate_command
@@ -26,6 +26,7 @@ from unet_napari.cli.commands.segment import add_segment_command
 from unet_napari.cli.commands.train import add_train_command
 from unet_napari.errors import UnetNapariError, UnetNapariWarning
 from unet_napari.system.heap import keep_freed_memory
+from unet_napari.system.memory import NO_MEMORY
 
 __all__ = ["main"]
 

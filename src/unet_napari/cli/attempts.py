@@ -9,13 +9,10 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from unet_napari.errors import ResourceError, UnetNapariError
+from unet_napari.system.memory import NO_MEMORY
 
-__all__ = ["NO_MEMORY", "Attempts", "one_line"]
+__all__ = ["Attempts", "one_line"]
 
-NO_MEMORY = (
-    "The memory that is free does not suffice. Close other programs, or raise the limit under "
-    "which this one runs (ulimit, container)."
-)
 Item = TypeVar("Item")
 
 

@@ -11,7 +11,7 @@ from unet_napari.images.formats.table import find_output_format, output_suffixes
 from unet_napari.labels.table_files import TABLE_SUFFIXES, check_table_name
 from unet_napari.system.atomic import check_output
 
-__all__ = ["check_free", "check_side_output", "make_folder", "output_files"]
+__all__ = ["check_free", "check_side_output", "output_files"]
 
 
 def output_files(paths: list[Path], output: Path) -> list[Path]:
@@ -46,14 +46,6 @@ def output_files(paths: list[Path], output: Path) -> list[Path]:
     if twice:
         raise OutputError(f"Several images would be written to {', '.join(twice)}.")
     return outputs
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder that results go into, and those above it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
 
 
 def check_free(paths: Iterable[Path]) -> None:

@@ -1,16 +1,18 @@
 """Long work in a process of its own, so that the viewer never freezes.
 
-It may import `inference`, `training`, `model`, `labels`, `images` and `system`.
+It may import `folder_run`, `inference`, `training`, `model`, `labels`, `images` and `system`.
 `EngineClient` lives in the viewer's process and needs neither torch nor Qt; ``worker`` and
 ``jobs`` live in the engine process. See ``docs/engine.md``.
 """
 
 from unet_napari.engine.arrays import ArrayRef
 from unet_napari.engine.client import EngineClient, JobHandle
+from unet_napari.engine.list_requests import ListItem, SegmentListJob
 from unet_napari.engine.live_requests import PaintTaken, PaintUpdate, PairAdded, PairRemoved
 from unet_napari.engine.protocol import (
     ArraysReady,
     Event,
+    ImageLine,
     JobCancelled,
     JobFailed,
     JobFinished,
@@ -53,6 +55,7 @@ __all__ = [
     "EngineClient",
     "Event",
     "FitJob",
+    "ImageLine",
     "ImageRef",
     "JobCancelled",
     "JobFailed",
@@ -60,6 +63,7 @@ __all__ = [
     "JobHandle",
     "JobWarning",
     "KeepThresholdsJob",
+    "ListItem",
     "MeasureJob",
     "PaintTaken",
     "PaintUpdate",
@@ -73,6 +77,7 @@ __all__ = [
     "Saved",
     "SegmentFileJob",
     "SegmentJob",
+    "SegmentListJob",
     "Started",
     "Step",
     "TrainJob",

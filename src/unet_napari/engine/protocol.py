@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from unet_napari.folder_run.image_line import ImageLine
 from unet_napari.inference.progress import PlanSummary, Progress
 from unet_napari.training.events import Resting, Started, Step, Validated
 
@@ -17,6 +18,7 @@ __all__ = [
     "Cancel",
     "Command",
     "Event",
+    "ImageLine",
     "JobCancelled",
     "JobEvent",
     "JobFailed",
@@ -40,7 +42,8 @@ C = TypeVar("C")
 
 _CLASS = "$class"  # the key that says which dataclass an object is
 _VOCABULARY: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (Started, Step, Validated, Resting, Progress, PlanSummary)
+    cls.__name__: cls
+    for cls in (Started, Step, Validated, Resting, Progress, PlanSummary, ImageLine)
 }
 
 
@@ -276,6 +279,7 @@ Event = (
     | Progress
     | ArraysReady
     | Preview
+    | ImageLine
     | Saved
     | JobWarning
     | JobFinished

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     RGB = NDArray[np.uint8]
 
-__all__ = ["compare", "lay_out"]
+__all__ = ["compare", "draw_caption", "lay_out"]
 
 # Longest side of one picture, distance between pictures, and height of letters, in pixels.
 _PICTURE_SIDE = 320
@@ -53,7 +53,7 @@ def compare(
     pictures = [bare, *(overlay(plane, labels[place][thin]) for labels in (true, predicted))]
     gap = np.zeros((bare.shape[0], _GAP_WIDTH, 3), np.uint8)
     row = np.concatenate([pictures[0], gap, pictures[1], gap, pictures[2]], axis=1)
-    return lay_out([_draw_caption(caption, row.shape[1]), row])
+    return lay_out([draw_caption(caption, row.shape[1]), row])
 
 
 def lay_out(rows: Sequence[RGB]) -> RGB:
@@ -70,8 +70,8 @@ def _fullest_slice(true: NDArray[np.integer], predicted: NDArray[np.integer]) ->
     return tuple(int(i) for i in np.unravel_index(labelled.argmax(), true.shape[:leading]))
 
 
-def _draw_caption(text: str, width: int) -> RGB:
-    """Return white letters on black, at least `width` wide."""
+def draw_caption(text: str, width: int) -> RGB:
+    """Draw a line of white letters on black, at least `width` pixels wide, ``(Y, X, 3)``."""
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(_TEXT_HEIGHT)

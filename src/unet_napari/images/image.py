@@ -172,17 +172,31 @@ class Image:
         if self.frames > 1:
             raise ValueError(f"{self.name} has {self.frames} time points: select one first")
         key = self._key(region)
+        pixels = self._stored(key)
+        kept = [a for a, part in zip(self.axes, key, strict=True) if isinstance(part, slice)]
+        pixels = np.moveaxis(pixels, kept.index("C"), 0) if "C" in kept else pixels[np.newaxis]
+        return np.array(pixels, dtype=pixels.dtype.newbyteorder("="), order="C", copy=True)
+
+    def loaded(self) -> Image:
+        """Return the image with all of its pixels in memory, as they are stored.
+
+        Raises
+        ------
+        ImageError
+            If the file turns out to be damaged.
+        """
+        return replace(self, data=np.array(self._stored((slice(None),) * len(self.axes))))
+
+    def _stored(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
+        """Read a part of the array."""
         try:
-            pixels = np.asarray(self.data[key])
+            return np.asarray(self.data[key])
         except (MemoryError, ImageError):
             raise
         except Exception as error:
             # Decoders of damaged files raise whatever they like.
             settle()
             raise ImageError(f"{self.source or self.name} cannot be read: {error}") from error
-        kept = [a for a, part in zip(self.axes, key, strict=True) if isinstance(part, slice)]
-        pixels = np.moveaxis(pixels, kept.index("C"), 0) if "C" in kept else pixels[np.newaxis]
-        return np.array(pixels, dtype=pixels.dtype.newbyteorder("="), order="C", copy=True)
 
     def _key(self, region: tuple[slice, ...] | None) -> tuple[int | slice, ...]:
         """Return the index into `data`, with an integer for each axis that `read` drops."""

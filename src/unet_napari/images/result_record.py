@@ -22,6 +22,8 @@ from unet_napari.geometry import Box
 from unet_napari.records import Record
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from unet_napari.images.image import Image
 
 __all__ = ["ImageMark", "ModelMark", "ResultRecord", "pixel_digest", "read_record", "write_record"]
@@ -109,6 +111,8 @@ class ResultRecord(Record):
         Versions of the packages that decide what is computed.
     warnings
         What the user was warned of.
+    found
+        What is told of the result in a list of images, see `unet_napari.folder_run`.
     """
 
     record_name: ClassVar[str] = "The record of the result"
@@ -121,22 +125,30 @@ class ResultRecord(Record):
     computed: Mapping[str, Any]
     versions: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    found: Mapping[str, Any] = field(default_factory=dict)
 
 
-def pixel_digest(image: Image) -> str:
+def pixel_digest(image: Image, dtype: DTypeLike | None = None) -> str:
     """Return a hash (SHA-256, hexadecimal) of all pixels of an image's array, block by block.
 
     It depends on axes, shape, type and values, but not on how they are stored, nor on axes of
     length 1.
+
+    Parameters
+    ----------
+    image
+        The image.
+    dtype
+        Type that the values are brought to first; by default they stay as they are.
     """
-    dtype = np.dtype(image.data.dtype)
+    dtype = np.dtype(image.data.dtype if dtype is None else dtype)
     axes = zip(image.axes, image.data.shape, strict=True)
     long = " ".join(f"{axis}{size}" for axis, size in axes if size > 1)
     digest = hashlib.sha256(f"{long} {dtype.name}".encode())
     box = Box.whole(tuple(image.data.shape))
     for part in box.blocks([_HASHED_SIDES.get(axis, 1) for axis in image.axes]):
         values = np.asarray(image.data[part.to_slices()])
-        little = values.dtype.newbyteorder("<")
+        little = dtype.newbyteorder("<")
         digest.update(np.ascontiguousarray(values, dtype=little).tobytes())
     return digest.hexdigest()
 

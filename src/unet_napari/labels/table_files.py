@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TextIO
 from unet_napari.errors import OutputError
 from unet_napari.system.atomic import open_atomic
 
-__all__ = ["TABLE_SUFFIXES", "check_table_name", "print_table", "write_table"]
+__all__ = ["TABLE_SUFFIXES", "check_table_name", "print_table", "text_as_parquet", "write_table"]
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 """Endings of the tables that can be written."""
@@ -53,6 +53,42 @@ def print_table(file: TextIO, table: Mapping[str, Sequence[object]]) -> None:
     writer.writerow(table)
     for row in zip(*table.values(), strict=True):
         writer.writerow(["" if isinstance(v, float) and math.isnan(v) else v for v in row])
+
+
+def text_as_parquet(text: BinaryIO, file: BinaryIO, texts: Sequence[str]) -> None:
+    """Write a CSV of numbers as Parquet.
+
+    Parameters
+    ----------
+    text
+        The CSV, read from where it is.
+    file
+        Takes the Parquet.
+    texts
+        Columns that hold text, whatever they look like; all others are numbers.
+
+    Raises
+    ------
+    OutputError
+        If pyarrow is missing.
+    """
+    pyarrow, parquet = _pyarrow()
+    from pyarrow import csv as arrow_csv
+
+    start, known = text.tell(), dict.fromkeys(texts, pyarrow.string())
+    try:
+        table = arrow_csv.read_csv(
+            text, convert_options=arrow_csv.ConvertOptions(column_types=known)
+        )
+    except pyarrow.ArrowInvalid:  # whole numbers at first, and fractions far below
+        text.seek(start)
+        names = next(csv.reader([text.readline().decode()]))
+        text.seek(start)
+        types = dict.fromkeys(names, pyarrow.float64()) | known
+        table = arrow_csv.read_csv(
+            text, convert_options=arrow_csv.ConvertOptions(column_types=types)
+        )
+    parquet.write_table(table, file)
 
 
 def _write_csv(file: BinaryIO, table: Mapping[str, Sequence[object]]) -> None:

@@ -6,9 +6,14 @@ import errno
 import os
 import shutil
 import sys
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-__all__ = ["reserve"]
+from unet_napari.errors import OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["is_full", "make_folder", "reserve"]
 
 
 def reserve(file: IO[bytes], size: int) -> None:
@@ -35,6 +40,32 @@ def reserve(file: IO[bytes], size: int) -> None:
         return
     if shutil.disk_usage(file.fileno()).free < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def is_full(error: BaseException) -> bool:
+    """Tell whether an error, or what caused it, is that the disk of a result is full."""
+    if not isinstance(error, OutputError | OSError):
+        return False
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder that results go into, and those above it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
 
 
 def _reserve_room(descriptor: int, size: int) -> bool:

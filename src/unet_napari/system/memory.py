@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 import psutil
 
-__all__ = ["free_memory"]
+__all__ = ["NO_MEMORY", "free_memory"]
+
+NO_MEMORY = (
+    "The memory that is free does not suffice. Close other programs, or raise the limit under "
+    "which this one runs (ulimit, container)."
+)
+"""What a user is told where memory has run out."""
 
 _ROOT_FOLDER = Path("/")
 

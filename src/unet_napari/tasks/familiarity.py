@@ -59,6 +59,21 @@ class Familiarity:
         """Share of the pixels seen that are foreground, 0 to 1."""
         return self._covered / max(self._pixels, 1)
 
+    @property
+    def degree(self) -> float | None:
+        """How familiar what has been seen is, 0 to 1: below 1 where `describe` has words for it.
+
+        None where it is not known what is usual, or nothing was seen.
+        """
+        if not self._pixels or (self._least <= 0 and self._most >= 1):
+            return None
+        shares = [1.0]
+        if self._most < 1:
+            shares.append((1 - self.coverage) / (1 - self._most))
+        if self._least > 0:
+            shares.append(max(1 - self._least, 1e-3) / max(1 - self.confidence, 1e-3))
+        return min(shares)
+
     def describe(self) -> str | None:
         """Say what is unusual about what has been seen, as the end of a sentence about the model.
 

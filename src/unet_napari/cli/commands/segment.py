@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unet_napari.cli.attempts import Attempts
+from unet_napari.cli.attempts import Attempts, one_line
 from unet_napari.cli.inference_options import add_inference_options, config_for, read_as_asked
 from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
-from unet_napari.cli.outputs import check_free, check_side_output, make_folder, output_files
+from unet_napari.cli.outputs import check_free, check_side_output, output_files
 from unet_napari.cli.progress_bar import Foresight, ProgressLine
-from unet_napari.cli.table import MeasurementTable
 from unet_napari.cli.values import image_files, stem
 from unet_napari.defaults import LONG_RUN
-from unet_napari.errors import OutputError, noting_warnings
+from unet_napari.errors import OutputError, UnetNapariError
 from unet_napari.inference.config import DEFAULT_MODEL, CellThresholds
 from unet_napari.labels.table_files import TABLE_SUFFIXES
 from unet_napari.options import ReadingConfig
+from unet_napari.system.disk import make_folder
 from unet_napari.system.text import human_time
 
 if TYPE_CHECKING:
     from unet_napari.cli.values import Subparsers
+    from unet_napari.folder_run.image_line import ImageLine
+    from unet_napari.folder_run.order import FolderOrder, ListedImage
     from unet_napari.images import Image
-    from unet_napari.images.result_record import ResultRecord
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.progress import PlanSummary, Progress
     from unet_napari.model.model import Model
@@ -46,6 +48,10 @@ def add_segment_command(commands: Subparsers) -> None:
         help="one image: a .tif, .zarr or IMAGE.zarr/labels/NAME; several: a folder")  # fmt: skip
     add("--table", type=Path, metavar="TABLE",
         help="also measure the cells of all images, see measure; .csv or .parquet")  # fmt: skip
+    add("--list", type=Path, metavar="TABLE",
+        help="also write a row for each image: objects, doubt, familiarity")  # fmt: skip
+    add("--sheet", type=Path, metavar="PNG",
+        help="also draw all images with outlines, the most doubtful first")  # fmt: skip
     add(
         "--attention",
         type=Path,
@@ -57,30 +63,38 @@ def add_segment_command(commands: Subparsers) -> None:
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     again.add_argument("--resume", action="store_true",
-        help="go on with a folder: leave images alone whose labels exist")  # fmt: skip
+        help="go on with a folder: leave labels alone that are up to date, or edited")  # fmt: skip
     add_options(parser, CellThresholds)
     add_inference_options(parser)
     parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from unet_napari.folder_run.contact_sheet import SHEET_SIDE
+    from unet_napari.folder_run.order import FolderOrder, ListedImage
     from unet_napari.inference.views import check_image
-    from unet_napari.inputs import image_for, with_thresholds
-    from unet_napari.labels.label_axes import labels_on, read_labels
-    from unet_napari.labels.measure import check_measurable, measure_objects
+    from unet_napari.inputs import image_for
+    from unet_napari.labels.measure import check_measurable
     from unet_napari.model.info import find_model
     from unet_napari.model.model import Model
 
     paths = [path for given in arguments.images for path in image_files(given)]
     outputs = dict(zip(paths, output_files(paths, arguments.output), strict=True))
     _check_outputs(list(outputs.values()), arguments)
+    named = Path(arguments.model)  # a name of a model is no file
+    name = find_model(arguments.model).stem  # a model is called by the name of its file
+    order = FolderOrder(
+        own=replace(Model.load(arguments.model), name=name),
+        config=config_for(arguments),
+        thresholds=given_options(arguments, CellThresholds),
+        model_file=named if named.is_file() else None,
+        measured=arguments.table is not None,
+        doubted=bool(arguments.list or arguments.sheet),
+        thumbnail=SHEET_SIDE if arguments.sheet else 0,
+        overwrite=arguments.overwrite,
+    )
     with naming_flags(CellThresholds):
-        thresholds = given_options(arguments, CellThresholds)
-        name = find_model(arguments.model).stem  # a model is called by the name of its file
-        own = replace(Model.load(arguments.model), name=name)
-        model = with_thresholds(own, thresholds)
-    config = config_for(arguments)
-    order = _Order(own, model, thresholds, config, arguments)
+        model = order.model
     if arguments.table:
         check_measurable(model.task.name)
 
@@ -88,24 +102,67 @@ def _run(arguments: argparse.Namespace) -> int:
         return image_for(model, read_as_asked(path, arguments))
 
     attempts = Attempts(len(paths))
-    suitable = attempts.suitable(paths, str, lambda path: check_image(opened(path), model, config))
-    if suitable and outputs[suitable[0]] != arguments.output:
+    suitable = attempts.suitable(
+        paths, str, lambda path: check_image(opened(path), model, order.config)
+    )
+    if not suitable:
+        return attempts.report()
+    if outputs[suitable[0]] != arguments.output:
         make_folder(arguments.output)
-    left = [path for path in suitable if not outputs[path].exists() or arguments.overwrite]
-    foresight = Foresight(len(left))
-    with MeasurementTable(arguments.table) if arguments.table else nullcontext() as table:
-        for path in suitable:
-            with attempts.trying(str(path)):
-                image = opened(path)
-                if path in left:
-                    rows = _segment_one(image, outputs[path], order)
-                    foresight.done()
-                elif table:
-                    labels = labels_on(image, read_labels(outputs[path], image))
-                    rows = measure_objects(labels, image, slicewise=config.slicewise)
-                if table:
-                    table.add(stem(path), rows)
+    if arguments.attention:  # of one image, and before its labels, as it may be refused
+        _write_attention(opened(paths[0]), model, order.config, arguments)
+    reading = given_options(arguments, ReadingConfig)
+    items = [
+        ListedImage(stem(path), outputs[path], partial(opened, path), lambda: reading)
+        for path in paths  # also those that do not suit, which get a line in the list
+    ]
+    attempts.failed |= _segment_all(items, paths, order, arguments)
     return attempts.report()
+
+
+def _segment_all(
+    items: Sequence[ListedImage],
+    paths: Sequence[Path],
+    order: FolderOrder,
+    arguments: argparse.Namespace,
+) -> dict[str, str]:
+    """Segment all images and return which failed, and why; a single one fails with an error."""
+    from unet_napari.folder_run.image_line import ImageLine
+    from unet_napari.folder_run.run import folder_steps
+    from unet_napari.folder_run.tables import FolderTables
+
+    failed: dict[str, str] = {}
+    foresight = Foresight(len(items))
+    bars = {item.name: ProgressLine(item.name) for item in items}
+    tables = FolderTables(arguments.table, arguments.list, arguments.sheet)
+    with closing(folder_steps(items, order, tables)) as steps:
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as end:
+                left = paths[len(paths) - end.value.not_tried :]
+                return failed | dict.fromkeys(map(str, left), end.value.reason)
+            bar = bars[event.name]
+            if isinstance(event, ImageLine):
+                _tell(event, bar, foresight)
+                if event.state == "failed":
+                    if len(items) == 1:
+                        raise UnetNapariError(event.message)
+                    failed[str(paths[event.number])] = one_line(event.message)
+                continue
+            plan = event.step.plan
+            if plan is not None:
+                _say(bar, plan, items[event.number].output, verbose=arguments.verbose)
+            bar.show(_describe(event.step))
+
+
+def _tell(line: ImageLine, bar: ProgressLine, foresight: Foresight) -> None:
+    """Say what became of an image; what failed is listed at the end."""
+    if line.state == "done":
+        foresight.done()
+        bar.show(f"written to {line.output}", last=True)
+    elif line.state == "kept":
+        bar.show(line.message, last=True)
 
 
 def _check_outputs(outputs: list[Path], arguments: argparse.Namespace) -> None:
@@ -121,77 +178,9 @@ def _check_outputs(outputs: list[Path], arguments: argparse.Namespace) -> None:
             )
         check_image_output(arguments.attention, overwrite=arguments.overwrite)
     again = arguments.overwrite or arguments.resume
-    check_side_output(arguments.table, TABLE_SUFFIXES, overwrite=again)
-
-
-@dataclass(frozen=True)
-class _Order:
-    """How all images are segmented: the model as it is in its file, and as it decodes."""
-
-    own: Model
-    model: Model
-    thresholds: Mapping[str, float]
-    config: InferenceConfig
-    arguments: argparse.Namespace
-
-    def record(
-        self, image: Image, output: Path, plan: PlanSummary | None, warnings: Sequence[str]
-    ) -> ResultRecord:
-        """Return where the labels of an image come from."""
-        from unet_napari.inference.results.recording import record_of
-
-        named = Path(self.arguments.model)  # a name of a model is no file
-        return record_of(
-            image,
-            self.own,
-            self.config,
-            output=output,
-            thresholds=self.thresholds,
-            model_file=named if named.is_file() else None,
-            plan=plan,
-            warnings=warnings,
-            reading=given_options(self.arguments, ReadingConfig),
-        )
-
-
-def _segment_one(image: Image, output: Path, order: _Order) -> dict[str, list[float]]:
-    """Segment an image and return the rows of the table, if one is wanted."""
-    from unet_napari.images import open_output
-    from unet_napari.inference import result_axes, result_shape, segment_steps
-    from unet_napari.inference.storage.unfinished import Unfinished
-    from unet_napari.labels.label_axes import labels_on
-    from unet_napari.labels.measure import measure_objects
-
-    arguments, model, config = order.arguments, order.model, order.config
-    line = ProgressLine(image.name)
-    plan: PlanSummary | None = None
-    with (
-        noting_warnings() as notes,
-        Unfinished(output) as unfinished,
-        open_output(
-            output,
-            shape=result_shape(image),
-            dtype="uint32",
-            axes=result_axes(image),
-            pixel_size=image.pixel_size,
-            overwrite=arguments.overwrite,
-            labels=True,
-        ) as labels,
-    ):
-        if arguments.attention:  # first, as it may be refused
-            _write_attention(image, model, config, arguments)
-        for step in segment_steps(image, model, labels, config, unfinished=unfinished):
-            if step.plan is not None:
-                plan = step.plan
-                _say(line, plan, output, verbose=arguments.verbose)
-            line.show(_describe(step))
-        labels.record = order.record(image, output, plan, notes)
-        rows = {}
-        if arguments.table:
-            found = labels_on(image, labels)
-            rows = measure_objects(found, image, slicewise=config.slicewise)
-    line.show(f"written to {output}", last=True)
-    return rows
+    for table in (arguments.table, arguments.list):
+        check_side_output(table, TABLE_SUFFIXES, overwrite=again)
+    check_side_output(arguments.sheet, (".png",), overwrite=again)
 
 
 def _say(line: ProgressLine, plan: PlanSummary, output: Path, *, verbose: bool) -> None:

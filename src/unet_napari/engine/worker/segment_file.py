@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from unet_napari.images import Image
     from unet_napari.inference import PlanSummary, Progress
 
-__all__ = ["segment_into_file"]
+__all__ = ["reading_of", "segment_into_file"]
 
 
 def segment_into_file(job: SegmentFileJob, context: JobContext) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def segment_into_file(job: SegmentFileJob, context: JobContext) -> dict[str, Any
                 model_file=find_model(job.model),
                 plan=plans[-1] if plans else None,
                 warnings=notes,
-                reading=_reading(image),
+                reading=reading_of(image),
             )
             found = findings(image, model, labels, measured=job.measure, slicewise=config.slicewise)
             return {**found, "unfamiliar": unfamiliar}
@@ -83,7 +83,7 @@ def _noting_plans(
         yield step
 
 
-def _reading(image: Image) -> dict[str, Any]:
+def reading_of(image: Image) -> dict[str, Any]:
     """Return what has to be said when the file of an image is read: axes, channel."""
     reading: dict[str, Any] = {"channel": image.fixed.get("C")}
     if image.source is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DoubtfulObject"]
+__all__ = ["DoubtSummary", "DoubtfulObject"]
 
 
 @dataclass(frozen=True)
@@ -33,3 +33,22 @@ class DoubtfulObject:
     point: tuple[int, ...]
     painted: bool = False
     size: int = 0
+
+
+@dataclass(frozen=True)
+class DoubtSummary:
+    """How far the objects of an image are to be doubted.
+
+    Attributes
+    ----------
+    objects : int
+        Their number; in a film, and slice by slice, in all frames together.
+    mean : float or None
+        Mean doubt, 0 to 1; None where there is no object.
+    worst : DoubtfulObject or None
+        The most doubtful one.
+    """
+
+    objects: int
+    mean: float | None
+    worst: DoubtfulObject | None

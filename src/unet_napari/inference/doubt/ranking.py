@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from unet_napari.geometry import Box
-from unet_napari.inference.doubt.doubtful_object import DoubtfulObject
+from unet_napari.inference.doubt.doubtful_object import DoubtfulObject, DoubtSummary
 from unet_napari.inference.doubt.measure import SizeReference, doubts, reasons, signs_of
 from unet_napari.inference.doubt.painted_cells import PaintedCells
 from unet_napari.inference.doubt.view_facts import LabelStore, Settled, ViewFacts
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from unet_napari.inference.running.kept_maps import KeptMaps
     from unet_napari.tasks import Task
 
-__all__ = ["MOST", "doubt_steps", "drained", "other_thresholds"]
+__all__ = ["MOST", "doubt_steps", "doubt_summary_steps", "drained", "other_thresholds"]
+
+_Found = TypeVar("_Found")  # a ranking, or a summary
 
 MOST = 500
 """Number of objects of a ranking, by default: more than anybody looks at."""
@@ -95,16 +97,48 @@ def doubt_steps(
     ResourceError
         If the disk has no room.
     """
+    settled = None if painted is None else Settled(painted, background)
+    return (yield from _steps(kept, task, memory, settled, lambda found: found.ranked(most)))
+
+
+def doubt_summary_steps(
+    kept: KeptMaps, task: Task, *, memory: int | None = None
+) -> Generator[Progress, None, DoubtSummary]:
+    """Sum up the doubt in the objects of a segmentation, step by step.
+
+    Parameters
+    ----------
+    kept, task, memory
+        As for `doubt_steps`, whose errors it raises.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    DoubtSummary
+    """
+    return (yield from _steps(kept, task, memory, None, lambda found: found.summary()))
+
+
+def _steps(
+    kept: KeptMaps,
+    task: Task,
+    memory: int | None,
+    settled: Settled | None,
+    result: Callable[[_Ranking], _Found],
+) -> Generator[Progress, None, _Found]:
+    """Gather what is known of the objects, and return what follows from it."""
     if memory is None:
         memory = int(free_memory() * _SHARE_OF_FREE)
-    settled = None if painted is None else Settled(painted, background)
     total = 2 + len(other_thresholds(task))
     with Room(memory // 2) as room:
         ranking = _Ranking(kept, LabelStore(room, kept.result_shape, kept.leading), settled)
         other = LabelStore(room, kept.result_shape, kept.leading)
         for number in ranking.steps(task, other, memory // 2):
             yield Progress(number, total, _STAGE)
-        found = ranking.ranked(most)
+        found = result(ranking)
     yield Progress(total, total, _STAGE)
     return found
 
@@ -151,17 +185,26 @@ class _Ranking:
         """Return the most doubtful objects."""
         return _ranked(self._views, self._cells, most)
 
+    def summary(self) -> DoubtSummary:
+        """Return the mean doubt, and the most doubtful object."""
+        reference = _reference(self._views, None)
+        each = [doubts(_signs(view, reference))[view.sums.size > 0] for view in self._views]
+        all_of_them = np.concatenate([np.zeros(0), *each])
+        if not all_of_them.size:
+            return DoubtSummary(0, None, None)
+        return DoubtSummary(all_of_them.size, float(all_of_them.mean()), self.ranked(1)[0])
+
 
 def drained(
-    steps: Generator[Progress, None, list[DoubtfulObject]],
+    steps: Generator[Progress, None, _Found],
     on_progress: Callable[[Progress], None] | None = None,
-) -> list[DoubtfulObject]:
+) -> _Found:
     """Do all steps of a ranking and return it."""
     while True:
         try:
             step = next(steps)
         except StopIteration as end:
-            found: list[DoubtfulObject] = end.value
+            found: _Found = end.value
             return found
         if on_progress is not None:
             on_progress(step)
@@ -170,9 +213,7 @@ def drained(
 def _ranked(
     views: Sequence[ViewFacts], cells: PaintedCells | None, most: int
 ) -> list[DoubtfulObject]:
-    whole = [view.sums.size[(view.sums.size > 0) & ~view.sums.at_border] for view in views]
-    painted = np.zeros(0) if cells is None else cells.sizes
-    reference = SizeReference.of(painted, np.concatenate([np.zeros(0), *whole]))
+    reference = _reference(views, cells)
     found = [item for view in views for item in _of_view(view, reference, most)]
     if cells is not None:
         found += cells.mistakes()
@@ -185,8 +226,19 @@ def _ranked(
     return sorted(best.values(), key=lambda item: -item.doubt)[:most]
 
 
+def _reference(views: Sequence[ViewFacts], cells: PaintedCells | None) -> SizeReference:
+    """Return which sizes are usual among the objects, or those that are painted."""
+    whole = [view.sums.size[(view.sums.size > 0) & ~view.sums.at_border] for view in views]
+    painted = np.zeros(0) if cells is None else cells.sizes
+    return SizeReference.of(painted, np.concatenate([np.zeros(0), *whole]))
+
+
+def _signs(view: ViewFacts, reference: SizeReference) -> NDArray[np.floating]:
+    return signs_of(view.sums, view.cuts.all(), view.fates(), reference)
+
+
 def _of_view(view: ViewFacts, reference: SizeReference, most: int) -> Iterator[DoubtfulObject]:
-    signs = signs_of(view.sums, view.cuts.all(), view.fates(), reference)
+    signs = _signs(view, reference)
     doubt = doubts(signs)
     open_ones = (view.sums.size > 0) & (view.sums.painted < _SETTLED_SHARE)
     usual = np.median(signs[view.sums.size > 0], axis=0) if open_ones.any() else signs[0]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from unet_napari.inference.summary import PlanSummary
     from unet_napari.model.model import Model
 
-__all__ = ["mark_image", "mark_model", "record_of", "used_versions"]
+__all__ = ["mark_image", "mark_model", "model_digest", "record_of", "used_versions"]
 
 # What decides which labels come out.
 _PACKAGES = ("unet-napari", "torch", "numpy", "scipy", "scikit-image")
@@ -41,6 +41,8 @@ def record_of(
     plan: PlanSummary | None = None,
     warnings: Sequence[str] = (),
     reading: Mapping[str, Any] | None = None,
+    digest: str | None = None,
+    found: Mapping[str, Any] | None = None,
 ) -> ResultRecord:
     """Return the record of a segmentation.
 
@@ -60,6 +62,10 @@ def record_of(
         What the user was warned of.
     reading
         Axes, channel and scene, as far as they were said.
+    digest
+        Digest of the model, as `mark_model` has it, where it is known already.
+    found
+        What is told of the result in a list of images.
     """
     computed: dict[str, Any] = {}
     if plan is not None:
@@ -68,18 +74,38 @@ def record_of(
     backend = str(computed.get("backend", ""))
     return ResultRecord(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        model=mark_model(model, _told(_unless_named(model_file), output)),
+        model=mark_model(model, _told(_unless_named(model_file), output), digest),
         image=mark_image(image, output, reading or {}),
         settings=config.to_dict(),
         thresholds=dict(thresholds),
         computed=computed,
         versions=used_versions(backend),
         warnings=tuple(warnings),
+        found=dict(found or {}),
     )
 
 
-def mark_model(model: Model, path: str = "") -> ModelMark:
+def mark_model(model: Model, path: str = "", digest: str | None = None) -> ModelMark:
     """Return what tells a model from another, what it is, and where."""
+    source = model.info.provenance
+    about: dict[str, Any] = {
+        "network": dict(model.info.network),
+        "task": dict(model.info.task),
+        "ndim": model.info.ndim,
+        "channels": model.info.channels,
+        **{name: source[name] for name in ("score", "score_name") if name in source},
+        "images": len(source.get("data", ())) + source.get("more_data", {}).get("images", 0),
+    }
+    return ModelMark(
+        model.name,
+        digest or model_digest(model),
+        path,
+        json.loads(json.dumps(about, default=str)),
+    )
+
+
+def model_digest(model: Model) -> str:
+    """Return a hash (SHA-256, hexadecimal) of all of a model that decides what it finds."""
     info = model.info
     deciding = {
         "task": info.task, "network": info.network, "normalisation": info.normalisation,
@@ -89,18 +115,7 @@ def mark_model(model: Model, path: str = "") -> ModelMark:
     for name, tensor in sorted(model.network.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    source = info.provenance
-    about: dict[str, Any] = {
-        "network": dict(info.network),
-        "task": dict(info.task),
-        "ndim": info.ndim,
-        "channels": info.channels,
-        **{name: source[name] for name in ("score", "score_name") if name in source},
-        "images": len(source.get("data", ())) + source.get("more_data", {}).get("images", 0),
-    }
-    return ModelMark(
-        model.name, digest.hexdigest(), path, json.loads(json.dumps(about, default=str))
-    )
+    return digest.hexdigest()
 
 
 def mark_image(image: Image, output: Path, reading: Mapping[str, Any]) -> ImageMark:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unet_napari.tasks import Task
     from unet_napari.tasks.decoding.blocks import Store
     from unet_napari.tasks.decoding.stack import StackDecoder
+    from unet_napari.tasks.familiarity import Familiarity
 
 __all__ = ["KeptMaps", "ViewMaps"]
 
@@ -35,6 +36,9 @@ _NO_MAPS: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
 
 class Decodable(Protocol):
     """A run whose maps are all there, see `unet_napari.inference.segmentation.SegmentationRun`."""
+
+    familiarity: Familiarity | None
+    """Facts that tell how sure the model was of the image."""
 
     def decoder_for(self, task: Task) -> Task | StackDecoder:
         """Return what makes labels of the maps with the thresholds of a task."""
@@ -110,6 +114,11 @@ class KeptMaps:
     def whole(self) -> bool:
         """Whether the run has come to its end, so that the maps can be decoded."""
         return self._run is not None
+
+    @property
+    def familiarity(self) -> Familiarity | None:
+        """Facts that tell how sure the model was of the image; None before the end of the run."""
+        return None if self._run is None else self._run.familiarity
 
     @property
     def result_shape(self) -> tuple[int, ...]:

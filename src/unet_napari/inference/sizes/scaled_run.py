@@ -62,8 +62,8 @@ class SegmentOptions:
         float32, (K, [T,] *S), for the probability maps as of `predict_steps`. Not together with
         `unfinished`, nor where the image is rescaled.
     kept : KeptMaps, optional
-        Place that keeps the maps after the run, if there is room, to be decoded again. Not together
-        with `unfinished`.
+        Place that keeps the maps after the run, if there is room, to be decoded again. A run that
+        `unfinished` keeps, because it takes long, leaves it empty.
     """
 
     statistics: Statistics | None = None
@@ -200,11 +200,12 @@ class ScaledRun:
         planned = Segmentation(self.image, self.prepared, target, config, self.scale, factors)
         start = planned.start()
         yield self._told(start, diameter)
-        memory_of_maps, kept = int(memory * _SHARE_FOR_MAPS), self._reserved(planned, memory)
+        memory_of_maps, unfinished = int(memory * _SHARE_FOR_MAPS), options.unfinished
+        resumable = unfinished is not None and (left or _takes_long(start)) and self.key
+        kept = self._reserved(planned, 0 if resumable else memory)
         with Room(memory_of_maps - (kept.memory if kept else 0)) as room:
             journals = None
-            unfinished = options.unfinished
-            if unfinished and (left or _takes_long(start)) and self.key:
+            if resumable and unfinished and self.key:
                 position = unfinished.begin(self.key, memory, diameter, decided=decided)
                 journals = Journals(unfinished, position)
             rest = int(memory * (1 - _SHARE_FOR_MAPS))
@@ -221,6 +222,8 @@ class ScaledRun:
         if kept is None:
             return None
         kept.close()  # what a run at another scale has left
+        if not memory:
+            return None
         return kept if planned.reserve(kept, int(memory * _SHARE_FOR_MAPS)) else None
 
     def _told(self, step: Progress, diameter: float | None) -> Progress:

@@ -1,0 +1,256 @@
+"""What is done with labels when they are computed: counted, doubted, measured, put in place."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.errors import ResourceError, UnetNapariError, noting_warnings
+from unet_napari.folder_run.image_line import ImageLine
+from unet_napari.folder_run.small_picture import small_picture
+from unet_napari.folder_run.standing import labels_digest
+from unet_napari.geometry import Box
+from unet_napari.inference.doubt.ranking import doubt_summary_steps
+from unet_napari.inference.progress import Progress
+from unet_napari.inference.results.recording import record_of
+from unet_napari.labels.label_axes import labels_on
+from unet_napari.labels.measure import measure_objects
+from unet_napari.system.device import is_out_of_memory
+from unet_napari.system.disk import is_full
+from unet_napari.system.memory import NO_MEMORY
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from unet_napari.folder_run.order import FolderOrder, ListedImage
+    from unet_napari.folder_run.standing import Standing
+    from unet_napari.images import BoxWriter, Image, LazyArray
+    from unet_napari.inference.doubt.doubtful_object import DoubtSummary
+    from unet_napari.inference.progress import PlanSummary
+    from unet_napari.inference.running.kept_maps import KeptMaps
+    from unet_napari.labels.measure import Table
+
+__all__ = ["Computed", "ImageDone", "count_labelled", "failed_image", "left_as_it_is"]
+
+_COUNTED_AT_A_TIME = 2**22  # pixels
+
+
+@dataclass(frozen=True)
+class ImageDone:
+    """An image that is done with.
+
+    Attributes
+    ----------
+    line : ImageLine
+        What is told of it.
+    rows : dict of str to list
+        The table of its objects; empty where they were not measured.
+    disk_is_full : bool
+        Whether it failed because its disk has no more room.
+    """
+
+    line: ImageLine
+    rows: Table = field(default_factory=dict)
+    disk_is_full: bool = False
+
+
+@dataclass
+class Computed:
+    """An image whose labels are computed, but not yet under their name.
+
+    Attributes
+    ----------
+    number : int
+        Its place in the list.
+    item : ListedImage
+        Which image of the list it is.
+    image : Image
+        The image.
+    order : FolderOrder
+        What is done with it.
+    labels : BoxWriter
+        Its labels.
+    kept : KeptMaps or None
+        Its maps, if they are wanted.
+    plan : PlanSummary or None
+        How it was computed.
+    notes : list of str
+        Warnings so far.
+    seconds : float
+        Seconds so far.
+    files : ExitStack
+        What is open: leaving it puts the labels in place.
+    """
+
+    number: int
+    item: ListedImage
+    image: Image
+    order: FolderOrder
+    labels: BoxWriter
+    kept: KeptMaps | None
+    plan: PlanSummary | None
+    notes: list[str]
+    seconds: float
+    files: ExitStack
+
+    def steps(self) -> Generator[Progress, None, ImageDone]:
+        """Finish it, step by step; whoever stops asking leaves no result."""
+        started = time.perf_counter()
+        with self.files, noting_warnings() as notes:
+            summary, familiarity = yield from self._doubt()
+            yield Progress(1, 3, "measuring")
+            image, labels, order = self.image, self.labels, self.order
+            found = _facts(image, labels, order, summary, familiarity)
+            rows = _measured(image, labels, order)
+            thumbnail = small_picture(image, labels, order.thumbnail) if order.thumbnail else None
+            yield Progress(2, 3, "writing")
+            said = [*self.notes, *notes]
+            labels.record = record_of(
+                image,
+                order.own,
+                order.config,
+                output=self.item.output,
+                thresholds=order.thresholds,
+                model_file=order.model_file,
+                plan=self.plan,
+                warnings=said,
+                reading=self.item.reading(),
+                digest=order.digest,
+                found=found,
+            )
+        seconds = self.seconds + time.perf_counter() - started
+        line = _line(self.number, self.item, "done", found, seconds, " ".join(said), thumbnail)
+        return ImageDone(line, rows)
+
+    def _doubt(self) -> Generator[Progress, None, tuple[DoubtSummary | None, float | None]]:
+        """Find out how far the objects are to be doubted, where their maps are there."""
+        kept = self.kept
+        if kept is None or not kept.whole:
+            return None, None
+        known = kept.familiarity
+        summary = None
+        try:
+            if self.order.separates:
+                summary = yield from doubt_summary_steps(kept, self.order.model.task)
+        except ResourceError:  # the labels are worth more than what there is to say of them
+            summary = None
+        finally:
+            kept.close()
+        return summary, None if known is None else known.degree
+
+
+def left_as_it_is(
+    number: int, item: ListedImage, image: Image, standing: Standing, order: FolderOrder
+) -> ImageDone:
+    """Tell of a result that was there already."""
+    started = time.perf_counter()
+    labels, found = standing.labels, dict(standing.found)
+    if standing.state == "kept":
+        found = {"objects": count_labelled(image, labels) if order.separates else None}
+    rows = _measured(image, labels, order)
+    thumbnail = small_picture(image, labels, order.thumbnail) if order.thumbnail else None
+    seconds = time.perf_counter() - started
+    line = _line(number, item, standing.state, found, seconds, standing.message, thumbnail)
+    return ImageDone(line, rows)
+
+
+def failed_image(number: int, item: ListedImage, error: Exception, seconds: float) -> ImageDone:
+    """Return what is told of an image that failed by what its user can put right.
+
+    Any other error is raised.
+    """
+    message = _told(error)
+    if message is None:
+        raise error
+    line = ImageLine(number, item.name, "failed", seconds=seconds, message=message)
+    return ImageDone(line, disk_is_full=is_full(error))
+
+
+def _told(error: Exception) -> str | None:
+    """Return what is told of an error, or None for a defect of ours."""
+    if isinstance(error, UnetNapariError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    if isinstance(error, MemoryError | RuntimeError) and is_out_of_memory(error):
+        return NO_MEMORY
+    return None
+
+
+def count_labelled(image: Image, labels: LazyArray) -> int:
+    """Return the number of objects, of a film that of all frames together."""
+    frames = image.frames if image.frames > 1 else 0
+    if frames:
+        return sum(_count(labels, (frame,)) for frame in range(frames))
+    return _count(labels, ())
+
+
+def _count(labels: LazyArray, place: tuple[int, ...]) -> int:
+    """Count the ids at a place along the leading axes, block by block."""
+    shape = tuple(labels.shape[len(place) :])
+    known = np.zeros(0, np.int64)
+    sides = [*(1 for _ in shape[:-2]), max(1, _COUNTED_AT_A_TIME // shape[-1]), shape[-1]]
+    for box in Box.whole(shape).blocks(sides):
+        ids = np.asarray(labels[*place, *box.to_slices()]).ravel()
+        if ids.dtype.kind == "u" and int(ids.max(initial=0)) < ids.size:  # no need to sort
+            found = np.flatnonzero(np.bincount(ids))
+        else:
+            found = np.unique(ids)
+        known = np.union1d(known, found)
+    return int(np.count_nonzero(known))
+
+
+def _facts(
+    image: Image,
+    labels: LazyArray,
+    order: FolderOrder,
+    summary: DoubtSummary | None,
+    familiarity: float | None,
+) -> dict[str, Any]:
+    """Return what the record keeps, so that a later run can tell of it."""
+    facts: dict[str, Any] = {"labels": labels_digest(labels_on(image, labels))}
+    if order.separates:
+        facts["objects"] = count_labelled(image, labels)
+    if familiarity is not None:
+        facts["familiarity"] = round(familiarity, 4)
+    if summary is not None and summary.worst is not None and summary.mean is not None:
+        facts["doubt"] = round(summary.mean, 4)
+        facts["worst"] = round(summary.worst.doubt, 4)
+        facts["worst_at"] = list(summary.worst.point)
+    return facts
+
+
+def _measured(image: Image, labels: LazyArray, order: FolderOrder) -> Table:
+    if not order.measured:
+        return {}
+    return measure_objects(labels_on(image, labels), image, slicewise=order.config.slicewise)
+
+
+def _line(
+    number: int,
+    item: ListedImage,
+    state: str,
+    found: Mapping[str, Any],
+    seconds: float,
+    message: str,
+    thumbnail: Any,  # noqa: ANN401  a picture, or None
+) -> ImageLine:
+    return ImageLine(
+        number,
+        item.name,
+        state,
+        str(item.output),
+        objects=found.get("objects"),
+        doubt=found.get("doubt"),
+        worst=found.get("worst"),
+        worst_at=tuple(found.get("worst_at", ())),
+        familiarity=found.get("familiarity"),
+        seconds=seconds,
+        message=message,
+        thumbnail=thumbnail,
+    )

@@ -1,0 +1,109 @@
+"""What is done with every image of a list, and the list."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet_napari.errors import noting_warnings
+from unet_napari.images.colours import fit_colours
+from unet_napari.inference.results.recording import model_digest
+from unet_napari.inputs import with_thresholds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unet_napari.images import Image
+    from unet_napari.inference.config import InferenceConfig
+    from unet_napari.model.model import Model
+
+__all__ = ["FolderOrder", "ListedImage", "open_listed"]
+
+_READ_AHEAD = 2**27  # bytes of an image that is read at once
+
+
+@dataclass(frozen=True)
+class ListedImage:
+    """One image of a list.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in the tables.
+    output : Path
+        The file that its labels go into.
+    open : callable
+        Opens it; nothing need be read yet. What it raises, if a user can cause it, costs the image.
+    reading : callable
+        Returns axes, channel and scene, as far as they were said, for the record.
+    """
+
+    name: str
+    output: Path
+    open: Callable[[], Image]
+    reading: Callable[[], Mapping[str, Any]] = dict
+
+
+@dataclass(frozen=True)
+class FolderOrder:
+    """What is done with every image of a list.
+
+    Attributes
+    ----------
+    own : Model
+        The model as it is in its file, named after that.
+    config : InferenceConfig
+        Settings of the segmentation.
+    thresholds : mapping
+        Thresholds that replace those of the model.
+    model_file : Path or None
+        The file of the model, for the record.
+    measured : bool
+        Whether the objects are measured.
+    doubted : bool
+        Whether doubt and familiarity are found out, for which the maps are decoded six times.
+    thumbnail : int
+        Longest side of the thumbnails, in pixels; 0: there are none.
+    overwrite : bool
+        Whether results that are there are replaced whatever they are; else only where image, model
+        or settings have changed since.
+    """
+
+    own: Model
+    config: InferenceConfig
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    model_file: Path | None = None
+    measured: bool = False
+    doubted: bool = False
+    thumbnail: int = 0
+    overwrite: bool = False
+
+    @cached_property
+    def model(self) -> Model:
+        """The model with the thresholds that were asked for."""
+        return with_thresholds(self.own, self.thresholds)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells the model from others, see `unet_napari.inference.results.recording`."""
+        return model_digest(self.own)
+
+    @property
+    def separates(self) -> bool:
+        """Whether the model finds single objects."""
+        return self.model.task.kind.separates_objects
+
+
+def open_listed(item: ListedImage, model: Model) -> tuple[Image, list[str]]:
+    """Open an image, and read it if it is small; return also what was warned of."""
+    with noting_warnings() as notes:
+        image = fit_colours(item.open(), model.channels)
+        size = math.prod(image.data.shape) * np.dtype(image.data.dtype).itemsize
+        if size <= _READ_AHEAD and type(image.data) is not np.ndarray:
+            image = image.loaded()
+    return image, notes

@@ -21,7 +21,14 @@ from unet_napari.system.atomic import open_atomic
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Version", "go_back", "keep_version", "versions_of"]
+__all__ = [
+    "Version",
+    "copy_model_file",
+    "go_back",
+    "keep_version",
+    "versions_folder",
+    "versions_of",
+]
 
 _FOLDER = ".versions"
 _KEPT_VERSIONS = 10
@@ -105,7 +112,7 @@ def go_back(path: Path, number: int) -> None:
         raise ModelFileError(f"'{path.name}' has no version {number}. There are: {known}.")
     read_info(file)
     _keep(path, spare=number)
-    _copy(file, path)
+    copy_model_file(file, path)
 
 
 def _keep(path: Path, spare: int | None) -> Version | None:
@@ -117,32 +124,39 @@ def _keep(path: Path, spare: int | None) -> Version | None:
     newest = max(files, default=0)
     if newest and filecmp.cmp(path, files[newest], shallow=False):
         return _described(newest, files[newest], about)
-    target = _folder(path) / f"{newest + 1}{SUFFIX}"
+    target = versions_folder(path) / f"{newest + 1}{SUFFIX}"
     try:
         target.parent.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(f"The versions of '{path}' cannot be kept: {error}.") from error
-    _copy(path, target)
+    copy_model_file(path, target)
     old = sorted(number for number in files if number != spare)
     for number in old[: max(0, len(files) + 1 - _KEPT_VERSIONS)]:
         files[number].unlink(missing_ok=True)
     return _described(newest + 1, target, about)
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file in one step, with the time at which it was saved."""
+def copy_model_file(source: Path, target: Path) -> None:
+    """Copy a file in one step, with the time at which it was saved.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
     status = source.stat()
     with source.open("rb") as content, open_atomic(target) as file:
         shutil.copyfileobj(content, file)
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def _folder(path: Path) -> Path:
+def versions_folder(path: Path) -> Path:
+    """Return where the versions of a model lie; there may be no such folder."""
     return path.with_suffix(_FOLDER)
 
 
 def _files(path: Path) -> dict[int, Path]:
-    found = _folder(path).glob(f"*{SUFFIX}")
+    found = versions_folder(path).glob(f"*{SUFFIX}")
     return {int(file.stem): file for file in found if file.stem.isdecimal() and file.is_file()}
 
 

@@ -7,9 +7,9 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QAbstractButton, QApplication, QMessageBox
 
 from unet_napari._napari.docks import close_guard
-from unet_napari._napari.runs.train_request import Claim
 from unet_napari.engine import JobFinished, Preview
 from unet_napari.engine.arrays import open_ref
+from unet_napari.model.names import Claim
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_two_trainings_never_share_a_file(models_folder):
 def test_a_name_that_a_killed_program_held_is_free_again(models_folder, monkeypatch):
     models_folder.mkdir()
     Claim("mine")
-    monkeypatch.setattr("unet_napari._napari.runs.train_request.psutil.pid_exists", lambda _: False)
+    monkeypatch.setattr("unet_napari.model.names.psutil.pid_exists", lambda _: False)
     assert Claim("mine").path.name == "mine.unet"
 
 

@@ -5,10 +5,10 @@ import pytest
 
 from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.layers.background_paint import background_number
-from unet_napari._napari.runs.train_request import Claim
 from unet_napari.engine import JobFailed, JobFinished
 from unet_napari.engine.arrays import open_ref
 from unet_napari.errors import SettingsError
+from unet_napari.model.names import Claim
 
 
 def result(job, **facts):

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from unet_napari._napari.runs.train_request import model_path, unused_name
 from unet_napari._napari.widgets.status_line import StatusLine, time_left
 from unet_napari.errors import SettingsError
+from unet_napari.model.names import model_path, unused_name
 from unet_napari.training.events import Started, Step, Validated
 
 

@@ -14,6 +14,7 @@ from unet_napari._napari.docks.thresholds import Shown, Thresholds
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.file_facts import read_facts
 from unet_napari._napari.layers.layer_axes import image_of
+from unet_napari._napari.models.models_window import open_models
 from unet_napari._napari.outcomes.copying import CopyButtons, segmenting_of
 from unet_napari._napari.outcomes.host import DockChoice
 from unet_napari._napari.outcomes.numbers import Numbers
@@ -46,7 +47,7 @@ class SegmentDock(EngineDock):
     """
 
     model: ModelCombo
-    browse: PushButton
+    models: PushButton
     scope: ComboBox
     found: Message
     numbers: Numbers
@@ -67,7 +68,7 @@ class SegmentDock(EngineDock):
         for field in seen:
             field.changed.connect(self._suit_model)
         self.image.changed.connect(self.pixel_size.follow)
-        self.browse.changed.connect(self.model.browse)
+        self.models.changed.connect(lambda _: open_models(self.model))
         self.model.changed.connect(self._follow_model)
         self.settings.diameter.estimate.changed.connect(self._estimate)
         self.numbers.connect()
@@ -87,13 +88,12 @@ class SegmentDock(EngineDock):
                 name="model",
                 tooltip="A model that you or a colleague have trained. The newest one comes first.",
             ),
-            button("browse", "Open…", "Take a model file from anywhere on this computer."),
+            button("models", "All…", "All models, to choose from and to keep in order."),
         )
         rows.add(scope_choice())
         rows.add_wide(Message("found", "How image and model go together."))
         self.pixel_size = PixelSizeOffer(rows, self.viewer, self.background, self.refresh_run)
-        page = "docks.md#segmenting"
-        self.add_run(rows, "Segment", "Segment the image with this model.", page)
+        self.add_run(rows, "Segment", "Segment the image with this model.", "docks.md#segmenting")
 
     def _add_folded_fields(self) -> None:
         self.settings = SegmentSettings(

@@ -8,8 +8,8 @@ from napari.viewer import Viewer
 from unet_napari._napari.docks.train_fields import TrainFields
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.live.continuation import Continuation, Paint, bring_back_paint, read_paint
-from unet_napari._napari.runs.train_request import Claim
 from unet_napari.errors import LabelsError, UnetNapariError
+from unet_napari.model.names import Claim
 from unet_napari.tasks.kinds.catalogue import task_kind
 
 __all__ = ["TrainContinue"]

@@ -15,13 +15,14 @@ from unet_napari._napari.docks.train_run import TrainRun
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.file_facts import read_facts
 from unet_napari._napari.live.continuation import Paint, read_paint
-from unet_napari._napari.runs.train_request import model_path, train_job
+from unet_napari._napari.runs.train_request import train_job
 from unet_napari._napari.sections.chosen import LayerPair
 from unet_napari._napari.widgets.model_combo import model_saved
 from unet_napari._napari.widgets.picture_window import show_picture
 from unet_napari._napari.widgets.status_line import training_duration, training_result
 from unet_napari.engine import AugmentationJob, EngineClient, TrainJob
 from unet_napari.errors import UnetNapariError
+from unet_napari.model.names import model_path
 from unet_napari.training.state.state_file import state_beside
 
 __all__ = ["TrainDock"]

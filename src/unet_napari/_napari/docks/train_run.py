@@ -9,13 +9,13 @@ from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.jobs.background_work import Background
 from unet_napari._napari.live.live_paint import LivePaint
 from unet_napari._napari.runs.preview_layer import PreviewUpdates
-from unet_napari._napari.runs.train_request import Claim
 from unet_napari._napari.sections.chosen import LayerPair
 from unet_napari._napari.sections.paint import Snapshot
 from unet_napari._napari.widgets.plot import TrainingPlot
 from unet_napari._napari.widgets.status_line import StatusLine
 from unet_napari.engine import JobWarning, PaintTaken, Preview, Resting, TrainJob
 from unet_napari.errors import UnetNapariError
+from unet_napari.model.names import Claim
 from unet_napari.training.events import Started, Step, Validated
 from unet_napari.training.state.state_head import StateHead
 

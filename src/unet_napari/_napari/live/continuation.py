@@ -22,9 +22,9 @@ from unet_napari.errors import ModelFileError, UnetNapariError
 from unet_napari.labels.sparse import SparseArray
 from unet_napari.model.file import SUFFIX
 from unet_napari.model.info import files_beside_models
+from unet_napari.model.names import STATE_SUFFIX
 from unet_napari.training.data.identity import fingerprint
 from unet_napari.training.state.state_file import (
-    STATE_SUFFIX,
     painted_in_state,
     read_state_head,
 )

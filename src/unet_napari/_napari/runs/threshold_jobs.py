@@ -11,12 +11,12 @@ from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.grid import LayerGrid
 from unet_napari._napari.layers.ownership import RegionChooser, choosers, is_made_for
 from unet_napari._napari.runs.live_thresholds import KeptRun
-from unet_napari._napari.runs.train_request import model_path, unused_name
 from unet_napari._napari.sections.paint import take_snapshot
 from unet_napari.engine import ArrayRef, FitJob, KeepThresholdsJob
 from unet_napari.errors import LabelsError
 from unet_napari.images import LazyArray
 from unet_napari.model.info import find_model, is_bundled
+from unet_napari.model.names import model_path, unused_name
 
 __all__ = ["fit_request", "keep_request", "painted_labels"]
 

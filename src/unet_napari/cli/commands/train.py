@@ -61,13 +61,14 @@ def add_train_command(commands: Subparsers) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from unet_napari.model.names import STATE_SUFFIX
     from unet_napari.model.schema import check_name, encode_info
     from unet_napari.model.versions import keep_version
     from unet_napari.system.atomic import check_output
     from unet_napari.training.keep import Keeper
     from unet_napari.training.state.drive import make_trainer
     from unet_napari.training.state.kept_state import KeptState
-    from unet_napari.training.state.state_file import STATE_SUFFIX, state_beside
+    from unet_napari.training.state.state_file import state_beside
 
     config = _config(arguments)
     if arguments.show_augmentation:

@@ -18,6 +18,7 @@ import numpy as np
 import safetensors
 
 from unet_napari.errors import ModelFileError
+from unet_napari.model.names import STATE_SUFFIX
 from unet_napari.system.atomic import open_atomic
 from unet_napari.system.tensors import write_tensors
 from unet_napari.training.state.state_head import PairHead, StateHead, TrainingCurve
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATE_FORMAT",
-    "STATE_SUFFIX",
     "StateFile",
     "open_state",
     "painted_in_state",
@@ -39,7 +39,6 @@ __all__ = [
     "write_state",
 ]
 
-STATE_SUFFIX = ".state"
 STATE_FORMAT = 1
 
 _FACTS, _CHECKSUMS = "unet-napari-state", "crc32"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -14,10 +15,9 @@ from unet_napari.checks import Range, check_integers, check_number
 from unet_napari.errors import SettingsError
 from unet_napari.evaluation.classes import ClassCounts, ClassEvaluation, count_classes
 from unet_napari.evaluation.objects import as_list, class_dice
-from unet_napari.geometry import Box
 from unet_napari.tasks.base import PaintedParts, Task
 from unet_napari.tasks.criterion import MAX_CLASSES, Criterion, frequency_weights
-from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS, block_shape
+from unet_napari.tasks.decoding.blocks import DEFAULT_BLOCKS
 from unet_napari.tasks.kinds.catalogue import SEMANTIC
 from unet_napari.tasks.kinds.classes import count_pixels
 from unet_napari.tasks.target import Target
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unet_napari.evaluation.objects import Labels
+    from unet_napari.geometry import Box
     from unet_napari.tasks.decoding.blocks import Blocks, BoxTarget, Passes, Store
     from unet_napari.tasks.kinds.kind import TaskKind
     from unet_napari.tasks.loss_catalogue import MapKind
@@ -115,11 +116,13 @@ class SemanticTask(Task):
     ) -> Passes:
         """Look up the ids; a class needs no other pixels, so there is no scratch."""
         del scratch, first_id
-        boxes = Box.whole(out.shape).blocks(block_shape(out.shape, blocks.voxels, blocks.unit))
-        for done, box in enumerate(boxes, start=1):
-            index = box.to_slices()
-            out[index] = self.provisional(packed[(slice(None), *index)])
+        boxes = blocks.cut(out.shape, blocks.unit)
+        written = blocks.workers.write(partial(self._looked_up, packed), boxes, out)
+        for done, box in enumerate(written, start=1):
             yield done, len(boxes), box
+
+    def _looked_up(self, packed: Store, box: Box) -> NDArray[np.unsignedinteger]:
+        return self.provisional(packed[(slice(None), *box.to_slices())])
 
     @classmethod
     def suited(cls, options: Mapping[str, Any], painted: PaintedParts, start: Task | None) -> Self:

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from unet_napari.errors import ResourceError
 from unet_napari.geometry import Box
-from unet_napari.tasks.decoding.components import Components, touching
+from unet_napari.tasks.decoding.components import Components, labelled, pairs_across, touching
 
 
 @settings(max_examples=40, deadline=None)
@@ -27,11 +27,12 @@ def test_joined_blocks_hold_the_components_of_the_whole(shape, seed, share, size
     boxes = Box.whole(shape).blocks((size,) * len(shape))
     for box in boxes:
         index = box.to_slices()
-        labels, count, offset = components.label(mask[index])
+        labels, count = labelled(mask[index])
+        offset = components.take(count)
         assert labels.max(initial=0) == count
         store[index][mask[index]] = labels[mask[index]] + offset + above
     for box in boxes:
-        components.join(store, box, above)
+        components.join(pairs_across(store, box, above))
     joined = np.zeros(shape, np.int64)
     joined[mask] = components.roots()[store[mask] - above]
     expected, count = ndimage.label(mask)
@@ -41,9 +42,9 @@ def test_joined_blocks_hold_the_components_of_the_whole(shape, seed, share, size
 
 def test_more_pieces_than_numbers_are_refused():
     components = Components(3)
-    components.label(np.array([1, 0, 1, 0, 1], bool))
+    components.take(3)
     with pytest.raises(ResourceError, match="noise"):
-        components.label(np.array([True]))
+        components.take(1)
 
 
 @settings(max_examples=40, deadline=None)

@@ -40,7 +40,7 @@ def test_blocks_change_nothing(shape, rule, seed, smooth, levels, voxels, thread
     maps = noise(shape, seed, smooth, levels)
     whole = objects(maps, rule)
     with patch(
-        "unet_napari.tasks.decoding.instances._FIRST_CONTEXT", context
+        "unet_napari.tasks.decoding.block_work._FIRST_CONTEXT", context
     ):  # with 1, doubt is the rule
         labels = objects(maps, rule, Blocks(voxels, threads=threads))
     np.testing.assert_array_equal(labels, whole)

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -24,13 +24,17 @@ __all__ = [
     "DEFAULT_BLOCKS",
     "Blocks",
     "BoxTarget",
+    "Pool",
     "Store",
+    "Table",
+    "Threads",
     "block_shape",
     "cover",
     "in_threads",
 ]
 
 Found = TypeVar("Found")
+Item = TypeVar("Item")
 
 # Cost of a box however small it is, in voxels: the calls of NumPy take that long by themselves.
 _PER_BOX = 2**17
@@ -54,6 +58,41 @@ class Store(BoxTarget, Protocol):
         """Return a part; perhaps a view."""
 
 
+class Table(Protocol):
+    """Numbers that are looked up by position, as in a NumPy array of one axis."""
+
+    def take(
+        self, indices: NDArray[Any], /, *, mode: Literal["raise", "clip"] = "raise"
+    ) -> NDArray[Any]:
+        """Return the numbers at some positions; with ``clip``, the last one for those beyond."""
+
+
+class Pool(Protocol):
+    """What works on several blocks at a time.
+
+    Attributes
+    ----------
+    remote : bool
+        Whether it does so in other processes, which share no memory with this one: functions and
+        what they are given are sent there, and what they return is sent back.
+    """
+
+    @property
+    def remote(self) -> bool:
+        """See above."""
+
+    def map(self, function: Callable[..., Found], *items: Iterable[Any]) -> Iterator[Found]:
+        """Yield the results of a function for each item, or each row of items, in order."""
+
+    def table(self, values: NDArray[Any]) -> Table:
+        """Return numbers in a form that functions may be given."""
+
+    def write(
+        self, function: Callable[[Box], NDArray[Any]], boxes: Sequence[Box], out: BoxTarget
+    ) -> Iterator[Box]:
+        """Write what a function returns for each box; yield each that has been written."""
+
+
 @dataclass(frozen=True)
 class Blocks:
     """How an image is cut into blocks, and how many of them are worked on at a time.
@@ -71,12 +110,27 @@ class Blocks:
     unit : tuple of int, optional
         Shape of the chunks of the file that the result is written to. The blocks of the result
         are multiples of it where they can be, so that no chunk is written twice.
+    pool : Pool, optional
+        What works on the blocks in place of threads of this process.
     """
 
     voxels: int = 2**22
     largest: int = 2**23
     threads: int = 1
     unit: tuple[int, ...] | None = None
+    pool: Pool | None = None
+
+    @property
+    def workers(self) -> Pool:
+        """What works on the blocks."""
+        return self.pool or Threads(self.threads)
+
+    def cut(self, shape: Sequence[int], unit: Sequence[int] | None) -> list[Box]:
+        """Return the blocks of an array, in C order; see `block_shape`."""
+        voxels = self.voxels
+        if self.pool is not None:  # no two processes may write into one chunk
+            voxels = max(voxels, math.prod(unit or ()))
+        return Box.whole(shape).blocks(block_shape(shape, voxels, unit))
 
 
 DEFAULT_BLOCKS = Blocks()
@@ -162,8 +216,32 @@ def cover(pixels: NDArray[np.intp], context: int, shape: Sequence[int]) -> list[
     return cheapest(np.argwhere(cells))[1]
 
 
+@dataclass(frozen=True)
+class Threads:
+    """Threads of this process that work on blocks, see `Pool`."""
+
+    threads: int = 1
+    remote: ClassVar[bool] = False
+
+    def map(self, function: Callable[..., Found], *items: Iterable[Any]) -> Iterator[Found]:
+        """Yield the results in order, see `in_threads`."""
+        return in_threads(lambda row: function(*row), zip(*items, strict=False), self.threads)
+
+    def table(self, values: NDArray[Any]) -> Table:
+        """Return the same numbers."""
+        return values
+
+    def write(
+        self, function: Callable[[Box], NDArray[Any]], boxes: Sequence[Box], out: BoxTarget
+    ) -> Iterator[Box]:
+        """Compute in threads, and write in the caller's."""
+        for box, values in zip(boxes, self.map(function, boxes), strict=True):
+            out[box.to_slices()] = values
+            yield box
+
+
 def in_threads(
-    function: Callable[[Box], Found], boxes: Iterable[Box], threads: int
+    function: Callable[[Item], Found], boxes: Iterable[Item], threads: int
 ) -> Iterator[Found]:
     """Yield the results of a function for every box, in order, some boxes ahead of the caller.
 

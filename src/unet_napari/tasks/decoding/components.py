@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from unet_napari.geometry import Box
     from unet_napari.tasks.decoding.blocks import Store
 
-__all__ = ["Components", "changes", "connected", "touching"]
+__all__ = ["Components", "changes", "connected", "labelled", "pairs_across", "touching"]
 
 
 class Components:
@@ -41,25 +41,14 @@ class Components:
         self._lock = Lock()
         self._pairs: list[NDArray[np.uint64]] = []
 
-    def label(self, mask: NDArray[np.bool_]) -> tuple[NDArray[np.uint32], int, int]:
-        """Give numbers to the components of one block.
-
-        Returns
-        -------
-        labels : uint32 (*S)
-            1, 2, ... within the block; 0 outside the mask.
-        count : int
-            The number of components of the block.
-        offset : int
-            The number to add to the labels, so that no other block has the same ones.
+    def take(self, count: int) -> int:
+        """Return what to add to the numbers 1, 2, ... of a block, so that no other has the same.
 
         Raises
         ------
         ResourceError
             If there are more components than numbers.
         """
-        labels = np.empty(mask.shape, np.uint32)
-        count = ndimage.label(mask, output=labels)
         with self._lock:
             offset = self.count
             self.count += count
@@ -68,36 +57,55 @@ class Components:
                 f"The maps hold more than {self._largest:,} separate pieces, which is noise rather "
                 "than cells. Train the model longer, or segment a part of the image."
             )
-        return labels, count, offset
+        return offset
 
-    def join(self, store: Store, box: Box, above: int = 0) -> None:
-        """Note which components of a block go on in the block before, along every axis.
-
-        Parameters
-        ----------
-        store
-            The labels of all blocks, with their offsets added.
-        box
-            The block. All blocks must have been labelled.
-        above
-            Only labels above this number are components, and it is subtracted from them.
-        """
-        for axis, start in enumerate(box.start):
-            if start == 0:
-                continue
-            face = box.replace_axis(axis, start - 1, start + 1)
-            before, after = np.moveaxis(store[face.to_slices()], axis, 0)
-            touch = (before > above) & (after > above)
-            # A pair in a single number of 64 bits is sorted much faster than two columns.
-            pairs = before[touch].astype(np.uint64) - np.uint64(above) << np.uint64(32)
-            pairs |= after[touch] - np.uint32(above)
-            with self._lock:
-                # Neighbours on a face mostly repeat a pair, so `changes` leaves little to sort.
-                self._pairs.append(np.unique(pairs[changes(pairs)]))
+    def join(self, pairs: NDArray[np.uint64]) -> None:
+        """Note which components are one, see `pairs_across`."""
+        with self._lock:
+            self._pairs.append(pairs)
 
     def roots(self) -> NDArray[np.uint32]:
         """Return for each number the smallest number of the same component; 0 for 0."""
         return connected(np.concatenate([np.empty(0, np.uint64), *self._pairs]), self.count)
+
+
+def labelled(mask: NDArray[np.bool_]) -> tuple[NDArray[np.uint32], int]:
+    """Return the components of one block, 1, 2, ... and 0 outside the mask, and their number."""
+    labels = np.empty(mask.shape, np.uint32)
+    count: int = ndimage.label(mask, output=labels)
+    return labels, count
+
+
+def pairs_across(store: Store, box: Box, above: int = 0) -> NDArray[np.uint64]:
+    """Return which components of a block go on in the block before, along every axis.
+
+    Parameters
+    ----------
+    store
+        The labels of all blocks, no two of which have one number.
+    box
+        The block. All blocks must have been labelled.
+    above
+        Only labels above this number are components, and it is subtracted from them.
+
+    Returns
+    -------
+    uint64 (N,)
+        The number before the face in the upper 32 bits and that behind it in the lower 32.
+    """
+    found = [np.empty(0, np.uint64)]
+    for axis, start in enumerate(box.start):
+        if start == 0:
+            continue
+        face = box.replace_axis(axis, start - 1, start + 1)
+        before, after = np.moveaxis(store[face.to_slices()], axis, 0)
+        touch = (before > above) & (after > above)
+        # A pair in a single number of 64 bits is sorted much faster than two columns.
+        pairs = before[touch].astype(np.uint64) - np.uint64(above) << np.uint64(32)
+        pairs |= after[touch] - np.uint32(above)
+        # Neighbours on a face mostly repeat a pair, so `changes` leaves little to sort.
+        found.append(np.unique(pairs[changes(pairs)]))
+    return np.concatenate(found)
 
 
 def connected(pairs: NDArray[np.uint64], count: int) -> NDArray[np.uint32]:

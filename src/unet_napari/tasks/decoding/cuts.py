@@ -12,7 +12,7 @@ from unet_napari.tasks.decoding.components import connected
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Cuts"]
+__all__ = ["Cuts", "cuts_within"]
 
 
 class Cuts:
@@ -29,37 +29,11 @@ class Cuts:
     def note(
         self, ids: NDArray[np.uint32], boundary: NDArray[np.uint8], block: tuple[int, ...]
     ) -> None:
-        """Add the cuts of a block.
+        """Add the cuts of a block, see `cuts_within`."""
+        self.add(cuts_within(ids, boundary, block))
 
-        Where two pixels of different objects share a face, the stronger boundary of the two counts.
-
-        Parameters
-        ----------
-        ids, boundary
-            Ids and boundary map of the block, ``(*S)``, with one more pixel after it along each
-            axis where the image goes on.
-        block
-            Shape of the block itself.
-        """
-        ids, boundary = np.ascontiguousarray(ids), np.ascontiguousarray(boundary)
-        pairs, heights = [], []
-        for axis in range(ids.ndim):
-            differ = np.zeros(ids.shape, bool)
-            # The pixels after the block count along this axis alone. Their own block has the rest,
-            # so that each face is counted once.
-            own = (*map(slice, block[:axis]), slice(None), *map(slice, block[axis + 1 :]))
-            row, new = (np.moveaxis(array[own], axis, 0) for array in (ids, differ))
-            np.not_equal(row[:-1], row[1:], out=new[:-1])
-            at = np.flatnonzero(differ)
-            after = at + ids.strides[axis] // ids.itemsize
-            here, there = ids.take(at), ids.take(after)
-            low = np.minimum(here, there)
-            touch = low > 0
-            at, after = at[touch], after[touch]
-            high = np.maximum(here, there)[touch]
-            pairs.append(low[touch].astype(np.uint64) << np.uint64(32) | high)
-            heights.append(np.maximum(boundary.take(at), boundary.take(after)))
-        seen = _add_up(np.concatenate(pairs), np.concatenate(heights), 1)
+    def add(self, seen: NDArray[np.int64]) -> None:
+        """Add what `cuts_within` has found in a block."""
         with self._lock:
             self._seen.append(seen)
 
@@ -89,6 +63,42 @@ class Cuts:
         """
         seen = np.concatenate([np.empty((3, 0), np.int64), *self._seen], axis=1)
         return _add_up(np.ascontiguousarray(seen[0]).view(np.uint64), seen[1], seen[2])
+
+
+def cuts_within(
+    ids: NDArray[np.uint32], boundary: NDArray[np.uint8], block: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Return the cuts of a block, as `Cuts.all` does for all of them.
+
+    Where two pixels of different objects share a face, the stronger boundary of the two counts.
+
+    Parameters
+    ----------
+    ids, boundary
+        Ids and boundary map of the block, ``(*S)``, with one more pixel after it along each
+        axis where the image goes on.
+    block
+        Shape of the block itself.
+    """
+    ids, boundary = np.ascontiguousarray(ids), np.ascontiguousarray(boundary)
+    pairs, heights = [], []
+    for axis in range(ids.ndim):
+        differ = np.zeros(ids.shape, bool)
+        # The pixels after the block count along this axis alone. Their own block has the rest,
+        # so that each face is counted once.
+        own = (*map(slice, block[:axis]), slice(None), *map(slice, block[axis + 1 :]))
+        row, new = (np.moveaxis(array[own], axis, 0) for array in (ids, differ))
+        np.not_equal(row[:-1], row[1:], out=new[:-1])
+        at = np.flatnonzero(differ)
+        after = at + ids.strides[axis] // ids.itemsize
+        here, there = ids.take(at), ids.take(after)
+        low = np.minimum(here, there)
+        touch = low > 0
+        at, after = at[touch], after[touch]
+        high = np.maximum(here, there)[touch]
+        pairs.append(low[touch].astype(np.uint64) << np.uint64(32) | high)
+        heights.append(np.maximum(boundary.take(at), boundary.take(after)))
+    return _add_up(np.concatenate(pairs), np.concatenate(heights), 1)
 
 
 def _add_up(

@@ -6,7 +6,7 @@ results are the same. It may import everything but `_napari` and `cli`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -18,6 +18,7 @@ from unet_napari.inputs import image_for, pair_up_all, with_thresholds
 from unet_napari.system.heap import keep_freed_memory
 
 if TYPE_CHECKING:
+    from distributed import Client
     from numpy.typing import NDArray
 
     from unet_napari.defaults import Device
@@ -134,9 +135,8 @@ def predict(
     source = image_for(loaded, image, axes=axes, scale=scale)
     shape = (loaded.task.out_channels, *result_shape(source))
     out = np.zeros(shape, np.float32) if out is None else _fitting(out, shape)
-    for step in predict_steps(source, loaded, out, InferenceConfig.from_dict(settings)):
-        if on_progress is not None:
-            on_progress(step)
+    steps = predict_steps(source, loaded, out, InferenceConfig.from_dict(settings))
+    _drain(steps, on_progress)
     return out
 
 
@@ -149,6 +149,7 @@ def segment(
     scale: PixelSizes | None = None,
     thresholds: Mapping[str, float] | None = None,
     out: Any = None,  # noqa: ANN401  anything that can be assigned to by regions
+    client: Client | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     **settings: Unpack[InferenceKeywords],
 ) -> Any:  # noqa: ANN401  `out` as it was given
@@ -169,6 +170,8 @@ def segment(
         ``seed_threshold`` and ``boundary_threshold`` from 0 to 1, ``min_size`` in pixels.
     out : array-like of uint32, shape ([T,] *spatial), optional
         Numpy, memory-mapped or zarr array to write into; made where not given.
+    client : distributed.Client, optional
+        Dask cluster that works on a path `image` and a zarr `out`, see ``docs/cluster.md``.
     on_progress : callable, optional
         Called with each `Progress`; an exception it raises stops the segmentation.
     **settings
@@ -189,10 +192,14 @@ def segment(
     loaded = with_thresholds(_load(model), thresholds or {})
     source = image_for(loaded, image, axes=axes, scale=scale)
     shape = result_shape(source)
-    out = np.zeros(shape, np.uint32) if out is None else _fitting(out, shape)
-    for step in segment_steps(source, loaded, out, InferenceConfig.from_dict(settings)):
-        if on_progress is not None:
-            on_progress(step)
+    out = np.zeros(shape, np.uint32) if out is None and client is None else _fitting(out, shape)
+    config = InferenceConfig.from_dict(settings)
+    if client is None:
+        _drain(segment_steps(source, loaded, out, config), on_progress)
+        return out
+    from unet_napari.cluster.client_run import segment_on_cluster
+
+    _drain(segment_on_cluster(client, source, loaded, out, config), on_progress)
     return out
 
 
@@ -276,6 +283,12 @@ def estimate_diameter(
             return None if end.value is None else float(end.value)
 
 
+def _drain(steps: Iterable[Progress], on_progress: Callable[[Progress], None] | None) -> None:
+    for step in steps:
+        if on_progress is not None:
+            on_progress(step)
+
+
 def _load(model: Model | str | Path) -> Model:
     from unet_napari.model.model import Model
 
@@ -284,6 +297,11 @@ def _load(model: Model | str | Path) -> Model:
 
 def _fitting(out: Any, shape: tuple[int, ...]) -> Any:  # noqa: ANN401
     """Return the array to write into; raises `OutputError`, before the work, if it does not fit."""
+    if out is None:
+        raise OutputError(
+            "The workers of a cluster write into a zarr array that all of them see: give it as "
+            f"out, with the shape {shape}."
+        )
     if tuple(out.shape) != shape:
         raise OutputError(f"out has the shape {tuple(out.shape)}, but the result {shape}.")
     return out

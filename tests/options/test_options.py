@@ -34,7 +34,7 @@ COMMANDS = {
 # What a command asks for besides settings: files that it reads and writes, and how it reports.
 NO_SETTINGS = {
     "segment": {"images", "model", "output", "table", "attention", "list", "sheet", "verbose",
-                "overwrite", "resume"},
+                "overwrite", "resume", "scheduler", "workers"},
     "evaluate": {"images", "labels", "model", "against", "table", "sheet", "worst", "overwrite"},
     "train": {"images", "labels", "output", "start_from", "overwrite", "resume", "note",
               "show_augmentation", "no_augmentation"},

@@ -16,6 +16,7 @@ __all__ = [
     "image_files",
     "integers",
     "memory",
+    "positive_integer",
     "scene",
     "setting",
     "stem",
@@ -60,6 +61,13 @@ def integers(text: str) -> tuple[int, ...] | None:
     if not values or min(values) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not auto and not a list like 64,256,256")
     return values
+
+
+def positive_integer(text: str) -> int:
+    """Turn ``4`` into a number that is at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
 
 
 def scene(text: str) -> int | str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images import Image
     from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.running.machines import Machines
     from unet_napari.model.model import Model
 
 __all__ = ["FolderOrder", "ListedImage", "open_listed"]
@@ -72,6 +73,8 @@ class FolderOrder:
     overwrite : bool
         Whether results that are there are replaced whatever they are; else only where image, model
         or settings have changed since.
+    machines : callable, optional
+        Returns what segments an image on other machines.
     """
 
     own: Model
@@ -82,6 +85,7 @@ class FolderOrder:
     doubted: bool = False
     thumbnail: int = 0
     overwrite: bool = False
+    machines: Callable[[Image], Machines] | None = None
 
     @cached_property
     def model(self) -> Model:

@@ -222,8 +222,15 @@ class _List:
         kept = files.enter_context(KeptMaps()) if order.doubted else None
         plan: PlanSummary | None = None
         with noting_warnings() as said:
+            machines = None if order.machines is None else order.machines(image)
             for step in segment_steps(
-                image, order.model, labels, order.config, unfinished=unfinished, kept=kept
+                image,
+                order.model,
+                labels,
+                order.config,
+                unfinished=unfinished,
+                kept=kept,
+                machines=machines,
             ):
                 plan = step.plan or plan
                 yield self._underway(number, step)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images.result_record import ResultRecord
 
-__all__ = ["BoxWriter", "check_image_output", "open_output"]
+__all__ = ["BoxWriter", "array_folder", "check_image_output", "open_output"]
 
 
 class BoxWriter:
@@ -41,6 +41,8 @@ class BoxWriter:
         Shape and type of the image.
     chunks
         What is best written as a whole, in a zarr; None in a TIFF.
+    place
+        Folder of the zarr array behind it, that other processes may write to; None in a TIFF.
     record
         Origin of the result, which is kept in the file; to be set before the end.
     """
@@ -52,6 +54,7 @@ class BoxWriter:
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks: tuple[int, ...] | None = getattr(array, "chunks", None)
+        self.place = array_folder(array)
 
     def __getitem__(self, key: Any, /) -> NDArray[Any]:  # noqa: ANN401
         """Return a copy of what was written; the rest is 0."""
@@ -71,6 +74,12 @@ class BoxWriter:
     def close(self) -> None:
         """Let go of the file; nothing can be written any more."""
         self._array = None
+
+
+def array_folder(array: object) -> Path | None:
+    """Return the folder of a zarr array; None for what is no zarr array in a folder."""
+    root = getattr(getattr(array, "store", None), "root", None)
+    return root / getattr(array, "path", "") if isinstance(root, Path) else None
 
 
 def check_image_output(path: str | Path, *, overwrite: bool) -> Path:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images import Image, Statistics
     from unet_napari.inference.running.kept_maps import KeptMaps
+    from unet_napari.inference.running.machines import Machines
     from unet_napari.inference.running.pipeline import Writable
     from unet_napari.inference.storage.unfinished import Unfinished
     from unet_napari.model.model import Model
@@ -40,6 +41,7 @@ def segment_steps(
     unfinished: Unfinished | None = None,
     maps: Writable | None = None,
     kept: KeptMaps | None = None,
+    machines: Machines | None = None,
 ) -> Generator[Progress, None, str | None]:
     """Segment an image, step by step; stop by no longer asking.
 
@@ -57,7 +59,7 @@ def segment_steps(
         Integers of the shape `result_shape`; uint32 has room for every number of cells.
     config : InferenceConfig, optional
         Settings of the prediction.
-    statistics, provisional, unfinished, maps, kept
+    statistics, provisional, unfinished, maps, kept, machines
         See `SegmentOptions`.
 
     Yields
@@ -68,8 +70,7 @@ def segment_steps(
     Returns
     -------
     str or None
-        What is wrong and what helps, in words for the user, where the image is unlike those that
-        the model knows.
+        What is wrong and what helps, where the image is unlike those that the model knows.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def segment_steps(
     UnetNapariWarning
         See `check_image` and `make_plan`; and in the end what is returned.
     """
-    options = SegmentOptions(statistics, provisional, unfinished, maps, kept)
+    options = SegmentOptions(statistics, provisional, unfinished, maps, kept, machines)
     config = config or InferenceConfig()
     options.check(config)
     return with_time_left(_segment_steps(image, model, out, config, options))

@@ -64,19 +64,22 @@ class SegmentationRun:
         kept: KeptMaps | None = None,
     ) -> None:
         self._planned, self._journals = planned, journals
-        shape, dtype = (planned.task.packed_maps, *planned.decoded_shape), planned.task.packed_dtype
-        self._maps_of: Callable[[int], Store]
-        if journals is not None:
-            self._maps_of = partial(journals.maps, shape=shape, dtype=dtype)
-        elif kept is not None:
-            self._maps_of = partial(kept.maps_of_view, together=planned.together)
-        else:
-            packed = room.array(shape, dtype, rows=1)
-            self._maps_of = lambda _view: packed
+        self._maps_of = self._place_of_maps(room, kept)
         self._furnish(room, memory)
         self._told, self._work = planned.predictor.plan, planned.predictor.work
         self._highest = 0  # the highest id that is in use in the present frame
         self.familiarity = planned.task.familiarity()
+
+    def _place_of_maps(self, room: Room, kept: KeptMaps | None) -> Callable[[int], Store]:
+        """Return what returns the place for the maps of a view, see the parameters of the class."""
+        task, together = self._planned.task, self._planned.together
+        shape, dtype = (task.packed_maps, *self._planned.decoded_shape), task.packed_dtype
+        if self._journals is not None:
+            return partial(self._journals.maps, shape=shape, dtype=dtype)
+        if kept is not None:
+            return partial(kept.maps_of_view, together=together)
+        packed = room.array(shape, dtype, rows=1)
+        return lambda _view: packed
 
     def _furnish(self, room: Room, memory: int) -> None:
         """Make room for the labels between decoding and result."""
@@ -180,7 +183,7 @@ class SegmentationRun:
             self._highest = 0  # a new frame
         place = ViewWriter(planned.out, index)
         target = place if self._between is None else ViewWriter(self._between)
-        blocks = replace(self._blocks, unit=place.chunks if target is place else None)
+        blocks = replace(self._blocks, unit=target.chunks)
         first_id = self._highest + 1
         passes = decode_patiently(planned.decoder, packed, self._scratch, target, blocks, first_id)
         for done, total, box in passes:

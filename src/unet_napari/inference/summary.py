@@ -15,8 +15,9 @@ class PlanSummary:
 
     Attributes
     ----------
-    way : {"one tile", "streamed", "columns", "tiles"}
-        Way in which the image goes through the network, see ``docs/guide/inference.md``.
+    way : {"one tile", "streamed", "columns", "tiles", "regions"}
+        Way in which the image goes through the network, see ``docs/guide/inference.md``; in
+        regions on several machines.
     reason : str
         Why this way.
     backend, device, precision : str
@@ -24,19 +25,19 @@ class PlanSummary:
     shape : tuple of int
         Shape of the image, as the network sees it: one frame or slice, at the model's pixel size.
     tile : tuple of int
-        Pixels per axis of each tile or column, or of the whole image where it is not cut.
+        Pixels per axis of each tile, column or region, or of the whole image where it is not cut.
     tiles : int
-        Number of tiles or columns.
+        Number of tiles or columns; of regions, those of all frames and slices.
     strip : int or None
         Rows that a stream takes at a time; None where there is no stream.
     halo : tuple of int
         Neighbouring pixels that each tile or column is shown besides; zeros where there is one.
     batch : int
-        Tiles that the network takes at a time.
+        Tiles that the network takes at a time, or regions that the workers predict at a time.
     variants : int
         Flips and turns that are averaged; 1 without test-time augmentation.
     memory : int
-        Bytes that the prediction needs beyond the model.
+        Bytes that the prediction needs beyond the model; of regions, for each at a time.
     seconds : float or None
         Time that it will take, all frames or slices included. None where that is a moment, or
         where it is not known.
@@ -99,6 +100,8 @@ class PlanSummary:
         if self.way == "columns":
             return f"{self.tiles} columns of {size} pixels, {self.strip} rows at a time{context}"
         together = f", {self.batch} at a time" if self.batch > 1 else ""
+        if self.way == "regions":
+            return f"{self.tiles} regions of {size} pixels{together}{context}"
         return f"{self.tiles} tiles of {size} pixels{together}{context}"
 
 

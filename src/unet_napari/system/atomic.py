@@ -21,7 +21,14 @@ from unet_napari.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Replacement", "check_output", "open_atomic", "remove_partials", "replace_when_whole"]
+__all__ = [
+    "Replacement",
+    "check_output",
+    "open_atomic",
+    "remove_all",
+    "remove_partials",
+    "replace_when_whole",
+]
 
 # Name of a file that is being written: the name of the final one, this, who writes it, and an end.
 _MARK, _END = ".unet-", ".tmp"
@@ -97,8 +104,8 @@ def replace_when_whole(path: Path) -> Iterator[Replacement]:
         except OSError as error:
             raise _output_error(path, error) from error
     finally:
-        _remove_all(replacement.partial)
-        _remove_all(replacement.alternative)
+        remove_all(replacement.partial)
+        remove_all(replacement.alternative)
 
 
 def remove_partials(path: Path) -> None:
@@ -109,7 +116,7 @@ def remove_partials(path: Path) -> None:
     beginning = f".{path.name[:_NAME_LENGTH]}{_MARK}"
     for partial in path.parent.iterdir():
         if partial.name.startswith(beginning) and partial.name.endswith(_END):
-            _remove_all(partial)
+            remove_all(partial)
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
@@ -145,10 +152,10 @@ def _put_in_place(whole: Path, path: Path) -> None:
     except OSError:
         old.rename(path)
         raise
-    _remove_all(old)
+    remove_all(old)
 
 
-def _remove_all(path: Path) -> None:
+def remove_all(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
     if not path.is_dir():
         path.unlink(missing_ok=True)
@@ -172,7 +179,7 @@ def _remove_leftovers(folder: Path) -> None:
         for leftover in folder.glob(f".*{_MARK}{_home()}-*-*{_END}"):
             owner = leftover.name.rpartition(_MARK)[2].split("-")[1]
             if owner.isdecimal() and not psutil.pid_exists(int(owner)):
-                _remove_all(leftover)
+                remove_all(leftover)
 
 
 @functools.cache

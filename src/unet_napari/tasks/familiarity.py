@@ -50,6 +50,18 @@ class Familiarity:
         self._total += int(foreground.sum(dtype=np.int64))
 
     @property
+    def facts(self) -> list[int]:
+        """Numbers of pixels seen and of foreground among them, and the sum of its probability."""
+        return [self._pixels, self._covered, self._total]
+
+    def add(self, facts: Sequence[int]) -> None:
+        """Take note of the `facts` of another part of the image."""
+        pixels, covered, total = facts
+        self._pixels += pixels
+        self._covered += covered
+        self._total += total
+
+    @property
     def confidence(self) -> float:
         """Mean probability of the foreground within it, 0 to 1; 1 where there is none."""
         return self._total / (255 * self._covered) if self._covered else 1.0

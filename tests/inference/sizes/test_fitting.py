@@ -84,6 +84,7 @@ def test_all_frames_of_a_film_are_segmented_at_one_size(trained_model, large):
 def test_a_run_that_goes_on_keeps_its_size(trained_model, large, tmp_path, monkeypatch):
     monkeypatch.setattr("unet_napari.inference.sizes.scaled_run._takes_long", lambda _: True)
     monkeypatch.setattr("unet_napari.inference.storage.unfinished._SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr("unet_napari.inference.storage.unfinished._TIMES_A_SAVE", 0.0)
     tifffile.imwrite(tmp_path / "image.tif", large[0])
     image = read_image(tmp_path / "image.tif", axes="YX")
     config = InferenceConfig(**ON_CPU, tile=(64, 64))

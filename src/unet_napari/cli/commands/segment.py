@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unet_napari.cli.attempts import Attempts, one_line
+from unet_napari.cli.cluster_options import add_cluster_options, cluster_for, machines_of
 from unet_napari.cli.inference_options import add_inference_options, config_for, read_as_asked
 from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
 from unet_napari.cli.outputs import check_free, check_side_output, output_files
@@ -66,6 +67,7 @@ def add_segment_command(commands: Subparsers) -> None:
         help="go on with a folder: leave labels alone that are up to date, or edited")  # fmt: skip
     add_options(parser, CellThresholds)
     add_inference_options(parser)
+    add_cluster_options(parser)
     parser.set_defaults(command=_run)
 
 
@@ -116,7 +118,9 @@ def _run(arguments: argparse.Namespace) -> int:
         ListedImage(stem(path), outputs[path], partial(opened, path), lambda: reading)
         for path in paths  # also those that do not suit, which get a line in the list
     ]
-    attempts.failed |= _segment_all(items, paths, order, arguments)
+    with cluster_for(arguments) as client:
+        order = replace(order, machines=machines_of(client, order, reading.get("scene")))
+        attempts.failed |= _segment_all(items, paths, order, arguments)
     return attempts.report()
 
 

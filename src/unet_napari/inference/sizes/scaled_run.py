@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.prepared import PreparedModel
     from unet_napari.inference.running.kept_maps import KeptMaps
+    from unet_napari.inference.running.machines import Machines
     from unet_napari.inference.running.pipeline import Writable
     from unet_napari.inference.storage.unfinished import Begun, Unfinished
     from unet_napari.tasks.familiarity import Familiarity
@@ -64,6 +66,8 @@ class SegmentOptions:
     kept : KeptMaps, optional
         Place that keeps the maps after the run, if there is room, to be decoded again. A run that
         `unfinished` keeps, because it takes long, leaves it empty.
+    machines : Machines, optional
+        Other machines that do the work; then `unfinished` is a folder that all of them see.
     """
 
     statistics: Statistics | None = None
@@ -71,6 +75,7 @@ class SegmentOptions:
     unfinished: Unfinished | None = None
     maps: Writable | None = None
     kept: KeptMaps | None = None
+    machines: Machines | None = None
 
     def check(self, config: InferenceConfig) -> None:
         """Raise `SettingsError` if maps are asked for where there are none of the image itself."""
@@ -104,7 +109,8 @@ class ScaledRun:
     def key(self) -> str | None:
         """What tells this request from others; None where that cannot be told."""
         model = self.prepared.model
-        return request_key(self.image, model, self.config, self.scale.whole)
+        key = request_key(self.image, model, self.config, self.scale.whole)
+        return f"{key or secrets.token_hex()} in regions" if self.options.machines else key
 
     @cached_property
     def left(self) -> Begun | None:
@@ -198,18 +204,23 @@ class ScaledRun:
         target = self.out if out is None else out
         factors = self.factors(diameter)
         planned = Segmentation(self.image, self.prepared, target, config, self.scale, factors)
-        start = planned.start()
+        start, machines = planned.start(), options.machines
+        if machines is not None:
+            start = replace(start, plan=machines.plan(planned, factors))
         yield self._told(start, diameter)
         memory_of_maps, unfinished = int(memory * _SHARE_FOR_MAPS), options.unfinished
-        resumable = unfinished is not None and (left or _takes_long(start)) and self.key
+        resumable = unfinished and (left or machines or _takes_long(start)) and self.key
         kept = self._reserved(planned, 0 if resumable else memory)
         with Room(memory_of_maps - (kept.memory if kept else 0)) as room:
             journals = None
             if resumable and unfinished and self.key:
                 position = unfinished.begin(self.key, memory, diameter, decided=decided)
                 journals = Journals(unfinished, position)
-            rest = int(memory * (1 - _SHARE_FOR_MAPS))
-            run = SegmentationRun(planned, room, rest, journals, kept)
+            if machines and unfinished:
+                run = machines.run(planned, room, unfinished.folder)
+            else:
+                rest = int(memory * (1 - _SHARE_FOR_MAPS))
+                run = SegmentationRun(planned, room, rest, journals, kept)
             for step in run.steps(provisional=options.provisional, maps=options.maps):
                 yield self._told(step, diameter)
         if kept is not None:

@@ -22,7 +22,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import safetensors
@@ -30,7 +30,7 @@ import safetensors
 from unet_napari.errors import OutputError
 from unet_napari.inference.storage.scratch import DiskArray, check_disk
 from unet_napari.inference.storage.tensor_file import SavedTensors
-from unet_napari.system.atomic import open_atomic, remove_partials
+from unet_napari.system.atomic import open_atomic, remove_all, remove_partials
 from unet_napari.system.tensors import write_tensors
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 
     Rows = Mapping[str, Tensor]
 
-__all__ = ["Begun", "Journal", "Journals", "Position", "Unfinished"]
+__all__ = ["REGIONS", "Begun", "Journal", "Journals", "Position", "Unfinished"]
+
+REGIONS: Final = "regions"
+"""Folder, in that of a run on several machines, with a file for each region that is finished."""
 
 # Seconds between two saves, and how many times longer than a save that must be: where saving is
 # slow, it takes a thirtieth of the time at most.
@@ -132,8 +135,12 @@ class Unfinished:
     ) -> None:
         """Remove the folder, unless something went wrong."""
         self._open.close()
-        if self._locked and (kind is None or not self._state.exists()):
+        if self._locked and (kind is None or not self._worth_keeping):
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _worth_keeping(self) -> bool:
+        return self._state.exists() or any((self.folder / REGIONS).glob("*"))
 
     @property
     def _state(self) -> Path:
@@ -178,7 +185,7 @@ class Unfinished:
             self._maps.close()
             for path in self.folder.iterdir():
                 if path.name != "lock":
-                    path.unlink()
+                    remove_all(path)
         if left != request:
             with open_atomic(self._request) as file:
                 file.write(json.dumps(request).encode())
@@ -292,7 +299,7 @@ class Journal:
 
 
 def _lock_file(descriptor: int) -> None:
-    """Lock a file for this process alone; the system unlocks it even if the process is killed."""
+    """Lock a file for this process alone; the system unlocks it if the process is killed."""
     if sys.platform == "win32":
         import msvcrt
 

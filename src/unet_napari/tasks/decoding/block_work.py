@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from unet_napari.tasks.decoding.blocks import Store, Table
+    from unet_napari.tasks.decoding.blocks import LookUp, Store
     from unet_napari.tasks.decoding.decode import CellRule
 
 __all__ = ["BlockWork"]
@@ -94,7 +94,7 @@ class BlockWork:
         """Return which pieces of a block go on in the blocks before, see `pairs_across`."""
         return pairs_across(self.ids, box, above)
 
-    def flood(self, core: Box, roots: Table) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    def flood(self, core: Box, roots: LookUp) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Flood a block, then the part of it that is in doubt with ever more surroundings.
 
         Where the surroundings would hold more voxels than may be flooded at a time, the part is
@@ -137,12 +137,12 @@ class BlockWork:
         (boundary,) = self.maps[(slice(1, 2), *index)]
         return cuts_within(self.ids[index], boundary, box.shape)
 
-    def count_gaps(self, box: Box, final: Table) -> int:
+    def count_gaps(self, box: Box, final: LookUp) -> int:
         """Return how many gaps a block has; see `find_gaps`."""
         return labelled(final.take(self.ids[box.to_slices()], mode="clip") == 0)[1]
 
     def find_gaps(
-        self, box: Box, number: Callable[[int], int], final: Table, above: int
+        self, box: Box, number: Callable[[int], int], final: LookUp, above: int
     ) -> tuple[int, NDArray[np.uint32], NDArray[np.uint32]]:
         """Give the gaps of a block numbers, and tell the lowest and highest object beside each.
 
@@ -188,7 +188,7 @@ class BlockWork:
         self.ids[box.to_slices()] = np.where(labels > 0, numbers, stored[inside])
         return offset, lowest[1:], highest[1:]
 
-    def numbered(self, box: Box, final: Table) -> NDArray[np.uint32]:
+    def numbered(self, box: Box, final: LookUp) -> NDArray[np.uint32]:
         """Return the final ids of a block."""
         return final.take(self.ids[box.to_slices()])
 
@@ -200,7 +200,7 @@ class BlockWork:
         voxels = sum(piece.grow(context).clip(self.ids.shape).size for piece in pieces)
         return voxels <= self.largest
 
-    def _flooded(self, outer: Box, roots: Table, *, doubt: bool) -> NDArray[np.uint32]:
+    def _flooded(self, outer: Box, roots: LookUp, *, doubt: bool) -> NDArray[np.uint32]:
         """Return the labels of a box, flooded by itself.
 
         With `doubt`, the sides of the box at which the image goes on are open, see `flood`.

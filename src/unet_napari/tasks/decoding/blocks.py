@@ -24,17 +24,17 @@ __all__ = [
     "DEFAULT_BLOCKS",
     "Blocks",
     "BoxTarget",
+    "LookUp",
     "Pool",
     "Store",
-    "Table",
     "Threads",
     "block_shape",
     "cover",
     "in_threads",
 ]
 
-Found = TypeVar("Found")
-Item = TypeVar("Item")
+_Found = TypeVar("_Found")
+_Item = TypeVar("_Item")
 
 # Cost of a box however small it is, in voxels: the calls of NumPy take that long by themselves.
 _PER_BOX = 2**17
@@ -58,7 +58,7 @@ class Store(BoxTarget, Protocol):
         """Return a part; perhaps a view."""
 
 
-class Table(Protocol):
+class LookUp(Protocol):
     """Numbers that are looked up by position, as in a NumPy array of one axis."""
 
     def take(
@@ -81,10 +81,10 @@ class Pool(Protocol):
     def remote(self) -> bool:
         """See above."""
 
-    def map(self, function: Callable[..., Found], *items: Iterable[Any]) -> Iterator[Found]:
+    def map(self, function: Callable[..., _Found], *items: Iterable[Any]) -> Iterator[_Found]:
         """Yield the results of a function for each item, or each row of items, in order."""
 
-    def table(self, values: NDArray[Any]) -> Table:
+    def table(self, values: NDArray[Any]) -> LookUp:
         """Return numbers in a form that functions may be given."""
 
     def write(
@@ -223,11 +223,11 @@ class Threads:
     threads: int = 1
     remote: ClassVar[bool] = False
 
-    def map(self, function: Callable[..., Found], *items: Iterable[Any]) -> Iterator[Found]:
+    def map(self, function: Callable[..., _Found], *items: Iterable[Any]) -> Iterator[_Found]:
         """Yield the results in order, see `in_threads`."""
         return in_threads(lambda row: function(*row), zip(*items, strict=False), self.threads)
 
-    def table(self, values: NDArray[Any]) -> Table:
+    def table(self, values: NDArray[Any]) -> LookUp:
         """Return the same numbers."""
         return values
 
@@ -241,8 +241,8 @@ class Threads:
 
 
 def in_threads(
-    function: Callable[[Item], Found], boxes: Iterable[Item], threads: int
-) -> Iterator[Found]:
+    function: Callable[[_Item], _Found], boxes: Iterable[_Item], threads: int
+) -> Iterator[_Found]:
     """Yield the results of a function for every box, in order, some boxes ahead of the caller.
 
     Whoever closes the iterator waits for the boxes that have been begun, and for no others.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BYTES_PER_VOXEL", "Given", "Instances"]
 
-Found = TypeVar("Found")
+_Found = TypeVar("_Found")
 
 # Largest number of seeds, and of gaps. The ids of gaps lie above those of all seeds in one array
 # of 32 bits, so each kind may have half of the numbers.
@@ -106,7 +106,7 @@ class Instances:
         done = 0
 
         # A pass begins when the one before is through with all blocks: it reads across the faces.
-        def each(found: Iterable[Found], keep: Callable[[Found], None]) -> Passes:
+        def each(found: Iterable[_Found], keep: Callable[[_Found], None]) -> Passes:
             nonlocal done
             for one in found:
                 keep(one)

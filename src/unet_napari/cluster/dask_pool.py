@@ -1,0 +1,125 @@
+"""Functions carried out by the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from distributed import CancelledError, Client, KilledWorker
+from distributed.comm.core import CommClosedError
+
+from unet_napari.cluster.shared_arrays import SharedTable
+from unet_napari.errors import ResourceError
+from unet_napari.inference.running.places import ViewWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from distributed import Future
+    from numpy.typing import NDArray
+
+    from unet_napari.geometry import Box
+    from unet_napari.tasks.decoding.blocks import BoxTarget, LookUp
+
+__all__ = ["DaskPool", "result_of"]
+
+_Found = TypeVar("_Found")
+
+# Tasks per thread that the workers are given ahead, so that none waits for this process.
+_AHEAD = 4
+# Seconds after which is asked again how many threads there are: workers come and go.
+_SECONDS_BETWEEN_COUNTS = 5.0
+
+
+class DaskPool:
+    """The workers of a cluster, see `unet_napari.tasks.decoding.blocks.Pool`.
+
+    Parameters
+    ----------
+    client : Client
+        Connection to the scheduler.
+    folder : Path
+        Folder that all machines see.
+    resources : mapping of str to float, optional
+        What a worker must have for a task, as Dask names it.
+    """
+
+    remote: ClassVar[bool] = True
+
+    def __init__(
+        self, client: Client, folder: Path, resources: Mapping[str, float] | None = None
+    ) -> None:
+        self._client, self._folder = client, folder
+        self._resources = resources
+        self._counted = 0.0
+        self._threads = 1
+
+    def map(self, function: Callable[..., _Found], *items: Iterable[Any]) -> Iterator[_Found]:
+        """Yield the results in order; closing the iterator cancels what has not begun."""
+        waiting: deque[Future[_Found]] = deque()
+        try:
+            for row in zip(*items, strict=False):
+                waiting.append(
+                    self._client.submit(function, *row, pure=False, resources=self._resources)
+                )
+                if len(waiting) >= self._ahead():
+                    yield result_of(waiting.popleft())
+            while waiting:
+                yield result_of(waiting.popleft())
+        finally:
+            if waiting and self._client.status == "running":
+                self._client.cancel(list(waiting))
+
+    def table(self, values: NDArray[Any]) -> LookUp:
+        """Write numbers into the folder."""
+        return SharedTable.make(self._folder, values)
+
+    def write(
+        self, function: Callable[[Box], NDArray[Any]], boxes: Sequence[Box], out: BoxTarget
+    ) -> Iterator[Box]:
+        """Let the workers write what they compute."""
+        highest = self.map(partial(_write, function, out), boxes)
+        for box, label in zip(boxes, highest, strict=True):
+            if isinstance(out, ViewWriter):
+                out.highest = max(out.highest, label)
+            yield box
+
+    def _ahead(self) -> int:
+        now = time.monotonic()
+        if now - self._counted > _SECONDS_BETWEEN_COUNTS:
+            self._counted = now
+            self._threads = max(1, sum(self._client.nthreads().values()))
+        return _AHEAD * self._threads
+
+
+def _write(function: Callable[[Box], NDArray[Any]], out: BoxTarget, box: Box) -> int:
+    labels = function(box)
+    out[box.to_slices()] = labels
+    return int(labels.max())
+
+
+def result_of(future: Future[_Found]) -> _Found:
+    """Wait for a result.
+
+    Raises
+    ------
+    ResourceError
+        If the workers died of it again and again, or the scheduler is gone.
+    """
+    try:
+        found: _Found = future.result()
+    except KilledWorker as error:
+        raise ResourceError(
+            "Several workers died of the same piece of work, probably because they had too little "
+            "memory. Give each more (--memory-limit of dask worker), or fewer threads; the same "
+            "command goes on with what is finished."
+        ) from error
+    except (CancelledError, CommClosedError) as error:
+        raise ResourceError(
+            "The connection to the scheduler is lost. What is finished stays: start the scheduler "
+            "again, and the same command goes on."
+        ) from error
+    return found

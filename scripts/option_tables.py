@@ -9,14 +9,17 @@ import re
 from pathlib import Path
 
 from unet_napari.inference.config import CellThresholds, InferenceConfig
-from unet_napari.options import Config, ConfigField, Door, ReadingConfig, options_of
+from unet_napari.options import Config, ConfigField, Door, HostConfig, ReadingConfig, options_of
 from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment_config import AugmentConfig
 
 PAGE = "docs/guide/command-line.md"
 CONFIGS = {
     config.__name__: config
-    for config in (ReadingConfig, InferenceConfig, CellThresholds, TrainConfig, AugmentConfig)
+    for config in (
+        *(ReadingConfig, InferenceConfig, CellThresholds),
+        *(TrainConfig, AugmentConfig, HostConfig),
+    )
 }
 _HEAD = "| Python | command line | dock | default | what it is |\n|---|---|---|---|---|"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from unet_napari.engine.remote.runs import segment_elsewhere, train_elsewhere
 from unet_napari.errors import OutputError
 from unet_napari.inference.config import DEFAULT_MODEL, InferenceConfig
 from unet_napari.inputs import image_for, pair_up_all, with_thresholds
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from unet_napari.defaults import Device
+    from unet_napari.engine.remote.host import RemoteHost
     from unet_napari.images import LazyArray
     from unet_napari.inference.progress import Progress
     from unet_napari.inputs import ImageSource, PixelSizes
@@ -44,6 +46,7 @@ def train(
     state: str | Path | None = None,
     resume: str | Path | None = None,
     on_event: Callable[[TrainEvent], None] | None = None,
+    host: str | RemoteHost | None = None,
     **settings: Unpack[TrainKeywords],
 ) -> Model:
     """Train a U-Net on painted labels.
@@ -54,29 +57,26 @@ def train(
         Any real dtype; (Y, X) or (Z, Y, X), with a channel axis before or behind.
     labels : array of int, or a list of them
         One for each image, of its axes without the channels; axes of length 1 may be there or
-        not. For ``cells`` each id is one cell, for ``semantic`` each id is a class; 0 is unpainted
-        (see `unpainted`).
+        not. For ``cells`` an id is a cell, for ``semantic`` a class; 0 is unpainted.
     axes : str, optional
-        Axes of the images, letters of ``TCZYX``. Without it they are read from the shapes of
-        image and labels.
+        Axes of the images, letters of ``TCZYX``; by default as the shapes are.
     scale : mapping or sequence of float, optional
-        Pixel size in micrometres, by axis letter (``{"Z": 1, "Y": 0.25, "X": 0.25}``) or one
-        number for each spatial axis.
+        Micrometres, as ``{"Z": 1, "Y": 0.25, "X": 0.25}`` or one number for each spatial axis.
     annotated : array of bool, or a list of them, optional
         True where every cell is painted, so that an unpainted pixel is background.
     start_from : Model or str, optional
-        A model to start from, or its name or path; ``"auto"``: the one of the library, if any,
-        that explains best what is painted; ``"nothing"`` or None: random weights.
-    state : path, optional
-        File in which the state of the training is kept, such as ``"cells.state"``.
-    resume : path, optional
-        State file of a training that goes on, with what was painted since then.
+        A model to start from, or its name or path; ``"auto"``: the one that explains best what
+        is painted, if any; ``"nothing"`` or None: random weights.
+    state, resume : path, optional
+        File in which the state is kept, such as ``"cells.state"``; the one of a training that
+        goes on, with what was painted since.
     on_event : callable, optional
         Called with each `TrainEvent`; an exception it raises stops the training.
+    host : str or RemoteHost, optional
+        Computer that trains instead, see ``docs/guide/remote.md``.
     **settings
-        Fields of `unet_napari.training.config.TrainConfig`, such as ``task="semantic"`` (by
-        default ``"cells"``), ``ndim=3`` (by default 2, which takes a stack slice by slice),
-        ``seconds=120``, ``live=True``, ``seed=0``, ``unpainted="auto"``, ``device="cpu"``.
+        Fields of `unet_napari.training.config.TrainConfig`, such as ``task="semantic"`` (default
+        ``"cells"``), ``ndim=3`` (default 2: a stack slice by slice), ``seconds=120``.
 
     Returns
     -------
@@ -91,6 +91,8 @@ def train(
     from unet_napari.training.state.drive import drive_training, make_trainer
 
     pairs = pair_up_all(images, labels, annotated, axes, scale)
+    if host is not None:
+        return train_elsewhere(host, pairs, settings, start_from, state, resume, on_event)
     trainer = make_trainer(pairs, settings, start_from, resume)
     return drive_training(trainer, resume if state is None else state, on_event)
 
@@ -151,6 +153,7 @@ def segment(
     out: Any = None,  # noqa: ANN401  anything that can be assigned to by regions
     client: Client | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    host: str | RemoteHost | None = None,
     **settings: Unpack[InferenceKeywords],
 ) -> Any:  # noqa: ANN401  `out` as it was given
     """Segment an image.
@@ -158,22 +161,21 @@ def segment(
     Parameters
     ----------
     image : array, path or Image
-        A time axis is looped over. Of a stack a 2D model of cells makes 3D objects; with
-        ``slicewise=True`` the outlines of each slice stay objects of their own.
+        A time axis is looped over; a 2D model makes 3D objects of a stack (`slicewise`: not).
     model : Model or str, optional
-        A model, or the name or path of one. Without it ``"nuclei"``, which comes with the package
-        and finds fluorescent nuclei in 2D.
+        A model, or the name or path of one; by default the 2D ``"nuclei"`` of the package.
     axes, scale
         As for `train`.
     thresholds : mapping, optional
-        Decoding parameters for cells in place of the model's: ``foreground_threshold``,
-        ``seed_threshold`` and ``boundary_threshold`` from 0 to 1, ``min_size`` in pixels.
+        Fields of `CellThresholds` in place of the model's, such as ``seed_threshold``.
     out : array-like of uint32, shape ([T,] *spatial), optional
         Numpy, memory-mapped or zarr array to write into; made where not given.
     client : distributed.Client, optional
         Dask cluster that works on a path `image` and a zarr `out`, see ``docs/cluster.md``.
     on_progress : callable, optional
         Called with each `Progress`; an exception it raises stops the segmentation.
+    host : str or RemoteHost, optional
+        Computer that segments instead, see ``docs/guide/remote.md``.
     **settings
         Fields of `unet_napari.inference.config.InferenceConfig`.
 
@@ -185,21 +187,21 @@ def segment(
     Raises
     ------
     ImageError
-        If the image does not fit the model, naming both.
+        If image and model do not fit.
     """
+    from unet_napari.cluster.client_run import segment_on_cluster
     from unet_napari.inference import result_shape, segment_steps
 
     loaded = with_thresholds(_load(model), thresholds or {})
     source = image_for(loaded, image, axes=axes, scale=scale)
-    shape = result_shape(source)
+    shape, config = result_shape(source), InferenceConfig.from_dict(settings)
     out = np.zeros(shape, np.uint32) if out is None and client is None else _fitting(out, shape)
-    config = InferenceConfig.from_dict(settings)
-    if client is None:
+    if host is not None:
+        _drain(segment_elsewhere(host, source, loaded, out, config), on_progress)
+    elif client is None:
         _drain(segment_steps(source, loaded, out, config), on_progress)
-        return out
-    from unet_napari.cluster.client_run import segment_on_cluster
-
-    _drain(segment_on_cluster(client, source, loaded, out, config), on_progress)
+    else:
+        _drain(segment_on_cluster(client, source, loaded, out, config), on_progress)
     return out
 
 

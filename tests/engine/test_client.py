@@ -5,13 +5,13 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from process_watch import is_running, wait_until
 from unet_napari.engine import (
     EngineClient,
     ImageRef,
@@ -27,22 +27,6 @@ posix = pytest.mark.skipif(os.name == "nt", reason="signals and process groups o
 
 
 WAIT = 300.0  # seconds; generous, as a slow machine is no failure
-
-
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")  # a zombie has ended, though nobody has asked for its status
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.01)
 
 
 def test_events_arrive_in_order_and_the_result_last(jobs, run):

@@ -2,10 +2,10 @@
 
 import os
 import signal
-import time
 
 import pytest
 
+from process_watch import wait_until
 from unet_napari.engine import (
     JobCancelled,
     JobFailed,
@@ -17,13 +17,6 @@ posix = pytest.mark.skipif(os.name == "nt", reason="signals and process groups o
 
 
 WAIT = 300.0  # seconds; generous, as a slow machine is no failure
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.01)
 
 
 def test_a_job_cancelled_before_the_worker_is_ready_never_starts(jobs, client, listener):

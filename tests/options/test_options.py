@@ -20,16 +20,27 @@ from unet_napari.cli.option_arguments import (
 from unet_napari.errors import SettingsError
 from unet_napari.inference.config import CellThresholds, InferenceConfig
 from unet_napari.keywords import InferenceKeywords, TrainKeywords
-from unet_napari.options import Config, Door, Option, OptionError, ReadingConfig, options_of
+from unet_napari.options import (
+    Config,
+    Door,
+    HostConfig,
+    Option,
+    OptionError,
+    ReadingConfig,
+    options_of,
+)
 from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment_config import AugmentConfig
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = (ReadingConfig, InferenceConfig, CellThresholds, TrainConfig, AugmentConfig)
+CONFIGS = (
+    *(ReadingConfig, InferenceConfig, CellThresholds),
+    *(TrainConfig, AugmentConfig, HostConfig),
+)
 COMMANDS = {
-    "segment": (ReadingConfig, InferenceConfig, CellThresholds),
+    "segment": (ReadingConfig, InferenceConfig, CellThresholds, HostConfig),
     "evaluate": (ReadingConfig, InferenceConfig),
-    "train": (ReadingConfig, TrainConfig),
+    "train": (ReadingConfig, TrainConfig, HostConfig),
 }
 # What a command asks for besides settings: files that it reads and writes, and how it reports.
 NO_SETTINGS = {

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
 from unet_napari.inference.config import InferenceConfig
-from unet_napari.options import ReadingConfig
+from unet_napari.options import HostConfig, ReadingConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from unet_napari.engine.remote.host import RemoteHost
     from unet_napari.images import Image
 
-__all__ = ["add_inference_options", "config_for", "read_as_asked"]
+__all__ = ["add_inference_options", "config_for", "host_for", "read_as_asked"]
 
 
 def add_inference_options(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +28,15 @@ def config_for(arguments: argparse.Namespace) -> InferenceConfig:
     """Return the settings of an inference that the options say."""
     with naming_flags(InferenceConfig):
         return InferenceConfig.from_dict(given_options(arguments, InferenceConfig))
+
+
+def host_for(arguments: argparse.Namespace) -> RemoteHost | None:
+    """Return the computer that the options name; None for this one."""
+    from unet_napari.engine.remote.host import RemoteHost
+
+    with naming_flags(HostConfig):
+        config = HostConfig.from_dict(given_options(arguments, HostConfig))
+    return RemoteHost.from_config(config)
 
 
 def read_as_asked(path: Path, arguments: argparse.Namespace) -> Image:

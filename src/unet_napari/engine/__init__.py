@@ -11,6 +11,7 @@ from unet_napari.engine.list_requests import ListItem, SegmentListJob
 from unet_napari.engine.live_requests import PaintTaken, PaintUpdate, PairAdded, PairRemoved
 from unet_napari.engine.protocol import (
     ArraysReady,
+    ConnectionChanged,
     Event,
     ImageLine,
     JobCancelled,
@@ -49,6 +50,7 @@ __all__ = [
     "ArraysReady",
     "AugmentationJob",
     "CompareJob",
+    "ConnectionChanged",
     "DecodeJob",
     "DiameterJob",
     "DoubtJob",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ArrayRef", "map_arrays", "open_ref", "share_in", "take"]
+__all__ = ["ArrayRef", "map_arrays", "open_ref", "replace_items", "share_in", "take"]
 
 _KINDS = ("npy", "memmap", "zarr", "pickle")
 
@@ -124,16 +124,30 @@ def share_in(reference: ArrayRef) -> NDArray[Any]:
 
 def map_arrays(value: Any, function: Callable[[ArrayRef], object]) -> Any:  # noqa: ANN401
     """Return a message with every reference in it replaced by what `function` makes of it."""
-    if isinstance(value, ArrayRef):
+    return replace_items(value, {ArrayRef: function})
+
+
+def replace_items(value: Any, functions: Mapping[type, Callable[[Any], object]]) -> Any:  # noqa: ANN401
+    """Return a message in which what is of certain classes is replaced.
+
+    Parameters
+    ----------
+    value
+        The message, or a part of it.
+    functions
+        For each class, what makes something else of its objects.
+    """
+    function = functions.get(type(value))
+    if function is not None:
         return function(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [item.name for item in dataclasses.fields(value)]
-        changed = {name: map_arrays(getattr(value, name), function) for name in names}
+        changed = {name: replace_items(getattr(value, name), functions) for name in names}
         return dataclasses.replace(value, **changed)
     if isinstance(value, Mapping):
-        return {key: map_arrays(item, function) for key, item in value.items()}
+        return {key: replace_items(item, functions) for key, item in value.items()}
     if isinstance(value, tuple):
-        return tuple(map_arrays(item, function) for item in value)
+        return tuple(replace_items(item, functions) for item in value)
     return value
 
 

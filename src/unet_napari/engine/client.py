@@ -8,9 +8,11 @@ import threading
 import weakref
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.arrays import map_arrays, share_in, take
+from unet_napari.engine.job_handle import JobHandle, end_of, what_is_kept
 from unet_napari.engine.live_requests import PairAdded
 from unet_napari.engine.process import WorkerProcess
 from unet_napari.engine.protocol import (
@@ -19,57 +21,29 @@ from unet_napari.engine.protocol import (
     Cancel,
     Command,
     Event,
-    JobCancelled,
     JobEvent,
     JobFailed,
-    JobFinished,
     Saved,
     Start,
     Step,
     encode,
 )
+from unet_napari.engine.remote.remote_process import RemoteProcess
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from unet_napari.engine.remote.host import RemoteHost
+
+    _Worker = WorkerProcess | RemoteProcess
+
 __all__ = ["EngineClient", "JobHandle"]
 
 _LOG = logging.getLogger(__name__)
 
 PATIENCE = 1.5  # seconds between asking a job to end and ending its process
-
-
-class JobHandle:
-    """A job that was submitted to an engine."""
-
-    def __init__(
-        self,
-        job_id: int,
-        job: object,
-        on_event: Callable[[Event], None],
-        worker: WorkerProcess,
-    ) -> None:
-        self.job_id = job_id
-        self.job = job
-        self._worker = worker
-        self._on_event = on_event
-        self._is_cancelled = False
-        self._saved: Saved | None = None
-        self._steps = 0  # that a training has made
-        self._added: list[PairAdded] = []  # whose arrays are needed until the end
-        self._timer: threading.Timer | None = None
-        self._done = threading.Event()
-
-    @property
-    def done(self) -> bool:
-        """Whether the job has ended and its last event was delivered."""
-        return self._done.is_set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the job's end, at most `timeout` seconds; return whether it has ended."""
-        return self._done.wait(timeout)
 
 
 class EngineClient:
@@ -84,6 +58,8 @@ class EngineClient:
         Module of the jobs that the engine can do.
     trains
         Whether the engine is going to train: it then loads what that takes while nobody waits.
+    host
+        The computer that computes; None: this one.
 
     Attributes
     ----------
@@ -92,15 +68,20 @@ class EngineClient:
     """
 
     def __init__(
-        self, jobs: str = "unet_napari.engine.worker.jobs", *, trains: bool = False
+        self,
+        jobs: str = "unet_napari.engine.worker.jobs",
+        *,
+        trains: bool = False,
+        host: RemoteHost | None = None,
     ) -> None:
         self.folder = SharedFolder()
+        self.host = host
         self._jobs, self._trains = jobs, trains
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self._closed = False
         self._active: JobHandle | None = None
-        self._workers: list[WorkerProcess] = []  # none or one
+        self._workers: list[_Worker] = []  # none or one
         self._finalizer = weakref.finalize(self, _end, self._workers, self.folder)
 
     def start(self) -> None:
@@ -173,6 +154,25 @@ class EngineClient:
             handle._timer.start()
         handle._worker.send(Cancel(handle.job_id))
 
+    def move_to(self, host: RemoteHost | None) -> None:
+        """Let another computer, or this one again (None), run the jobs from now on.
+
+        Raises
+        ------
+        EngineError
+            If a job is running.
+        """
+        with self._lock:
+            if host == self.host:
+                return
+            if self._active is not None:
+                raise EngineError("The engine is busy with another job; stop that one first.")
+            self.host = host
+            workers = list(self._workers)
+            self._workers.clear()
+        for worker in workers:
+            worker.dismiss()
+
     def close(self) -> None:
         """End the engine process and remove the shared arrays; a running job is cancelled."""
         with self._lock:
@@ -187,21 +187,19 @@ class EngineClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _running_worker(self) -> WorkerProcess:
+    def _running_worker(self) -> _Worker:
         """Return the worker, started if there is none. The lock is held."""
         if self._closed:
             raise EngineError("The engine was closed.")
         if not self._workers:
             # Weak, so that the worker's threads do not keep an abandoned client alive.
             received, exited = weakref.WeakMethod(self._received), weakref.WeakMethod(self._exited)
-            worker = WorkerProcess(
-                jobs=self._jobs,
-                trains=self._trains,
-                folders=self.folder.folders,
-                on_message=lambda *arguments: _call(received, *arguments),
-                on_exit=lambda *arguments: _call(exited, *arguments),
-            )
-            self._workers.append(worker)
+            told = partial(_call, received), partial(_call, exited)
+            what = self._jobs, self._trains
+            if self.host is None:
+                self._workers.append(WorkerProcess(*what, self.folder.folders, *told))
+            else:
+                self._workers.append(RemoteProcess(self.host, *what, self.folder, *told))
         return self._workers[0]
 
     def _end_by_force(self, handle: JobHandle) -> None:
@@ -209,7 +207,7 @@ class EngineClient:
             if handle is self._active:
                 handle._worker.kill()
 
-    def _received(self, _worker: WorkerProcess, message: JobEvent) -> None:
+    def _received(self, _worker: _Worker, message: JobEvent) -> None:
         with self._lock:
             handle = self._active
         try:
@@ -224,10 +222,10 @@ class EngineClient:
             elif isinstance(event, Step):
                 handle._steps = event.step
             elif isinstance(event, JobFailed):
-                event = replace(event, message=event.message + _kept(handle))
+                event = replace(event, message=event.message + what_is_kept(handle))
             self._deliver(handle, event)
 
-    def _exited(self, worker: WorkerProcess) -> None:
+    def _exited(self, worker: _Worker) -> None:
         with self._lock:
             if worker in self._workers:
                 self._workers.remove(worker)
@@ -238,7 +236,7 @@ class EngineClient:
                 with suppress(EngineError):  # the next job says why
                     self._running_worker()
         self.folder.sweep()
-        self._deliver(handle, _end_of(handle, worker))
+        self._deliver(handle, end_of(handle, worker))
 
     def _deliver(self, handle: JobHandle, event: Any) -> None:  # noqa: ANN401
         """Pass an event on. The first terminal one frees the engine before that."""
@@ -257,34 +255,13 @@ class EngineClient:
             handle._done.set()
 
 
-def _end_of(handle: JobHandle, worker: WorkerProcess) -> Event:
-    """Return the terminal event of a job whose process has ended before it."""
-    if not handle._is_cancelled:
-        text = (
-            f"The engine process {worker.how_it_ended()}. Your layers are unharmed, and the "
-            f"next run starts a new engine.{_kept(handle)}"
-        )
-        return JobFailed(text, user_error=True, details=worker.last_words)
-    if handle._saved is None:
-        return JobCancelled()
-    return JobFinished(handle._saved.result(handle._steps, "Stopped.", stopped=True))
-
-
-def _kept(handle: JobHandle) -> str:
-    """Return where the model of a training is that has ended before its time."""
-    saved = handle._saved
-    if saved is None:
-        return ""
-    return f" The model of step {saved.step} of {handle._steps} is kept in '{saved.path}'."
-
-
 def _call(method: weakref.WeakMethod[Any], *arguments: object) -> None:
     alive = method()
     if alive is not None:
         alive(*arguments)
 
 
-def _end(workers: list[WorkerProcess], folder: SharedFolder) -> None:
+def _end(workers: list[_Worker], folder: SharedFolder) -> None:
     for worker in list(workers):
         worker.stop()
     folder.close()

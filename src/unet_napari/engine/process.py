@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO
 
-__all__ = ["WorkerProcess"]
+__all__ = ["WorkerProcess", "detached"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,7 +51,6 @@ class WorkerProcess:
 
     def __init__(
         self,
-        *,
         jobs: str,
         trains: bool,
         folders: tuple[str, ...],
@@ -68,7 +67,7 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env={"PYTHONFAULTHANDLER": "1"} | os.environ,
-                **_detached(),
+                **detached(),
             )
         except OSError as error:
             raise EngineError(f"The engine process cannot be started: {error}.") from error
@@ -104,6 +103,10 @@ class WorkerProcess:
         """End the process now; `on_exit` follows."""
         self._process.kill()
 
+    def dismiss(self) -> None:
+        """End the process, whose client goes on without it."""
+        self.kill()  # one that ends by itself takes the client's folders along
+
     def stop(self) -> None:
         """End the process, politely first, and wait for it."""
         with self._write_lock, suppress(OSError):
@@ -117,8 +120,14 @@ class WorkerProcess:
             if thread is not threading.current_thread():
                 thread.join()
 
-    def how_it_ended(self) -> str:
-        """Say in words for the user how the process ended."""
+    def failure(self) -> str:
+        """Say in words for the user how the process ended, and what comes of it."""
+        return (
+            f"The engine process {self._how_it_ended()}. Your layers are unharmed, and the "
+            "next run starts a new engine."
+        )
+
+    def _how_it_ended(self) -> str:
         code = self._process.returncode
         if code == -getattr(signal, "SIGKILL", 9):
             return "was killed, most likely because the computer ran out of memory"
@@ -149,7 +158,7 @@ class WorkerProcess:
                 _LOG.debug("engine: %s", text)
 
 
-def _detached() -> dict[str, Any]:
+def detached() -> dict[str, Any]:
     """Keep Ctrl+C in the terminal, and a console window, away from the process."""
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP

@@ -17,6 +17,7 @@ __all__ = [
     "ArraysReady",
     "Cancel",
     "Command",
+    "ConnectionChanged",
     "Event",
     "ImageLine",
     "JobCancelled",
@@ -236,6 +237,15 @@ class Saved:
 
 @message
 @dataclass(frozen=True)
+class ConnectionChanged:
+    """The connection to the computer that the job runs on was lost, or is back."""
+
+    lost: bool
+    message: str
+
+
+@message
+@dataclass(frozen=True)
 class JobFinished:
     """The job is done; what it returned."""
 
@@ -282,6 +292,7 @@ Event = (
     | ImageLine
     | Saved
     | JobWarning
+    | ConnectionChanged
     | JobFinished
     | JobFailed
     | JobCancelled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images import Image
     from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.progress import Progress
     from unet_napari.inference.running.machines import Machines
     from unet_napari.model.model import Model
 
@@ -75,6 +76,8 @@ class FolderOrder:
         or settings have changed since.
     machines : callable, optional
         Returns what segments an image on other machines.
+    elsewhere : callable, optional
+        Segments an image into an array on another computer, and yields its progress.
     """
 
     own: Model
@@ -86,6 +89,7 @@ class FolderOrder:
     thumbnail: int = 0
     overwrite: bool = False
     machines: Callable[[Image], Machines] | None = None
+    elsewhere: Callable[[Image, Any], Iterator[Progress]] | None = None
 
     @cached_property
     def model(self) -> Model:

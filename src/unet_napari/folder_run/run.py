@@ -26,7 +26,7 @@ from unet_napari.inference.running.kept_maps import KeptMaps
 from unet_napari.inference.storage.unfinished import Unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from unet_napari.folder_run.order import FolderOrder, ListedImage
     from unet_napari.folder_run.tables import FolderTables
@@ -222,16 +222,20 @@ class _List:
         kept = files.enter_context(KeptMaps()) if order.doubted else None
         plan: PlanSummary | None = None
         with noting_warnings() as said:
-            machines = None if order.machines is None else order.machines(image)
-            for step in segment_steps(
-                image,
-                order.model,
-                labels,
-                order.config,
-                unfinished=unfinished,
-                kept=kept,
-                machines=machines,
-            ):
+            steps: Iterator[Progress]
+            if order.elsewhere is not None:
+                steps = order.elsewhere(image, labels)
+            else:
+                steps = segment_steps(
+                    image,
+                    order.model,
+                    labels,
+                    order.config,
+                    unfinished=unfinished,
+                    kept=kept,
+                    machines=None if order.machines is None else order.machines(image),
+                )
+            for step in steps:
                 plan = step.plan or plan
                 yield self._underway(number, step)
         seconds = time.perf_counter() - started

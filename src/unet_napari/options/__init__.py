@@ -6,6 +6,7 @@ Python; its `Option` says what the other doors need to know.
 It may import `checks`, `errors` and `records`. It needs neither torch nor a window.
 """
 
+from unet_napari.options.computing import HostConfig
 from unet_napari.options.config import Config
 from unet_napari.options.option import (
     ConfigField,
@@ -21,6 +22,7 @@ __all__ = [
     "Config",
     "ConfigField",
     "Door",
+    "HostConfig",
     "Option",
     "OptionError",
     "ReadingConfig",

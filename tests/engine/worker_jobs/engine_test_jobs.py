@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from unet_napari.engine.arrays import ArrayRef, open_ref
-from unet_napari.engine.protocol import Preview, Progress, Saved, Step, message
+from unet_napari.engine.protocol import ArraysReady, Preview, Progress, Saved, Step, message
 from unet_napari.engine.requests import PreviewRequest
 from unet_napari.errors import ImageError, UnetNapariWarning
 
@@ -82,6 +82,12 @@ class AwaitCommand:
 @dataclass(frozen=True)
 class Environment:
     """Return what the process was started with."""
+
+
+@message
+@dataclass(frozen=True)
+class Fill:
+    """Fill in an array: some rows first, which is told, and all of it later."""
 
 
 def count(job, context):
@@ -163,6 +169,16 @@ def page_faults_of_a_layer():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
+def fill(job, context):
+    reference, labels = context.allocate((4, 3), np.uint32)
+    context.send(ArraysReady(reference))
+    labels[:2] = 1
+    context.send(Progress(1, 2, "filling", ((0, 2), (0, 3))))
+    time.sleep(1.0)
+    labels[...] = 2
+    return {}
+
+
 def environment(job, context):
     return {
         "path": sys.path[0],
@@ -170,6 +186,7 @@ def environment(job, context):
         "session": os.getsid(0) if hasattr(os, "getsid") else 0,
         "pid": os.getpid(),
         "frozen": gc.get_freeze_count(),
+        "folders": context.folder.folders,
     }
 
 
@@ -186,6 +203,7 @@ RUNNERS = {
     Double: double,
     Environment: environment,
     Fail: fail,
+    Fill: fill,
     Learn: learn,
     Print: print_everything,
     Sleep: sleep,

@@ -15,7 +15,7 @@ from unet_napari.checks import Range
 from unet_napari.defaults import TRAINING_SECONDS
 from unet_napari.errors import SettingsError
 from unet_napari.inference.config import CellThresholds, InferenceConfig
-from unet_napari.options import Door, Option, ReadingConfig, options_of
+from unet_napari.options import Door, HostConfig, Option, ReadingConfig, options_of
 from unet_napari.training.config import TrainConfig
 
 # Fields of another kind than the usual one, whose value is no option as it is.
@@ -51,8 +51,8 @@ def claimed(*configs):
 @pytest.mark.parametrize(
     ("dock", "configs"),
     [
-        (SegmentDock, (ReadingConfig, InferenceConfig, CellThresholds)),
-        (TrainDock, (ReadingConfig, TrainConfig)),
+        (SegmentDock, (ReadingConfig, InferenceConfig, CellThresholds, HostConfig)),
+        (TrainDock, (ReadingConfig, TrainConfig, HostConfig)),
     ],
 )
 def test_a_dock_has_what_its_configs_claim_and_nothing_else(viewer, job, dock, configs):

@@ -19,8 +19,10 @@ from unet_napari._napari.layers.ownership import choosers
 from unet_napari._napari.widgets.fields import Message, progress_bar
 from unet_napari._napari.widgets.form import Form, FormRows
 from unet_napari._napari.widgets.help_window import HelpLink
+from unet_napari._napari.widgets.host_fields import HostFields
 from unet_napari._napari.widgets.layer_combo import LayerCombo
 from unet_napari._napari.widgets.model_combo import ModelCombo, model_saved
+from unet_napari.engine import ConnectionChanged
 from unet_napari.errors import UnetNapariError
 
 __all__ = ["EngineDock"]
@@ -46,6 +48,7 @@ class EngineDock(Form):
     status: Message
     warning: Message
     image: LayerCombo
+    computing: HostFields
 
     def __init__(self, viewer: ViewerModel, job: Job) -> None:
         super().__init__()
@@ -158,6 +161,11 @@ class EngineDock(Form):
         if not self.native.isVisible():  # one place is enough
             show_error(str(error))
 
+    def say_of_connection(self, event: ConnectionChanged) -> None:
+        """Say that the connection was lost, or is back; what the job says next replaces it."""
+        if not self._stopping:
+            self.status.say(event.message, error=event.lost)
+
     @contextmanager
     def failing(self) -> Iterator[None]:
         """End the job where an error, of whatever kind, comes up within the block.
@@ -195,6 +203,7 @@ class EngineDock(Form):
         self.progress.visible = True
         self.status.say("Starting; the first time takes some seconds…")
         with self.failing():
+            self.job.move_to(self.computing.host())
             begin()
 
     def _stop(self) -> None:
@@ -210,7 +219,10 @@ class EngineDock(Form):
 
     def _on_event(self, event: object) -> None:
         with self.failing():
-            self.on_event(event)
+            if isinstance(event, ConnectionChanged):
+                self.say_of_connection(event)
+            else:
+                self.on_event(event)
 
     def _on_ended(self, result: object) -> None:
         error, self._error = self._error, None

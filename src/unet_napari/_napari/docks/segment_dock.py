@@ -24,6 +24,7 @@ from unet_napari._napari.runs.segment_run import SegmentRun
 from unet_napari._napari.sections.fit import describe_fit, misfit
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
 from unet_napari._napari.widgets.fields import Message, button
+from unet_napari._napari.widgets.host_fields import HostFields
 from unet_napari._napari.widgets.layer_combo import layer_choice
 from unet_napari._napari.widgets.model_combo import ModelCombo
 from unet_napari._napari.widgets.status_line import duration_warning, segmentation_line
@@ -96,12 +97,11 @@ class SegmentDock(EngineDock):
         self.add_run(rows, "Segment", "Segment the image with this model.", "docks.md#segmenting")
 
     def _add_folded_fields(self) -> None:
-        self.settings = SegmentSettings(
-            self.viewer,
-            self.add_folded("Data", "Axes, pixel size, diameter."),
-            self.add_folded("Result", "Thresholds, probability maps, a file for the labels."),
-            self.add_folded("Computing", "Tiles, memory, device."),
-        )
+        data = self.add_folded("Data", "Axes, pixel size, diameter.")
+        result = self.add_folded("Result", "Thresholds, probability maps, a file for the labels.")
+        computing = self.add_folded("Computing", "Tiles, memory, device, another computer.")
+        self.settings = SegmentSettings(self.viewer, data, result, computing)
+        self.computing = HostFields(computing)
         self.numbers = Numbers(self, self.add_folded("Numbers", "Measurements of any labels."))
         rows = self.add_folded("Repeat", "What was done, as Python or as a command.")
         make = lambda: self._recipe(self._order())()  # noqa: E731

@@ -15,6 +15,7 @@ from unet_napari._napari.sections.further_pairs import PairList
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
 from unet_napari._napari.widgets.fields import Message, button, choice, optional
 from unet_napari._napari.widgets.form import FormRows
+from unet_napari._napari.widgets.host_fields import HostFields
 from unet_napari._napari.widgets.layer_combo import LayerCombo, layer_choice
 from unet_napari._napari.widgets.option_fields import choices_shown
 from unet_napari._napari.widgets.plot import TrainingPlot
@@ -82,10 +83,11 @@ class TrainFields(EngineDock):
         )
 
     def _add_folded_fields(self) -> None:
-        self.settings = TrainSettings(
-            self.add_folded("Data", "What unpainted pixels mean, axes, validation."),
-            self.add_folded("Network", "Network, patches, device and the like."),
-        )
+        data = self.add_folded("Data", "What unpainted pixels mean, axes, validation.")
+        network = self.add_folded("Network", "Network, minutes, patches and the like.")
+        computing = self.add_folded("Computing", "Memory, device, another computer.")
+        self.settings = TrainSettings(data, network, computing)
+        self.computing = HostFields(computing)
         more = self.add_folded("More images", "Train on several images at once.")
         settings, layers = self.settings, lambda: self.viewer.layers
         fields = (self.image, self.labels, settings.annotated, settings.axes)

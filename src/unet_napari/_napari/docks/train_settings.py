@@ -43,11 +43,11 @@ class TrainSettings:
 
     Parameters
     ----------
-    data, network : FormRows
+    data, network, computing : FormRows
         The folded groups that the fields are added to.
     """
 
-    def __init__(self, data: FormRows, network: FormRows) -> None:
+    def __init__(self, data: FormRows, network: FormRows, computing: FormRows) -> None:
         options = options_of(TrainConfig)
         self.dimensions = choice(
             "dimensions",
@@ -70,6 +70,7 @@ class TrainSettings:
         )
         self._add_data_fields(data)
         self._add_network_fields(network)
+        self._options.place_groups(computing, "Computing")
 
     def _add_data_fields(self, rows: FormRows) -> None:
         self._options.place(rows, "unpainted")
@@ -98,7 +99,7 @@ class TrainSettings:
             "Show some parts of the image the way the network sees them in training, with the\n"
             "labels in colour. What says nothing to the network is darkened.",
         )
-        groups = ("Network", "Budget", "Optimisation", "Augmentation", "Computing")
+        groups = ("Network", "Budget", "Optimisation", "Augmentation")
         beside = {"augment": [self.show_augmentation]}
         self._options.place_groups(rows, *groups, beside=beside)
 

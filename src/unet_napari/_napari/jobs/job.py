@@ -16,6 +16,7 @@ from unet_napari.engine import (
     JobFinished,
     JobHandle,
 )
+from unet_napari.engine.remote.host import RemoteHost
 from unet_napari.errors import EngineError
 from unet_napari.images import Image, LazyArray
 
@@ -52,6 +53,7 @@ class Job(QObject):
         self._make_client = make_client
         self._client: EngineClient | None = None
         self._handle: JobHandle | None = None
+        self._host: RemoteHost | None = None
         self._asked: Asked | None = None  # the job of the handle is one of `ask`
         self._waiting: object = None  # the job that begins when that one has ended
         self._number = 0  # number of the latest job; events of earlier jobs are late
@@ -73,6 +75,19 @@ class Job(QObject):
         if self._client is None:
             self._client = self._make_client()
             self._client.start()
+
+    def move_to(self, host: RemoteHost | None) -> None:
+        """Let another computer, or this one again (None), do the jobs from now on.
+
+        Raises
+        ------
+        EngineError
+            If a job is running, or the dock was closed.
+        """
+        if host != self._host:
+            self._host = host
+            self.stop_asked()
+            self._open_client().move_to(host)
 
     def close(self, *_: object) -> None:
         """End the engine process, with whatever it does, without waiting for it."""

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unet_napari.cli.attempts import Attempts, one_line
 from unet_napari.cli.cluster_options import add_cluster_options, cluster_for, machines_of
-from unet_napari.cli.inference_options import add_inference_options, config_for, read_as_asked
+from unet_napari.cli.inference_options import (
+    add_inference_options,
+    config_for,
+    host_for,
+    read_as_asked,
+)
 from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
 from unet_napari.cli.outputs import check_free, check_side_output, output_files
 from unet_napari.cli.progress_bar import Foresight, ProgressLine
 from unet_napari.cli.values import image_files, stem
 from unet_napari.defaults import LONG_RUN
-from unet_napari.errors import OutputError, UnetNapariError
+from unet_napari.errors import OutputError, SettingsError, UnetNapariError
 from unet_napari.inference.config import DEFAULT_MODEL, CellThresholds
 from unet_napari.labels.table_files import TABLE_SUFFIXES
-from unet_napari.options import ReadingConfig
+from unet_napari.options import HostConfig, ReadingConfig
 from unet_napari.system.disk import make_folder
 from unet_napari.system.text import human_time
 
@@ -68,6 +73,7 @@ def add_segment_command(commands: Subparsers) -> None:
     add_options(parser, CellThresholds)
     add_inference_options(parser)
     add_cluster_options(parser)
+    add_options(parser, HostConfig)
     parser.set_defaults(command=_run)
 
 
@@ -118,10 +124,30 @@ def _run(arguments: argparse.Namespace) -> int:
         ListedImage(stem(path), outputs[path], partial(opened, path), lambda: reading)
         for path in paths  # also those that do not suit, which get a line in the list
     ]
-    with cluster_for(arguments) as client:
-        order = replace(order, machines=machines_of(client, order, reading.get("scene")))
+    with cluster_for(arguments) as client, _elsewhere(order, arguments) as elsewhere:
+        machines = machines_of(client, order, reading.get("scene"))
+        order = replace(order, machines=machines, elsewhere=elsewhere)
         attempts.failed |= _segment_all(items, paths, order, arguments)
     return attempts.report()
+
+
+@contextmanager
+def _elsewhere(
+    order: FolderOrder, arguments: argparse.Namespace
+) -> Iterator[Callable[[Image, Any], Iterator[Progress]] | None]:
+    """Give what segments an image on another computer; None where this one does."""
+    from unet_napari.engine import EngineClient
+    from unet_napari.engine.remote.runs import segment_on
+    from unet_napari.model.info import find_model
+
+    host, model = host_for(arguments), find_model(arguments.model)
+    if host is None:
+        yield None
+        return
+    with EngineClient(host=host) as client:
+        yield lambda image, labels: segment_on(
+            client, image, model, labels, order.config, order.thresholds
+        )
 
 
 def _segment_all(
@@ -175,6 +201,10 @@ def _check_outputs(outputs: list[Path], arguments: argparse.Namespace) -> None:
 
     if not (arguments.overwrite or arguments.resume):
         check_free(outputs)
+    if arguments.host is not None and (arguments.list or arguments.sheet):
+        raise SettingsError(
+            "--list and --sheet need maps, which --host does not send back: leave them out."
+        )
     if arguments.attention:
         if len(outputs) > 1:
             raise OutputError(

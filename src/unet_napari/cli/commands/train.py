@@ -7,23 +7,26 @@ import math
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unet_napari.cli.attempts import Attempts
-from unet_napari.cli.inference_options import read_as_asked
+from unet_napari.cli.inference_options import host_for, read_as_asked
 from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
 from unet_napari.cli.pairing import matching_files
 from unet_napari.cli.progress_bar import ProgressLine
 from unet_napari.cli.values import setting
 from unet_napari.errors import OutputError, UnetNapariError
-from unet_napari.options import ReadingConfig
+from unet_napari.options import HostConfig, ReadingConfig
 from unet_napari.system.text import human_time
 from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment_config import AugmentConfig
 from unet_napari.training.events import Finished, Resting, Started, Step, Validated
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from unet_napari.cli.values import Subparsers
+    from unet_napari.engine.remote.host import RemoteHost
     from unet_napari.model.model import Model
     from unet_napari.training.data.pairs import Pair
     from unet_napari.training.events import TrainEvent
@@ -57,6 +60,7 @@ def add_train_command(commands: Subparsers) -> None:
     add("--no-augmentation", action="store_true", help="patches exactly as they are in the image")
     add_options(parser, ReadingConfig)
     add_options(parser, TrainConfig, required=("task", "ndim"))
+    add_options(parser, HostConfig)
     parser.set_defaults(command=_run)
 
 
@@ -85,6 +89,10 @@ def _run(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, overwrite=True)
     check_name(arguments.output.stem)
     settings = config.to_dict() if resume is None else given_options(arguments, TrainConfig)
+    host = host_for(arguments)
+    if host is not None:
+        _train_on(host, pairs, settings, resume, arguments)
+        return attempts.report()
     trainer = make_trainer(pairs, settings, arguments.start_from, resume)
     encode_info(_finished(trainer.model, arguments).info)  # the notes, too, can be saved
     keeper = Keeper(trainer, lambda model: _save(model, arguments))
@@ -111,6 +119,40 @@ def _run(arguments: argparse.Namespace) -> int:
         raise type(error)(f"{error} {where}") from error
     line.show(f"model of step {trainer.best_step} written to {arguments.output}", last=True)
     return attempts.report()
+
+
+def _train_on(
+    host: RemoteHost,
+    pairs: list[Pair],
+    settings: Mapping[str, Any],
+    resume: Path | None,
+    arguments: argparse.Namespace,
+) -> None:
+    """Train on another computer; the model and its state come back here."""
+    from unet_napari.engine.remote.runs import train_on
+    from unet_napari.model.model import Model
+    from unet_napari.training.state.state_file import state_beside
+
+    line = ProgressLine(f"training on {host.address}")
+    events = train_on(
+        host,
+        pairs,
+        settings,
+        arguments.output,
+        start_from=arguments.start_from,
+        state=state_beside(arguments.output),
+        resume=resume,
+    )
+    try:
+        while True:
+            _show(line, next(events))
+    except StopIteration as end:
+        result = end.value
+    except KeyboardInterrupt:
+        raise UnetNapariError(_NO_MODEL) from None
+    if arguments.note:
+        _save(Model.load(arguments.output), arguments)
+    line.show(f"model of step {result['step']} written to {arguments.output}", last=True)
 
 
 def _wait_for_ctrl_c() -> None:

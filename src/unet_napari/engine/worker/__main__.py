@@ -1,7 +1,8 @@
 """The engine process: ``python -m unet_napari.engine.worker``, started by `EngineClient`.
 
 It reads messages from stdin, runs one job at a time in its main thread and writes events to
-stdout. It ends when stdin does, that is, when its client has gone.
+stdout. It ends when stdin does, that is, when its client has gone. Started with a session on a
+host, it is no engine process but the bridge to the session's attendant, see `bridge`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from unet_napari.engine.protocol import (
     decode,
     encode,
 )
+from unet_napari.engine.remote.bridge import visit
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import Cancelled, JobContext
 from unet_napari.errors import UnetNapariError, UnetNapariWarning
@@ -174,9 +176,16 @@ def run_worker() -> None:
     parser = argparse.ArgumentParser(description="The engine process of unet-napari.")
     parser.add_argument("--jobs", required=True, help="module with the jobs it can do")
     parser.add_argument("--trains", action="store_true", help="be ready for a training")
-    parser.add_argument("folders", nargs="+", help="the client's shared folders")
+    parser.add_argument("--session", help="on a host: name of the session")
+    parser.add_argument("--version", help="on a host: the client's version")
+    parser.add_argument("--again", action="store_true", help="on a host: the session is there")
+    parser.add_argument("folders", nargs="*", help="the client's shared folders")
     arguments = parser.parse_args()
-    worker = Worker(*_claim_pipes(), SharedFolder(tuple(arguments.folders)))
+    pipes = _claim_pipes()
+    if arguments.session is not None:
+        visit(*pipes, arguments)
+        return
+    worker = Worker(*pipes, SharedFolder(tuple(arguments.folders)))
     threading.Thread(target=worker.listen, name="listen", daemon=True).start()
     worker.run(arguments.jobs, trains=arguments.trains)
 

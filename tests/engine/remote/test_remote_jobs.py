@@ -1,0 +1,147 @@
+"""The real jobs on a host: training with strokes and previews, and segmenting."""
+
+import os
+import shutil
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import slow_line as slow_line_program
+from engine_jobs import WAIT, of, run, train_job
+from unet_napari.engine import (
+    ArraysReady,
+    EngineClient,
+    ImageRef,
+    PaintTaken,
+    PaintUpdate,
+    Preview,
+    PreviewRequest,
+    Saved,
+    SegmentJob,
+    Started,
+)
+from unet_napari.engine import client as engine_client
+from unet_napari.engine.remote.host import RemoteHost
+from unet_napari.images import Image, nuclei
+from unet_napari.inference import InferenceConfig, segment_steps
+from unet_napari.model.info import find_model
+from unet_napari.model.model import Model
+from unet_napari.model.versions import versions_of
+from unet_napari.training.state.state_file import read_state_head
+
+TORCH = InferenceConfig(backend="torch")
+
+
+@pytest.fixture(scope="module")
+def client(module_ssh):
+    with EngineClient(host=RemoteHost("server", python=sys.executable)) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """Let a job that is asked to stop save its model, however slow the machine is."""
+    monkeypatch.setattr(engine_client, "PATIENCE", WAIT)
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return nuclei((96, 128), count=40, seed=1)
+
+
+def test_a_model_is_trained_there_and_lies_here(client, picture, listener, tmp_path):
+    output, state = tmp_path / "mine.unet", tmp_path / "mine.state"
+    job = train_job(client, picture, output)
+    job = type(job)(**{**vars(job), "state": str(state)})
+    end = run(client, job, listener)
+    assert end.result["model"] == str(output)
+    assert {event.path for event in of(Saved, listener)} == {str(output)}
+    assert Model.load(output).name == "my nuclei"
+    assert read_state_head(state).task == "cells"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.state", "mine.unet"]
+
+
+def test_a_training_goes_on_with_its_state_and_what_was_there_becomes_a_version(
+    client, picture, listener, tmp_path
+):
+    output, state = tmp_path / "mine.unet", tmp_path / "mine.state"
+    job = train_job(client, picture, output)
+    job = type(job)(**{**vars(job), "state": str(state)})
+    first = run(client, job, listener).result
+    again = train_job(client, picture, output, steps=16)
+    again = type(job)(**{**vars(again), "state": str(state), "resume": True})
+    listener.events.clear()
+    listener.ends.clear()
+    second = run(client, again, listener).result
+    assert (first["steps"], second["steps"]) == (8, 24)
+    assert len(versions_of(output)) == 1
+
+
+def test_strokes_and_views_reach_the_training_and_previews_come_back(
+    client, picture, listener, tmp_path
+):
+    image, labels = picture
+    job = train_job(client, picture, tmp_path / "live.unet", live=True, steps=None)
+    handle = client.submit(job, listener)
+    while not isinstance(listener.next(), Started):
+        pass
+    seen = ImageRef(client.folder.share(image[:64, :64], snapshot=True), "YX", {}, "view")
+    client.command(handle, PreviewRequest(seen, "a view"))
+    stroke = client.folder.share(labels[:16, :16], snapshot=True)
+    client.command(handle, PaintUpdate(0, (0, 0), stroke, number=1))
+    wanted = {Preview, PaintTaken}
+    while wanted:
+        wanted.discard(type(listener.next()))
+    client.cancel(handle)
+    assert handle.wait(WAIT)
+    assert of(PaintTaken, listener)[0].number == 1
+    preview = of(Preview, listener)[0]
+    assert (preview.key, preview.labels.shape) == ("a view", (64, 64))
+    assert listener.events[-1].result["stopped"]
+    assert (tmp_path / "live.unet").is_file()
+
+
+def test_segmenting_there_gives_what_the_same_model_gives_here(client, picture, listener, tmp_path):
+    path = tmp_path / "mine.unet"  # another name than that of the package's own
+    shutil.copy(find_model("nuclei"), path)
+    image = Image(np.tile(picture[0], (6, 6)), "YX")
+    expected = np.zeros(image.shape, np.uint32)
+    for _ in segment_steps(image, Model.load(path), expected, TORCH):
+        pass
+    assert expected.any()
+    reference = ImageRef(client.folder.share(image.data), "YX")
+    run(client, SegmentJob(reference, str(path), TORCH.to_dict()), listener)
+    [output] = of(ArraysReady, listener)
+    np.testing.assert_array_equal(output.labels, expected)
+
+
+def seconds_to_a_preview(client, picture, listener, output):
+    """Train live, and return how long it takes until the first preview is there."""
+    began = time.monotonic()
+    job = train_job(client, picture, output, live=True, steps=None)
+    handle = client.submit(job, listener)
+    view = ImageRef(client.folder.share(picture[0][:256, :256], snapshot=True), "YX", {}, "view")
+    client.command(handle, PreviewRequest(view, "a view"))
+    while not isinstance(listener.next(), Preview):
+        pass
+    seconds = time.monotonic() - began
+    client.cancel(handle)
+    assert handle.wait(WAIT)
+    return seconds
+
+
+def test_over_a_slow_line_the_first_preview_is_at_most_ten_seconds_later(
+    client, module_ssh, listener, tmp_path
+):
+    picture = nuclei((1024, 1024), count=400, seed=1)
+    here = seconds_to_a_preview(client, picture, listener, tmp_path / "fast.unet")
+    program = f"{sys.executable} {slow_line_program.__file__} 0.05 1250000"  # 10 Mbit/s
+    module_ssh.does(f'for last; do :; done; exec {program} sh -c "exec $last"')
+    os.killpg(client.pid, signal.SIGKILL)  # the next connection is the slow one
+    there = seconds_to_a_preview(client, picture, type(listener)(), tmp_path / "slow.unet")
+    module_ssh.does(module_ssh.RUN_HERE)
+    os.killpg(client.pid, signal.SIGKILL)
+    assert there - here < 10

@@ -1,0 +1,112 @@
+"""Jobs of an engine on a host, which here is a program that stands in for OpenSSH."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from process_watch import is_running, wait_until
+from unet_napari.engine import (
+    ArraysReady,
+    ConnectionChanged,
+    EngineClient,
+    JobCancelled,
+    JobFinished,
+    Progress,
+)
+from unet_napari.engine.remote import remote_process
+
+WAIT = 300.0  # seconds; generous, as a slow machine is no failure
+
+
+def test_a_job_runs_on_the_host_and_its_events_come_in_order(jobs, run):
+    *steps, end = run(jobs.Count(total=3, pause=0.3))
+    assert steps == [Progress(done, 3, "counting") for done in (1, 2, 3)]
+    assert end == JobFinished({"counted": 3})
+
+
+def test_arrays_go_there_and_come_back(jobs, client, run):
+    data = np.random.default_rng(0).integers(0, 9000, (5, 300, 400), dtype=np.uint16)
+    [end] = run(jobs.Double(client.folder.share(data)))
+    np.testing.assert_array_equal(end.result["doubled"], data * 2)
+
+
+def test_what_a_job_fills_in_is_seen_while_it_is_filled(jobs, client, listener):
+    handle = client.submit(jobs.Fill(), listener)
+    first = listener.next()
+    assert isinstance(first, ArraysReady)
+    step = listener.next()
+    assert (step.region, first.labels[:2].min(), first.labels[2:].max()) == (((0, 2), (0, 3)), 1, 0)
+    assert handle.wait(WAIT)
+    assert first.labels.tolist() == [[2, 2, 2]] * 4
+
+
+def test_stop_ends_a_job_that_never_looks_within_two_seconds(jobs, client, listener):
+    handle = client.submit(jobs.Sleep(600), listener)
+    listener.next()
+    began = time.monotonic()
+    client.cancel(handle)
+    assert handle.wait(WAIT)
+    assert time.monotonic() - began < 2.2
+    assert listener.ends == [JobCancelled()]
+
+
+def test_stop_ends_a_job_over_a_line_that_is_dead_within_two_seconds(jobs, client, listener):
+    handle = client.submit(jobs.Sleep(600), listener)
+    listener.next()
+    os.kill(client.pid, signal.SIGSTOP)  # as if the cable was pulled
+    began = time.monotonic()
+    client.cancel(handle)
+    assert handle.wait(WAIT)
+    assert time.monotonic() - began < 2.2
+    assert listener.ends == [JobCancelled()]
+
+
+def test_a_lost_connection_is_taken_up_again_and_nothing_is_lost(
+    jobs, client, listener, monkeypatch
+):
+    monkeypatch.setattr(remote_process, "_PAUSE", 0.1)
+    handle = client.submit(jobs.Count(total=12, pause=0.25), listener)
+    listener.next()
+    os.kill(client.pid, signal.SIGKILL)
+    assert handle.wait(WAIT)
+    lost, back = [event for event in listener.events if isinstance(event, ConnectionChanged)]
+    assert (lost.lost, back.lost) == (True, False)
+    assert "for ten minutes" in lost.message
+    assert listener.ends == [JobFinished({"counted": 12})]
+
+
+def test_a_line_that_says_nothing_is_replaced_by_a_new_one(jobs, client, listener, monkeypatch):
+    monkeypatch.setattr(remote_process, "_SILENCE", 3.0)
+    monkeypatch.setattr(remote_process, "_PAUSE", 0.1)
+    handle = client.submit(jobs.Count(total=5, pause=0.2), listener)
+    listener.next()
+    os.kill(client.pid, signal.SIGSTOP)
+    assert handle.wait(WAIT)
+    assert listener.ends == [JobFinished({"counted": 5})]
+
+
+def test_an_engine_that_is_killed_there_is_one_failure_and_the_next_job_works(
+    jobs, client, listener, run
+):
+    handle = client.submit(jobs.Environment(), listener)
+    assert handle.wait(WAIT)
+    worker = listener.ends[0].result["pid"]
+    second = type(listener)()
+    handle = client.submit(jobs.Sleep(600), second)
+    second.next()
+    os.kill(worker, signal.SIGKILL)
+    assert handle.wait(WAIT)
+    assert "was killed" in second.ends[0].message
+    assert run(jobs.Count(total=1))[-1] == JobFinished({"counted": 1})
+
+
+def test_a_client_that_closes_leaves_no_process_and_no_file(jobs, host, listener):
+    with EngineClient(jobs=jobs.__name__, host=host) as client:
+        handle = client.submit(jobs.Environment(), listener)
+        assert handle.wait(WAIT)
+        about = listener.ends[0].result
+    wait_until(lambda: not is_running(about["pid"]))
+    wait_until(lambda: not any(Path(folder).exists() for folder in about["folders"]))

@@ -170,12 +170,11 @@ def segment(
         Fields of `CellThresholds` in place of the model's, such as ``seed_threshold``.
     out : array-like of uint32, shape ([T,] *spatial), optional
         Numpy, memory-mapped or zarr array to write into; made where not given.
-    client : distributed.Client, optional
-        Dask cluster that works on a path `image` and a zarr `out`, see ``docs/cluster.md``.
+    client, host : distributed.Client; str or RemoteHost; optional
+        A Dask cluster that works on a path `image` and a zarr `out` (``docs/cluster.md``);
+        another computer that segments (``docs/guide/remote.md``).
     on_progress : callable, optional
         Called with each `Progress`; an exception it raises stops the segmentation.
-    host : str or RemoteHost, optional
-        Computer that segments instead, see ``docs/guide/remote.md``.
     **settings
         Fields of `unet_napari.inference.config.InferenceConfig`.
 
@@ -189,7 +188,6 @@ def segment(
     ImageError
         If image and model do not fit.
     """
-    from unet_napari.cluster.client_run import segment_on_cluster
     from unet_napari.inference import result_shape, segment_steps
 
     loaded = with_thresholds(_load(model), thresholds or {})
@@ -201,6 +199,8 @@ def segment(
     elif client is None:
         _drain(segment_steps(source, loaded, out, config), on_progress)
     else:
+        from unet_napari.cluster.client_run import segment_on_cluster  # needs an extra
+
         _drain(segment_on_cluster(client, source, loaded, out, config), on_progress)
     return out
 

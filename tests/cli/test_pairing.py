@@ -2,7 +2,8 @@
 
 import pytest
 
-from unet_napari.cli.pairing import LABEL_SUFFIXES, matching_files
+from unet_napari.cli.pairing import matching_files
+from unet_napari.collection.names import LABEL_SUFFIXES
 from unet_napari.errors import ImageError
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from unet_napari.cli.values import image_files, stem
+from unet_napari.collection.names import LABEL_SUFFIXES
 from unet_napari.errors import ImageError
 
-__all__ = ["LABEL_SUFFIXES", "matching_files"]
-
-LABEL_SUFFIXES = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg")
-"""What the name of labels may have behind that of their image, as Cellpose and others write it."""
+__all__ = ["matching_files"]
 
 
 def matching_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:

@@ -107,7 +107,7 @@ def test_labels_that_are_chosen_for_training_are_left_alone(viewer, run, where, 
     viewer.window.add_dock_widget(train, name="Train")
     train.image.value, train.labels.value = image, first
     if where == "pairs":
-        train.pair_list.add()
+        train.images.add()
         train.labels.value = None
     assert run(2) is not None
     assert (first.data == 1).all()

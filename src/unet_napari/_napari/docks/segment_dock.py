@@ -4,29 +4,20 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from magicgui.widgets import ComboBox, PushButton
 from napari.viewer import Viewer
 
-from napari.layers import Image
-from unet_napari._napari.docks.engine_dock import EngineDock
-from unet_napari._napari.docks.segment_settings import SegmentSettings
+from unet_napari._napari.docks.segment_fields import SegmentFields
 from unet_napari._napari.docks.thresholds import Shown, Thresholds
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.file_facts import read_facts
 from unet_napari._napari.layers.layer_axes import image_of
 from unet_napari._napari.models.models_window import open_models
-from unet_napari._napari.outcomes.copying import CopyButtons, segmenting_of
+from unet_napari._napari.outcomes.copying import segmenting_of
 from unet_napari._napari.outcomes.host import DockChoice
-from unet_napari._napari.outcomes.numbers import Numbers
 from unet_napari._napari.outcomes.recipe import Segmenting
-from unet_napari._napari.runs.segment_order import Order, scope_choice, wanted_place
+from unet_napari._napari.runs.segment_order import Order, wanted_place
 from unet_napari._napari.runs.segment_run import SegmentRun
 from unet_napari._napari.sections.fit import describe_fit, misfit
-from unet_napari._napari.sections.pixel_size import PixelSizeOffer
-from unet_napari._napari.widgets.fields import Message, button
-from unet_napari._napari.widgets.host_fields import HostFields
-from unet_napari._napari.widgets.layer_combo import layer_choice
-from unet_napari._napari.widgets.model_combo import ModelCombo
 from unet_napari._napari.widgets.status_line import duration_warning, segmentation_line
 from unet_napari.engine import ArraysReady, DiameterJob, JobWarning
 from unet_napari.errors import UnetNapariError
@@ -36,7 +27,7 @@ from unet_napari.inference.progress import PlanSummary, Progress
 __all__ = ["SegmentDock"]
 
 
-class SegmentDock(EngineDock):
+class SegmentDock(SegmentFields):
     """Segment an image layer with a trained model.
 
     Parameters
@@ -47,22 +38,12 @@ class SegmentDock(EngineDock):
         What runs the segmentation; an engine process by default.
     """
 
-    model: ModelCombo
-    models: PushButton
-    scope: ComboBox
-    found: Message
-    numbers: Numbers
-    copying: CopyButtons
-
     def __init__(self, napari_viewer: Viewer, job: Job | None = None) -> None:
         super().__init__(napari_viewer, job or Job())
         # Of the job that goes on:
         self._run: SegmentRun | None = None
         self._plan: PlanSummary | None = None
         self._take: Callable[[Mapping[str, Any]], str] | None = None
-        self._add_shown_fields()
-        self._add_folded_fields()
-        self.finish()
         seen = (self.image, self.settings.axes, self.settings.channel.field)
         for field in (*seen, self.model, self.settings.slicewise):
             field.changed.connect(self.refresh_run)
@@ -79,33 +60,6 @@ class SegmentDock(EngineDock):
         )
         self._suggest_model()
         self.refresh_run()
-
-    def _add_shown_fields(self) -> None:
-        rows = self.add_rows()
-        rows.add(layer_choice("image", Image, "choose an image", "The image to segment."))
-        rows.add(
-            ModelCombo(
-                "choose one",
-                name="model",
-                tooltip="A model that you or a colleague have trained. The newest one comes first.",
-            ),
-            button("models", "All…", "All models, to choose from and to keep in order."),
-        )
-        rows.add(scope_choice())
-        rows.add_wide(Message("found", "How image and model go together."))
-        self.pixel_size = PixelSizeOffer(rows, self.viewer, self.background, self.refresh_run)
-        self.add_run(rows, "Segment", "Segment the image with this model.", "docks.md#segmenting")
-
-    def _add_folded_fields(self) -> None:
-        data = self.add_folded("Data", "Axes, pixel size, diameter.")
-        result = self.add_folded("Result", "Thresholds, probability maps, a file for the labels.")
-        computing = self.add_folded("Computing", "Tiles, memory, device, another computer.")
-        self.settings = SegmentSettings(self.viewer, data, result, computing)
-        self.computing = HostFields(computing)
-        self.numbers = Numbers(self, self.add_folded("Numbers", "Measurements of any labels."))
-        rows = self.add_folded("Repeat", "What was done, as Python or as a command.")
-        make = lambda: self._recipe(self._order())()  # noqa: E731
-        self.copying = CopyButtons(rows, self.status, self.missing, make)
 
     # -- what is chosen -----------------------------------------------------------------------
 
@@ -195,6 +149,10 @@ class SegmentDock(EngineDock):
             self.settings.zoom(image, info),
             slicewise=self.settings.slicewise.value,
         )
+
+    def _make_recipe(self) -> Segmenting:
+        """Return how what is chosen would be segmented."""
+        return self._recipe(self._order())()
 
     def _recipe(self, order: Order) -> Callable[[], Segmenting]:
         """Return what makes the recipe of a segmentation, with the settings as they are now."""
@@ -299,6 +257,11 @@ class SegmentDock(EngineDock):
         self.thresholds.forget()
         self.settings.diameter.hide()
         super().leave()
+
+    def close(self, *_: object) -> None:
+        """End the engine, and follow the list of images no more; the widgets may be gone."""
+        self.images.close()
+        super().close()
 
     def _undo(self) -> None:
         if self._run is not None:

@@ -67,8 +67,8 @@ class TrainDock(TrainContinue):
         self.effort.changed.connect(self._tell_duration)
         settings.minutes.changed.connect(self._tell_duration)
         settings.annotated.changed.connect(self.training.follow_regions)
-        self.pair_list.on_added = self._add_pair
-        self.pair_list.remove_button.changed.connect(self._follow_list)
+        self.images.on_added = self._add_pair
+        self.images.on_left_out = self._follow_list
         self.new.changed.connect(lambda: self.painted.add(self.status))
         self.paint_background.changed.connect(lambda: self.painted.hold_background(self.status))
         self.segment.changed.connect(self._open_segment)
@@ -81,12 +81,12 @@ class TrainDock(TrainContinue):
         """Return the layers that are painted on; no result is written to them."""
         if not self.docked:
             return []
-        chosen = [self.labels.value, *(pair.labels for pair in self.pair_list.pairs())]
+        chosen = [self.labels.value, *(pair.labels for pair in self.images.pairs.all())]
         return [layer for layer in chosen if layer is not None]
 
     def regions_of(self, labels: Layer) -> Layer | None:
         """Return what *Complete in* says of labels that are trained on."""
-        pairs = self.pair_list.with_chosen() if self.docked else []
+        pairs = self.images.layer_pairs() if self.docked else []
         return next((pair.annotated for pair in pairs if pair.labels is labels), None)
 
     def suggest_layers(self) -> None:
@@ -136,7 +136,7 @@ class TrainDock(TrainContinue):
         values = self.values()
         claim = self.claim()
         self._offered = claim.path.stem
-        pairs = self.pair_list.with_chosen()
+        pairs = self.images.layer_pairs()
         going_on = offer.head if resume and offer is not None else None
         about = {"task": values["task"], "live": values["live"], "going_on": going_on}
         self.training.prepare(claim, pairs, **about)
@@ -165,12 +165,13 @@ class TrainDock(TrainContinue):
     ) -> Callable[[], TrainJob]:
         """Take the labels as they are; what is returned makes them readable by the engine."""
         snapshots = [pair.snapshot(copy=True, share=1 / len(pairs)) for pair in pairs]
+        files = self.images.file_pairs(str(self.settings.channel.field.value))
         rules, start_from = self.painted.rules(), self.start_from.start
 
         def prepare() -> TrainJob:
             return train_job(
                 self.job,
-                self.training.settled(snapshots),
+                self.training.settled(snapshots, files),
                 rules=rules,
                 values=values,
                 output=output,
@@ -193,8 +194,8 @@ class TrainDock(TrainContinue):
 
     def _follow_list(self, *_: object) -> None:
         """Let pairs that were taken out of the list leave the running training."""
-        before, self._listed = self._listed, self.pair_list.pairs()
-        trained = {(pair.image, pair.labels) for pair in self.pair_list.with_chosen()}
+        before, self._listed = self._listed, self.images.pairs.taking_part()
+        trained = {(pair.image, pair.labels) for pair in self.images.layer_pairs()}
         for pair in before:
             there = pair.image in self.viewer.layers and pair.labels in self.viewer.layers
             if there and (pair.image, pair.labels) not in trained:
@@ -210,7 +211,7 @@ class TrainDock(TrainContinue):
             self.start(self._begin_picture)
 
     def _begin_picture(self) -> None:
-        pairs = self.pair_list.with_chosen()
+        pairs = self.images.layer_pairs()
         request = self._request(model_path("picture"), pairs, self.values())  # not written
         self.in_background(request, self._draw_augmentation)
 
@@ -259,6 +260,7 @@ class TrainDock(TrainContinue):
         """End the engine and follow no layer any more; the widgets may be gone already."""
         self.painted.close()
         self.correcting.close()
+        self.images.close()
         self.training.release()
         super().close()
 

@@ -4,14 +4,15 @@ from magicgui.widgets import ComboBox, LineEdit, PushButton
 from napari.viewer import Viewer
 
 from napari.layers import Image, Labels
+from unet_napari._napari.collection.images_section import ImagesSection
 from unet_napari._napari.docks.correcting import Correcting
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.docks.train_settings import EFFORTS, TrainSettings
 from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.layers.background_paint import hold_new_cell
 from unet_napari._napari.live.model_versions import ModelVersions
 from unet_napari._napari.sections.chosen import Chosen
 from unet_napari._napari.sections.detection import Detection
-from unet_napari._napari.sections.further_pairs import PairList
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
 from unet_napari._napari.widgets.fields import Message, button, choice, optional
 from unet_napari._napari.widgets.form import FormRows
@@ -22,6 +23,7 @@ from unet_napari._napari.widgets.plot import TrainingPlot
 from unet_napari._napari.widgets.start_combo import StartCombo
 from unet_napari.options import options_of
 from unet_napari.system.text import human_time
+from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.config import TrainConfig
 
 __all__ = ["TrainFields"]
@@ -83,19 +85,27 @@ class TrainFields(EngineDock):
         )
 
     def _add_folded_fields(self) -> None:
+        images = self.add_folded("Images", "Image after image of a folder, and layers.")
         data = self.add_folded("Data", "What unpainted pixels mean, axes, validation.")
         network = self.add_folded("Network", "Network, minutes, patches and the like.")
         computing = self.add_folded("Computing", "Memory, device, another computer.")
         self.settings = TrainSettings(data, network, computing)
         self.computing = HostFields(computing)
-        more = self.add_folded("More images", "Train on several images at once.")
         settings, layers = self.settings, lambda: self.viewer.layers
         fields = (self.image, self.labels, settings.annotated, settings.axes)
         self.chosen = Chosen(*fields, settings.channel.field, layers)
-        self.pair_list = PairList(more, self.chosen.pair, layers)
+        self.images = ImagesSection(images, self.viewer, self._choose_pair, self.chosen.pair)
         self._add_model_fields(
             self.add_folded("Model", "Its name, what it starts from, its versions.")
         )
+
+    def _choose_pair(self, image: Image, labels: Labels) -> None:
+        """Train on an image of the list, in the channel that was chosen before."""
+        channel = self.settings.channel.field.value
+        self.image.value, self.labels.value = image, labels
+        self.settings.channel.field.value = channel
+        if task_kind(self.task.value).separates_objects:
+            hold_new_cell(labels)
 
     def _add_model_fields(self, rows: FormRows) -> None:
         rows.add(optional("model_name", "The name of the model; it appears in the Segment dock."))

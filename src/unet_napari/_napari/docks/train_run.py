@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari.layers import Image, Labels, Shapes
+from unet_napari._napari.collection.file_pair import FilePair
 from unet_napari._napari.docks.close_guard import CloseGuard
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.jobs.background_work import Background
@@ -45,6 +46,7 @@ class TrainRun:
         self._line = StatusLine()
         self._is_live, self._fraction = False, 0.0
         self._guard = CloseGuard()
+        self._left_out: list[str] = []  # lines about files that are not trained on
         self._strokes = Background()  # whatever else is looked at must not hold up the strokes
         self.claim: Claim | None = None
         self.preview: PreviewUpdates | None = None
@@ -101,17 +103,32 @@ class TrainRun:
         if self.live is not None:
             self.live.follow_regions(shapes)
 
-    def settled(self, snapshots: Sequence[Snapshot]) -> list[Snapshot]:
-        """Return the snapshots as the engine gets them; takes long, runs beside the viewer."""
+    def settled(
+        self, snapshots: Sequence[Snapshot], files: Sequence[FilePair] = ()
+    ) -> list[Snapshot]:
+        """Return what is trained on as the engine gets it; takes long, runs beside the viewer.
+
+        Files that cannot be read are left out, which is said when the training begins.
+        """
         settled = [snapshot.settled() for snapshot in snapshots]
+        read: list[Snapshot] = []
+        self._left_out = []
+        for file in files:
+            try:
+                painted = file.read()
+                read += [] if painted is None else [painted]
+            except UnetNapariError as error:
+                self._left_out.append(f"'{file.listed.name}' is left out: {error}")
         if self.live is not None:
-            self.live.begin(settled)
-        return settled
+            self.live.begin(settled, others=len(read))
+        return [*settled, *read]
 
     def begin(self, request: TrainJob, image: Image, labels: Labels) -> None:
         """Start the training, and the live prediction of an image with it."""
         dock = self._dock
         dock.job.start(request)
+        for line in self._left_out:
+            dock.warn(line)
         seen, ndim = request.pairs[0].image, request.config["ndim"]
         work = (dock.viewer, dock.job, dock.background, dock.native)
         self.preview = PreviewUpdates(*work, image, labels, seen=seen, ndim=ndim)

@@ -19,8 +19,10 @@ __all__ = [
     "background_number",
     "highest_painted",
     "hold_background",
+    "hold_new_cell",
     "is_background_held",
     "reserve_background",
+    "restore_background",
 ]
 
 _KEY = "unet-napari background"  # in a layer's metadata
@@ -33,6 +35,14 @@ def background_number(layer: Labels) -> int | None:
     """Return the number that means background in a layer; None where none is reserved."""
     number = layer.metadata.get(_KEY)
     return None if number is None else int(number)
+
+
+def restore_background(layer: Labels, number: int) -> None:
+    """Reserve the number for background that a layer's labels were saved with."""
+    layer.metadata = {**layer.metadata, _KEY: number}
+    _show_grey(layer, number)
+    # napari's own goes one above all numbers, which is one too many here.
+    layer.bind_key(_NEW_LABEL, hold_new_cell, overwrite=True)
 
 
 def reserve_background(layer: Labels) -> int:
@@ -53,10 +63,7 @@ def reserve_background(layer: Labels) -> int:
             f"The layer {layer.name} holds numbers up to {largest} only, and {number} is painted "
             "already, so that no number is left for the background: paint on a layer of New."
         )
-    layer.metadata = {**layer.metadata, _KEY: number}
-    _show_grey(layer, number)
-    # napari's own goes one above all numbers, which is one too many here.
-    layer.bind_key(_NEW_LABEL, _hold_new_cell, overwrite=True)
+    restore_background(layer, number)
     return number
 
 
@@ -74,13 +81,13 @@ def hold_background(layer: Labels) -> None:
         See `reserve_background`.
     """
     if is_background_held(layer):
-        _hold_new_cell(layer)
+        hold_new_cell(layer)
     else:
         layer.selected_label = reserve_background(layer)
     layer.mode = "paint"
 
 
-def _hold_new_cell(layer: Labels) -> None:
+def hold_new_cell(layer: Labels) -> None:
     """Give the brush the number above those of all cells."""
     layer.selected_label = highest_painted(layer, below=background_number(layer)) + 1
 

@@ -76,12 +76,15 @@ class LivePaint:
     def follow(self, pairs: Sequence[LayerPair], task: str) -> None:
         """Follow the pairs that the training begins with, from now on; `task` is what it learns."""
         self._task = task
-        for pair in pairs:
-            self._followed.append(self._follow(pair, self._count))
-            self._count += 1
+        for number, pair in enumerate(pairs):
+            self._followed.append(self._follow(pair, number))
 
-    def begin(self, settled: Sequence[Snapshot]) -> None:
-        """Take the snapshots that the engine gets for what it knows; from any thread."""
+    def begin(self, settled: Sequence[Snapshot], others: int = 0) -> None:
+        """Take the snapshots that the engine gets for what it knows; from any thread.
+
+        Behind them the engine gets some others, of images that no layer shows.
+        """
+        self._count = len(self._followed) + others
         for followed, snapshot in zip(self._followed, settled, strict=True):
             followed.begin(snapshot)
 

@@ -67,6 +67,11 @@ class PaintWatch:
         layer.events.data.connect(self._on_data)
         layer.events.set_data.connect(self._on_refresh)
 
+    @property
+    def waits(self) -> bool:
+        """Whether there are changes that have not been reported yet."""
+        return self._timer.isActive() or self._history.has_moved()
+
     def again(self, boxes: Sequence[Box]) -> None:
         """Report boxes once more, soon, as they could not be dealt with."""
         self._note(boxes)

@@ -39,7 +39,7 @@ class FormRows:
     """
 
     def __init__(self, owner: "Form", area: QWidget, title: str = "") -> None:
-        self._owner, self._title = owner, title
+        self._owner, self._title, self._area = owner, title, area
         self._layout = QFormLayout(area)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(_SPACING)
@@ -68,6 +68,12 @@ class FormRows:
         """Add a field over the whole width, without a label; something small may stand beside."""
         self._owner.append(field)
         self._layout.addRow(field.native if beside is None else _row([field.native, beside]))
+
+    def unfold(self) -> None:
+        """Show the rows, if they are folded."""
+        fold = self._area.parentWidget()
+        if isinstance(fold, Fold):
+            fold.headline.setChecked(True)
 
     def add_native(self, widget: QWidget) -> None:
         """Add something that is not a field, such as a plot, over the whole width."""

@@ -1,0 +1,194 @@
+"""The section *Images* of a dock: the list, one step forward or back, what takes part."""
+
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from magicgui.widgets import PushButton
+from napari.viewer import Viewer
+from qtpy.QtWidgets import QFileDialog
+
+from napari.layers import Image, Labels
+from unet_napari._napari.collection.browser import browser_of
+from unet_napari._napari.collection.file_pair import FilePair
+from unet_napari._napari.collection.image_table import ImageTable, Row
+from unet_napari._napari.collection.listed_pairs import ListedPairs, pair_title
+from unet_napari._napari.sections.chosen import LayerPair
+from unet_napari._napari.widgets.fields import Message, button
+from unet_napari._napari.widgets.form import FormRows
+
+__all__ = ["ImagesSection"]
+
+NEXT_KEY, PREVIOUS_KEY = "Control-Right", "Control-Left"  # napari has none of them
+
+
+class ImagesSection:
+    """The list of images in a dock; both docks of a window show the same one.
+
+    Parameters
+    ----------
+    rows : FormRows
+        The group that it is added to.
+    viewer : napari.viewer.Viewer
+    show : callable
+        Chooses an image layer and its labels in the dock.
+    chosen : callable, optional
+        Returns the pair that is chosen in the dock, or None; without it, layers cannot be added.
+
+    Attributes
+    ----------
+    pairs : ListedPairs
+        The layers that are in the list besides the files.
+    on_added : callable
+        Called with each pair of layers that the user adds, or ticks again.
+    on_left_out : callable
+        Called when the user has unticked a pair of layers.
+    """
+
+    def __init__(
+        self,
+        rows: FormRows,
+        viewer: Viewer,
+        show: Callable[[Image, Labels], None],
+        chosen: Callable[[], LayerPair | None] | None = None,
+    ) -> None:
+        self._rows, self._show, self._chosen = rows, show, chosen
+        self.browser = browser_of(viewer)
+        self.pairs = ListedPairs(lambda: viewer.layers)
+        self.on_added: Callable[[LayerPair], None] = lambda _: None
+        self.on_left_out: Callable[[], None] = lambda: None
+        self._add_buttons(rows)
+        self.table = ImageTable(self._open, self._choose)
+        rows.add_native(self.table)
+        self.told = Message("images_told", "What is to be said of the list.")
+        rows.add_wide(self.told)
+        self.browser.changed.connect(self.refresh)
+        self.browser.opened.connect(self._on_opened)
+        self.browser.told.connect(self._tell)
+        step = self.browser.step
+        viewer.bind_key(NEXT_KEY, lambda _: step(1), overwrite=True)
+        viewer.bind_key(PREVIOUS_KEY, lambda _: step(-1), overwrite=True)
+        self.refresh()
+
+    def _add_buttons(self, rows: FormRows) -> None:
+        self.folder = button(
+            "choose_folder",
+            "Folder…",
+            "List all images of a folder. What you paint is saved beside them, a few seconds\n"
+            "after each stroke, as NAME_labels.tif.",
+        )
+        self.labels_to = button(
+            "labels_to", "Labels to…", "Save the labels in another folder than the images."
+        )
+        self.previous = button(
+            "previous_image", "◀ Previous", "Open the image before, with its labels: Ctrl+Left."
+        )
+        self.next = button(
+            "next_image", "Next ▶", "Open the next image, with its labels: Ctrl+Right."
+        )
+        first: list[PushButton] = [self.folder]
+        if self._chosen is not None:
+            self.add_button = button(
+                "add_pair", "Add layers", "Also train on the image and labels chosen above."
+            )
+            self.add_button.changed.connect(self.add)
+            first.append(self.add_button)
+        rows.add_beside(*first, self.labels_to)
+        rows.add_beside(self.previous, self.next)
+        self.folder.changed.connect(self._ask_for_folder)
+        self.labels_to.changed.connect(self._ask_for_labels_folder)
+        self.previous.changed.connect(partial(self._step, -1))
+        self.next.changed.connect(partial(self._step, 1))
+
+    # -- what takes part ----------------------------------------------------------------------
+
+    def layer_pairs(self) -> list[LayerPair]:
+        """Return the layers that are trained on: the chosen ones first, each once."""
+        return self.pairs.with_chosen(None if self._chosen is None else self._chosen())
+
+    def file_pairs(self, channel: str) -> list[FilePair]:
+        """Return the images that are trained on though they are not open."""
+        return [FilePair(listed, paint, channel) for listed, paint in self.browser.taking_part()]
+
+    def add(self) -> None:
+        """Put the chosen pair into the list, with its regions and axes as they are now."""
+        pair = None if self._chosen is None else self._chosen()
+        if pair is not None:
+            self.pairs.add(pair)
+            self.refresh()
+            self.on_added(pair)
+
+    # -- what is shown ------------------------------------------------------------------------
+
+    def refresh(self, *_: object) -> None:
+        """Show the list as it is now."""
+        browser, listed = self.browser, self.browser.list
+        rows = [
+            Row(
+                image.name,
+                image.name,
+                browser.painted(image),
+                image.train,
+                image.name == browser.name,
+                image.problem,
+            )
+            for image in listed or ()
+        ]
+        rows += [
+            Row(number, pair_title(pair), painted=True, train=self.pairs.takes_part(pair))
+            for number, pair in enumerate(self.pairs.all())
+        ]
+        if rows and not self.table.rows:
+            self._rows.unfold()
+        self.table.setVisible(bool(rows))
+        self.table.show_rows(rows)
+        self.labels_to.visible = listed is not None
+        self.previous.enabled = self.next.enabled = listed is not None
+
+    def close(self) -> None:
+        """Have all paint saved, and follow the list no more; the widgets may be gone already."""
+        with suppress(RuntimeError, TypeError):  # it is gone, or has been left
+            self.browser.flush()
+            self.browser.changed.disconnect(self.refresh)
+            self.browser.opened.disconnect(self._on_opened)
+            self.browser.told.disconnect(self._tell)
+
+    def _on_opened(self, image: Image, labels: Labels) -> None:
+        self._show(image, labels)
+
+    def _tell(self, text: str, is_error: bool) -> None:
+        self.told.say(text, error=is_error)
+
+    def _step(self, by: int, _: object = None) -> None:
+        self.browser.step(by)
+
+    def _open(self, key: Hashable) -> None:
+        if isinstance(key, str):
+            self.browser.open(key)
+        elif isinstance(key, int):
+            pair = self.pairs.all()[key]
+            self._show(pair.image, pair.labels)
+
+    def _choose(self, key: Hashable, train: bool) -> None:
+        if isinstance(key, str):
+            self.browser.choose(key, train=train)
+        elif isinstance(key, int):
+            pair = self.pairs.all()[key]
+            self.pairs.choose(pair, train=train)
+            self.refresh()
+            if train:
+                self.on_added(pair)
+            else:
+                self.on_left_out()
+
+    def _ask_for_folder(self) -> None:
+        before = "" if self.browser.list is None else str(self.browser.list.folder)
+        folder = QFileDialog.getExistingDirectory(self.table, "A folder of images", before)
+        if folder:
+            self.browser.open_folder(Path(folder))
+
+    def _ask_for_labels_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.table, "A folder for the labels")
+        if folder:
+            self.browser.save_labels_to(Path(folder))

@@ -1,0 +1,193 @@
+"""A list of images: the files of a folder with their labels, and what became of each."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unet_napari.collection.kept_facts import KeptFacts
+from unet_napari.collection.names import images_in, labels_names, labels_of
+from unet_napari.errors import ImageError, OutputError
+
+__all__ = ["ImageEntry", "ImageList"]
+
+
+@dataclass(frozen=True)
+class ImageEntry:
+    """One image of a list.
+
+    Attributes
+    ----------
+    image
+        The file.
+    labels
+        The file that its labels are saved to, which may not be there yet.
+    stored
+        The file that its labels are read from: `labels`, or those that another program has
+        made; None where there are none.
+    train
+        Whether it takes part in a training, if it has paint.
+    background
+        The number among its labels that means background; None: none does.
+    problem
+        Why it cannot be used, in one line; empty where it can.
+    """
+
+    image: Path
+    labels: Path
+    stored: Path | None = None
+    train: bool = True
+    background: int | None = None
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the list calls it: the name of its file."""
+        return self.image.name
+
+
+class ImageList:
+    """The images of a folder.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    labels_folder
+        The folder that labels are saved to; by default they lie beside their images.
+
+    Raises
+    ------
+    ImageError
+        If the folder cannot be listed, or holds no image that can be read.
+
+    Attributes
+    ----------
+    folder, labels_folder : Path
+    """
+
+    def __init__(self, folder: Path, labels_folder: Path | None = None) -> None:
+        self.folder = folder
+        self.labels_folder = labels_folder or folder
+        self._facts = KeptFacts(self.labels_folder)
+        self._images: list[ImageEntry] = []
+        self.look_again()
+        if not self._images:
+            raise ImageError(f"The folder '{folder}' contains no image that can be read.")
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[ImageEntry]:
+        return iter(self._images)
+
+    def __getitem__(self, name: str) -> ImageEntry:
+        return next(listed for listed in self._images if listed.name == name)
+
+    def look_again(self) -> None:
+        """Look at the folder: new images come in, and those that are gone are said to be.
+
+        Raises
+        ------
+        ImageError
+            If the folder cannot be listed.
+        """
+        try:
+            found = images_in(self.folder)
+            files = set(self.labels_folder.iterdir())
+        except OSError as error:
+            raise ImageError(
+                f"The folder '{error.filename}' cannot be listed: {error.strerror}."
+            ) from error
+        self._facts.look_again()
+        there, before = set(found), {listed.image: listed for listed in self._images}
+        paths = sorted({*found, *before})
+        names = labels_names(paths, self._facts.labels_names())
+        self._images = []
+        for path in paths:
+            labels = self.labels_folder / names[path.name]
+            facts = self._facts[path.name]
+            known = before[path].problem if path in before else ""
+            gone = f"'{path.name}' is not in the folder any more."
+            self._images.append(
+                ImageEntry(
+                    path,
+                    labels,
+                    labels_of(path, labels, files),
+                    facts.train,
+                    facts.background,
+                    gone if path not in there else "" if known == gone else known,
+                )
+            )
+
+    def step(self, name: str | None, by: int) -> ImageEntry | None:
+        """Return the usable image before or behind another one.
+
+        Parameters
+        ----------
+        name
+            Where to begin; None: before the first one.
+        by
+            1 for the next, -1 for the one before.
+
+        Returns
+        -------
+        ImageEntry or None
+            None if there is none.
+        """
+        names = [listed.name for listed in self._images]
+        at = names.index(name) if name in names else -1
+        ahead = self._images[at + 1 :] if by > 0 else self._images[: max(0, at)][::-1]
+        return next((listed for listed in ahead if not listed.problem), None)
+
+    def note_problem(self, name: str, problem: str) -> None:
+        """Remember why an image cannot be used, or with an empty text that it can."""
+        self._replace(replace(self[name], problem=problem))
+
+    def choose(self, name: str, *, train: bool) -> None:
+        """Say whether an image takes part in a training.
+
+        Raises
+        ------
+        OutputError
+            If that cannot be kept; it counts nevertheless, until the program ends.
+        """
+        self._replace(replace(self[name], train=train))
+        self._facts.change(name, train=train)
+
+    def note_saved(self, name: str, labels: Path, background: int | None) -> None:
+        """Remember where the labels of an image are, and which number means background.
+
+        Raises
+        ------
+        OutputError
+            If that cannot be kept.
+        """
+        self._replace(replace(self[name], labels=labels, stored=labels, background=background))
+        self._facts.change(name, labels=labels.name, background=background)
+
+    def check_writable(self) -> None:
+        """Find out whether labels can be saved.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written to.
+        """
+        try:
+            with tempfile.TemporaryFile(dir=self.labels_folder):
+                pass
+        except OSError as error:
+            raise OutputError(
+                f"The folder '{self.labels_folder}' cannot be written to "
+                f"({error.strerror or os.strerror(error.errno or 0)}): choose another one for the "
+                "labels, with Labels to…."
+            ) from error
+
+    def _replace(self, changed: ImageEntry) -> None:
+        self._images = [
+            changed if listed.name == changed.name else listed for listed in self._images
+        ]

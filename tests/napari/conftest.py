@@ -14,6 +14,7 @@ import pytest
 
 import napari
 from train_events import STARTED
+from unet_napari._napari.collection.browser import browsers
 from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.jobs.job import Job
@@ -103,6 +104,7 @@ def viewer(_window, qtbot):
     yield _window
     _window.window.remove_dock_widget("all")
     _window.layers.clear()
+    browsers.pop(_window, None)  # a list of images belongs to a viewer, not to a dock
     _window.dims.ndisplay = 2
     _window.dims.order = (0, 1)
     qtbot.wait(1)  # Qt deletes later

@@ -40,9 +40,13 @@ def test_those_with_paint_take_part_with_their_own_labels(
     assert names_of(job) == ["c", "a", "b"]
     for pair in job.pairs:
         expected = tifffile.imread(folder / f"{pair.image.name}.tif")
-        np.testing.assert_array_equal(open_ref(pair.image.data), expected)
-        assert set(np.unique(open_ref(pair.labels))) == {0, 1, 2, 3}
-        assert open_ref(pair.labels).shape == expected.shape
+        image, labels = (
+            open_ref(reference, folders=client.folder.folders)
+            for reference in (pair.image.data, pair.labels)
+        )
+        np.testing.assert_array_equal(image[...], expected)
+        assert set(np.unique(np.asarray(labels[...]))) == {0, 1, 2, 3}
+        assert labels.shape == expected.shape
 
 
 def test_what_is_not_ticked_is_left_out(two_painted, train_dock, client, qtbot):

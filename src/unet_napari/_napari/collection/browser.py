@@ -17,7 +17,7 @@ from unet_napari.collection.image_list import ImageEntry, ImageList
 from unet_napari.collection.paint_file import has_paint
 from unet_napari.errors import UnetNapariError
 
-__all__ = ["Browser", "browser_of"]
+__all__ = ["Browser", "browser_of", "browsers"]
 
 
 class Browser(QObject):
@@ -293,11 +293,12 @@ class Browser(QObject):
             self.told.emit(str(error), True)
 
 
-_browsers: WeakKeyDictionary[ViewerModel, Browser] = WeakKeyDictionary()
+browsers: WeakKeyDictionary[ViewerModel, Browser] = WeakKeyDictionary()
+"""The list of images of each viewer that has had a dock."""
 
 
 def browser_of(viewer: ViewerModel) -> Browser:
     """Return the list of images of a viewer, which its docks share."""
-    if viewer not in _browsers:
-        _browsers[viewer] = Browser(viewer)
-    return _browsers[viewer]
+    if viewer not in browsers:
+        browsers[viewer] = Browser(viewer)
+    return browsers[viewer]

@@ -12,6 +12,7 @@ import numpy as np
 
 from unet_napari.errors import noting_warnings
 from unet_napari.images.colours import fit_colours
+from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.results.recording import model_digest
 from unet_napari.inputs import with_thresholds
 
@@ -95,6 +96,11 @@ class FolderOrder:
     def model(self) -> Model:
         """The model with the thresholds that were asked for."""
         return with_thresholds(self.own, self.thresholds)
+
+    @cached_property
+    def prepared(self) -> PreparedModel:
+        """The model made ready, once for all images."""
+        return PreparedModel.of(self.model)
 
     @cached_property
     def digest(self) -> str:

@@ -228,7 +228,7 @@ class _List:
             else:
                 steps = segment_steps(
                     image,
-                    order.model,
+                    order.prepared,
                     labels,
                     order.config,
                     unfinished=unfinished,

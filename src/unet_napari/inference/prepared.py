@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
 from unet_napari.errors import warn_user
+from unet_napari.inference.backends.backend import make_backend
 from unet_napari.inference.backends.torch_backend import layout_for
 from unet_napari.inference.tiles import Grid
 from unet_napari.networks.folding import fold_batch_norm
@@ -17,6 +18,7 @@ from unet_napari.networks.halo import exact_halo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from unet_napari.inference.backends.backend import Backend
     from unet_napari.model.model import Model
     from unet_napari.networks import Network
     from unet_napari.orientation import Orientation
@@ -29,7 +31,7 @@ _STRIDES_WITHOUT_BOUND = 2
 
 @dataclass(frozen=True, eq=False)
 class PreparedModel:
-    """A model made ready for prediction; make it with `PreparedModel.of`, once per prediction.
+    """A model made ready for prediction; make it with `PreparedModel.of`, once for many images.
 
     Attributes
     ----------
@@ -43,6 +45,7 @@ class PreparedModel:
 
     model: Model
     network: Network
+    _backends: dict[tuple[str, str, str], Backend] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, model: Model) -> PreparedModel:
@@ -55,6 +58,19 @@ class PreparedModel:
     def uncut_grid(self) -> Grid:
         """The grid of images that are not cut, which needs no halo: finding one takes a moment."""
         return self._grid((0,) * self.network.ndim)
+
+    def backend(self, name: str, device: torch.device, precision: str) -> Backend:
+        """Return what computes the network, see `make_backend`; made once for all images.
+
+        One that is going to compute in int8 is calibrated on an image, and is made anew for each.
+        """
+        key = (name, str(device), precision)
+        if key in self._backends:
+            return self._backends[key]
+        made = make_backend(self.network, name, device, precision)
+        if precision != "int8":
+            self._backends[key] = made
+        return made
 
     def input_shape(self, size: tuple[int, ...], images: int = 1) -> tuple[int, ...]:
         """Return the shape (N, C, *S) of a batch of images of a size."""

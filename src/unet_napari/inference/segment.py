@@ -32,7 +32,7 @@ _LEAST_SCALING = 0.1
 
 def segment_steps(
     image: Image,
-    model: Model,
+    model: Model | PreparedModel,
     out: Writable,
     config: InferenceConfig | None = None,
     *,
@@ -53,8 +53,8 @@ def segment_steps(
     ----------
     image : Image
         May have any size.
-    model : Model
-        The model, which is left as it is.
+    model : Model or PreparedModel
+        The model, which is left as it is; best made ready before where it segments many images.
     out : array-like
         Integers of the shape `result_shape`; uint32 has room for every number of cells.
     config : InferenceConfig, optional
@@ -93,15 +93,21 @@ def segment_steps(
 
 
 def _segment_steps(
-    image: Image, model: Model, out: Writable, config: InferenceConfig, options: SegmentOptions
+    image: Image,
+    given: Model | PreparedModel,
+    out: Writable,
+    config: InferenceConfig,
+    options: SegmentOptions,
 ) -> Generator[Progress, None, str | None]:
+    model = given.model if isinstance(given, PreparedModel) else given
     check_image(image, model, config)
     scale = find_scale(image, model, options.statistics)
     if model.task.kind.separates_objects and _blank(scale.whole):
         out[...] = 0
         yield Progress(1, 1, "the image has no contrast, so there is no object")
         return None
-    run = ScaledRun(image, PreparedModel.of(model), out, config, options, scale)
+    prepared = given if isinstance(given, PreparedModel) else PreparedModel.of(model)
+    run = ScaledRun(image, prepared, out, config, options, scale)
     if run.left is not None and run.left.decided:
         diameter = run.left.diameter
     elif options.maps is not None or not decides_itself(model, config):

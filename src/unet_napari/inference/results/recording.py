@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,10 +156,18 @@ def _told(path: Path | None, output: Path) -> str:
 
 def used_versions(backend: str = "") -> dict[str, str]:
     """Return the versions of Python and the packages that decide what is computed."""
-    found = {"python": platform.python_version()}
-    for name in (*_PACKAGES, *(("openvino",) if "openvino" in backend.lower() else ())):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    names = (*_PACKAGES, *(("openvino",) if "openvino" in backend.lower() else ()))
+    known = {name: _installed(name) for name in names}
+    return {
+        "python": platform.python_version(),
+        **{name: found for name, found in known.items() if found is not None},
+    }
+
+
+@cache
+def _installed(name: str) -> str | None:
+    """Return the version of a package, looked up once, as that takes milliseconds."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unet_napari.inference.backends.backend import Quantisable, make_backend
+from unet_napari.inference.backends.backend import Quantisable
 from unet_napari.inference.backends.int8 import calibrate
 from unet_napari.inference.planning.cost import rehearse
 from unet_napari.inference.planning.planner import make_plan, smaller_plan
@@ -180,7 +180,7 @@ class Predictor:
 
 
 def _make_backend(prepared: PreparedModel, plan: Plan) -> Backend:
-    return make_backend(prepared.network, plan.backend, plan.device, plan.precision)
+    return prepared.backend(plan.backend, plan.device, plan.precision)
 
 
 def _calibrated(

@@ -1,38 +1,12 @@
 """The labels of several workers are those of one process, numbers included."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-import torch
 
-from cluster_runs import segmented_file
-from unet_napari import predict
-from unet_napari.images import Normalisation
+from cluster_runs import segmented_file, untrained, with_task
+from unet_napari.images import read_image
 from unet_napari.model.model import Model
-from unet_napari.networks import build_network
-from unet_napari.tasks import CellsTask, SemanticTask
-
-
-def untrained(pixels, task=None, **options):
-    """Return a model with random weights, whose thresholds let it find something in an image."""
-    torch.manual_seed(0)
-    task = task or CellsTask()
-    options = {"in_channels": 1, "out_channels": task.out_channels, "features": (4, 6), **options}
-    model = Model(build_network("unet", options).eval(), task, Normalisation())
-    if not isinstance(task, CellsTask):
-        return model
-    foreground, _, distance = predict(pixels, model, device="cpu")
-    return with_task(
-        model,
-        min_size=4,
-        foreground_threshold=float(np.quantile(foreground, 0.5)),
-        seed_threshold=float(np.quantile(foreground * distance, 0.95)),
-    )
-
-
-def with_task(model, **changes):
-    return replace(model, task=replace(model.task, **changes))
+from unet_napari.tasks import SemanticTask
 
 
 def assert_equal(path, model, folder, client, *, regions, objects, **options):
@@ -117,3 +91,17 @@ def test_flips_and_turns(client, small_chunks, saved, many_nuclei, trained_model
         saved(many_nuclei), trained_model, tmp_path, client, regions=2, objects=40,
         diameter="model", tta=True,
     )  # fmt: skip
+
+
+def test_neurons_of_an_electron_microscope(client, small_chunks, saved, shared_data, tmp_path):
+    volume = read_image(shared_data / "neuroproof_em3d" / "images" / "z000-159.tif", axes="ZYX")
+    pixels = volume.read((slice(0, 16), slice(100, 170), slice(100, 170)))[0]
+    model = untrained(pixels, ndim=3)
+    assert_equal(saved(pixels), model, tmp_path, client, regions=2, objects=10)
+
+
+def test_nuclei_of_an_embryo(client, small_chunks, saved, shared_data, tmp_path):
+    stack = read_image(shared_data / "bbbc050" / "val" / "images" / "Emb09_t451.tif")
+    pixels = stack.read((slice(4, 16), slice(10, 110), slice(10, 110)))[0]
+    model = Model.load("nuclei")
+    assert_equal(saved(pixels), model, tmp_path, client, regions=12, objects=5, diameter="model")

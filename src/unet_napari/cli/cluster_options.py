@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 from unet_napari.cli.values import positive_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from pathlib import Path
 
     from distributed import Client
 
-    from unet_napari.folder_run.order import FolderOrder
+    from unet_napari.folder_run.image_line import ImageLine, Underway
+    from unet_napari.folder_run.order import FolderOrder, ListedImage
+    from unet_napari.folder_run.run import FolderEnd
+    from unet_napari.folder_run.tables import FolderTables
     from unet_napari.images import Image
     from unet_napari.inference.running.machines import Machines
 
-__all__ = ["add_cluster_options", "cluster_for", "machines_of"]
+__all__ = ["add_cluster_options", "cluster_for", "machines_of", "steps_of_all"]
 
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
@@ -51,3 +55,20 @@ def machines_of(
     from unet_napari.cluster.machines import DaskMachines
 
     return lambda image: DaskMachines(client, image, order.model, order.config, scene)
+
+
+def steps_of_all(
+    client: Client | None,
+    items: Sequence[ListedImage],
+    paths: Sequence[Path],
+    order: FolderOrder,
+    tables: FolderTables,
+) -> Generator[Underway | ImageLine, None, FolderEnd]:
+    """Return the steps of some images: of one in regions, of several each on one worker."""
+    if client is None or len(items) == 1:
+        from unet_napari.folder_run.run import folder_steps
+
+        return folder_steps(items, order, tables)
+    from unet_napari.cluster.image_tasks import cluster_folder_steps
+
+    return cluster_folder_steps(client, items, paths, order, tables)

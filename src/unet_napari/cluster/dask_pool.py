@@ -15,7 +15,7 @@ from unet_napari.errors import ResourceError
 from unet_napari.inference.running.places import ViewWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from distributed import Future
@@ -59,6 +59,12 @@ class DaskPool:
 
     def map(self, function: Callable[..., _Found], *items: Iterable[Any]) -> Iterator[_Found]:
         """Yield the results in order; closing the iterator cancels what has not begun."""
+        return map(result_of, self.futures(function, *items))
+
+    def futures(
+        self, function: Callable[..., _Found], *items: Iterable[Any]
+    ) -> Generator[Future[_Found], None, None]:
+        """Yield what the results will be in, in order; only some are begun ahead of the caller."""
         waiting: deque[Future[_Found]] = deque()
         try:
             for row in zip(*items, strict=False):
@@ -66,9 +72,9 @@ class DaskPool:
                     self._client.submit(function, *row, pure=False, resources=self._resources)
                 )
                 if len(waiting) >= self._ahead():
-                    yield result_of(waiting.popleft())
+                    yield waiting.popleft()
             while waiting:
-                yield result_of(waiting.popleft())
+                yield waiting.popleft()
         finally:
             if waiting and self._client.status == "running":
                 self._client.cancel(list(waiting))

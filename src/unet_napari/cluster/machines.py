@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from unet_napari.inference.summary import PlanSummary
     from unet_napari.model.model import Model
 
-__all__ = ["DaskMachines", "look_around"]
+__all__ = ["DaskMachines", "Fleet", "fleet_of", "look_around"]
 
 # Share of a worker's memory that a task may take, the rest being for the program and for zarr, and
 # share of that for the pixels and maps of a region; what is left is for the network.
@@ -48,7 +48,7 @@ _GPU = "GPU"  # the resource that workers with a GPU are given, see docs/cluster
 
 
 @dataclass(frozen=True)
-class _Fleet:
+class Fleet:
     """The workers as they are when the work begins.
 
     Attributes
@@ -106,12 +106,12 @@ class DaskMachines:
             )
         self._client, self._model, self._config = client, model, config
         self._image = SharedImage.of(image, scene)
-        self._fleet = _Fleet(1, 1, 0, None)
+        self._fleet = Fleet(1, 1, 0, None)
         self._job: RegionJob | None = None
 
     def plan(self, planned: Segmentation, factors: tuple[float, ...]) -> PlanSummary:
         """Cut the image into regions, and return what the user is told of that."""
-        fleet = self._fleet = _fleet_of(self._client)
+        fleet = self._fleet = fleet_of(self._client)
         summary = planned.summary(len(planned.views))
         prepared = PreparedModel.of(self._model)
         grid = prepared.grid(self._config.halo, planned.predictor.plan.variants)
@@ -203,7 +203,7 @@ def _free_memory() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def _fleet_of(client: Client) -> _Fleet:
+def fleet_of(client: Client) -> Fleet:
     """Look at the workers that there are."""
     found = list(client.run(_facts).values())
     free = client.run(_free_memory)
@@ -213,7 +213,7 @@ def _fleet_of(client: Client) -> _Fleet:
     for (host, number, limit, _), available in zip(found, free.values(), strict=True):
         on_host = sum(n for other, n, _, _ in found if other == host)
         shares.append(limit // number if limit else available // on_host)
-    return _Fleet(
+    return Fleet(
         threads,
         int(with_gpu) or threads,
         int(min(shares) * _SHARE_OF_MEMORY),

@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.cli.attempts import Attempts, one_line
-from unet_napari.cli.cluster_options import add_cluster_options, cluster_for, machines_of
+from unet_napari.cli.cluster_options import (
+    add_cluster_options,
+    cluster_for,
+    machines_of,
+    steps_of_all,
+)
 from unet_napari.cli.inference_options import (
     add_inference_options,
     config_for,
@@ -31,6 +36,8 @@ from unet_napari.system.disk import make_folder
 from unet_napari.system.text import human_time
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from unet_napari.cli.values import Subparsers
     from unet_napari.folder_run.image_line import ImageLine
     from unet_napari.folder_run.order import FolderOrder, ListedImage
@@ -127,7 +134,7 @@ def _run(arguments: argparse.Namespace) -> int:
     with cluster_for(arguments) as client, _elsewhere(order, arguments) as elsewhere:
         machines = machines_of(client, order, reading.get("scene"))
         order = replace(order, machines=machines, elsewhere=elsewhere)
-        attempts.failed |= _segment_all(items, paths, order, arguments)
+        attempts.failed |= _segment_all(items, paths, order, arguments, client)
     return attempts.report()
 
 
@@ -155,17 +162,17 @@ def _segment_all(
     paths: Sequence[Path],
     order: FolderOrder,
     arguments: argparse.Namespace,
+    client: Client | None,
 ) -> dict[str, str]:
     """Segment all images and return which failed, and why; a single one fails with an error."""
     from unet_napari.folder_run.image_line import ImageLine
-    from unet_napari.folder_run.run import folder_steps
     from unet_napari.folder_run.tables import FolderTables
 
     failed: dict[str, str] = {}
     foresight = Foresight(len(items))
     bars = {item.name: ProgressLine(item.name) for item in items}
     tables = FolderTables(arguments.table, arguments.list, arguments.sheet)
-    with closing(folder_steps(items, order, tables)) as steps:
+    with closing(steps_of_all(client, items, paths, order, tables)) as steps:
         while True:
             try:
                 event = next(steps)

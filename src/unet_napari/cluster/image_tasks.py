@@ -1,0 +1,177 @@
+"""A list of images, each of which one worker segments as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from unet_napari.cluster.dask_pool import DaskPool, result_of
+from unet_napari.cluster.machines import fleet_of
+from unet_napari.errors import ResourceError
+from unet_napari.folder_run.finishing import ImageDone, failed_image
+from unet_napari.folder_run.order import FolderOrder, ListedImage
+from unet_napari.folder_run.run import FolderEnd, folder_steps
+from unet_napari.folder_run.tables import FolderTables
+from unet_napari.images import read_image
+from unet_napari.inference.backends.device_choice import choose_device
+from unet_napari.inputs import image_for
+from unet_napari.model.file import SUFFIX
+from unet_napari.model.model import Model
+from unet_napari.system.heap import keep_freed_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from distributed import Client
+
+    from unet_napari.folder_run.image_line import ImageLine, Underway
+    from unet_napari.images import Image
+
+__all__ = ["cluster_folder_steps", "segment_listed"]
+
+
+@dataclass(frozen=True, eq=False)
+class _SentOrder:
+    """What is done with every image, as workers are told of it.
+
+    Attributes
+    ----------
+    model : bytes
+        The model file.
+    name : str
+        Name of the model.
+    settings : mapping
+        All other fields of `FolderOrder`.
+    memory : int
+        Bytes that a worker may use for an image, unless the settings say it.
+    """
+
+    model: bytes
+    name: str
+    settings: Mapping[str, Any]
+    memory: int
+
+
+@dataclass(frozen=True)
+class _SentImage:
+    """One image, as a worker is told of it.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in the tables.
+    path : Path
+        The file.
+    output : Path
+        The file that its labels go into.
+    reading : mapping
+        Axes, channel and scene, as far as they were said.
+    """
+
+    name: str
+    path: Path
+    output: Path
+    reading: Mapping[str, Any]
+
+
+def cluster_folder_steps(
+    client: Client,
+    items: Sequence[ListedImage],
+    paths: Sequence[Path],
+    order: FolderOrder,
+    tables: FolderTables,
+) -> Generator[Underway | ImageLine, None, FolderEnd]:
+    """Segment a list of images on the workers of a cluster, see `folder_steps`.
+
+    Parameters
+    ----------
+    client : Client
+        Connection to the scheduler, which `check_workers` has found fit.
+    items, order, tables
+        See `folder_steps`.
+    paths : sequence of Path
+        The file of each image; workers see them, and the outputs, under these names.
+
+    Yields
+    ------
+    ImageLine
+        When an image is done with, in the order of the list.
+
+    Returns
+    -------
+    FolderEnd
+
+    Raises
+    ------
+    OutputError
+        If a table or the sheet cannot be written.
+    """
+    fleet = fleet_of(client)
+    [sent] = client.scatter([_sent(order, fleet.memory)], broadcast=True)
+    images = [
+        _SentImage(item.name, path.resolve(), item.output.resolve(), dict(item.reading()))
+        for item, path in zip(items, paths, strict=True)
+    ]
+    pool = DaskPool(client, Path(), fleet.resources)
+    with tables:
+        futures = pool.futures(segment_listed, [sent] * len(images), images)
+        for number, future in enumerate(futures):
+            try:
+                done = result_of(future)
+            except ResourceError as error:  # it has killed its workers, which the others need not
+                done = failed_image(number, items[number], error, 0.0)
+            done = replace(done, line=replace(done.line, number=number))
+            tables.add(done)
+            yield done.line
+            if done.disk_is_full:
+                return FolderEnd(len(items) - number - 1, done.line.message)
+    return FolderEnd()
+
+
+def segment_listed(sent: _SentOrder, image: _SentImage) -> ImageDone:
+    """Segment one image, on a worker, and write its result."""
+    order = _order(sent)
+
+    def opened() -> Image:
+        return image_for(order.model, read_image(image.path, **image.reading))
+
+    item = ListedImage(image.name, image.output, opened, lambda: image.reading)
+    kept = _Kept()
+    with keep_freed_memory():
+        for _ in folder_steps([item], order, kept):
+            pass
+    return kept.done
+
+
+class _Kept(FolderTables):
+    """Keeps what is told of a single image, which is written elsewhere."""
+
+    done: ImageDone
+
+    def add(self, finished: ImageDone) -> None:
+        """Take note of the image."""
+        self.done = finished
+
+
+def _sent(order: FolderOrder, memory: int) -> _SentOrder:
+    settings = {field.name: getattr(order, field.name) for field in fields(order)}
+    del settings["own"], settings["machines"], settings["elsewhere"]
+    with TemporaryDirectory() as folder:
+        model = order.own.save(Path(folder) / "model").read_bytes()
+    return _SentOrder(model, order.own.name, settings, memory)
+
+
+@lru_cache(maxsize=1)
+def _order(sent: _SentOrder) -> FolderOrder:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / f"model{SUFFIX}"
+        file.write_bytes(sent.model)
+        own = replace(Model.load(file), name=sent.name)
+    order = FolderOrder(own, **sent.settings)
+    config = order.config
+    if config.memory is None and choose_device(config.device, own.ndim).type == "cpu":
+        config = replace(config, memory=sent.memory)
+    return replace(order, config=config)

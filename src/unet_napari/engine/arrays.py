@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrayRef", "map_arrays", "open_ref", "replace_items", "share_in", "take"]
 
-_KINDS = ("npy", "memmap", "zarr", "pickle")
+_KINDS = ("npy", "memmap", "zarr", "pickle", "fetched")
 
 
 @message
@@ -36,7 +36,8 @@ class ArrayRef:
     kind
         ``"npy"``: a file in a shared folder; ``"memmap"``: the bytes of the user's own file,
         from ``offset`` on; ``"zarr"``: a zarr array on disk; ``"pickle"``: a lazy array of
-        the client's, such as a dask graph, in a file in a shared folder.
+        the client's, such as a dask graph, in a file in a shared folder; ``"fetched"``: an
+        ``"npy"`` whose blocks come from another computer when they are read.
     path
         The file or folder, absolute.
     shape
@@ -45,6 +46,8 @@ class ArrayRef:
         Type of the values, as ``numpy.dtype.str`` has it.
     offset
         Bytes before the array, in a memmap.
+    chunks
+        Of a ``"fetched"`` one: the chunks that it is stored in on the other computer.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class ArrayRef:
     shape: tuple[int, ...]
     dtype: str
     offset: int = 0
+    chunks: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = isinstance(self.shape, tuple) and all(
@@ -179,4 +183,10 @@ def _open_pickle(reference: ArrayRef, folders: tuple[str, ...], _writable: bool)
     return pickle.loads(path.read_bytes())  # noqa: S301
 
 
-_OPEN = {"npy": _open_npy, "memmap": _open_memmap, "zarr": _open_zarr, "pickle": _open_pickle}
+_OPEN = {
+    "npy": _open_npy,
+    "fetched": _open_npy,
+    "memmap": _open_memmap,
+    "zarr": _open_zarr,
+    "pickle": _open_pickle,
+}

@@ -6,17 +6,25 @@ import time
 from pathlib import Path
 
 import numpy as np
+import zarr
 
 from process_watch import is_running, wait_until
 from unet_napari.engine import (
     ArraysReady,
     ConnectionChanged,
     EngineClient,
+    ImageRef,
     JobCancelled,
     JobFinished,
     Progress,
+    SegmentFileJob,
+    SegmentJob,
 )
+from unet_napari.engine.protocol import Start, decode, encode
 from unet_napari.engine.remote import remote_process
+from unet_napari.engine.remote.host import RemoteHost
+from unet_napari.engine.remote.shipping import Shipping
+from unet_napari.engine.shared import SharedFolder
 
 WAIT = 300.0  # seconds; generous, as a slow machine is no failure
 
@@ -41,6 +49,30 @@ def test_what_a_job_fills_in_is_seen_while_it_is_filled(jobs, client, listener):
     assert (step.region, first.labels[:2].min(), first.labels[2:].max()) == (((0, 2), (0, 3)), 1, 0)
     assert handle.wait(WAIT)
     assert first.labels.tolist() == [[2, 2, 2]] * 4
+
+
+def test_of_an_image_only_the_blocks_are_sent_that_are_read(jobs, client, run):
+    image = ImageRef(client.folder.share(np.full((2000, 3000), 7, np.uint16)), "YX")
+    [end] = run(jobs.Peek(image))
+    assert end.result == {"sum": 9 * 9 * 7, "there": 512 * (3000 % 512)}
+
+
+def test_an_image_in_a_folder_that_both_see_is_not_sent(tmp_path):
+    image = zarr.create_array(tmp_path / "a.zarr", shape=(64, 64), dtype="u2", chunks=(32, 32))
+    image[...] = 3
+    host = RemoteHost("server", folders=((str(tmp_path), "/mnt/lab"),))
+    folder = SharedFolder()
+    job = SegmentJob(ImageRef(folder.share(image), "YX"), "nuclei")
+    shipment = Shipping(host, folder).start(Start(1, encode(job)))
+    folder.close()
+    assert list(shipment.parts()) == []
+    assert decode(decode(shipment.message).job).image.data.path == "/mnt/lab/a.zarr"
+
+
+def test_a_file_that_the_host_cannot_write_is_refused(client, run, tmp_path):
+    image = ImageRef(client.folder.share(np.zeros((9, 9))), "YX")
+    [failed] = run(SegmentFileJob(image, "nuclei", str(tmp_path / "labels.zarr")))
+    assert "name a folder that both computers see" in failed.message
 
 
 def test_stop_ends_a_job_that_never_looks_within_two_seconds(jobs, client, listener):

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from unet_napari.engine.fetched_array import BlocksReady, FetchBlocks
 from unet_napari.engine.process import WorkerProcess
 from unet_napari.engine.protocol import (
     TERMINAL,
@@ -19,6 +20,7 @@ from unet_napari.engine.protocol import (
     JobFailed,
     Start,
     decode,
+    encode,
 )
 from unet_napari.engine.remote.intake import Intake
 from unet_napari.engine.remote.line import DATA, Frame, Line
@@ -84,6 +86,7 @@ class _Attendant:
                 elif time.monotonic() - self._seen > (_KEPT if self._job_id else _KEPT_IDLE):
                     break
         finally:
+            self._over.set()
             self._door.close()
             self._worker.stop()
             self._shared.close()
@@ -115,6 +118,8 @@ class _Attendant:
             self._worker.send(self._intake.command(message))
         elif isinstance(message, Cancel):
             self._worker.send(message)
+        elif isinstance(message, BlocksReady):
+            self._pass_blocks(message)
         elif isinstance(message, EndWorker):
             self._worker.kill()
         elif isinstance(message, Leave):
@@ -129,10 +134,20 @@ class _Attendant:
             self._worker.send(job)
 
     def _event(self, _worker: WorkerProcess, message: JobEvent) -> None:
-        if isinstance(message.event, TERMINAL):
+        event = message.event
+        if isinstance(event, TERMINAL):
             self._end_job(message)
+        elif isinstance(event, FetchBlocks):
+            number = self._intake.offered[str(event.array)]
+            self._line.send_at_once(encode(FetchBlocks(number, event.blocks)).encode())
         else:
             self._outbox.put(message, self._intake.written)
+
+    def _pass_blocks(self, ready: BlocksReady) -> None:
+        """Tell the job that blocks of an image are there, unless it is over."""
+        paths = [path for path, number in self._intake.offered.items() if number == ready.array]
+        if paths and self._job_id is not None:
+            self._worker.send(Command(self._job_id, BlocksReady(paths[0], ready.blocks)))
 
     def _end_job(self, message: JobEvent) -> None:
         self._outbox.put(message, self._intake.written)

@@ -18,6 +18,7 @@ __all__ = [
     "FilePart",
     "FileReady",
     "Leave",
+    "OfferedArray",
     "SentArray",
     "SentFile",
     "WorkerEnded",
@@ -35,6 +36,17 @@ class SentArray:
     number: int
     shape: tuple[int, ...]
     dtype: str
+
+
+@message
+@dataclass(frozen=True)
+class OfferedArray:
+    """Stands for an array whose blocks are sent when they are asked for, see `FetchBlocks`."""
+
+    number: int
+    shape: tuple[int, ...]
+    dtype: str
+    chunks: tuple[Any, ...] = ()
 
 
 @message

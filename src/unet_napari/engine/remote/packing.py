@@ -16,13 +16,15 @@ from unet_napari.engine.remote.line import DATA, Frame
 from unet_napari.engine.remote.messages import ArrayPart, FilePart, SentArray
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from unet_napari.engine.arrays import ArrayRef
     from unet_napari.engine.shared import SharedFolder
     from unet_napari.images import LazyArray
 
-__all__ = ["Inbox", "array_frames", "blocks", "file_frames", "part_frame"]
+__all__ = ["Inbox", "array_frames", "block_frames", "blocks", "file_frames", "part_frame"]
 
 PART_BYTES = 1 << 19  # of an array in one frame, before it is packed
 _READ_BYTES = 1 << 26  # read at a time from an array that is not in memory
@@ -59,13 +61,17 @@ def part_frame(sent: SentArray, block: Block, data: NDArray[Any]) -> Frame:
 
 def array_frames(sent: SentArray, data: LazyArray) -> Iterator[Frame]:
     """Yield the parts of an array; those that are all zero are left out."""
-    dtype = np.dtype(sent.dtype)
-    for outer in blocks(sent.shape, dtype.itemsize, _READ_BYTES):
-        read = np.asarray(data[outer])
-        for inner in blocks(read.shape, dtype.itemsize, PART_BYTES):
-            part = read[inner]
-            if part.any():
-                yield part_frame(sent, _within(outer, inner), part)
+    for outer in blocks(sent.shape, np.dtype(sent.dtype).itemsize, _READ_BYTES):
+        yield from block_frames(sent, outer, data)
+
+
+def block_frames(sent: SentArray, block: Block, data: LazyArray) -> Iterator[Frame]:
+    """Yield the parts of a block of an array, likewise."""
+    read = np.asarray(data[block])
+    for inner in blocks(read.shape, read.itemsize, PART_BYTES):
+        part = read[inner]
+        if part.any():
+            yield part_frame(sent, _within(block, inner), part)
 
 
 def file_frames(number: int, path: Path) -> Iterator[Frame]:
@@ -144,11 +150,10 @@ class Inbox:
         """Expect no more parts of an array."""
         self._arrays.pop(number, None)
 
-    def drop_unclaimed(self) -> None:
+    def drop_unclaimed(self, claimed: Collection[int]) -> None:
         """Remove the arrays that nobody has asked for, as their message will not come."""
-        for reference, _ in self._arrays.values():
-            self._shared.release(reference)
-        self._arrays.clear()
+        for number in set(self._arrays) - set(claimed):
+            self._shared.release(self._arrays.pop(number)[0])
 
     def file(self, number: int) -> Path:
         """Return where a file is put together."""

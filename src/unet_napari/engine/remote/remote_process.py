@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.arrays import map_arrays
+from unet_napari.engine.fetched_array import BlocksReady, FetchBlocks
 from unet_napari.engine.live_requests import PairAdded
 from unet_napari.engine.protocol import (
     Cancel,
@@ -233,6 +234,17 @@ class RemoteProcess:
                 map_arrays(message, self._folder.release)
         yield Frame(MESSAGE, shipment.message.encode())
 
+    def _blocks(self, wanted: FetchBlocks) -> Iterator[Frame]:
+        """Yield the blocks of an image that is read there, and say that they are sent."""
+        job_id = self._job_id
+        try:
+            yield from self._shipping.blocks(wanted)
+        except Exception as error:
+            self._report(_failed(error), job_id)
+            self._line.send_at_once(encode(EndWorker()).encode())  # it would wait for ever
+            return
+        yield Frame(MESSAGE, encode(BlocksReady(wanted.array, wanted.blocks)).encode())
+
     def _reported(self, shipment: Shipment) -> Iterator[Frame]:
         """Yield the parts of a job, and say how far they are."""
         done, said = 0, time.monotonic()
@@ -252,6 +264,9 @@ class RemoteProcess:
         if isinstance(message, WorkerEnded):
             self._why, self.last_words = message.how, message.last_words
             self._give_up()
+            return
+        if isinstance(message, FetchBlocks):
+            self._line.send(self._blocks(message))
             return
         event = self._delivery.message(message)
         if event is not None:

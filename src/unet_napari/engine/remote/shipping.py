@@ -5,16 +5,25 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unet_napari.engine.arrays import ArrayRef, map_arrays, open_ref
+from unet_napari.engine.fetched_array import BlockGrid, FetchBlocks
+from unet_napari.engine.live_requests import PairAdded
 from unet_napari.engine.protocol import Command, Start, encode
 from unet_napari.engine.remote.job_files import WantedFile, job_files, model_here, refuse_unseen
-from unet_napari.engine.remote.messages import TAG, SentArray, SentFile, replace_tagged
-from unet_napari.engine.remote.packing import array_frames, file_frames
+from unet_napari.engine.remote.messages import (
+    TAG,
+    OfferedArray,
+    SentArray,
+    SentFile,
+    replace_tagged,
+)
+from unet_napari.engine.remote.packing import array_frames, block_frames, file_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +81,7 @@ class Shipping:
         self._host, self._folder = host, folder
         self._numbers = itertools.count(1)
         self._models: dict[tuple[Path, int, int], SentFile] = {}
+        self._offered: dict[int, tuple[SentArray, Any, BlockGrid]] = {}
         self.wanted: dict[int, WantedFile] = {}
 
     def start(self, message: Start) -> Shipment:
@@ -86,17 +96,19 @@ class Shipping:
 
         def image(content: dict[str, Any]) -> dict[str, Any]:
             # A file that only this computer sees cannot be named there.
-            source = content["source"]
-            return {**content, "source": source and self._host.path_there(source)}
+            source, reference = content["source"], _reference(content["data"])
+            seen = self._host.array_there(reference) is not None
+            data = content["data"] if seen else self._offer(reference)
+            return {**content, "source": source and self._host.path_there(source), "data": data}
 
         def array(content: dict[str, Any]) -> Any:  # noqa: ANN401
-            fields = {name: value for name, value in content.items() if name != TAG}
-            reference = ArrayRef(**{**fields, "shape": tuple(fields["shape"])})
+            reference = _reference(content)
             there = self._host.array_there(reference)
             return self._add_array(shipment, reference) if there is None else content | there
 
-        text = replace_tagged(message.job, {"ImageRef": image, "ArrayRef": array})
-        job = json.loads(text)
+        self._offered.clear()
+        text = replace_tagged(message.job, {"ImageRef": image})
+        job = json.loads(replace_tagged(text, {"ArrayRef": array}))
         self._add_files(shipment, job)
         shipment.message = encode(Start(message.job_id, encode(job)))
         return shipment
@@ -104,9 +116,28 @@ class Shipping:
     def command(self, message: Command) -> Shipment:
         """Return what is sent for a command."""
         shipment = Shipment()
+        if isinstance(message.command, PairAdded):  # its image is needed as those of the job are
+            pair = message.command.pair
+            image = replace(pair.image, data=self._offer(pair.image.data), source=None)
+            added = replace(message.command, pair=replace(pair, image=image))
+            message = replace(message, command=added)
         changed = map_arrays(message, lambda reference: self._add_array(shipment, reference))
         shipment.message = encode(changed)
         return shipment
+
+    def blocks(self, wanted: FetchBlocks) -> Iterator[Frame]:
+        """Yield the frames of the blocks of an array that the other side reads now."""
+        sent, data, grid = self._offered[int(wanted.array)]
+        for number in wanted.blocks:
+            yield from block_frames(sent, grid.slices(number), data)
+
+    def _offer(self, reference: ArrayRef) -> Any:  # noqa: ANN401  it takes the place of a reference
+        sent = SentArray(next(self._numbers), reference.shape, reference.dtype)
+        data = open_ref(reference, folders=self._folder.folders)
+        chunks = tuple(getattr(data, "chunks", None) or ())
+        grid = BlockGrid(reference.shape, reference.dtype, chunks)
+        self._offered[sent.number] = sent, data, grid
+        return OfferedArray(sent.number, sent.shape, sent.dtype, chunks)
 
     def _add_array(self, shipment: Shipment, reference: ArrayRef) -> SentArray:
         sent = SentArray(next(self._numbers), reference.shape, reference.dtype)
@@ -155,3 +186,8 @@ class Shipping:
             self._models[version] = SentFile(next(self._numbers), path.name)
             shipment.add(file_frames(self._models[version].number, path), status.st_size)
         return self._models[version]
+
+
+def _reference(content: dict[str, Any]) -> ArrayRef:
+    fields = {name: value for name, value in content.items() if name != TAG}
+    return ArrayRef(**{**fields, "shape": tuple(fields["shape"]), "chunks": ()})

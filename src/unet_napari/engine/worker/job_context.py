@@ -6,7 +6,8 @@ import queue
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.engine.arrays import map_arrays
+from unet_napari.engine.arrays import map_arrays, open_ref
+from unet_napari.engine.fetched_array import BlocksReady, FetchedArray
 from unet_napari.engine.protocol import Cancel, Command, JobEvent, JobWarning
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class JobContext:
         self._allocated: list[ArrayRef] = []
         self._commands: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._warned: set[str] = set()
+        self._fetched: dict[str, FetchedArray] = {}
 
     def send(self, event: object) -> None:
         """Send an event to the client, which owns the arrays in it from now on."""
@@ -67,6 +69,15 @@ class JobContext:
         reference, array = self.folder.allocate(shape, dtype)
         self._allocated.append(reference)
         return reference, array
+
+    def open(self, reference: ArrayRef) -> Any:  # noqa: ANN401  a LazyArray
+        """Open an array of the job; nothing is read yet."""
+        data = open_ref(reference, folders=self.folder.folders)
+        if reference.kind != "fetched":
+            return data
+        fetched = FetchedArray(data, reference.chunks, reference.path, self.send)
+        self._fetched[reference.path] = fetched
+        return fetched
 
     def discard(self) -> None:
         """Remove the arrays of a result that will not be sent."""
@@ -97,5 +108,7 @@ class JobContext:
         if isinstance(message, Cancel):
             self.cancelled = True
             self._commands.put(None)  # wakes who waits
+        elif isinstance(message.command, BlocksReady):
+            self._fetched[str(message.command.array)].take(message.command)
         else:
             self._commands.put(message.command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unet_napari.engine.arrays import ArrayRef, open_ref
+from unet_napari.engine.arrays import ArrayRef
 from unet_napari.images import Image
 from unet_napari.training import Pair
 
@@ -40,4 +40,4 @@ def open_pair(reference: PairRef, context: JobContext) -> Pair:
 
 def open_array(data: Any, context: JobContext) -> Any:  # noqa: ANN401  an array, or a reference to one
     """Open an array of a job; those of a command have been taken on arrival."""
-    return open_ref(data, folders=context.folder.folders) if isinstance(data, ArrayRef) else data
+    return context.open(data) if isinstance(data, ArrayRef) else data

@@ -22,26 +22,26 @@ def test_images_come_in_the_order_of_their_names_and_all_take_part(folder):
     images = ImageList(folder)
     assert [listed.name for listed in images] == ["a.tif", "b.tif", "c.tif"]
     assert images["a.tif"].labels == folder / "a_labels.tif"
-    assert all(listed.train and not listed.problem for listed in images)
+    assert all(listed.facts.train and not listed.problem for listed in images)
     assert [listed.stored for listed in images] == [None, None, None]
 
 
 def test_what_is_chosen_is_known_the_next_time(folder):
     images = ImageList(folder)
-    images.choose("b.tif", train=False)
+    images.change({"b.tif": {"train": False}})
     images.note_saved("c.tif", folder / "c_labels.tif", 65535)
     again = ImageList(folder)
-    assert [listed.train for listed in again] == [True, False, True]
-    assert again["c.tif"].background == 65535
-    assert again["b.tif"].background is None
+    assert [listed.facts.train for listed in again] == [True, False, True]
+    assert again["c.tif"].facts.background == 65535
+    assert again["b.tif"].facts.background is None
 
 
 def test_two_programs_change_different_images_of_one_list(folder):
     first, second = ImageList(folder), ImageList(folder)
-    first.choose("a.tif", train=False)
-    second.choose("b.tif", train=False)
-    first.choose("c.tif", train=False)
-    assert not any(listed.train for listed in ImageList(folder))
+    first.change({"a.tif": {"train": False}})
+    second.change({"b.tif": {"train": False}})
+    first.change({"c.tif": {"train": False}})
+    assert not any(listed.facts.train for listed in ImageList(folder))
 
 
 def test_images_that_come_and_go_while_the_list_is_open(folder):
@@ -74,9 +74,9 @@ def test_a_damaged_file_of_facts_is_said_and_replaced(folder, content):
     (folder / FACTS_NAME).write_bytes(content)
     with pytest.warns(UnetNapariWarning, match="is damaged or of a newer version"):
         images = ImageList(folder)
-    assert all(listed.train for listed in images)
+    assert all(listed.facts.train for listed in images)
     with pytest.warns(UnetNapariWarning, match="is damaged"):
-        images.choose("a.tif", train=False)
+        images.change({"a.tif": {"train": False}})
     assert json.loads((folder / FACTS_NAME).read_text())["images"]["a.tif"]["train"] is False
 
 
@@ -96,10 +96,10 @@ def test_what_cannot_be_kept_counts_until_the_end(folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("unet_napari.collection.kept_facts.open_atomic", refuse)
         with pytest.raises(OutputError, match="full"):
-            images.choose("a.tif", train=False)
-    assert images["a.tif"].train is False
-    images.choose("b.tif", train=False)
-    assert [listed.train for listed in ImageList(folder)] == [False, False, True]
+            images.change({"a.tif": {"train": False}})
+    assert images["a.tif"].facts.train is False
+    images.change({"b.tif": {"train": False}})
+    assert [listed.facts.train for listed in ImageList(folder)] == [False, False, True]
 
 
 def test_a_folder_that_cannot_be_written_to_says_what_to_do(folder, monkeypatch):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from unet_napari.collection.kept_facts import KeptFacts
+from unet_napari.collection.kept_facts import ImageFacts, KeptFacts
 from unet_napari.collection.names import images_in, labels_names, labels_of
 from unet_napari.errors import ImageError, OutputError
 
@@ -28,20 +29,22 @@ class ImageEntry:
     stored
         The file that its labels are read from: `labels`, or those that another program has
         made; None where there are none.
-    train
-        Whether it takes part in a training, if it has paint.
-    background
-        The number among its labels that means background; None: none does.
     problem
         Why it cannot be used, in one line; empty where it can.
+    facts
+        What else is kept about it, such as what was found in it.
     """
 
     image: Path
     labels: Path
     stored: Path | None = None
-    train: bool = True
-    background: int | None = None
     problem: str = ""
+    facts: ImageFacts = field(default_factory=ImageFacts)
+
+    @property
+    def result(self) -> Path | None:
+        """File of what a model has found in it; None where there is none."""
+        return None if self.facts.result is None else self.labels.parent / self.facts.result
 
     @property
     def name(self) -> str:
@@ -117,9 +120,8 @@ class ImageList:
                     path,
                     labels,
                     labels_of(path, labels, files),
-                    facts.train,
-                    facts.background,
                     gone if path not in there else "" if known == gone else known,
+                    facts,
                 )
             )
 
@@ -147,16 +149,23 @@ class ImageList:
         """Remember why an image cannot be used, or with an empty text that it can."""
         self._replace(replace(self[name], problem=problem))
 
-    def choose(self, name: str, *, train: bool) -> None:
-        """Say whether an image takes part in a training.
+    def change(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep facts about some images, such as whether they take part in a training.
+
+        Parameters
+        ----------
+        changes
+            Fields of `ImageFacts` and their values, by the names of the images.
 
         Raises
         ------
         OutputError
-            If that cannot be kept; it counts nevertheless, until the program ends.
+            If they cannot be kept; they count nevertheless, until the program ends.
         """
-        self._replace(replace(self[name], train=train))
-        self._facts.change(name, train=train)
+        for name, facts in changes.items():
+            entry = self[name]
+            self._replace(replace(entry, facts=replace(entry.facts, **facts)))
+        self._facts.change(changes)
 
     def note_saved(self, name: str, labels: Path, background: int | None) -> None:
         """Remember where the labels of an image are, and which number means background.
@@ -166,8 +175,8 @@ class ImageList:
         OutputError
             If that cannot be kept.
         """
-        self._replace(replace(self[name], labels=labels, stored=labels, background=background))
-        self._facts.change(name, labels=labels.name, background=background)
+        self._replace(replace(self[name], labels=labels, stored=labels))
+        self.change({name: {"labels": labels.name, "background": background}})
 
     def check_writable(self) -> None:
         """Find out whether labels can be saved.

@@ -33,6 +33,13 @@ class ImageFacts(Record):
         Whether it takes part in a training.
     background
         The number among its labels that means background; None: none does.
+    result
+        File of what a model has found in it, below the folder of the labels.
+    model
+        Name or path of that model.
+    objects, doubt, worst_at, familiarity
+        What was found: number of objects, their mean doubt, a pixel of the most doubtful one, and
+        how like the image is to those that the model knows.
     """
 
     record_name: ClassVar[str] = "What is kept about an image"
@@ -40,6 +47,12 @@ class ImageFacts(Record):
     labels: str | None = None
     train: bool = True
     background: int | None = None
+    result: str | None = None
+    model: str = ""
+    objects: int | None = None
+    doubt: float | None = None
+    worst_at: tuple[int, ...] = ()
+    familiarity: float | None = None
 
 
 class KeptFacts:
@@ -70,18 +83,24 @@ class KeptFacts:
         """Take over what another program has written meanwhile."""
         self._facts = {**_read(self._path), **self._unsaved}
 
-    def change(self, name: str, **facts: Any) -> None:  # noqa: ANN401  fields of `ImageFacts`
-        """Change some facts about an image.
+    def change(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change facts about some images.
+
+        Parameters
+        ----------
+        changes
+            Fields of `ImageFacts` and their values, by the names of the images' files.
 
         Raises
         ------
         OutputError
             If they cannot be written; they count nevertheless, as long as this object lives.
         """
-        changed = replace(self[name], **facts)
-        if changed == self[name] and name not in self._unsaved:
+        changed = {name: replace(self[name], **facts) for name, facts in changes.items()}
+        changed = {name: facts for name, facts in changed.items() if facts != self[name]}
+        if not changed and not self._unsaved:
             return
-        self._unsaved[name] = changed
+        self._unsaved.update(changed)
         self.look_again()
         with open_atomic(self._path) as file:
             file.write(_encode(self._facts))

@@ -10,7 +10,7 @@ PATIENCE = 20_000
 
 
 def settled(browser):
-    return not browser._leaving and (browser.current is None or browser.current.is_settled)
+    return not browser.paint.waits and (browser.current is None or browser.current.is_settled)
 
 
 def stored(folder, name):

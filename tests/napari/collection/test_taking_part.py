@@ -60,7 +60,7 @@ def test_what_is_not_ticked_is_left_out(two_painted, train_dock, client, qtbot):
 def test_a_file_that_is_damaged_by_now_is_left_out_with_one_line(
     two_painted, train_dock, folder, client, qtbot
 ):
-    qtbot.waitUntil(lambda: not two_painted._leaving)
+    qtbot.waitUntil(lambda: not two_painted.paint.waits)
     (folder / "a.tif").write_bytes(b"no image")
     qtbot.waitUntil(lambda: train_dock.run.enabled)
     train_dock.run.native.click()
@@ -72,9 +72,9 @@ def test_a_file_that_is_damaged_by_now_is_left_out_with_one_line(
 def test_after_reopening_the_folder_the_paint_is_known(
     two_painted, train_dock, folder, client, qtbot
 ):
-    qtbot.waitUntil(lambda: not two_painted._leaving and two_painted.current.is_settled)
+    qtbot.waitUntil(lambda: not two_painted.paint.waits and two_painted.current.is_settled)
     two_painted.open_folder(folder)
-    two_painted._painted.clear()  # as if napari were opened anew
+    two_painted.paint._painted.clear()  # as if napari were opened anew
     two_painted.open_folder(folder)
     painted = lambda: [row.name for row in train_dock.images.table.rows if row.painted]  # noqa: E731
     qtbot.waitUntil(lambda: painted() == ["a.tif", "b.tif"])
@@ -84,7 +84,7 @@ def test_a_tick_in_the_table_counts(two_painted, train_dock, folder, qtbot):
     model = train_dock.images.table.model()
     model.setData(model.index(1, 2), Qt.CheckState.Unchecked.value, Qt.ItemDataRole.CheckStateRole)
     assert [row.train for row in train_dock.images.table.rows][:3] == [True, False, True]
-    assert two_painted.list["b.tif"].train is False
+    assert two_painted.list["b.tif"].facts.train is False
 
 
 def test_a_click_opens_an_image_and_the_table_sorts(two_painted, train_dock, qtbot):

@@ -1,20 +1,24 @@
 """The list of images of one viewer: which is open, and what was painted on each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from napari.components import ViewerModel
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari.layers import Image, Labels
 from unet_napari._napari.collection.loaded_image import HeldPaint, LoadedImage, load, show
+from unet_napari._napari.collection.paint_keeper import PaintKeeper
 from unet_napari._napari.collection.paint_saver import PaintSaver
-from unet_napari._napari.jobs.background_work import Background
+from unet_napari._napari.collection.shown_result import show_found
 from unet_napari._napari.layers.ownership import is_made_for, is_unedited
+from unet_napari._napari.layers.spots import go_to
 from unet_napari.collection.image_list import ImageEntry, ImageList
-from unet_napari.collection.paint_file import has_paint
 from unet_napari.errors import UnetNapariError
 
 __all__ = ["Browser", "browser_of", "browsers"]
@@ -41,6 +45,10 @@ class Browser(QObject):
     list : ImageList or None
     current : PaintSaver or None
         Saves the paint of the image that is open.
+    paint : PaintKeeper
+        What is painted on all of them.
+    thumbnails : dict of Path to ndarray of uint8
+        Small pictures of images, by their files.
     """
 
     changed = Signal()
@@ -53,13 +61,12 @@ class Browser(QObject):
         self.list: ImageList | None = None
         self.current: PaintSaver | None = None
         self._layers: tuple[Image, Labels] | None = None  # of the current image
-        self._files = Background()  # reads and writes, in the order in which it is asked to
-        self._looking = Background()  # finds out which images have paint
-        # By the file of the image:
-        self._leaving: dict[Path, PaintSaver] = {}  # whose paint is not saved yet
-        self._kept: dict[Path, HeldPaint] = {}  # paint that is not in the file of its image
-        self._painted: dict[Path, bool] = {}
+        self.paint = PaintKeeper(viewer)
+        self.paint.changed.connect(self.changed)
+        self.paint.told.connect(self.told)
+        self._look = False  # whether its most doubtful object is to be shown
         self._wanted: str | None = None  # the image that is being read
+        self.thumbnails: dict[Path, NDArray[np.uint8]] = {}
         viewer.layers.events.removed.connect(self._on_removed)
 
     # -- the list -----------------------------------------------------------------------------
@@ -72,8 +79,8 @@ class Browser(QObject):
             self.told.emit(str(error), True)
             return
         self.leave()
-        self.list, self._wanted = found, None
-        self._look_for_paint()
+        self.list, self._wanted, self.thumbnails = found, None, {}
+        self.paint.look_through(found)
         self.changed.emit()
         count = len(found)
         self.told.emit(f"{count:,} {'image' if count == 1 else 'images'}.", False)
@@ -83,27 +90,28 @@ class Browser(QObject):
         """Save labels in another folder from now on, paint that could not be saved as well."""
         if self.list is None:
             return
-        unsaved = [*self._leaving.values(), *([self.current] if self.current else [])]
         try:
-            self.list = ImageList(self.list.folder, folder)
+            found = ImageList(self.list.folder, folder)
         except UnetNapariError as error:
             self.told.emit(str(error), True)
             return
-        for saver in (saver for saver in unsaved if saver.image.parent == self.list.folder):
-            saver.move(self.list[saver.name].labels)
-        self._look_for_paint()
+        self.paint.move(self.list, found, self.current)
+        self.list = found
+        self.paint.look_through(found)
         self.changed.emit()
         self.told.emit(f"Labels are saved in '{folder}'.", False)
         self._check_writable()
 
-    def painted(self, listed: ImageEntry) -> bool:
-        """Tell whether an image has paint, as far as that is known."""
-        return listed.image in self._leaving or self._painted.get(listed.image, False)
-
     def choose(self, name: str, *, train: bool) -> None:
         """Say whether an image takes part in a training."""
         if self.list is not None:
-            self._telling(partial(self.list.choose, name, train=train))
+            self._telling(partial(self.list.change, {name: {"train": train}}))
+            self.changed.emit()
+
+    def note_found(self, labels_folder: Path, found: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep what a model has found in images, by their names, of the list with these labels."""
+        if self.list is not None and self.list.labels_folder == labels_folder:
+            self._telling(partial(self.list.change, found))
             self.changed.emit()
 
     def taking_part(self) -> list[tuple[ImageEntry, HeldPaint | None]]:
@@ -114,11 +122,11 @@ class Browser(QObject):
         if self.list is None:
             return []
         return [
-            (listed, self._paint_in_memory(listed))
+            (listed, self.paint.in_memory(listed))
             for listed in self.list
-            if listed.train
+            if listed.facts.train
             and not listed.problem
-            and self.painted(listed)
+            and self.paint.is_on(listed)
             and listed.name != self.name
         ]
 
@@ -145,7 +153,7 @@ class Browser(QObject):
         else:
             self.open(found.name, by)
 
-    def open(self, name: str, by: int = 0) -> None:
+    def open(self, name: str, by: int = 0, *, look: bool = False) -> None:
         """Open an image of the list.
 
         Parameters
@@ -154,14 +162,19 @@ class Browser(QObject):
             What the list calls it.
         by : int
             Where to go on if it cannot be read: 1 to the next, -1 to the one before, 0 nowhere.
+        look : bool
+            Whether to show its most doubtful object in the middle of the screen.
         """
-        if self.list is None or name == self.name:
+        if self.list is None:
             return
-        self._wanted = name
+        self._wanted, self._look = name, look
+        if name == self.name:
+            self._look_at_worst(self.list[name])
+            return
         self._telling(self.list.look_again)
         listed = self.list[name]
-        kept = self._paint_in_memory(listed)
-        self._files.run(
+        kept = self.paint.in_memory(listed)
+        self.paint.files.run(
             partial(load, listed, kept),
             self._show,
             lambda error: self._pass_over(name, by, error),
@@ -174,7 +187,7 @@ class Browser(QObject):
         self.current = self._layers = None
         if saver is None or layers is None:
             return
-        self._hand_over(saver)
+        self.paint.leave(saver)
         made_for = {"image": str(layers[0].unique_id)}
         results = [layer for layer in self._viewer.layers if is_made_for(layer, made_for)]
         for layer in (*layers, *(layer for layer in results if is_unedited(layer))):
@@ -185,10 +198,6 @@ class Browser(QObject):
         """Have everything saved that is painted."""
         if self.current is not None:
             self.current.save()
-
-    def _paint_in_memory(self, listed: ImageEntry) -> HeldPaint | None:
-        leaving = self._leaving.get(listed.image)
-        return self._kept.get(listed.image) if leaving is None else leaving.paint
 
     def _show(self, loaded: LoadedImage) -> None:
         name = loaded.listed.name
@@ -203,19 +212,24 @@ class Browser(QObject):
         brush = None if labels is None else (labels.brush_size, labels.mode)
         self.leave()
         self.list.note_problem(name, "")
-        before = self._leaving.pop(loaded.listed.image, None)
         layers = show(self._viewer, loaded)
         if brush is not None:
             layers[1].brush_size, layers[1].mode = brush
-        self.current = PaintSaver(self._viewer, self._files, loaded, layers[1])
-        self.current.saved.connect(self._on_saved)
-        self.current.failed.connect(self._on_failed)
-        if before is not None and not before.is_settled:
-            self.current.note()
+        self.current = self.paint.follow(self.list, loaded, layers[1])
         self._layers = layers
+        if loaded.result is not None:
+            show_found(self._viewer, layers, loaded)
         self.told.emit(" ".join(loaded.notes), False)
         self.opened.emit(*layers)
+        self._look_at_worst(loaded.listed)
         self.changed.emit()
+
+    def _look_at_worst(self, entry: ImageEntry) -> None:
+        """Show the most doubtful object of the image that is open, if that is wanted."""
+        self._wanted = None
+        at = entry.facts.worst_at
+        if self._look and self.current is not None and len(at) == self.current.layer.ndim:
+            go_to(self._viewer, self.current.layer, at)
 
     def _pass_over(self, name: str, by: int, error: Exception) -> None:
         """Say why an image cannot be opened, and go on with the next one."""
@@ -229,57 +243,13 @@ class Browser(QObject):
         elif name == self._wanted:
             self._wanted = None
 
-    # -- what is painted ----------------------------------------------------------------------
-
-    def _hand_over(self, saver: PaintSaver) -> None:
-        """Follow a layer no more; its paint is kept until it is saved."""
-        self._leaving[saver.image] = saver
-        saver.leave()
-        if saver.is_settled:
-            self._leaving.pop(saver.image, None)
-
-    def _on_saved(self, saver: PaintSaver) -> None:
-        target, image, name = saver.paint.target.path, saver.image, saver.name
-        self._painted[image] = bool(saver.painted)
-        if self._leaving.get(image) is saver and saver.is_settled:
-            del self._leaving[image]
-        if self.list is None or image.parent != self.list.folder:
-            return  # of a list that is not open any more
-        if not saver.paint.target.moved:
-            background = saver.paint.background
-            self._telling(partial(self.list.note_saved, name, target, background))
-        elif image not in self._kept:
-            self._kept[image] = saver.paint
-            self.told.emit(
-                f"'{self.list[name].labels.name}' was changed by another program since it was "
-                f"opened here. It stays as it is: your paint is saved in '{target.name}'.",
-                True,
-            )
-        self.changed.emit()
-
-    def _on_failed(self, saver: PaintSaver, error: Exception) -> None:
-        self.told.emit(f"The paint of '{saver.name}' is not saved: {error}", True)
-        self.changed.emit()
-
     def _on_removed(self, event: object) -> None:
         """Keep the paint of an image whose layer was removed by the user."""
         layer = getattr(event, "value", None)
         if self._layers is not None and self.current is not None and layer in self._layers:
             saver, self.current, self._layers = self.current, None, None
-            self._hand_over(saver)
+            self.paint.leave(saver)
             self.changed.emit()
-
-    def _look_for_paint(self) -> None:
-        """Find out beside the viewer which images have paint."""
-        images = self.list
-        for listed in images or ():
-            if listed.stored is not None and listed.image not in self._painted:
-                note = partial(self._note_painted, listed.image)
-                self._looking.run(partial(has_paint, listed.stored), note, lambda _: None)
-
-    def _note_painted(self, image: Path, painted: bool) -> None:
-        self._painted.setdefault(image, painted)
-        self.changed.emit()
 
     def _check_writable(self) -> None:
         if self.list is not None:

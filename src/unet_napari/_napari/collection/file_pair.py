@@ -47,7 +47,7 @@ class FilePair:
                 labels, background = self.paint.labels, self.paint.background
             elif self.listed.stored is not None:
                 labels = load_paint(self.listed.stored, image)
-                background = self.listed.background
+                background = self.listed.facts.background
             else:
                 raise LabelsError(f"The labels of '{self.listed.name}' are gone.")
         return Snapshot(

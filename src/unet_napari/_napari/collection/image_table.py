@@ -1,17 +1,20 @@
 """The list of images as a table, which sorts by each column."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import (
     QAbstractTableModel,
     QModelIndex,
     QPersistentModelIndex,
+    QSize,
     QSortFilterProxyModel,
     Qt,
 )
-from qtpy.QtGui import QFont
+from qtpy.QtGui import QFont, QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 __all__ = ["ImageTable", "Row"]
@@ -19,6 +22,7 @@ __all__ = ["ImageTable", "Row"]
 _Index = QModelIndex | QPersistentModelIndex
 _HEIGHT = 150  # pixels, about six images
 _ROW_HEIGHT = 20  # pixels
+_PICTURE = 32  # pixels, the side of a small picture
 _SORTED_BY = Qt.ItemDataRole.UserRole
 
 
@@ -41,9 +45,11 @@ class Row:
     objects : int or None
         How many were found.
     doubt : float or None
-        How doubtful the most doubtful one is, 0 to 1.
+        How doubtful they are on average, 0 to 1.
     familiarity : float or None
         How like the images that the model knows it is.
+    thumbnail : ndarray of uint8 or None
+        A small picture of it, ``(Y, X, 3)``.
     """
 
     key: Hashable
@@ -55,6 +61,7 @@ class Row:
     objects: int | None = None
     doubt: float | None = None
     familiarity: float | None = None
+    thumbnail: NDArray[np.uint8] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ _COLUMNS = (
     ),
     _Column(
         "Doubt",
-        "How doubtful its most doubtful object is, from 0 to 1.",
+        "How doubtful its objects are on average, from 0 to 1.",
         lambda r: _number(r.doubt, ".2f"),
         lambda r: _or_last(r.doubt),
     ),
@@ -116,6 +123,7 @@ class _Model(QAbstractTableModel):
         super().__init__()
         self.rows: list[Row] = []
         self._chosen = chosen
+        self._icons: dict[Hashable, tuple[object, QIcon]] = {}
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; as long as the images are the same, the view stays where it is."""
@@ -155,12 +163,27 @@ class _Model(QAbstractTableModel):
             return row.problem or row.name
         if role == Qt.ItemDataRole.CheckStateRole and index.column() == _TRAIN:
             return Qt.CheckState.Checked if row.train else Qt.CheckState.Unchecked
+        if role == Qt.ItemDataRole.DecorationRole and index.column() == 0:
+            return self._icon(row)
         if role == Qt.ItemDataRole.FontRole:
             font = QFont()
             font.setBold(row.is_open)
             font.setStrikeOut(bool(row.problem))
             return font
         return None
+
+    def _icon(self, row: Row) -> QIcon | None:
+        """Return the small picture of an image, made once."""
+        if row.thumbnail is None:
+            return None
+        picture, icon = self._icons.get(row.key, (None, None))
+        if picture is not row.thumbnail:
+            pixels = np.ascontiguousarray(row.thumbnail)
+            height, width, _ = pixels.shape
+            shown = QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
+            icon = QIcon(QPixmap.fromImage(shown.copy()))
+            self._icons[row.key] = row.thumbnail, icon
+        return icon
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
@@ -206,6 +229,7 @@ class ImageTable(QTableView):
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setShowGrid(False)
         self.setWordWrap(False)
+        self.setIconSize(QSize(_PICTURE, _PICTURE))
         self.setFixedHeight(_HEIGHT)
         self.setToolTip("The images of the list. A click opens one, with its labels.")
         header = QHeaderView(Qt.Orientation.Horizontal, self)
@@ -232,6 +256,10 @@ class ImageTable(QTableView):
     def show_rows(self, rows: Sequence[Row]) -> None:
         """Show these images."""
         self._rows.show(rows)
+        pictures = any(row.thumbnail is not None for row in rows)
+        heights = self.verticalHeader()
+        if heights is not None:
+            heights.setDefaultSectionSize(_PICTURE + 4 if pictures else _ROW_HEIGHT)
         at = next((n for n, row in enumerate(self.rows) if row.is_open), None)
         if at is not None and at != self.currentIndex().row():
             self.setCurrentIndex(self._sorted.index(at, 0))  # which scrolls there

@@ -58,6 +58,7 @@ class ImagesSection:
         self.pairs = ListedPairs(lambda: viewer.layers)
         self.on_added: Callable[[LayerPair], None] = lambda _: None
         self.on_left_out: Callable[[], None] = lambda: None
+        self.run_all: PushButton | None = None
         self._add_buttons(rows)
         self.table = ImageTable(self._open, self._choose)
         rows.add_native(self.table)
@@ -70,6 +71,18 @@ class ImagesSection:
         viewer.bind_key(NEXT_KEY, lambda _: step(1), overwrite=True)
         viewer.bind_key(PREVIOUS_KEY, lambda _: step(-1), overwrite=True)
         self.refresh()
+
+    def add_run_all(self) -> PushButton:
+        """Add the button that segments all images of the list."""
+        self.run_all = button(
+            "run_all",
+            "Run over all",
+            "Segment all images of the list with this model, one after the other. Results and\n"
+            "tables go to a folder beside the labels; what is there already is not done again.",
+        )
+        self._rows.add_beside(self.run_all)
+        self.refresh()
+        return self.run_all
 
     def _add_buttons(self, rows: FormRows) -> None:
         self.folder = button(
@@ -128,10 +141,14 @@ class ImagesSection:
             Row(
                 image.name,
                 image.name,
-                browser.painted(image),
-                image.train,
+                browser.paint.is_on(image),
+                image.facts.train,
                 image.name == browser.name,
                 image.problem,
+                image.facts.objects,
+                image.facts.doubt,
+                image.facts.familiarity,
+                browser.thumbnails.get(image.image),
             )
             for image in listed or ()
         ]
@@ -144,6 +161,8 @@ class ImagesSection:
         self.table.setVisible(bool(rows))
         self.table.show_rows(rows)
         self.labels_to.visible = listed is not None
+        if self.run_all is not None:
+            self.run_all.visible = listed is not None
         self.previous.enabled = self.next.enabled = listed is not None
 
     def close(self) -> None:
@@ -165,7 +184,7 @@ class ImagesSection:
 
     def _open(self, key: Hashable) -> None:
         if isinstance(key, str):
-            self.browser.open(key)
+            self.browser.open(key, look=True)
         elif isinstance(key, int):
             pair = self.pairs.all()[key]
             self._show(pair.image, pair.labels)

@@ -16,6 +16,7 @@ from unet_napari._napari.layers.background_paint import restore_background
 from unet_napari._napari.layers.empty_array import empty_array
 from unet_napari._napari.layers.layer_axes import output_axes, output_shape
 from unet_napari.collection.image_list import ImageEntry
+from unet_napari.collection.kept_facts import ImageFacts
 from unet_napari.collection.names import numbered
 from unet_napari.collection.paint_file import PaintTarget, Stamp, load_paint, stamp
 from unet_napari.errors import UnetNapariError, without_warnings
@@ -54,6 +55,8 @@ class LoadedImage:
     image : Image
         Axes and pixel size; its array is that of the layer.
     paint : HeldPaint
+    result : ndarray of int or None
+        What a model has found in it.
     notes : list of str
         What is to be said of it.
     """
@@ -61,6 +64,7 @@ class LoadedImage:
     listed: ImageEntry
     image: Image
     paint: HeldPaint
+    result: NDArray[Any] | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -92,7 +96,19 @@ def load(listed: ImageEntry, kept: HeldPaint | None) -> LoadedImage:
     shape = output_shape(image.data.shape, image.axes)
     if kept is None or kept.labels.shape != shape:
         kept = _read_labels(listed, image, notes)
-    return LoadedImage(listed, image, kept, notes)
+    return LoadedImage(listed, image, kept, _read_result(listed, image, notes), notes)
+
+
+def _read_result(listed: ImageEntry, image: Image, notes: list[str]) -> NDArray[Any] | None:
+    """Return what a model has found in an image, as far as it is still there."""
+    path = listed.result
+    if path is None or not path.exists():
+        return None
+    try:
+        return load_paint(path, image).astype(np.uint32)
+    except UnetNapariError as error:
+        notes.append(str(error))
+        return None
 
 
 def _read_labels(listed: ImageEntry, image: Image, notes: list[str]) -> HeldPaint:
@@ -105,16 +121,16 @@ def _read_labels(listed: ImageEntry, image: Image, notes: list[str]) -> HeldPain
         except UnetNapariError as error:
             other = numbered(listed.labels)
             notes.append(f"{error} It stays as it is; what you paint is saved in '{other.name}'.")
-            known, listed = None, replace(listed, labels=other, background=None)
+            known, listed = None, replace(listed, labels=other, facts=ImageFacts())
         else:
             if stored != listed.labels:
                 notes.append(
                     f"Its labels come from '{stored.name}', which stays as it is; what you "
                     f"paint is saved in '{listed.labels.name}'."
                 )
-            return HeldPaint(labels, PaintTarget(listed.labels, known), listed.background)
+            return HeldPaint(labels, PaintTarget(listed.labels, known), listed.facts.background)
     empty = empty_array(output_shape(image.data.shape, image.axes), np.uint16)
-    return HeldPaint(empty, PaintTarget(listed.labels, known), listed.background)
+    return HeldPaint(empty, PaintTarget(listed.labels, known), listed.facts.background)
 
 
 def _as_shown(image: Image) -> Image:

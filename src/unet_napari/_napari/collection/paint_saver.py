@@ -1,7 +1,6 @@
 """Saves what is painted in a labels layer, some seconds after each stroke, beside the viewer."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from unet_napari._napari.layers.background_paint import background_number
 from unet_napari._napari.layers.empty_array import painted_parts
 from unet_napari._napari.layers.layer_axes import array_of, output_axes
 from unet_napari._napari.live.paint_watch import PaintWatch
+from unet_napari.collection.image_list import ImageList
 from unet_napari.collection.paint_file import PaintTarget, PaintToSave
 from unet_napari.labels.sparse import boxes
 
@@ -40,11 +40,14 @@ class PaintSaver(QObject):
     viewer : napari.components.ViewerModel
     background : Background
         Writes the files.
+    images : ImageList
+        The list that the image is in.
     loaded : LoadedImage
     layer : napari.layers.Labels
 
     Attributes
     ----------
+    images : ImageList
     image : Path
         The file of the image.
     paint : HeldPaint
@@ -59,9 +62,15 @@ class PaintSaver(QObject):
     failed = Signal(object, object)
 
     def __init__(
-        self, viewer: ViewerModel, background: Background, loaded: LoadedImage, layer: Labels
+        self,
+        viewer: ViewerModel,
+        background: Background,
+        images: ImageList,
+        loaded: LoadedImage,
+        layer: Labels,
     ) -> None:
         super().__init__()
+        self.images = images
         self.image, self.paint, self.layer = loaded.listed.image, loaded.paint, layer
         self.painted: bool | None = None
         self.waits = self._writing = False
@@ -84,9 +93,10 @@ class PaintSaver(QObject):
         """Whether all paint is saved."""
         return not self.waits and not self._writing
 
-    def move(self, path: Path) -> None:
-        """Save the labels as another file from now on."""
-        self.paint.target = PaintTarget(path, None)
+    def move(self, images: ImageList) -> None:
+        """Save the labels from now on where another list has those of this image."""
+        self.images = images
+        self.paint.target = PaintTarget(images[self.name].labels, None)
         self.note()
         self.save()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from napari.viewer import Viewer
 
+from unet_napari._napari.collection.run_over_all import RunOverAll
 from unet_napari._napari.docks.segment_fields import SegmentFields
 from unet_napari._napari.docks.thresholds import Shown, Thresholds
 from unet_napari._napari.jobs.job import Job
@@ -21,8 +22,10 @@ from unet_napari._napari.sections.fit import describe_fit, misfit
 from unet_napari._napari.widgets.status_line import duration_warning, segmentation_line
 from unet_napari.engine import ArraysReady, DiameterJob, JobWarning
 from unet_napari.errors import UnetNapariError
+from unet_napari.folder_run.image_line import ImageLine
 from unet_napari.images import Image as ImageData
 from unet_napari.inference.progress import PlanSummary, Progress
+from unet_napari.tasks.kinds.catalogue import described_kind
 
 __all__ = ["SegmentDock"]
 
@@ -44,6 +47,7 @@ class SegmentDock(SegmentFields):
         self._run: SegmentRun | None = None
         self._plan: PlanSummary | None = None
         self._take: Callable[[Mapping[str, Any]], str] | None = None
+        self._over_all: RunOverAll | None = None
         seen = (self.image, self.settings.axes, self.settings.channel.field)
         for field in (*seen, self.model, self.settings.slicewise):
             field.changed.connect(self.refresh_run)
@@ -53,6 +57,7 @@ class SegmentDock(SegmentFields):
         self.models.changed.connect(lambda _: open_models(self.model))
         self.model.changed.connect(self._follow_model)
         self.settings.diameter.estimate.changed.connect(self._estimate)
+        self.run_all.changed.connect(self._run_over_all)
         self.numbers.connect()
         self.copying.connect()
         self.thresholds = Thresholds(
@@ -171,6 +176,27 @@ class SegmentDock(SegmentFields):
         request = lambda: DiameterJob(self.job.share(image), model, config)  # noqa: E731
         self.in_background(request, self.job.start)
 
+    def _run_over_all(self) -> None:
+        """Segment all images of the list."""
+        try:
+            info = self.model.need_info()
+            over_all = RunOverAll(self.images.browser, str(self.model.value))
+        except UnetNapariError as error:
+            self.status.say(str(error), error=True)
+            return
+        kind = described_kind(info.task)
+        about = (self.settings.config(info), self.settings.thresholds.changed())
+        channel, cells = (
+            str(self.settings.channel.field.value),
+            bool(kind and kind.separates_objects),
+        )
+
+        def begin() -> None:
+            self._over_all = over_all
+            self.job.start(over_all.job(*about, channel, cells=cells))
+
+        self.beside("All images can be segmented", begin, over_all.summary)
+
     def _shown(self) -> Shown:
         """Return what is chosen."""
         purpose = self.settings.channel.results(self.model.need_purpose())
@@ -218,6 +244,8 @@ class SegmentDock(SegmentFields):
                 self._run.note(event)
         elif isinstance(event, ArraysReady) and self._run is not None:
             self._run.take(event)
+        elif isinstance(event, ImageLine) and self._over_all is not None:
+            self._over_all.note(event)
         elif isinstance(event, JobWarning):
             self.warn(event.message)
             if self._run is not None:
@@ -225,7 +253,7 @@ class SegmentDock(SegmentFields):
 
     def on_result(self, result: Mapping[str, Any]) -> None:
         """Show the labels in a layer, and what else was asked for."""
-        run, take = self._run, self._take
+        run, take, over_all = self._run, self._take, self._over_all
         self._forget()
         if "diameter" in result:
             self.status.say(self.settings.diameter.show(result["diameter"]))
@@ -235,7 +263,7 @@ class SegmentDock(SegmentFields):
             self.status.say(run.show(result))
             self.thresholds.keep_maps(run.order, result)
             self.settings.diameter.show_found(run.diameter)
-        elif take is not None and result:
+        elif take is not None and (result or over_all is not None):
             self.status.say(take(result))
         else:
             self.status.say("Stopped. Nothing was changed.")
@@ -266,8 +294,10 @@ class SegmentDock(SegmentFields):
     def _undo(self) -> None:
         if self._run is not None:
             self._run.undo()
+        if self._over_all is not None:  # what is whole stays
+            self._over_all.write_down()
         self._forget()
 
     def _forget(self) -> None:
         """Let go of the arrays of the run; large ones take room on the disk."""
-        self._run = self._plan = self._take = None
+        self._run = self._plan = self._take = self._over_all = None

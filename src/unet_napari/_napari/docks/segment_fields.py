@@ -37,6 +37,7 @@ class SegmentFields(EngineDock):
     viewer: Viewer
     model: ModelCombo
     models: PushButton
+    run_all: PushButton
     scope: ComboBox
     found: Message
     numbers: Numbers
@@ -73,6 +74,7 @@ class SegmentFields(EngineDock):
         self.settings = SegmentSettings(self.viewer, data, result, computing)
         self.computing = HostFields(computing)
         self.images = ImagesSection(images, self.viewer, self._choose_image)
+        self.images.add_run_all()
         self.numbers = Numbers(self, self.add_folded("Numbers", "Measurements of any labels."))
         rows = self.add_folded("Repeat", "What was done, as Python or as a command.")
         self.copying = CopyButtons(rows, self.status, self.missing, self._make_recipe)

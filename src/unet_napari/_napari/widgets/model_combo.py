@@ -119,9 +119,7 @@ class ModelCombo(ComboBox):
         ModelFileError
             If none is chosen, or the file is missing.
         """
-        path = find_model(self.value or "").resolve()
-        state = path.stat()
-        return Purpose(path.stem, f"model {path} {state.st_mtime_ns} {state.st_size}")
+        return model_purpose(self.value or "")
 
     def _list(self, _: object) -> list[tuple[str, str]]:
         models = list_models()
@@ -166,3 +164,16 @@ def _label(model: ListedModel) -> str:
 
 def _rank(model: ListedModel) -> tuple[bool, float]:
     return not model.bundled, model.path.stat().st_mtime
+
+
+def model_purpose(name: str) -> Purpose:
+    """Return what tells the results of a model, given by name or path, from those of every other.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model.
+    """
+    path = find_model(name).resolve()
+    state = path.stat()
+    return Purpose(path.stem, f"model {path} {state.st_mtime_ns} {state.st_size}")

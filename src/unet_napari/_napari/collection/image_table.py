@@ -17,12 +17,17 @@ from qtpy.QtCore import (
 from qtpy.QtGui import QFont, QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
+from unet_napari.images.formats.names import image_stem
+
 __all__ = ["ImageTable", "Row"]
 
 _Index = QModelIndex | QPersistentModelIndex
 _HEIGHT = 150  # pixels, about six images
 _ROW_HEIGHT = 20  # pixels
-_PICTURE = 32  # pixels, the side of a small picture
+_LONG_COUNT = 10_000  # objects; there is no room for more digits
+_NARROW = 20  # pixels, the width of a column with a mark
+_MARGIN = 6  # pixels beside a number
+_PICTURE = 28  # pixels, the side of a small picture
 _SORTED_BY = Qt.ItemDataRole.UserRole
 
 
@@ -76,20 +81,32 @@ def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
+def _count(objects: int | None) -> str:
+    """Return a count in five letters: ``9,999``, ``12.3k``."""
+    if objects is None or objects < _LONG_COUNT:
+        return _number(objects, ",")
+    return f"{objects / 1000:,.1f}k" if objects < 10 * _LONG_COUNT else f"{objects // 1000:,}k"
+
+
 def _or_last(value: float | None) -> float:
     return float("-inf") if value is None else float(value)
 
 
 _COLUMNS = (
-    _Column("Image", "The name of its file. A click opens it.", lambda r: r.name, lambda r: r.name),
     _Column(
-        "Paint",
+        "Image",
+        "The name of its file. A click opens it.",
+        lambda r: image_stem(r.name) if isinstance(r.key, str) else r.name,
+        lambda r: r.name,
+    ),
+    _Column(
+        "●",
         "Whether something is painted on it.",
         lambda r: "●" if r.painted else "",
         lambda r: r.painted,
     ),
     _Column(
-        "Train",
+        "✓",
         "Whether it takes part in a training, if it has paint.",
         lambda _: "",
         lambda r: r.train,
@@ -97,7 +114,7 @@ _COLUMNS = (
     _Column(
         "Count",
         "How many objects were found in it.",
-        lambda r: _number(r.objects, ","),
+        lambda r: _count(r.objects),
         lambda r: _or_last(r.objects),
     ),
     _Column(
@@ -167,7 +184,7 @@ class _Model(QAbstractTableModel):
             return self._icon(row)
         if role == Qt.ItemDataRole.FontRole:
             font = QFont()
-            font.setBold(row.is_open)
+            font.setBold(row.is_open and index.column() == 0)
             font.setStrikeOut(bool(row.problem))
             return font
         return None
@@ -226,7 +243,8 @@ class ImageTable(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        # The names of a folder mostly begin alike.
+        self.setTextElideMode(Qt.TextElideMode.ElideLeft)
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.setIconSize(QSize(_PICTURE, _PICTURE))
@@ -236,7 +254,12 @@ class ImageTable(QTableView):
         header.setSectionsClickable(True)
         header.setMinimumSectionSize(20)
         self.setHorizontalHeader(header)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        # napari's theme leaves so much room around each word that there is none for the names.
+        header.setStyleSheet("QHeaderView::section { padding: 2px 1px; }")
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        for column, text in enumerate(("", "", "", "9,99999", "Doubt", "0.00")):
+            room = self.fontMetrics().horizontalAdvance(text) + _MARGIN
+            header.resizeSection(column, max(_NARROW, room))
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         rows = QHeaderView(Qt.Orientation.Vertical, self)
         rows.setDefaultSectionSize(_ROW_HEIGHT)

@@ -12,6 +12,7 @@ from distributed import CancelledError, Client, KilledWorker, LocalCluster
 
 from cluster_runs import segmented_file
 from unet_napari import segment
+from unet_napari.cli import main
 from unet_napari.cluster.connection import check_workers, connect_cluster
 from unet_napari.cluster.dask_pool import result_of
 from unet_napari.cluster.job import RegionJob
@@ -175,3 +176,9 @@ def test_what_dask_says_is_put_into_words(error, said):
 
     with pytest.raises(ResourceError, match=said):
         result_of(Failed())
+
+
+def test_one_other_computer_or_many(saved, many_nuclei, tmp_path, capsys):
+    command = ["segment", str(saved(many_nuclei)), "--output", str(tmp_path / "labels.zarr")]
+    assert main([*command, "--host", "somewhere", "--workers", "2"]) == 2
+    assert "name one" in capsys.readouterr().err

@@ -81,3 +81,23 @@ def test_the_command_gives_each_image_to_a_worker(
     said = capsys.readouterr().err
     assert "b.tif" in said
     assert said.count("written to") == 2
+
+
+def test_an_evaluation_gives_each_image_to_a_worker(
+    client, painted_nuclei, trained_model, tmp_path, capsys
+):
+    image, labels = painted_nuclei
+    for folder, pixels in (("images", image), ("labels", labels)):
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(tmp_path / folder / "a.tif", pixels)
+        tifffile.imwrite(tmp_path / folder / "b.tif", pixels[:, ::-1])
+    trained_model.save(tmp_path / "cells.unet")
+    command = ["evaluate", "--device", "cpu", "--diameter", "model"]
+    for name in ("images", "labels"):
+        command += [f"--{name}", str(tmp_path / name)]
+    said = []
+    for more in ([], ["--scheduler", client.cluster.scheduler.address]):
+        assert main([*command, "--model", str(tmp_path / "cells.unet"), *more]) == 0
+        said.append(capsys.readouterr().out)
+    assert "AP" in said[0]
+    assert said[0] == said[1]

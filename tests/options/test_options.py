@@ -46,7 +46,8 @@ COMMANDS = {
 NO_SETTINGS = {
     "segment": {"images", "model", "output", "table", "attention", "list", "sheet", "verbose",
                 "overwrite", "resume", "scheduler", "workers"},
-    "evaluate": {"images", "labels", "model", "against", "table", "sheet", "worst", "overwrite"},
+    "evaluate": {"images", "labels", "model", "against", "table", "sheet", "worst", "overwrite",
+                 "scheduler", "workers"},
     "train": {"images", "labels", "output", "start_from", "overwrite", "resume", "note",
               "show_augmentation", "no_augmentation"},
 }  # fmt: skip

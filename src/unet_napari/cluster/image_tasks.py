@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from unet_napari.cluster.dask_pool import DaskPool, result_of
 from unet_napari.cluster.machines import fleet_of
@@ -16,6 +18,7 @@ from unet_napari.folder_run.order import FolderOrder, ListedImage
 from unet_napari.folder_run.run import FolderEnd, folder_steps
 from unet_napari.folder_run.tables import FolderTables
 from unet_napari.images import read_image
+from unet_napari.inference import result_shape, segment_steps
 from unet_napari.inference.backends.device_choice import choose_device
 from unet_napari.inputs import image_for
 from unet_napari.model.file import SUFFIX
@@ -23,14 +26,16 @@ from unet_napari.model.model import Model
 from unet_napari.system.heap import keep_freed_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from distributed import Client
+    from numpy.typing import NDArray
 
     from unet_napari.folder_run.image_line import ImageLine, Underway
     from unet_napari.images import Image
+    from unet_napari.inference.config import InferenceConfig
 
-__all__ = ["cluster_folder_steps", "segment_listed"]
+__all__ = ["cluster_folder_steps", "labels_from_workers", "segment_listed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +80,10 @@ class _SentImage:
     path: Path
     output: Path
     reading: Mapping[str, Any]
+
+    def open(self, model: Model) -> Image:
+        """Open it for a model."""
+        return image_for(model, read_image(self.path, **self.reading))
 
 
 def cluster_folder_steps(
@@ -134,16 +143,53 @@ def cluster_folder_steps(
 def segment_listed(sent: _SentOrder, image: _SentImage) -> ImageDone:
     """Segment one image, on a worker, and write its result."""
     order = _order(sent)
-
-    def opened() -> Image:
-        return image_for(order.model, read_image(image.path, **image.reading))
-
+    opened = partial(image.open, order.model)
     item = ListedImage(image.name, image.output, opened, lambda: image.reading)
     kept = _Kept()
     with keep_freed_memory():
         for _ in folder_steps([item], order, kept):
             pass
     return kept.done
+
+
+def labels_from_workers(
+    client: Client,
+    paths: Sequence[Path],
+    reading: Mapping[str, Any],
+    models: Sequence[Model],
+    config: InferenceConfig,
+) -> Iterator[Callable[[], NDArray[np.uint32]]]:
+    """Yield for each image, and of it for each model, what waits for its labels and returns them.
+
+    Parameters
+    ----------
+    client : Client
+        Connection to the scheduler, which `check_workers` has found fit.
+    paths : sequence of Path
+        The images; workers see them under these names.
+    reading : mapping
+        Axes, channel and scene, as far as they were said.
+    models : sequence of Model
+        Models that segment each of them.
+    config : InferenceConfig
+        Settings of the segmentation.
+    """
+    fleet = fleet_of(client)
+    orders = [_sent(FolderOrder(model, config), fleet.memory) for model in models]
+    sent = client.scatter(orders, broadcast=True)
+    images = [_SentImage(path.name, path.resolve(), Path(), reading) for path in paths]
+    rows = zip(*((order, image) for image in images for order in sent), strict=True)
+    for future in DaskPool(client, Path(), fleet.resources).futures(_labels_of, *rows):
+        yield partial(result_of, future)
+
+
+def _labels_of(sent: _SentOrder, image: _SentImage) -> NDArray[np.uint32]:
+    order = _order(sent)
+    opened = image.open(order.model)
+    labels = np.zeros(result_shape(opened), np.uint32)
+    for _ in segment_steps(opened, order.model, labels, order.config):
+        pass
+    return labels
 
 
 class _Kept(FolderTables):
@@ -164,7 +210,7 @@ def _sent(order: FolderOrder, memory: int) -> _SentOrder:
     return _SentOrder(model, order.own.name, settings, memory)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _order(sent: _SentOrder) -> FolderOrder:
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"model{SUFFIX}"

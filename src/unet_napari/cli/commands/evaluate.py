@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.cli.attempts import Attempts
+from unet_napari.cli.cluster_options import add_cluster_options, cluster_for
 from unet_napari.cli.inference_options import add_inference_options, config_for, read_as_asked
+from unet_napari.cli.option_arguments import given_options
 from unet_napari.cli.outputs import check_side_output
 from unet_napari.cli.pairing import matching_files
 from unet_napari.cli.progress_bar import ProgressLine
 from unet_napari.cli.values import stem
 from unet_napari.errors import LabelsError, SettingsError
 from unet_napari.labels.table_files import TABLE_SUFFIXES
+from unet_napari.options import ReadingConfig
 from unet_napari.tasks.kinds.catalogue import task_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     import numpy as np
+    from distributed import Client
     from numpy.typing import NDArray
 
     from unet_napari.cli.values import Subparsers
@@ -57,6 +65,7 @@ def add_evaluate_command(commands: Subparsers) -> None:
     add("--worst", type=int, default=6, metavar="N", help="images on the sheet (default: 6)")
     add("--overwrite", action="store_true", help="replace outputs that exist")
     add_inference_options(parser)
+    add_cluster_options(parser)
     parser.set_defaults(command=_run)
 
 
@@ -84,14 +93,17 @@ def _run(arguments: argparse.Namespace) -> int:
     names = (arguments.model, arguments.against)
     judges = [_Judge(Path(n).stem, m, worst) for n, m in zip(names, models, strict=False)]
     line = ProgressLine("evaluating")
-    for number, pair in enumerate(suitable, 1):
-        with attempts.trying(_name(pair)):
-            opened = [_opened(pair, model, arguments) for model in models]
-            true = np.asarray(opened[0][1][...])
-            found = [_segmented(o[0], m, config) for o, m in zip(opened, models, strict=True)]
-            for judge, (image, _), predicted in zip(judges, opened, found, strict=True):
-                judge.add(stem(pair[0]), image, true, predicted)
-        line.show(f"image {number}/{len(suitable)}", last=number == len(suitable))
+    with cluster_for(arguments) as client:
+        predicted = _predictions(client, suitable, models, config, arguments)
+        for number, pair in enumerate(suitable, 1):
+            waiting = list(islice(predicted, len(models)))
+            with attempts.trying(_name(pair)):
+                opened = [_opened(pair, model, arguments) for model in models]
+                true = np.asarray(opened[0][1][...])
+                found = [labels() for labels in waiting]
+                for judge, (image, _), labels in zip(judges, opened, found, strict=True):
+                    judge.add(stem(pair[0]), image, true, labels)
+            line.show(f"image {number}/{len(suitable)}", last=number == len(suitable))
     if judges[0].count:
         print(_report(judges))
         if arguments.table:
@@ -163,11 +175,31 @@ def _opened(
     return image, labels
 
 
-def _segmented(image: Image, model: Model, config: InferenceConfig) -> LabelArray:
+def _predictions(
+    client: Client | None,
+    pairs: Sequence[tuple[Path, Path]],
+    models: Sequence[Model],
+    config: InferenceConfig,
+    arguments: argparse.Namespace,
+) -> Iterator[Callable[[], LabelArray]]:
+    """Return for each image, and of it for each model, what returns its labels."""
+    if client is None:
+        both = ((pair, model) for pair in pairs for model in models)
+        return (partial(_segmented, pair, model, config, arguments) for pair, model in both)
+    from unet_napari.cluster.image_tasks import labels_from_workers
+
+    reading = given_options(arguments, ReadingConfig)
+    return labels_from_workers(client, [image for image, _ in pairs], reading, models, config)
+
+
+def _segmented(
+    pair: tuple[Path, Path], model: Model, config: InferenceConfig, arguments: argparse.Namespace
+) -> LabelArray:
     import numpy as np
 
     from unet_napari.inference import result_shape, segment_steps
 
+    image, _ = _opened(pair, model, arguments)
     predicted = np.zeros(result_shape(image), np.uint32)
     for _ in segment_steps(image, model, predicted, config):
         pass

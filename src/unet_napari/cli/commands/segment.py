@@ -131,7 +131,7 @@ def _run(arguments: argparse.Namespace) -> int:
         ListedImage(stem(path), outputs[path], partial(opened, path), lambda: reading)
         for path in paths  # also those that do not suit, which get a line in the list
     ]
-    with cluster_for(arguments) as client, _elsewhere(order, arguments) as elsewhere:
+    with _elsewhere(order, arguments) as elsewhere, cluster_for(arguments) as client:
         machines = machines_of(client, order, reading.get("scene"))
         order = replace(order, machines=machines, elsewhere=elsewhere)
         attempts.failed |= _segment_all(items, paths, order, arguments, client)
@@ -151,6 +151,10 @@ def _elsewhere(
     if host is None:
         yield None
         return
+    if arguments.scheduler or arguments.workers:
+        raise SettingsError(
+            "--host is one other computer, --scheduler or --workers many: name one."
+        )
     with EngineClient(host=host) as client:
         yield lambda image, labels: segment_on(
             client, image, model, labels, order.config, order.thresholds

@@ -13,6 +13,8 @@ from unet_napari.folder_run.finishing import count_labelled
 from unet_napari.folder_run.image_line import ImageLine, list_table
 from unet_napari.folder_run.object_rows import ObjectRows
 from unet_napari.folder_run.small_picture import small_picture
+from unet_napari.folder_run.spool import open_spool
+from unet_napari.folder_run.tables import FolderTables
 from unet_napari.images import Image
 
 FIRST = {"label": [1, 2], "area": [5, 7.5]}
@@ -21,11 +23,13 @@ FILM = {"t": [0, 1], "label": [1, 1], "area": [float("nan"), 3]}
 
 def test_columns_of_some_images_are_empty_for_the_others(tmp_path):
     path = tmp_path / "all.csv"
-    with ObjectRows(path) as rows:
+    with open_spool(path) as spool:
+        rows = ObjectRows(path, spool)
         rows.add("a, b", FIRST)
         rows.add("film", FILM)
         rows.add("none", {"label": [], "area": []})
         rows.add("c", FIRST)
+        rows.write()
     with path.open(newline="") as file:
         found = list(csv.reader(file))
     assert found == [
@@ -40,9 +44,11 @@ def test_columns_of_some_images_are_empty_for_the_others(tmp_path):
 def test_a_table_in_parquet_has_names_as_text_and_numbers_as_numbers(tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "all.parquet"
-    with ObjectRows(path) as rows:
+    with open_spool(path) as spool:
+        rows = ObjectRows(path, spool)
         rows.add("001", {"label": [1] * 100_000, "area": [2] * 100_000})
         rows.add("002", {"t": [3], "label": [1], "area": [0.5]})
+        rows.write()
     table = pq.read_table(path)
     assert table.column("image").to_pylist()[-2:] == ["001", "002"]
     assert table.column("area").to_pylist()[-2:] == [2, 0.5]
@@ -52,23 +58,22 @@ def test_a_table_in_parquet_has_names_as_text_and_numbers_as_numbers(tmp_path):
 def test_a_table_is_there_before_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr("unet_napari.folder_run.object_rows._INTERVAL", 0.0)
     path = tmp_path / "all.csv"
-    with ObjectRows(path) as rows:
+    with open_spool(path) as spool:
+        rows = ObjectRows(path, spool)
         rows.add("a", FIRST)
         assert path.read_text().splitlines()[1:] == ["a,1,5", "a,2,7.5"]
 
 
 def test_nothing_is_written_where_nothing_was_done(tmp_path):
     def fail():
-        with ObjectRows(tmp_path / "all.csv"):
+        with FolderTables(tmp_path / "all.csv", tmp_path / "list.csv").open():
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
     assert list(tmp_path.iterdir()) == []
-    with (
-        pytest.raises(OutputError, match="cannot be written"),
-        ObjectRows(tmp_path / "no" / "a.csv"),
-    ):
+    missing = FolderTables(tmp_path / "no" / "a.csv")
+    with pytest.raises(OutputError, match="cannot be written"), missing.open():
         pass
 
 
@@ -78,7 +83,8 @@ def line(number, doubt, value, shape=(40, 30)):
 
 
 def test_the_sheet_shows_the_most_doubtful_image_first(tmp_path):
-    with ContactSheet(tmp_path / "sheet.png") as sheet:
+    with open_spool(tmp_path / "sheet.png") as spool:
+        sheet = ContactSheet(tmp_path / "sheet.png", spool)
         for number, (doubt, value) in enumerate([(0.1, 10), (None, 50), (0.9, 90), (0.5, 130)]):
             sheet.add(line(number, doubt, value))
         sheet.write()
@@ -97,7 +103,8 @@ def test_a_sheet_of_very_many_images_says_how_many_it_leaves_out(tmp_path, monke
     monkeypatch.setattr("unet_napari.folder_run.contact_sheet._MOST", 2)
     heights = []
     for count in (2, 3):
-        with ContactSheet(tmp_path / "sheet.png") as sheet:
+        with open_spool(tmp_path / "sheet.png") as spool:
+            sheet = ContactSheet(tmp_path / "sheet.png", spool)
             for number in range(count):
                 sheet.add(line(number, number / 10, 40 * number + 20))
             sheet.write()
@@ -108,7 +115,8 @@ def test_a_sheet_of_very_many_images_says_how_many_it_leaves_out(tmp_path, monke
 
 
 def test_without_images_there_is_no_sheet(tmp_path):
-    with ContactSheet(tmp_path / "sheet.png") as sheet:
+    with open_spool(tmp_path / "sheet.png") as spool:
+        sheet = ContactSheet(tmp_path / "sheet.png", spool)
         sheet.write()
     assert list(tmp_path.iterdir()) == []
 

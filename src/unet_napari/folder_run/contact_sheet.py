@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unet_napari.errors import OutputError
 from unet_napari.evaluation.sheet import draw_caption
 from unet_napari.images.thumbnail import write_png
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
     from unet_napari.folder_run.image_line import ImageLine
+    from unet_napari.folder_run.spool import Spool
 
     _Picture = NDArray[np.uint8]
 
@@ -36,40 +34,28 @@ _WIDE = 1.5  # how many times wider than high the sheet is, about
 
 @dataclass(frozen=True)
 class _Kept:
-    """A line, and where its thumbnail is in the file of thumbnails."""
+    """A line, and where its thumbnail is in the spool."""
 
     line: ImageLine
     start: int
+    stop: int
     shape: tuple[int, ...]
 
 
 class ContactSheet:
-    """Gathers thumbnails in a file without a name, and draws those that are to be doubted most.
+    """Gathers thumbnails in a spool, and draws those that are to be doubted most.
 
     Parameters
     ----------
     path : Path
         The PNG.
+    spool : Spool
+        Takes the thumbnails.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, spool: Spool) -> None:
+        self._path, self._spool = path, spool
         self._kept: list[_Kept] = []
-
-    def __enter__(self) -> Self:
-        try:
-            self._file = tempfile.TemporaryFile(dir=self._path.parent)
-        except OSError as error:
-            raise OutputError(f"{self._path} cannot be written: {error.strerror}.") from error
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.close()
 
     def add(self, line: ImageLine) -> None:
         """Take note of an image that has a thumbnail.
@@ -80,12 +66,8 @@ class ContactSheet:
             If the disk is full.
         """
         picture = np.ascontiguousarray(line.thumbnail)
-        try:
-            start = self._file.seek(0, 2)
-            self._file.write(picture.tobytes())
-        except OSError as error:
-            raise OutputError(f"{self._path} cannot be written: {error.strerror}.") from error
-        self._kept.append(_Kept(replace(line, thumbnail=None), start, picture.shape))
+        start, stop = self._spool.append(picture.tobytes())
+        self._kept.append(_Kept(replace(line, thumbnail=None), start, stop, picture.shape))
 
     def write(self) -> None:
         """Draw the sheet; without any thumbnail there is none.
@@ -120,8 +102,7 @@ class ContactSheet:
         return np.pad(row, ((0, _GAP), (0, missing), (0, 0)))
 
     def _cell(self, kept: _Kept, high: int, wide: int) -> _Picture:
-        self._file.seek(kept.start)
-        content = self._file.read(math.prod(kept.shape))
+        content = self._spool.read(kept.start, kept.stop)
         picture = np.frombuffer(content, np.uint8).reshape(kept.shape)
         below, beside = high - kept.shape[0], wide - kept.shape[1]
         padded = np.pad(picture, ((0, below), (0, beside), (0, 0)))

@@ -6,16 +6,16 @@ import csv
 import io
 import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from unet_napari.errors import OutputError
 from unet_napari.labels.table_files import print_table, text_as_parquet
 from unet_napari.system.atomic import open_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from types import TracebackType
+    from pathlib import Path
+
+    from unet_napari.folder_run.spool import Spool
 
 __all__ = ["ObjectRows"]
 
@@ -23,7 +23,6 @@ _FIRST_COLUMN = "image"
 # Seconds after which what there is so far is written, and how many times longer than writing that
 # must be.
 _INTERVAL, _TIMES_A_WRITE = 30.0, 20.0
-_COPIED = 2**20  # bytes at a time
 
 
 class _Part(NamedTuple):
@@ -35,41 +34,24 @@ class _Part(NamedTuple):
 
 
 class ObjectRows:
-    """Gathers rows in a file without a name, so that memory does not grow with the images.
+    """Gathers rows in a spool, so that memory does not grow with the images.
 
-    The table is written now and then, and at the end of the ``with`` block. Columns that only some
-    images have, such as the time point, are empty for the others.
+    The table is written now and then, and in the end by `write`. Columns that only some images
+    have, such as the time point, are empty for the others.
 
     Parameters
     ----------
     path : Path
         The file: CSV, or Parquet if it ends in ``.parquet``.
+    spool : Spool
+        Takes the rows.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, spool: Spool) -> None:
+        self._path, self._spool = path, spool
         self._columns: dict[str, None] = {_FIRST_COLUMN: None}
         self._parts: list[_Part] = []
         self._written, self._interval = time.monotonic(), _INTERVAL
-
-    def __enter__(self) -> Self:
-        """Nothing is written under the name yet."""
-        try:
-            self._rows = tempfile.TemporaryFile(dir=self._path.parent)
-        except OSError as error:
-            raise OutputError(f"{self._path} cannot be written: {error.strerror}.") from error
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Write what there is, also if the work was interrupted."""
-        with self._rows:
-            if kind is None or self._parts:
-                self.write()
 
     def add(self, image: str, columns: Mapping[str, Sequence[object]]) -> None:
         """Append the rows of one image.
@@ -91,13 +73,9 @@ class ObjectRows:
         text = io.StringIO(newline="")
         print_table(text, table)
         rows = text.getvalue().partition("\r\n")[2]
-        try:
-            start = self._rows.seek(0, io.SEEK_END)
-            self._rows.write(rows.encode())
-        except OSError as error:
-            raise OutputError(f"{self._path} cannot be written: {error.strerror}.") from error
+        start, stop = self._spool.append(rows.encode())
         self._columns.update(dict.fromkeys(table))
-        self._parts.append(_Part(tuple(table), start, self._rows.tell()))
+        self._parts.append(_Part(tuple(table), start, stop))
         if time.monotonic() - self._written > self._interval:
             self.write()
 
@@ -121,11 +99,10 @@ class ObjectRows:
         columns = tuple(self._columns)
         file.write(_lines([columns]))
         for part, together in self._stretches(columns):
-            self._rows.seek(part.start)
             if together:
-                _copy(self._rows, file, part.stop - part.start)
+                self._spool.copy(part.start, part.stop, file)
             else:
-                text = self._rows.read(part.stop - part.start).decode()
+                text = self._spool.read(part.start, part.stop).decode()
                 file.write(_lines(_filled(part.columns, columns, text)))
 
     def _stretches(self, columns: tuple[str, ...]) -> Iterator[tuple[_Part, bool]]:
@@ -155,11 +132,3 @@ def _lines(rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
-
-
-def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
-    """Copy so many bytes."""
-    while size > 0:
-        content = source.read(min(size, _COPIED))
-        target.write(content)
-        size -= len(content)

@@ -11,9 +11,9 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from unet_napari.errors import noting_warnings
 from unet_napari.folder_run.finishing import Computed, ImageDone, failed_image, left_as_it_is
@@ -80,7 +80,7 @@ def folder_steps(
     order : FolderOrder
         What is done with each.
     tables : FolderTables
-        What is written of all together; it is entered and left here.
+        What is written of all together; it is opened here.
 
     Yields
     ------
@@ -98,25 +98,28 @@ def folder_steps(
     OutputError
         If a table or the sheet cannot be written.
     """
-    with tables, _Threads() as threads:
+    with tables.open(), _threads() as threads:
         return (yield from _List(items, order, tables, threads).steps())
 
 
-class _Threads:
+class _Threads(NamedTuple):
     """A thread that reads ahead and one that finishes, and the wish to end the latter."""
 
-    def __init__(self) -> None:
-        self.ahead = ThreadPoolExecutor(1, "reading-ahead")
-        self.behind = ThreadPoolExecutor(1, "finishing")
-        self.stop = threading.Event()
+    ahead: ThreadPoolExecutor
+    behind: ThreadPoolExecutor
+    stop: threading.Event
 
-    def __enter__(self) -> _Threads:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.ahead.shutdown(cancel_futures=True)
-        self.stop.set()
-        self.behind.shutdown()
+@contextmanager
+def _threads() -> Iterator[_Threads]:
+    """Start the threads, and end them after the block: nothing that waits is begun."""
+    with ThreadPoolExecutor(1, "finishing") as behind, ThreadPoolExecutor(1, "reading") as ahead:
+        threads = _Threads(ahead, behind, threading.Event())
+        try:
+            yield threads
+        finally:
+            ahead.shutdown(wait=False, cancel_futures=True)
+            threads.stop.set()
 
 
 class _List:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from unet_napari.folder_run.contact_sheet import ContactSheet
 from unet_napari.folder_run.image_line import ImageLine, list_table
 from unet_napari.folder_run.object_rows import ObjectRows
+from unet_napari.folder_run.spool import open_spool
 from unet_napari.labels.table_files import write_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-    from types import TracebackType
 
     from unet_napari.folder_run.finishing import ImageDone
 
@@ -42,31 +43,36 @@ class FolderTables:
     def __init__(
         self, objects: Path | None = None, listing: Path | None = None, sheet: Path | None = None
     ) -> None:
-        self._objects = None if objects is None else ObjectRows(objects)
-        self._listing = listing
-        self._sheet = None if sheet is None else ContactSheet(sheet)
+        self._objects_path, self._listing, self._sheet_path = objects, listing, sheet
+        self._objects: ObjectRows | None = None
+        self._sheet: ContactSheet | None = None
         self._lines: list[ImageLine] = []
         self._listed = time.monotonic()
 
-    def __enter__(self) -> Self:
-        self._files = ExitStack()
-        if self._objects is not None:
-            self._files.enter_context(self._objects)
-        if self._sheet is not None:
-            self._files.enter_context(self._sheet)
-        return self
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Take note of images in the block, and write what there is at its end.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Write what there is."""
-        with self._files:
-            if self._lines or kind is None:
-                self._write_list()
-            if self._sheet is not None and kind is None:
+        Raises
+        ------
+        OutputError
+            If the folder of a table cannot be written to.
+        """
+        with ExitStack() as files:
+            if self._objects_path is not None:
+                spool = files.enter_context(open_spool(self._objects_path))
+                self._objects = ObjectRows(self._objects_path, spool)
+            if self._sheet_path is not None:
+                spool = files.enter_context(open_spool(self._sheet_path))
+                self._sheet = ContactSheet(self._sheet_path, spool)
+            try:
+                yield
+            except BaseException:
+                if self._lines:
+                    self._write()
+                raise
+            self._write()
+            if self._sheet is not None:
                 self._sheet.write()
 
     def add(self, finished: ImageDone) -> None:
@@ -85,6 +91,11 @@ class FolderTables:
         self._lines.append(replace(line, thumbnail=None))
         if time.monotonic() - self._listed > _INTERVAL:
             self._write_list()
+
+    def _write(self) -> None:
+        if self._objects is not None:
+            self._objects.write()
+        self._write_list()
 
     def _write_list(self) -> None:
         if self._listing is not None:

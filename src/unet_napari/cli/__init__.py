@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Sequence
 
 from unet_napari.cli.attempts import one_line
+from unet_napari.cli.commands.count import add_count_command
 from unet_napari.cli.commands.demo import add_demo_command
 from unet_napari.cli.commands.doubt import add_doubt_command
 from unet_napari.cli.commands.evaluate import add_evaluate_command
@@ -36,6 +37,7 @@ _COMMANDS = (
     add_evaluate_command,
     add_measure_command,
     add_doubt_command,
+    add_count_command,
     add_fit_command,
     add_export_command,
     add_info_command,

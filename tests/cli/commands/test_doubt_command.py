@@ -50,6 +50,9 @@ def test_the_table_has_the_objects_of_segment(files):
         (("--most", 0), "--most is a number of cells above 0"),
         (("--output", "table.txt"), "must end in .csv or .parquet"),
         (("--painted", "missing.tif"), "missing.tif"),
+        (("--check", 3), "--check takes at least 5 cells"),
+        (("--check", 9, "--painted", "labels.tif"), "leave --painted out"),
+        (("--check", 9, "--output", "checks.parquet"), "--check writes a .csv"),
     ],
 )
 def test_bad_input_is_one_line(files, capsys, arguments, says):
@@ -107,3 +110,46 @@ def test_labels_are_returned_where_room_is_given(painted_nuclei, trained_model):
     assert len(found) == 4
     assert all(out[item.point] == item.number for item in found)
     assert steps[-1].done == steps[-1].total
+
+
+def test_cells_are_drawn_to_be_checked_and_give_a_count_with_its_error(files, capsys):
+    table = files / "checks.csv"
+    words = ("doubt", files / "image.tif", "--model", files / "mine.unet", "--output", table)
+    assert run(*words, "--check", 8, "--draw", 3, "--device", "cpu") == 0
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    labels = segment(tifffile.imread(files / "image.tif"), files / "mine.unet", device="cpu")
+    found = labels.max()
+    assert len(rows) == 8
+    assert len({row["label"] for row in rows}) == 8
+    assert {row["cells"] for row in rows} == {""}
+    assert sum({row["stratum"]: int(row["stratum_cells"]) for row in rows}.values()) == found
+    assert run("count", table) == 2
+    assert "Check at least" in capsys.readouterr().err
+    for row in rows:
+        row["cells"] = "1"
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    assert run("count", table) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{found} cells, 95 % between ")
+    assert f"(8 of the {found} that were found were checked)." in said
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("label,cells\n1,1\n", "is no table of checks"),
+        ("", "is no table of checks"),
+        ("cells,stratum,stratum_cells,stratum_doubt\ntwo,0,9,0.1\n", "Line 2 of"),
+        ("cells,stratum,stratum_cells,stratum_doubt\n-1,0,9,0.1\n", "is 0, 1, 2 or more"),
+    ],
+)
+def test_what_is_no_table_of_checks_is_said(tmp_path, capsys, text, says):
+    (tmp_path / "checks.csv").write_text(text)
+    assert run("count", tmp_path / "checks.csv") == 2
+    assert says in capsys.readouterr().err
+    assert run("count", tmp_path / "missing.csv") == 2
+    assert "missing.csv cannot be read" in capsys.readouterr().err

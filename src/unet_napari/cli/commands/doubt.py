@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,13 @@ from unet_napari.cli.option_arguments import add_options, given_options, naming_
 from unet_napari.cli.outputs import check_side_output
 from unet_napari.cli.progress_bar import ProgressLine
 from unet_napari.errors import SettingsError
+from unet_napari.evaluation.count_check import (
+    ANSWER_COLUMN,
+    FEWEST_CHECKS,
+    checked_strata,
+    draw_checks,
+    strata_of,
+)
 from unet_napari.inference.config import DEFAULT_MODEL, CellThresholds
 from unet_napari.labels.table_files import TABLE_SUFFIXES
 
@@ -41,6 +49,10 @@ def add_doubt_command(commands: Subparsers) -> None:
         help="painted labels: their cells are left out, but for likely mistakes")  # fmt: skip
     add("--background", type=int, metavar="N", help="number among them that means background")
     add("--most", type=int, default=500, metavar="N", help="cells to list (default: 500)")
+    add("--check", type=int, metavar="N",
+        help="instead draw N cells at random, to be looked at; then unet-napari count")  # fmt: skip
+    add("--draw", type=int, default=0, metavar="SEED",
+        help="number from which the chance of --check comes (default: 0)")  # fmt: skip
     add("--overwrite", action="store_true", help="replace the table if it exists")
     add_options(parser, CellThresholds)
     add_inference_options(parser)
@@ -57,6 +69,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
     if arguments.most < 1:
         raise SettingsError(f"--most is a number of cells above 0, not {arguments.most}.")
+    if arguments.check is not None:
+        _check_draw(arguments)
     check_side_output(arguments.output, TABLE_SUFFIXES, overwrite=arguments.overwrite)
     with naming_flags(CellThresholds):
         thresholds = given_options(arguments, CellThresholds)
@@ -70,17 +84,22 @@ def _run(arguments: argparse.Namespace) -> None:
         thresholds=thresholds,
         painted=painted,
         background=arguments.background,
-        most=arguments.most,
+        most=arguments.most if arguments.check is None else sys.maxsize,
         on_progress=lambda step: line.show(f"{step.stage} {step.done}/{step.total}"),
         **config_for(arguments).to_dict(),
     )
-    write_table(arguments.output, _table(found, result_axes(image)))
+    axes = result_axes(image)
+    if arguments.check is None:
+        table = _table(found, axes)
+    else:
+        table = _drawn(found, axes, arguments.check, arguments.draw)
+    write_table(arguments.output, table)
     line.show(f"written to {arguments.output}", last=True)
 
 
-def _table(found: Sequence[DoubtfulObject], axes: str) -> dict[str, list[Any]]:
+def _table(found: Sequence[DoubtfulObject], axes: str) -> dict[str, Sequence[Any]]:
     """Return the ranking in columns."""
-    table: dict[str, list[Any]] = {
+    table: dict[str, Sequence[Any]] = {
         "doubt": [round(item.doubt, 4) for item in found],
         "reason": [item.reason for item in found],
         "label": [item.number for item in found],
@@ -90,3 +109,31 @@ def _table(found: Sequence[DoubtfulObject], axes: str) -> dict[str, list[Any]]:
     for axis, letter in enumerate(axes.lower()):
         table[letter] = [item.point[axis] for item in found]
     return table
+
+
+def _check_draw(arguments: argparse.Namespace) -> None:
+    """Refuse a draw that says nothing of all cells."""
+    if arguments.check < FEWEST_CHECKS:
+        raise SettingsError(f"--check takes at least {FEWEST_CHECKS} cells.")
+    if arguments.painted is not None:
+        raise SettingsError("--check draws among all cells: leave --painted out.")
+    if arguments.output.suffix.lower() != ".csv":
+        raise SettingsError("--check writes a .csv, which is filled in by hand.")
+
+
+def _drawn(
+    found: Sequence[DoubtfulObject], axes: str, number: int, seed: int
+) -> dict[str, Sequence[Any]]:
+    """Return cells drawn at random in columns, with an empty one for the answers."""
+    doubts = [item.doubt for item in found]
+    strata, checks = strata_of(doubts), draw_checks(doubts, number, seed)
+    sums = checked_strata(doubts, {})
+    table = _table([found[index] for index in checks], axes)
+    del table["painted"]
+    return {
+        ANSWER_COLUMN: [""] * len(checks),
+        **table,
+        "stratum": [int(strata[index]) for index in checks],
+        "stratum_cells": [sums[strata[index]].size for index in checks],
+        "stratum_doubt": [round(sums[strata[index]].doubt, 6) for index in checks],
+    }

@@ -125,7 +125,7 @@ def cluster_folder_steps(
         for item, path in zip(items, paths, strict=True)
     ]
     pool = DaskPool(client, Path(), fleet.resources)
-    with tables:
+    with tables.open():
         futures = pool.futures(segment_listed, [sent] * len(images), images)
         for number, future in enumerate(futures):
             try:

@@ -65,7 +65,8 @@ def doubtful_objects(
     -------
     list of DoubtfulObject
         The most doubtful first, each with ``doubt`` (0 to 1), ``reason``, ``number`` (its id in the
-        labels of `segment`), ``point`` (a pixel of it), ``painted`` and ``size``.
+        labels of `segment`), ``point`` (a pixel of it), ``painted``, ``size``, and ``missed``: that
+        it is perhaps a cell that was not found; ``mask()`` returns its pixels in its ``box``.
 
     Raises
     ------

@@ -148,11 +148,15 @@ class PreviewRequest:
         Comes back in each `Preview`, to tell which view it belongs to.
     frame
         Time point that the part is of, as its brightness scale may be its own; None without time.
+    place
+        Where the part lies in the image, start and stop by axis letter, so that it can be compared
+        with what is painted there; by default it is not.
     """
 
     image: ImageRef | None
     key: str = ""
     frame: int | None = None
+    place: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @message

@@ -118,6 +118,17 @@ def test_waiting_commands_do_not_displace_each_other(train, picture):
     assert told.result["steps"] == 5
 
 
+@pytest.mark.parametrize("place", [{}, {"Y": (0, 48), "X": (20, 84)}])
+def test_paint_that_is_predicted_otherwise_is_told_with_the_prediction(train, picture, place):
+    view = PreviewRequest(ImageRef(picture[0][:48, 20:84], "YX"), "here", place=place)
+    told = train(at_step(2, view))
+    (preview,) = told.of(Preview)
+    mistakes = [item for item in preview.doubtful if item.painted]
+    assert bool(mistakes) == bool(place)
+    labels = picture[1][:48, 20:84]
+    assert all(labels[item.point] == item.number for item in mistakes)
+
+
 def test_a_start_that_can_see_is_shown_before_the_first_step(train, picture, tmp_path):
     view = PreviewRequest(ImageRef(picture[0][:32, :32], "YX"), "here")
 

@@ -5,7 +5,8 @@ import pytest
 
 from napari.layers import Labels
 from unet_napari._napari.corrections import corrections as module
-from unet_napari._napari.corrections.corrections import Corrections, free_number
+from unet_napari._napari.corrections.corrections import Corrections
+from unet_napari._napari.corrections.free_numbers import free_number
 from unet_napari._napari.layers.background_paint import background_number, reserve_background
 from unet_napari.errors import LabelsError, ResourceError
 

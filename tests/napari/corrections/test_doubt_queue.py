@@ -1,5 +1,6 @@
 """From one doubtful cell to the next, with one key for each answer."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from unet_napari._napari.layers.layer_axes import ViewPlace
 from unet_napari._napari.layers.results import Purpose, latest_labels, write_result
 from unet_napari._napari.layers.spots import Spot, note_ranker, note_spots, placed, spots_of
 from unet_napari.errors import EngineError
-from unet_napari.inference.doubt.doubtful_object import DoubtfulObject
+from unet_napari.inference.doubt.doubtful_object import DoubtfulObject, runs_of
 
 SHAPE = (60, 80)
 PURPOSE = Purpose("prediction", "live prediction")
@@ -139,6 +140,75 @@ def test_a_painted_cell_that_is_predicted_otherwise_is_kept_or_rejected(ready, v
     note_spots(prediction, odd)
     press(ready, "N")
     assert "none left open" in said(ready)
+
+
+@pytest.fixture
+def dim():
+    """A cell that was not found."""
+    mask = np.zeros((8, 6), bool)
+    mask[1:7, 1:5] = True
+    window = ((45, 53), (60, 66))
+    return Spot(
+        0.95, "perhaps a missed cell", (48, 62), size=24, missed=True, box=window, mask=mask
+    )
+
+
+def test_a_missed_cell_is_painted_as_it_nearly_was_found(ready, viewer, found, dim):
+    labels = ready.labels.value
+    note_spots(latest_labels(viewer, ready.image.value, besides=ready.image.value), [dim, *SPOTS])
+    press(ready, "N")
+    assert present(ready) == dim
+    assert said(ready) == (
+        "Doubt 0.95: perhaps a missed cell. T a cell, R no cell, N next. 3 more."
+    )
+    press(ready, "S")
+    assert said(ready).startswith("Nothing was found here: T paints it")
+    assert not labels.data.any()
+    press(ready, "T")
+    assert present(ready) == SPOTS[0]
+    assert np.argwhere(labels.data).min(0).tolist() == [46, 61]
+    assert np.count_nonzero(labels.data) == 24
+    labels.undo()
+    assert not labels.data.any()
+
+
+def test_a_missed_cell_that_is_none_becomes_background(ready, viewer, dim):
+    labels = ready.labels.value
+    note_spots(latest_labels(viewer, ready.image.value, besides=ready.image.value), [dim])
+    press(ready, "N")
+    press(ready, "R")
+    assert np.count_nonzero(labels.data == 65535) == 24
+    assert "none left open" in said(ready)
+
+
+def test_a_missed_cell_that_was_passed_or_found_does_not_come_back(ready, viewer, found, dim):
+    layer = latest_labels(viewer, ready.image.value, besides=ready.image.value)
+    note_spots(layer, [dim, SPOTS[0]])
+    press(ready, "N")
+    moved = replace(dim, point=(49, 63))  # by a newer ranking
+    note_spots(layer, [moved, SPOTS[0]])
+    press(ready, "N")
+    assert present(ready) == SPOTS[0]
+    again = found.copy()
+    again[46:52, 61:65] = 4
+    layer = write_result(viewer, ready.image.value, "YX", again, ViewPlace(), PURPOSE)
+    note_spots(layer, [dim, SPOTS[0]])
+    press(ready, "N")
+    press(ready, "N")
+    assert present(ready) == SPOTS[0]
+
+
+def test_the_pixels_of_a_missed_cell_lie_along_the_axes_of_the_labels():
+    mask = np.zeros((3, 4), bool)
+    mask[0, 1:3] = mask[2, 3] = True
+    item = DoubtfulObject(
+        0.5, "dim", 0, (6, 9), missed=True, box=((5, 8), (8, 12)), runs=runs_of(mask)
+    )
+    region, index = {"Z": (10, 30), "X": (5, 45)}, {"Y": 7}
+    (spot,) = placed([item], "XYZ", region, index)
+    assert spot.point == (14, 7, 16)
+    assert spot.box == ((13, 17), (7, 8), (15, 18))
+    np.testing.assert_array_equal(spot.mask[:, 0], mask.T)
 
 
 def test_a_ranking_is_asked_for_and_kept_while_the_prediction_stays(ready, viewer, found):

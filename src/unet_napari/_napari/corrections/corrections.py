@@ -6,12 +6,12 @@ order with the strokes of the brush.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari.layers import Image, Labels
+from unet_napari._napari.corrections.free_numbers import free_number, note_number
 from unet_napari._napari.corrections.lines import index_in, line_mask, pixels_between
 from unet_napari._napari.corrections.objects import (
     LabelledObject,
@@ -23,61 +23,15 @@ from unet_napari._napari.corrections.objects import (
     objects_within,
 )
 from unet_napari._napari.corrections.one_step import one_step
-from unet_napari._napari.layers.background_paint import background_number, highest_painted
 from unet_napari._napari.layers.empty_array import check_room
 from unet_napari._napari.layers.grid import LayerGrid
 from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari.errors import LabelsError
 
-__all__ = ["Corrections", "free_number", "on_one_grid"]
+__all__ = ["Corrections", "on_one_grid"]
 
 Point = Sequence[float] | NDArray[np.floating]
 Indices = tuple[NDArray[np.intp], ...]
-
-_highest: WeakKeyDictionary[Labels, int] = WeakKeyDictionary()
-
-
-def free_number(layer: Labels, *, above: int = 0, reserved: int | None = None) -> int:
-    """Return the next number that no label of a layer has.
-
-    Parameters
-    ----------
-    layer : napari.layers.Labels
-    above : int
-        Numbers up to this one are not free either.
-    reserved : int, optional
-        The number that means background; it is neither free nor counted.
-
-    Raises
-    ------
-    LabelsError
-        If the type of the layer's numbers has no more room.
-    """
-    array = array_of(layer)
-    if layer not in _highest:
-        _highest[layer] = highest_painted(layer, below=reserved)
-        layer.events.paint.connect(_note_paint)
-        layer.events.data.connect(_forget)
-    number = max(_highest[layer], above) + 1
-    number += number == reserved
-    limit = int(np.iinfo(array.dtype).max)
-    if number > limit:
-        raise LabelsError(
-            f"'{layer.name}' holds numbers up to {limit} only, and all are used: convert it to "
-            "uint32 (right-click it in the list of layers), or start a new one with New."
-        )
-    return number
-
-
-def _note_paint(event: object) -> None:
-    layer = getattr(event, "source")  # noqa: B009  napari's events have it at run time
-    known = _highest.get(layer)
-    if known is not None and int(layer.selected_label) != background_number(layer):
-        _highest[layer] = max(known, int(layer.selected_label))
-
-
-def _forget(event: object) -> None:
-    _highest.pop(getattr(event, "source"), None)  # noqa: B009
 
 
 @dataclass(frozen=True)
@@ -132,6 +86,23 @@ class Corrections:
         with one_step(self.labels):
             self._paint(found.indices, number, over=(found.number,) if painted else ())
         return f"Painted as background (number {number})."
+
+    def add(self, window: tuple[slice, ...], mask: NDArray[np.bool_], *, cell: bool) -> str:
+        """Paint a cell that was not found, or background where there is none.
+
+        Parameters
+        ----------
+        window : tuple of slice
+            A box of the labels.
+        mask : ndarray of bool
+            The pixels in it.
+        cell : bool
+            Whether there is a cell.
+        """
+        number = self._free() if cell else self.reserve()
+        with one_step(self.labels):
+            self._paint(LabelledObject(number, window, mask).indices, number, over=())
+        return f"Painted as {'number' if cell else 'background: number'} {number}."
 
     def split(self, line: Sequence[Point], shown: Sequence[int]) -> str:
         """Cut the object in two that a line crosses, and paint both parts.
@@ -293,8 +264,7 @@ class Corrections:
             return False
         check_room(array_of(self.labels), present.nbytes)
         self.labels.data_setitem(tuple(axis[where] for axis in indices), number)
-        if number != background_number(self.labels) and self.labels in _highest:
-            _highest[self.labels] = max(_highest[self.labels], number)
+        note_number(self.labels, number)
         return True
 
 

@@ -15,7 +15,7 @@ from unet_napari._napari.corrections.spot_layer import SpotLayer
 from unet_napari._napari.layers.layer_axes import array_of
 from unet_napari._napari.layers.spots import Spot, go_to, note_spots, ranker_of, spots_of
 from unet_napari._napari.widgets.fields import Message
-from unet_napari.errors import UnetNapariError
+from unet_napari.errors import LabelsError, UnetNapariError
 
 __all__ = ["DoubtQueue"]
 
@@ -106,6 +106,10 @@ class DoubtQueue:
         self.marks.close()
 
     def _answer(self, found: Corrections, spot: Spot, name: str) -> str:
+        if spot.mask is not None:
+            if name not in ("take", "reject"):
+                raise LabelsError("Nothing was found here: T paints it as a cell, R as background.")
+            return found.add(spot.window, spot.mask, cell=name == "take")
         point = found.labels.data_to_world(spot.point)
         if name == "take" and spot.painted:
             number = int(array_of(found.labels)[spot.point])
@@ -165,8 +169,14 @@ class DoubtQueue:
             self._go(found, self._way[self._at], said)
             return
         seen = {_object_of(found, spot) for spot in self._way}
+        boxes = [spot.box for spot in self._way if spot.missed]
         left = [spot for spot in spots if not self._is_settled(found, spot)]
-        unseen = [spot for spot in left if _object_of(found, spot) not in seen]
+        unseen = [
+            spot
+            for spot in left
+            if _object_of(found, spot) not in seen
+            and not (spot.missed and any(_holds(box, spot.point) for box in boxes))
+        ]
         if not unseen:
             again = f"{len(left)} left open" if left else "none left open"
             self._way, self._at = [], -1
@@ -187,7 +197,8 @@ class DoubtQueue:
         painted = int(array_of(found.labels)[spot.point])
         if spot.painted:
             return painted in (0, found.reserved) or painted in self._kept.get(found.labels, ())
-        return painted != 0 or int(array_of(found.prediction)[spot.point]) == 0
+        is_found = int(array_of(found.prediction)[spot.point]) != 0
+        return painted != 0 or is_found == spot.missed
 
     def _go(self, found: Corrections, spot: Spot, said: str = "", left: int | None = None) -> None:
         """Show a cell in the middle of the screen, and say why it is doubtful."""
@@ -198,6 +209,8 @@ class DoubtQueue:
         self._mark(found)
         more = "" if left is None else f" {left:,} more."
         keys = "T right, R not a cell, S split, J merge, N next."
+        if spot.missed:
+            keys = "T a cell, R no cell, N next."
         self._message.say(f"{said} Doubt {spot.doubt:.2f}: {spot.reason}. {keys}{more}".strip())
 
     def _mark(self, found: Corrections) -> None:
@@ -229,8 +242,12 @@ def _lies_in(layer: Labels, spot: Spot) -> bool:
 
 def _object_of(found: Corrections, spot: Spot) -> tuple[object, ...]:
     """Return what tells the objects apart, also after the prediction has got other numbers."""
-    if not _lies_in(found.labels, spot):
+    if spot.missed or not _lies_in(found.labels, spot):
         return (spot.point,)
     array = array_of(found.labels if spot.painted else found.prediction)
     fixed = tuple(at for axis, at in enumerate(spot.point) if axis not in found.free)
     return (spot.painted, int(array[spot.point]), fixed)
+
+
+def _holds(box: Sequence[tuple[int, int]], point: Sequence[int]) -> bool:
+    return all(start <= at < stop for (start, stop), at in zip(box, point, strict=True))

@@ -4,12 +4,13 @@ Who makes a prediction says here where it is to be doubted, or how that can be f
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.components import ViewerModel
+from numpy.typing import NDArray
 
 from napari.layers import Labels, Layer
 from unet_napari._napari.layers.ownership import pixels_noted
@@ -43,6 +44,12 @@ class Spot:
         Whether it is a painted cell that is predicted otherwise.
     size : int
         Number of pixels of the object.
+    missed : bool
+        Whether it is no object of the prediction, but perhaps a cell that was not found.
+    box : tuple of (int, int)
+        Of a missed cell: where it lies in the labels of the image, start and stop by axis.
+    mask : ndarray of bool or None
+        Of a missed cell: its pixels in the box.
     """
 
     doubt: float
@@ -50,6 +57,14 @@ class Spot:
     point: tuple[int, ...]
     painted: bool = False
     size: int = 1
+    missed: bool = False
+    box: tuple[tuple[int, int], ...] = ()
+    mask: NDArray[np.bool_] | None = field(default=None, compare=False)
+
+    @property
+    def window(self) -> tuple[slice, ...]:
+        """The box as an index of the labels."""
+        return tuple(slice(*span) for span in self.box)
 
 
 Ranker = Callable[[Labels, Callable[[Sequence[Spot]], None], Callable[[Exception], None]], None]
@@ -129,5 +144,20 @@ def placed(
         for (letter, (first, _)), place in zip(region.items(), item.point, strict=True):
             at[letter] = first + place
         point = tuple(int(at.get(letter, 0)) for letter in axes)
-        spots.append(Spot(item.doubt, item.reason, point, item.painted, item.size))
+        spot = Spot(item.doubt, item.reason, point, item.painted, item.size, item.missed)
+        spots.append(_with_mask(spot, item, axes, region) if item.missed else spot)
     return spots
+
+
+def _with_mask(
+    spot: Spot, item: DoubtfulObject, axes: str, region: Mapping[str, tuple[int, int]]
+) -> Spot:
+    """Return a spot with the pixels of a missed cell, its axes in the order of the labels."""
+    letters = list(region)
+    box = [(at, at + 1) for at in spot.point]
+    for letter, (start, stop) in zip(letters, item.box, strict=True):
+        first = region[letter][0]
+        box[axes.index(letter)] = (first + start, first + stop)
+    order = [letters.index(letter) for letter in axes if letter in region]
+    mask = item.mask().transpose(order).reshape([stop - start for start, stop in box])
+    return replace(spot, box=tuple(box), mask=mask)

@@ -144,10 +144,14 @@ class PreviewUpdates:
         image = image_of(self._image, self._axes).select(**self._channel)
         part = part_around(place, image.axes, image.data.shape, self._context)
         self._part = part
+        sizes = dict(zip(image.axes, image.data.shape, strict=True))
+        where = {letter: (at, at + 1) for letter, at in part.outer.index.items()}
+        for letter, cut in part.outer.region.items():
+            where[letter] = cut.indices(sizes[letter])[:2]
 
         def prepare() -> PreviewRequest:
             shared = self._job.share(cut_out(image, part.outer), snapshot=True)
-            return PreviewRequest(shared, key, place.index.get("T"))
+            return PreviewRequest(shared, key, place.index.get("T"), where)
 
         self._background.run(prepare, self._job.tell, _ignore)
 

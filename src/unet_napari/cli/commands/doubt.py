@@ -104,6 +104,7 @@ def _table(found: Sequence[DoubtfulObject], axes: str) -> dict[str, Sequence[Any
         "reason": [item.reason for item in found],
         "label": [item.number for item in found],
         "painted": [int(item.painted) for item in found],
+        "missed": [int(item.missed) for item in found],
         "pixels": [item.size for item in found],
     }
     for axis, letter in enumerate(axes.lower()):

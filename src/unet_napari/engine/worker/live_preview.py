@@ -9,7 +9,7 @@ import numpy as np
 
 from unet_napari.engine.protocol import Preview
 from unet_napari.engine.worker.open_images import open_image
-from unet_napari.engine.worker.rank_doubts import doubtful_now
+from unet_napari.engine.worker.rank_doubts import PaintedPart, doubtful_now
 from unet_napari.errors import UnetNapariError, without_warnings
 from unet_napari.images import measure_scale
 from unet_napari.inference import InferenceConfig, result_shape, segment_steps
@@ -114,7 +114,25 @@ class LivePreview:
             for _ in segment_steps(image, model, labels, config, **options):
                 if self._context.cancelled:
                     return
-            doubtful = doubtful_now(kept, model.task)
+            doubtful = doubtful_now(kept, model.task, self._painted(request, image.spatial_axes))
         result, shared = self._context.folder.allocate(labels.shape, labels.dtype)
         shared[...] = labels
         self._context.send(Preview(step, request.key, result, doubtful))
+
+    def _painted(self, request: PreviewRequest, axes: str) -> PaintedPart | None:
+        """Return what is painted on a part, along its spatial axes; None if nobody says where."""
+        if not request.place:
+            return None
+        paint = self._trainer.prepared.painted.paint(0).raw
+        letters = [letter for letter in self._whole.axes if letter in "TZYX"]
+        if len(letters) != len(paint.labels.shape):
+            return None
+        key = tuple(slice(*request.place.get(letter, (0, 1))) for letter in letters)
+        part = np.asarray(paint.labels[key])
+        inside = [letter for letter in letters if letter in axes]
+        away = tuple(n for n, letter in enumerate(letters) if letter not in axes)
+        part = part.squeeze(away).transpose([inside.index(letter) for letter in axes])
+        known = paint.background[:1]
+        if len(paint.background) > 1:  # another number was chosen meanwhile
+            part = np.where(np.isin(part, paint.background), known[0], part)
+        return PaintedPart(part, known[0] if known else None)

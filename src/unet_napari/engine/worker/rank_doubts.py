@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unet_napari.engine.worker.open_images import open_array
 from unet_napari.engine.worker.segment_layers import drive
@@ -11,13 +11,15 @@ from unet_napari.inference.doubt.ranking import doubt_steps, drained
 from unet_napari.inputs import with_thresholds
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from unet_napari.engine.threshold_requests import DoubtJob
     from unet_napari.engine.worker.job_context import JobContext
     from unet_napari.inference.doubt.doubtful_object import DoubtfulObject
     from unet_napari.inference.running.kept_maps import KeptMaps
     from unet_napari.tasks import Task
 
-__all__ = ["doubtful_now", "rank_doubts"]
+__all__ = ["PaintedPart", "doubtful_now", "rank_doubts"]
 
 _MOST_LIVE = 200  # objects of a live prediction that are told of
 
@@ -31,8 +33,27 @@ def rank_doubts(job: DoubtJob, context: JobContext) -> dict[str, Any]:
     return {"doubtful": tuple(drive(steps, context))}
 
 
-def doubtful_now(kept: KeptMaps, task: Task) -> tuple[DoubtfulObject, ...]:
+class PaintedPart(NamedTuple):
+    """What is painted on a part of an image.
+
+    Attributes
+    ----------
+    labels
+        In the shape of the labels of the part.
+    background
+        The number among them that means background.
+    """
+
+    labels: NDArray[Any]
+    background: int | None
+
+
+def doubtful_now(
+    kept: KeptMaps, task: Task, painted: PaintedPart | None = None
+) -> tuple[DoubtfulObject, ...]:
     """Rank the objects of a live prediction; none where its maps were not kept, or of classes."""
     if not kept.whole or not task.kind.separates_objects:
         return ()
-    return tuple(drained(doubt_steps(kept, task, most=_MOST_LIVE)))
+    labels, background = (None, None) if painted is None else painted
+    steps = doubt_steps(kept, task, painted=labels, background=background, most=_MOST_LIVE)
+    return tuple(drained(steps))

@@ -10,6 +10,7 @@ import numpy as np
 from unet_napari.geometry import Box
 from unet_napari.inference.doubt.doubtful_object import DoubtfulObject, DoubtSummary
 from unet_napari.inference.doubt.measure import SizeReference, doubts, reasons, signs_of
+from unet_napari.inference.doubt.missed_cells import missed_cells
 from unet_napari.inference.doubt.painted_cells import PaintedCells
 from unet_napari.inference.doubt.view_facts import LabelStore, Settled, ViewFacts
 from unet_napari.inference.progress import Progress
@@ -25,7 +26,14 @@ if TYPE_CHECKING:
     from unet_napari.inference.running.kept_maps import KeptMaps
     from unet_napari.tasks import Task
 
-__all__ = ["MOST", "doubt_steps", "doubt_summary_steps", "drained", "other_thresholds"]
+__all__ = [
+    "MOST",
+    "doubt_steps",
+    "doubt_summary_steps",
+    "drained",
+    "generous_thresholds",
+    "other_thresholds",
+]
 
 _Found = TypeVar("_Found")  # a ranking, or a summary
 
@@ -50,6 +58,12 @@ def other_thresholds(task: Task) -> list[Task]:
     boundary = getattr(task, "boundary_threshold")  # noqa: B009  of a task of cells
     moved.append({"boundary_threshold": 0.0 if boundary > 0 else _WEAK_BOUNDARY})
     return [replace(task, **values) for values in moved]
+
+
+def generous_thresholds(task: Task) -> Task:
+    """Return the task with thresholds that find more, and dimmer, objects."""
+    names = ("foreground_threshold", "seed_threshold")
+    return replace(task, **{n: max(getattr(task, n) - _SHIFT, _LEAST) for n in names})
 
 
 def doubt_steps(
@@ -98,7 +112,7 @@ def doubt_steps(
         If the disk has no room.
     """
     settled = None if painted is None else Settled(painted, background)
-    return (yield from _steps(kept, task, memory, settled, lambda found: found.ranked(most)))
+    return (yield from _steps(kept, task, memory, settled, most, lambda r: r.ranked(most)))
 
 
 def doubt_summary_steps(
@@ -119,7 +133,7 @@ def doubt_summary_steps(
     -------
     DoubtSummary
     """
-    return (yield from _steps(kept, task, memory, None, lambda found: found.summary()))
+    return (yield from _steps(kept, task, memory, None, 0, lambda r: r.summary()))
 
 
 def _steps(
@@ -127,16 +141,17 @@ def _steps(
     task: Task,
     memory: int | None,
     settled: Settled | None,
+    missed: int,
     result: Callable[[_Ranking], _Found],
 ) -> Generator[Progress, None, _Found]:
-    """Gather what is known of the objects, and return what follows from it."""
+    """Gather what is known of the objects and of `missed` ones; return what follows from it."""
     if memory is None:
         memory = int(free_memory() * _SHARE_OF_FREE)
-    total = 2 + len(other_thresholds(task))
+    total = 3 + len(other_thresholds(task))
     with Room(memory // 2) as room:
         ranking = _Ranking(kept, LabelStore(room, kept.result_shape, kept.leading), settled)
         other = LabelStore(room, kept.result_shape, kept.leading)
-        for number in ranking.steps(task, other, memory // 2):
+        for number in ranking.steps(task, other, memory // 2, missed):
             yield Progress(number, total, _STAGE)
         found = result(ranking)
     yield Progress(total, total, _STAGE)
@@ -157,33 +172,53 @@ class _Ranking:
     """
 
     def __init__(self, kept: KeptMaps, base: LabelStore, settled: Settled | None) -> None:
-        self._kept, self._base = kept, base
+        self._kept, self._base, self._settled = kept, base, settled
+        self._missed: list[DoubtfulObject] = []
         self._views = [
             ViewFacts(kept, position, index, base, settled) for position, index in kept.views()
         ]
         self._cells = None if settled is None else PaintedCells(settled, base)
 
-    def steps(self, task: Task, other: LabelStore, memory: int) -> Iterator[int]:
+    def steps(self, task: Task, other: LabelStore, memory: int, missed: int) -> Iterator[int]:
         """Gather it; yield the number of the part that is worked on, again and again."""
         for _ in self._kept.decode(task, self._base, memory):
             yield 0
         for view in self._views:
             view.look()
             yield 1
+        if self._cells is not None:
+            for position, index in self._kept.views():
+                self._cells.look(self._kept, position, index)
+                yield 1
         for number, changed in enumerate(other_thresholds(task), 1):
             for _ in self._kept.decode(changed, other, memory):
                 yield number
             for view in self._views:
                 view.compare(other)
                 yield number
-        if self._cells is not None:
-            for position, index in self._kept.views():
-                self._cells.look(self._kept, position, index)
-                yield len(other_thresholds(task))
+        if missed:
+            yield from self._look_for_missed(task, other, memory, missed)
+
+    def _look_for_missed(
+        self, task: Task, other: LabelStore, memory: int, most: int
+    ) -> Iterator[int]:
+        last = 1 + len(other_thresholds(task))
+        for _ in self._kept.decode(generous_thresholds(task), other, memory):
+            yield last
+        threshold = getattr(task, "foreground_threshold")  # noqa: B009  of a task of cells
+        usual = _reference(self._views, self._cells)
+        for (position, _), view in zip(self._kept.views(), self._views, strict=True):
+            facts = (self._kept, position, self._settled, usual, threshold, most)
+            self._missed += missed_cells(view, other, *facts)
+            yield last
 
     def ranked(self, most: int) -> list[DoubtfulObject]:
         """Return the most doubtful objects."""
-        return _ranked(self._views, self._cells, most)
+        reference = _reference(self._views, self._cells)
+        found = [item for view in self._views for item in _of_view(view, reference, most)]
+        if self._cells is not None:
+            found += self._cells.mistakes()
+        return _ranked([*found, *self._missed], len(self._views[0].shape), most)
 
     def summary(self) -> DoubtSummary:
         """Return the mean doubt, and the most doubtful object."""
@@ -210,17 +245,12 @@ def drained(
             on_progress(step)
 
 
-def _ranked(
-    views: Sequence[ViewFacts], cells: PaintedCells | None, most: int
-) -> list[DoubtfulObject]:
-    reference = _reference(views, cells)
-    found = [item for view in views for item in _of_view(view, reference, most)]
-    if cells is not None:
-        found += cells.mistakes()
+def _ranked(found: Sequence[DoubtfulObject], ndim: int, most: int) -> list[DoubtfulObject]:
+    """Return the most doubtful ones; `ndim` is the number of axes of a view."""
     best: dict[tuple[Any, ...], DoubtfulObject] = {}
     for item in found:  # an object whose slices are views of their own is listed once
-        frame = item.point[:1] if len(item.point) > len(views[0].shape) else ()
-        key = (item.painted, item.number, frame)
+        frame = item.point[:1] if len(item.point) > ndim else ()
+        key = (item.painted, item.number, item.point if item.missed else frame)
         if key not in best or best[key].doubt < item.doubt:
             best[key] = item
     return sorted(best.values(), key=lambda item: -item.doubt)[:most]

@@ -15,6 +15,11 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QLabel, QSizePolicy
 
+from unet_napari._napari.widgets.long_words import (
+    LongWordCopier,
+    break_long_words,
+    without_breaks,
+)
 from unet_napari._napari.widgets.narrow import make_narrow
 from unet_napari.errors import SettingsError
 
@@ -55,6 +60,7 @@ class Message(Label):
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         label.hide()
+        self._copier = LongWordCopier(label)
         self._follower = _Follower(self._colour, self._fit)
         self._fit()
         label.installEventFilter(self._follower)
@@ -67,6 +73,10 @@ class Message(Label):
         self.native.setVisible(bool(text))
         self._fit()
 
+    def get_value(self) -> str:
+        """Return the text as it was said."""
+        return without_breaks(str(super().get_value()))
+
     @property
     def is_error(self) -> bool:
         """Whether an error is shown."""
@@ -75,6 +85,11 @@ class Message(Label):
     def _fit(self) -> None:
         """Take the height that the text needs, which the forms of Qt do not give to it."""
         label: QLabel = self.native
+        broken = break_long_words(
+            str(self.value), label.contentsRect().width(), label.fontMetrics().horizontalAdvance
+        )
+        if broken != label.text():
+            label.setText(broken)
         label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         label.setMinimumHeight(0)  # a longer text before must not leave its height behind
         label.setFixedHeight(max(0, label.heightForWidth(label.width())))

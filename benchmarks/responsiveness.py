@@ -9,78 +9,24 @@ whole, which is stopped after a while. Prints a table in Markdown.
 """
 
 import argparse
-import os
-import tempfile
-import time
-from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
-os.environ.setdefault("UNET_NAPARI_MODELS", tempfile.mkdtemp(prefix="unet-napari-bench-"))
-os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp()) / "settings.yaml"))
+from window import Gaps, Held, about, nuclei_layer, open_dock, shown, wait
 
-import dask.array
-import numpy as np
-from machine import conditions
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication
+# What was imported above has set napari's environment.
+import dask.array  # isort: skip
+import numpy as np  # isort: skip
 
-import napari
-from unet_napari.images import nuclei
+import napari  # isort: skip
+from unet_napari.images import nuclei  # isort: skip
 
 SLICES, SIDE = 596, 4096  # 10 GB of 8 bits
-PATIENCE = 600.0  # seconds
-READY = 10.0  # seconds; by then the engine has started
 
 
-class Gaps:
-    """Seconds between two turns of the event loop."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-        self._last = time.perf_counter()
-        self._timer = QTimer()
-        self._timer.setInterval(5)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start()
-
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        self.seconds.append(now - self._last)
-        self._last = now
-
-    def row(self, what: str, note: str) -> str:
-        """End the measurement; return a line of the table."""
-        self._timer.stop()
-        ms = 1000 * np.array(self.seconds)
-        p50, p99 = np.percentile(ms, [50, 99])
-        return f"| {what} | {p50:.0f} | {p99:.0f} | {ms.max():.0f} | {len(ms)} | {note} |"
-
-
-def wait(done: Callable[[], bool], seconds: float = PATIENCE) -> float:
-    """Let the program run until something is done; return how long that took."""
-    start = time.perf_counter()
-    while not done():
-        if time.perf_counter() - start > seconds:
-            raise TimeoutError(f"nothing after {seconds:.0f} s")
-        QApplication.processEvents()
-        time.sleep(0.002)
-    return time.perf_counter() - start
-
-
-def pause(seconds: float) -> None:
-    """Let the program run for a while."""
-    end = time.perf_counter() + seconds
-    wait(lambda: time.perf_counter() > end)
-
-
-def open_dock(viewer: napari.Viewer, title: str) -> tuple[Any, str]:
-    """Open a dock, and wait until its engine is ready; return it, and a line of the table."""
-    gaps = Gaps()
-    _, dock = viewer.window.add_plugin_dock_widget("unet-napari", title)
-    pause(READY)
-    return dock, gaps.row(f"opening {title}", f"and {READY:.0f} s more")
+def row(what: str, held: Held, note: str) -> str:
+    """Return a line of the table."""
+    return (
+        f"| {what} | {held.p50:.0f} | {held.p99:.0f} | {held.longest:.0f} | {held.turns} | {note} |"
+    )
 
 
 def large_layer() -> dask.array.Array:
@@ -100,9 +46,8 @@ def large_layer() -> dask.array.Array:
 def train(viewer: napari.Viewer, minutes: float) -> list[str]:
     """Train a model on the example, and measure."""
     dock, opening = open_dock(viewer, "Train U-Net")
-    image, labels = nuclei((512, 512), count=250, seed=1)
-    viewer.add_image((image / image.max() * 255).astype(np.uint8), name="nuclei")
-    viewer.add_labels(labels.astype(np.uint16), name="painted")
+    truth = nuclei_layer(viewer, (512, 512), 250)
+    viewer.add_labels(truth.astype(np.uint16), name="painted")
     dock.settings.minutes.value = str(minutes)  # and not live, which has no end
     wait(lambda: dock.run.enabled)
     dock.run.native.click()
@@ -110,7 +55,8 @@ def train(viewer: napari.Viewer, minutes: float) -> list[str]:
     gaps = Gaps()
     wait(lambda: not dock.busy)
     print(f"<!-- {dock.status.value} -->")
-    return [opening, gaps.row("training, with the live prediction", dock.status.value)]
+    done = row("training, with the live prediction", gaps.end(), dock.status.value)
+    return [row("opening Train U-Net", opening, ""), done]
 
 
 def segment(viewer: napari.Viewer, seconds: float) -> list[str]:
@@ -122,18 +68,18 @@ def segment(viewer: napari.Viewer, seconds: float) -> list[str]:
     )
     viewer.dims.set_point(0, 0)
     viewer.scene.camera.zoom = 2
-    pause(2)
+    wait(seconds=2)
     dock.image.value = layer
     wait(lambda: dock.run.enabled)
     name = f"large · {dock.model.value}"
-    rows = [opening]
+    rows = [row("opening Segment with U-Net", opening, "")]
 
     dock.scope.value = "view"
     gaps = Gaps()
     dock.run.native.click()
     took = wait(lambda: dock.run.text == "Segment")
     note = f"labels after {took:.1f} s, {np.count_nonzero(viewer.layers[name].data[0]):,} pixels"
-    rows.append(gaps.row("10 GB, what is in view", note))
+    rows.append(row("10 GB, what is in view", gaps.end(), note))
 
     viewer.layers.remove(name)
     dock.scope.value = "whole"
@@ -142,7 +88,7 @@ def segment(viewer: napari.Viewer, seconds: float) -> list[str]:
     appeared = wait(lambda: name in viewer.layers)
     filled = viewer.layers[name].data
     first = appeared + wait(lambda: bool(filled[0, ::16, ::16].any()))
-    pause(max(0.0, seconds - first))
+    wait(seconds=max(0.0, seconds - first))
     status = dock.status.value
     dock.run.native.click()
     stopped = wait(lambda: dock.run.text == "Segment")
@@ -151,7 +97,7 @@ def segment(viewer: napari.Viewer, seconds: float) -> list[str]:
         f"layer after {appeared:.1f} s, first labels after {first:.1f} s; Stop took "
         f"{stopped:.2f} s, {gone}; {status}"
     )
-    rows.append(gaps.row(f"10 GB, whole, {seconds:.0f} s of it", note))
+    rows.append(row(f"10 GB, whole, {seconds:.0f} s of it", gaps.end(), note))
     return rows
 
 
@@ -161,12 +107,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1.0, help="of training")
     parser.add_argument("--seconds", type=float, default=60.0, help="of segmenting the whole")
     arguments = parser.parse_args()
-    viewer = napari.Viewer()
-    viewer.window.resize(1280, 760)
+    viewer = shown()
     rows = train(viewer, arguments.minutes) + segment(viewer, arguments.seconds)
-    print(
-        f"{conditions(os.cpu_count() or 1)} napari {version('napari')}, PyQt6 {version('PyQt6')}."
-    )
+    print(about())
     print("\n| while | p50 [ms] | p99 [ms] | longest [ms] | turns | |\n|---|---|---|---|---|---|")
     print("\n".join(rows))
     viewer.close()

@@ -212,3 +212,15 @@ def test_where_the_numbers_end_nothing_of_several_stays(predicted):
     assert np.unique(full.labels.data).tolist() == [0, 253]
     full.labels.undo()  # the stroke before
     assert not full.labels.data.any()
+
+
+def test_the_rim_of_a_painted_cell_is_no_cell(predicted):
+    painted = np.zeros(predicted.shape, np.uint16)
+    painted[6:14, 6:14] = 7  # a little smaller than it is predicted
+    found = corrections(predicted, painted)
+    assert found.take((10, 10)) == "This cell is painted already."
+    inside = np.zeros(predicted.shape, bool)
+    inside[:20] = True
+    assert found.take_within((slice(None), slice(None)), inside) == "1 cell taken."
+    assert np.unique(found.labels.data).tolist() == [0, 7, 8]
+    assert not found.labels.data[5, 5]

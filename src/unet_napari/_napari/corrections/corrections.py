@@ -33,6 +33,8 @@ __all__ = ["Corrections", "on_one_grid"]
 Point = Sequence[float] | NDArray[np.floating]
 Indices = tuple[NDArray[np.intp], ...]
 
+_FREE_SHARE = 0.5  # of a predicted cell; where more of it is painted, it is a painted cell
+
 
 @dataclass(frozen=True)
 class Corrections:
@@ -244,6 +246,9 @@ class Corrections:
         with one_step(self.labels):
             for point in points:
                 found = self._find(self._predicted, point)
+                present = self._painted[found.indices]
+                if np.isin(present, (0, self.reserved or 0)).mean() < _FREE_SHARE:
+                    continue  # or else the rim of a painted cell would be a cell of its own
                 number = self._free()
                 if self._paint(found.indices, number, over=()):
                     taken.append(number)

@@ -9,7 +9,10 @@ whole, which is stopped after a while. Prints a table in Markdown.
 """
 
 import argparse
+import sys
+from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent / "round_two"))
 from window import Gaps, Held, about, nuclei_layer, open_dock, shown, wait
 
 # What was imported above has set napari's environment.

@@ -72,7 +72,7 @@ class Round:
         rows, columns = np.mgrid[:SIDE, :SIDE]
         rng = np.random.default_rng(3)
         for _ in range(DIRT):
-            y, x = rng.uniform(30, SIDE - 30, 2)
+            y, x = rng.uniform(0.42 * SIDE, SIDE - 30), rng.uniform(30, SIDE - 30)
             speck = np.hypot(rows - y, columns - x) < rng.uniform(4, 6)
             self.image[speck & (self.truth == 0)] = np.percentile(image, 99.5)
         self.image = ndimage.gaussian_filter(self.image, 0.8)

@@ -16,12 +16,9 @@ labels have followed.
 import argparse
 import itertools
 import os
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1]))
 from window import Gaps, about, cpu_seconds, nuclei_layer, open_dock, shown, wait
 
 # What was imported above has set napari's environment.

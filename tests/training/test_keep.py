@@ -143,3 +143,11 @@ def test_a_file_that_was_deleted_is_written_anew(training):
     training.exists = False
     training.keeper.stop()
     assert [step for step, _ in training.files[3:]] == [1, 1]
+
+
+def test_what_takes_a_moment_can_wait_for_what_must_not_be_lost(training):
+    training.go(2, seconds=0.01)
+    training.keeper.stop(complete=False)
+    assert training.files == [(1, False), (2, False)]
+    training.keeper.stop()
+    assert training.files[2:] == [(2, True)]

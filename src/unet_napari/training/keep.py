@@ -70,16 +70,21 @@ class Keeper:
         elif isinstance(event, Step) and self._due():
             self._save_on_the_way(complete=False)
 
-    def stop(self) -> None:
+    def stop(self, *, complete: bool = True) -> None:
         """Save what a training that was stopped leaves, the weights before all else.
 
         Nothing is saved before the first step: an untrained model is no result.
+
+        Parameters
+        ----------
+        complete
+            Whether the thumbnail is made as well, which takes a moment.
         """
         if self._trainer.steps == 0:
             return
         if self._is_old():
             self._save(complete=False)
-        if not self._complete:
+        if complete and not self._complete:
             self._save(complete=True)
 
     def _due(self) -> bool:

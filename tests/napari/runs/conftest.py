@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from threshold_runs import OWN
+from segment_runs import THRESHOLDS
 from unet_napari._napari.docks.segment_dock import SegmentDock
 
 
 @pytest.fixture
 def dock(viewer, job, library):
-    library("nuclei", thresholds=OWN)
+    library("nuclei", thresholds=THRESHOLDS)
     dock = SegmentDock(viewer, job)
     viewer.window.add_dock_widget(dock, name="Segment")
     return dock

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from threshold_runs import OWN, decoded, next_job, segment
+from segment_runs import THRESHOLDS, decoded, next_job, segment
 from unet_napari._napari.layers.ownership import is_untouched
 from unet_napari._napari.runs import live_thresholds
 from unet_napari.engine import (
@@ -90,7 +90,7 @@ def test_without_kept_maps_the_sliders_count_for_the_next_run(dock, client, qtbo
 def test_another_image_or_model_is_not_changed(
     dock, viewer, client, qtbot, cells, library, sliders
 ):
-    library("other", thresholds=OWN)
+    library("other", thresholds=THRESHOLDS)
     dock.model.reset_choices()
     segment(dock, client, qtbot, np.ones((20, 30), np.uint32))
     viewer.add_image(np.zeros((20, 30)), name="second")
@@ -218,7 +218,7 @@ def test_the_sliders_are_fitted_to_what_is_painted(dock, viewer, client, qtbot, 
     assert isinstance(job, FitJob)
     assert job.kept == 3
     np.testing.assert_array_equal(open_ref(job.labels), painted.data)
-    fitted = OWN | {"seed_threshold": 0.7, "min_size": 8}
+    fitted = THRESHOLDS | {"seed_threshold": 0.7, "min_size": 8}
     result = {"thresholds": fitted, "count": 12, "score_name": "AP50"}
     client.say(JobFinished(result | {"score": 0.831, "before": 0.5}))
     job = next_job(client, qtbot, 3)
@@ -254,7 +254,7 @@ def test_thresholds_are_kept_in_the_model(
     dock.settings.thresholds.keep.native.click()
     job = next_job(client, qtbot, 3)
     assert job == KeepThresholdsJob("nuclei", {"min_size": 40}, None, {})
-    library("nuclei", thresholds=OWN | {"min_size": 40})
+    library("nuclei", thresholds=THRESHOLDS | {"min_size": 40})
     (models_folder / "nuclei.unet").write_bytes(b"new")
     client.say(JobFinished({"model": str(models_folder / "nuclei.unet")}))
     qtbot.waitUntil(lambda: dock.status.value == "The thresholds are kept in 'nuclei'.")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from threshold_runs import decoded, next_job, segment
+from segment_runs import decoded, next_job, segment
 from unet_napari._napari.sections.measuring import show_table
 from unet_napari.engine import DecodeJob, JobCancelled, JobFinished, MeasureJob
 from unet_napari.engine.arrays import open_ref

@@ -79,9 +79,10 @@ def run_training(job: TrainJob, context: JobContext) -> dict[str, Any]:
             knows = bool(trainer.steps or trainer.prepared.decided.start)
             if isinstance(event, Step) or (knows and isinstance(event, Started)):
                 told.preview.update(trainer.steps)
-    keeper.stop()
-    if state is not None:
+    keeper.stop(complete=False)
+    if state is not None:  # with the latest paint: a slow computer may have no time for more
         state.stop()
+    keeper.stop()
     if saved is None:
         raise Cancelled
     return saved.result(trainer.steps, "Stopped.", stopped=True)

@@ -4,6 +4,7 @@ Import it before napari, whose settings and models it keeps apart from the user'
 """
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp()) / "settings.
 
 import numpy as np
 import psutil
+
+sys.path.append(str(Path(__file__).parents[1]))
 from machine import conditions
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication

@@ -161,6 +161,15 @@ def test_files_that_begin_with_a_dot_are_no_images(folder):
                "--model", folder / "model.unet") == 0  # fmt: skip
 
 
+def test_what_was_painted_beside_the_images_is_not_segmented(folder, painted_nuclei):
+    (folder / "images" / "b.tif").unlink()
+    for name in ("a_labels", "c_labels_2", "d_labels"):  # there is no image d
+        tifffile.imwrite(folder / "images" / f"{name}.tif", painted_nuclei[1].astype(np.uint8))
+    assert run("segment", folder / "images", "--model", folder / "model.unet",
+               "--output", folder / "out") == 0  # fmt: skip
+    assert sorted(path.stem for path in (folder / "out").iterdir()) == ["a", "c", "d_labels"]
+
+
 def test_images_and_labels_of_one_folder_are_trained_on_as_pairs(tmp_path):
     for name, seed in (("a", 1), ("b", 2)):
         image, labels = nuclei((64, 64), count=6, seed=seed)

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from unet_napari.images.formats.names import image_name, is_image_name
 
-__all__ = ["LABEL_SUFFIXES", "images_in", "labels_names", "labels_of", "numbered"]
+__all__ = [
+    "LABEL_SUFFIXES",
+    "images_in",
+    "labels_names",
+    "labels_of",
+    "numbered",
+    "without_labels",
+]
 
 LABEL_SUFFIXES = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg")
 """What the name of labels may have behind that of their image, as Cellpose and others write it."""
@@ -27,7 +34,12 @@ def images_in(folder: Path) -> list[Path]:
     OSError
         If the folder cannot be listed.
     """
-    found = sorted(path for path in folder.iterdir() if is_image_name(path.name))
+    return without_labels(sorted(p for p in folder.iterdir() if is_image_name(p.name)))
+
+
+def without_labels(files: Iterable[Path]) -> list[Path]:
+    """Leave out the labels, by their names, of images that are among the same files."""
+    found = list(files)
     names = {name for path in found for name in (image_name(path), path.name)}
     return [path for path in found if not _is_labels_name(image_name(path), names)]
 

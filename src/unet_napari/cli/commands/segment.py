@@ -85,6 +85,7 @@ def add_segment_command(commands: Subparsers) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from unet_napari.collection.names import without_labels
     from unet_napari.folder_run.contact_sheet import SHEET_SIDE
     from unet_napari.folder_run.order import FolderOrder, ListedImage
     from unet_napari.inference.views import check_image
@@ -93,7 +94,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from unet_napari.model.info import find_model
     from unet_napari.model.model import Model
 
-    paths = [path for given in arguments.images for path in image_files(given)]
+    # Of a folder, not what was painted on its images, which lies beside them.
+    paths = [path for given in arguments.images for path in without_labels(image_files(given))]
     outputs = dict(zip(paths, output_files(paths, arguments.output), strict=True))
     _check_outputs(list(outputs.values()), arguments)
     named = Path(arguments.model)  # a name of a model is no file

@@ -40,6 +40,8 @@ class SshServer:
         self._write_settings()
         settings = f"PYTHONPATH={os.pathsep.join(map(str, paths))} OMP_NUM_THREADS=1"
         self.python = str(self._program("python", sys.executable, settings))
+        self._ssh = shutil.which("ssh")
+        self.lead("")
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # sshd insists, and an image may lack it
         with (folder / "log").open("wb") as log:
@@ -77,8 +79,12 @@ class SshServer:
 
     def put_on_path(self, monkeypatch):
         """Put a program ``ssh`` first on the path that uses this server's settings."""
-        program = self._program("ssh", f"{shutil.which('ssh')} -F {self.folder}/config")
-        monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+        folder = self.folder / "bin"
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    def lead(self, through):
+        """Let the next connections go through a program that runs the rest of its command."""
+        self._program("ssh", f"{through} {self._ssh} -F {self.folder}/config")
 
     def _program(self, name, command, settings=""):
         program = self.folder / "bin" / name

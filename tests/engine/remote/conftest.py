@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ssh_server import SshServer, reason_for_none
 from unet_napari.engine import EngineClient
 from unet_napari.engine.remote.host import RemoteHost
 
@@ -28,9 +29,15 @@ class FakeSsh:
 
 
 @pytest.fixture(scope="module")
-def module_ssh(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        yield FakeSsh(tmp_path_factory.mktemp("bin"), monkeypatch)
+def server(tmp_path_factory):
+    """Return a real server of OpenSSH on this computer."""
+    if reason_for_none():
+        pytest.skip(reason_for_none())
+    tests = Path(__file__).parents[2]
+    paths = (tests.parent / "src", tests / "engine" / "worker_jobs")
+    server = SshServer(tmp_path_factory.mktemp("sshd"), paths)
+    yield server
+    server.close()
 
 
 @pytest.fixture

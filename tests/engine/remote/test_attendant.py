@@ -6,9 +6,10 @@ import threading
 import pytest
 
 from process_watch import WAIT, wait_until
-from unet_napari.engine.protocol import Start, decode, encode
+from unet_napari.engine.protocol import JobEvent, JobFinished, Start, decode, encode
 from unet_napari.engine.remote import attendant
 from unet_napari.engine.remote.line import Frame, Line
+from unet_napari.engine.remote.messages import EndWorker, WorkerEnded
 
 
 @pytest.fixture
@@ -76,4 +77,22 @@ def test_a_job_goes_on_without_its_client_and_ends_when_nobody_comes_back(
     monkeypatch.setattr(attendant, "_KEPT", 0.5)
     attending.join(WAIT)
     assert not folder.exists()
+    line.close()
+
+
+def test_a_wish_to_end_a_job_that_is_done_does_not_end_the_next_one(
+    jobs, folder, attending, monkeypatch
+):
+    said = []
+    line = Line(lambda frame: said.append(decode(frame.content)))
+    door = connect(folder, line)
+    for number in (7, 8):
+        line.send(message(Start(number, encode(jobs.Count(total=1)))))
+        wait_until(lambda: JobEvent(number, JobFinished({"counted": 1})) in said)  # noqa: B023
+        line.send(message(EndWorker(7)))
+    assert line.wait_taken(WAIT)
+    assert not any(isinstance(one, WorkerEnded) for one in said)
+    monkeypatch.setattr(attendant, "_KEPT_IDLE", 0.5)
+    door.shutdown(socket.SHUT_RDWR)
+    door.close()
     line.close()

@@ -1,4 +1,4 @@
-"""The real jobs on a host: training with strokes and previews, and segmenting."""
+"""The real jobs over a real SSH: training with strokes and previews, and segmenting."""
 
 import os
 import shutil
@@ -13,6 +13,7 @@ import slow_line as slow_line_program
 from engine_jobs import WAIT, of, run, train_job
 from unet_napari.engine import (
     ArraysReady,
+    ConnectionChanged,
     EngineClient,
     ImageRef,
     PaintTaken,
@@ -22,12 +23,14 @@ from unet_napari.engine import (
     Saved,
     SegmentJob,
     Started,
+    Step,
 )
 from unet_napari.engine import client as engine_client
+from unet_napari.engine.remote import remote_process
 from unet_napari.engine.remote.host import RemoteHost
 from unet_napari.images import Image, nuclei
 from unet_napari.inference import InferenceConfig, segment_steps
-from unet_napari.model.info import find_model
+from unet_napari.model.info import find_model, read_info
 from unet_napari.model.model import Model
 from unet_napari.model.versions import versions_of
 from unet_napari.training.state.state_file import read_state_head
@@ -36,9 +39,11 @@ TORCH = InferenceConfig(backend="torch")
 
 
 @pytest.fixture(scope="module")
-def client(module_ssh):
-    with EngineClient(host=RemoteHost("server", python=sys.executable)) as client:
-        yield client
+def client(server):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        server.put_on_path(monkeypatch)
+        with EngineClient(host=RemoteHost("server", server.python)) as client:
+            yield client
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +123,49 @@ def test_segmenting_there_gives_what_the_same_model_gives_here(client, picture, 
     np.testing.assert_array_equal(output.labels, expected)
 
 
+def until(listener, *kinds):
+    """Wait for the next event of some kind."""
+    while not isinstance(listener.next(), kinds):
+        pass
+
+
+def test_a_training_goes_on_without_its_connection_and_is_taken_up_again(
+    client, picture, listener, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(remote_process, "_PAUSE", 1.0)
+    job = train_job(client, picture, tmp_path / "lost.unet", live=True, steps=None)
+    handle = client.submit(job, listener)
+    until(listener, Step)
+    os.killpg(client.pid, signal.SIGKILL)
+    until(listener, ConnectionChanged)
+    until(listener, ConnectionChanged)
+    until(listener, Step)
+    client.cancel(handle)
+    assert handle.wait(WAIT)
+    steps = [event.step for event in of(Step, listener)]
+    assert steps == list(range(steps[0], steps[-1] + 1, steps[1] - steps[0]))
+    assert listener.events[-1].result["stopped"]
+    assert (tmp_path / "lost.unet").is_file()
+
+
+@pytest.mark.parametrize("pulled", [False, True], ids=["line", "pulled"])
+def test_stop_ends_a_training_within_two_seconds(
+    client, picture, listener, tmp_path, monkeypatch, pulled
+):
+    monkeypatch.setattr(engine_client, "PATIENCE", 1.5)
+    job = train_job(client, picture, tmp_path / "stopped.unet", live=True, steps=None)
+    handle = client.submit(job, listener)
+    until(listener, Saved)
+    if pulled:
+        os.kill(client.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    client.cancel(handle)
+    assert handle.wait(WAIT)
+    assert time.monotonic() - began < 2.3
+    assert listener.events[-1].result["stopped"]
+    assert read_info(tmp_path / "stopped.unet").name == "my nuclei"
+
+
 def seconds_to_a_preview(client, picture, listener, output):
     """Train live, and return how long it takes until the first preview is there."""
     began = time.monotonic()
@@ -134,14 +182,14 @@ def seconds_to_a_preview(client, picture, listener, output):
 
 
 def test_over_a_slow_line_the_first_preview_is_at_most_ten_seconds_later(
-    client, module_ssh, listener, tmp_path
+    client, server, listener, tmp_path
 ):
     picture = nuclei((1024, 1024), count=400, seed=1)
-    here = seconds_to_a_preview(client, picture, listener, tmp_path / "fast.unet")
-    program = f"{sys.executable} {slow_line_program.__file__} 0.05 1250000"  # 10 Mbit/s
-    module_ssh.does(f'for last; do :; done; exec {program} sh -c "exec $last"')
+    run(client, train_job(client, nuclei((64, 64), count=9, seed=0), tmp_path / "a.unet"), listener)
+    here = seconds_to_a_preview(client, picture, type(listener)(), tmp_path / "fast.unet")
+    server.lead(f"{sys.executable} {slow_line_program.__file__} 0.05 1250000")  # 10 Mbit/s
     os.killpg(client.pid, signal.SIGKILL)  # the next connection is the slow one
     there = seconds_to_a_preview(client, picture, type(listener)(), tmp_path / "slow.unet")
-    module_ssh.does(module_ssh.RUN_HERE)
+    server.lead("")
     os.killpg(client.pid, signal.SIGKILL)
     assert there - here < 10

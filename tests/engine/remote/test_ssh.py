@@ -10,7 +10,7 @@ import tifffile
 
 from command_line import run as run_command
 from engine_jobs import WAIT
-from ssh_server import SshServer, reason_for_none
+from ssh_server import reason_for_none
 from unet_napari.engine import EngineClient, JobFailed, JobFinished
 from unet_napari.engine.remote.host import RemoteHost
 from unet_napari.images import nuclei, read_image
@@ -19,15 +19,6 @@ from unet_napari.model.info import read_info
 pytestmark = pytest.mark.skipif(bool(reason_for_none()), reason=reason_for_none())
 
 PAGE = Path(__file__).parents[3] / "docs" / "guide" / "remote.md"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    tests = Path(__file__).parents[2]
-    paths = (tests.parent / "src", tests / "engine" / "worker_jobs")
-    server = SshServer(tmp_path_factory.mktemp("sshd"), paths)
-    yield server
-    server.close()
 
 
 @pytest.fixture(autouse=True)

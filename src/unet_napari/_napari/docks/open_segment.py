@@ -38,4 +38,5 @@ def open_segment(
     dock.settings.channel.field.value = settings.channel.field.value
     dock.image.value, dock.settings.axes.value = image, settings.axes.value
     dock.model.value = model
+    dock.computing.follow(beside.computing)
     return dock

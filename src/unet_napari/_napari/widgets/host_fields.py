@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QCompleter
 from unet_napari._napari.widgets.form import FormRows
 from unet_napari._napari.widgets.option_fields import OptionFields
 from unet_napari.engine.remote.host import RemoteHost, hosts_in_config
-from unet_napari.options import HostConfig, naming
+from unet_napari.options import HostConfig, naming, options_of
 
 __all__ = ["HostFields"]
 
@@ -41,3 +41,8 @@ class HostFields:
         """
         with naming(self._options.called):
             return RemoteHost.from_config(HostConfig(**self._options.values()))
+
+    def follow(self, other: "HostFields") -> None:
+        """Take over what another dock says."""
+        for name in options_of(HostConfig):
+            self._options[name].value = other._options[name].value

@@ -69,6 +69,7 @@ class _Attendant:
         self._over = threading.Event()
         self._seen = time.monotonic()
         self._job_id: int | None = None
+        self._lock = threading.Lock()
         self._visitor: socket.socket | None = None
         self._line = Line(self._receive)
         self._intake = Intake(self._shared, folder)
@@ -121,7 +122,9 @@ class _Attendant:
         elif isinstance(message, BlocksReady):
             self._pass_blocks(message)
         elif isinstance(message, EndWorker):
-            self._worker.kill()
+            with self._lock:
+                if message.job_id == self._job_id:
+                    self._worker.kill()
         elif isinstance(message, Leave):
             self._over.set()
 
@@ -150,9 +153,10 @@ class _Attendant:
             self._worker.send(Command(self._job_id, BlocksReady(paths[0], ready.blocks)))
 
     def _end_job(self, message: JobEvent) -> None:
+        with self._lock:
+            self._job_id = None
         self._outbox.put(message, self._intake.written)
         self._intake.end_job()
-        self._job_id = None
 
     def _ended(self, worker: WorkerProcess) -> None:
         """Tell the client that the engine process is gone, with what it leaves, and end."""

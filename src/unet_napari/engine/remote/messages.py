@@ -101,7 +101,9 @@ class FileReady:
 @message
 @dataclass(frozen=True)
 class EndWorker:
-    """To the attendant: end the engine process now, whatever it does."""
+    """To the attendant: end the engine process now, unless it is done with this job."""
+
+    job_id: int
 
 
 @message

@@ -11,6 +11,7 @@ from unet_napari.engine.arrays import map_arrays
 from unet_napari.engine.fetched_array import BlocksReady, FetchBlocks
 from unet_napari.engine.live_requests import PairAdded
 from unet_napari.engine.protocol import (
+    TERMINAL,
     Cancel,
     Command,
     ConnectionChanged,
@@ -81,7 +82,7 @@ class RemoteProcess:
         self._over = threading.Event()
         self._leaving = self._served = False
         self._why = ""
-        self._job_id = 0  # of the latest job
+        self._job_id = self._ended = 0  # ids of the latest job, and of the latest that has ended
         self._loading: int | None = None  # id of the job whose arrays are on their way
         self.last_words = ""
         self._thread = threading.Thread(target=self._run, name="engine-line", daemon=True)
@@ -110,7 +111,7 @@ class RemoteProcess:
         if self._line.unanswered > _DEAD:
             self._give_up()
             return
-        self._line.send_at_once(encode(EndWorker()).encode())
+        self._line.send_at_once(encode(EndWorker(self._job_id)).encode())
         watch = threading.Thread(target=self._wait_for_end, name="engine-end", daemon=True)
         watch.start()
 
@@ -200,7 +201,8 @@ class RemoteProcess:
             connection.end()
 
     def _wait_for_end(self) -> None:
-        while not self._over.wait(0.1):
+        job_id = self._job_id
+        while not self._over.wait(0.1) and self._ended < job_id:
             if time.monotonic() - self._line.heard > _ANSWER:
                 self._give_up()
 
@@ -241,7 +243,7 @@ class RemoteProcess:
             yield from self._shipping.blocks(wanted)
         except Exception as error:
             self._report(_failed(error), job_id)
-            self._line.send_at_once(encode(EndWorker()).encode())  # it would wait for ever
+            self._line.send_at_once(encode(EndWorker(job_id)).encode())  # it would wait for ever
             return
         yield Frame(MESSAGE, encode(BlocksReady(wanted.array, wanted.blocks)).encode())
 
@@ -270,6 +272,8 @@ class RemoteProcess:
             return
         event = self._delivery.message(message)
         if event is not None:
+            if isinstance(event.event, TERMINAL):
+                self._ended = event.job_id
             self._on_message(self, event)
 
     def _report(self, event: object, job_id: int | None = None) -> None:

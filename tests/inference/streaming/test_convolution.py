@@ -22,7 +22,7 @@ def fast(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> boo
     """Whether the private kernels are taken; both ways have to give the sums of torch."""
     if request.param and not has_fast_kernels():
         pytest.skip("this version of torch has no such kernels")
-    monkeypatch.setattr(module, "has_fast_kernels", lambda: request.param)
+    monkeypatch.setattr(module, "has_fast_kernels", lambda _: request.param)
     return request.param
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from unet_napari.errors import warn_user
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 
     from unet_napari.tasks import Task
 
-__all__ = ["Agreement", "measure_agreement"]
+__all__ = ["Agreement", "measure_agreement", "warn_of_disagreement"]
+
+# Below this share of pixels decided as in fp32 the user is warned.
+_LEAST_AGREEMENT = 0.99
 
 
 @dataclass(frozen=True)
@@ -70,3 +75,13 @@ def measure_agreement(
         pixels += alike.size
         difference = max(difference, float(np.abs(true - found).max()))
     return Agreement(same / pixels, difference)
+
+
+def warn_of_disagreement(agreement: Agreement, precision: str) -> None:
+    """Warn the user if fewer than 99 % of the pixels are decided as in fp32."""
+    if agreement.same < _LEAST_AGREEMENT:
+        warn_user(
+            f"In {precision} the model decides only {agreement.describe()}. If that matters, "
+            "choose the precision auto.",
+            stacklevel=3,
+        )

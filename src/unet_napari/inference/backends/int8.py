@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.errors import SettingsError, warn_user
-from unet_napari.inference.backends.agreement import Agreement, measure_agreement
+from unet_napari.errors import SettingsError
+from unet_napari.inference.backends.agreement import (
+    Agreement,
+    measure_agreement,
+    warn_of_disagreement,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +31,6 @@ if TYPE_CHECKING:
     from unet_napari.tasks import Task
 
 __all__ = ["calibrate", "check_int8", "quantise"]
-
-# Below this share of pixels decided as in fp32 the user is warned.
-_LEAST_AGREEMENT = 0.99
 
 
 def check_int8() -> None:
@@ -89,10 +90,5 @@ def calibrate(backend: Quantisable, task: Task, tiles: Sequence[NDArray[np.float
     reference = [backend.logits(tile) for tile in others]
     backend.quantise(examples)
     agreement = measure_agreement(task, reference, backend.logits, others)
-    if agreement.same < _LEAST_AGREEMENT:
-        warn_user(
-            f"In int8 the model decides only {agreement.describe()}. If that matters, choose the "
-            "precision auto.",
-            stacklevel=3,
-        )
+    warn_of_disagreement(agreement, "int8")
     return agreement

@@ -65,7 +65,7 @@ def record(network: nn.Module, shape: tuple[int, ...]) -> tuple[Call, list[Call]
     image = Call("image", {}, shape)
     # In inference mode torch would take interpolation apart.
     with torch.inference_mode(mode=False), torch.no_grad():
-        x = torch.empty((0, *shape[1:]))
+        x = torch.empty((0, *shape[1:]), dtype=next(network.parameters()).dtype)
         with _Recorder(x, image) as recorder:
             output = network(x)
     return image, recorder.calls, recorder.result(output)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from unet_napari.errors import ResourceError, SettingsError
-from unet_napari.inference.backends.device_choice import choose_device
+from unet_napari.inference.backends.device_choice import choose_device, choose_precision
 from unet_napari.inference.backends.int8 import check_int8
 from unet_napari.inference.backends.table import BACKEND_ENTRIES, find_backend
 from unet_napari.inference.orientations import variants_of
@@ -97,7 +97,7 @@ def _whole_plan(
     cost = rehearse(prepared.network, prepared.input_shape(tile))
     backend = _choose_backend(config, device, len(variants) * cost.operations)
     reason = "it fits the memory and takes a moment"
-    precision = config.precision
+    precision = choose_precision(config.precision, device)
     plan = Plan(shape, grid, tile, None, 1, variants, cost, backend, device, precision, reason)
     return replace(plan, cost=with_pipeline(cost, plan, prepared))
 
@@ -162,8 +162,6 @@ def _streamed(
     wanted = find_backend(config.precision) if auto else BACKEND_ENTRIES[config.backend]
     if not wanted.streams:
         return f"{wanted.title} takes tiles, and the image is too large for one"
-    if config.precision not in ("auto", "fp32"):
-        return "only fp32 is streamed, and the image is too large for one tile"
     try:
         streamed = stream_plan(plan, prepared, config, budget)
     except NotStreamableError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unet_napari.inference.backends.agreement import measure_agreement, warn_of_disagreement
 from unet_napari.inference.backends.backend import Quantisable
 from unet_napari.inference.backends.int8 import calibrate
 from unet_napari.inference.planning.cost import rehearse
@@ -37,6 +38,9 @@ __all__ = ["Predictor"]
 
 # Below so many operations a prediction takes some ten seconds, and nobody asks how long.
 _WORTH_TIMING = 3e12
+# Below so many, comparing bf16 with fp32 on two tiles would take a noticeable share of the time.
+_WORTH_COMPARING = 3e11
+_TILES_COMPARED = 2
 # Size of the tile that the speed is measured on.
 _TIMED_PIXELS = 2**15
 
@@ -54,7 +58,7 @@ class Predictor:
         What the user wants.
     examples : iterable of (Image, Statistics)
         Images of this shape, and how bright they are as a whole. An int8 network is made from
-        tiles of them; for other precisions none is looked at.
+        tiles of them, and one in bf16 on a CPU compared with fp32; else none is looked at.
 
     Attributes
     ----------
@@ -64,7 +68,8 @@ class Predictor:
     Warns
     -----
     UnetNapariWarning
-        See `make_plan`; and if an int8 network decides noticeably differently than the fp32 one.
+        See `make_plan`; and if a network in int8 or bf16 decides noticeably differently than in
+        fp32.
     """
 
     def __init__(
@@ -77,13 +82,14 @@ class Predictor:
         self._prepared, self._config = prepared, config
         self.plan = make_plan(prepared, shape, config)
         self._backend = _make_backend(prepared, self.plan)
-        self._int8 = _calibrated(self._backend, prepared, self.plan, examples)
+        self._agreement = _checked(self._backend, prepared, self.plan, examples)
 
     @property
     def stage(self) -> str:
         """What is being done, in words for the user."""
-        int8 = "" if self._int8 is None else f"int8, {self._int8.describe()}, "
-        return f"predicting ({int8}{self.plan.describe()})"
+        told = self._agreement
+        how = "" if told is None else f"{self.plan.precision}, {told.describe()}, "
+        return f"predicting ({how}{self.plan.describe()})"
 
     @property
     def work(self) -> int:
@@ -183,14 +189,26 @@ def _make_backend(prepared: PreparedModel, plan: Plan) -> Backend:
     return prepared.backend(plan.backend, plan.device, plan.precision)
 
 
-def _calibrated(
+def _checked(
     backend: Backend,
     prepared: PreparedModel,
     plan: Plan,
     examples: Iterable[tuple[Image, Statistics]],
 ) -> Agreement | None:
-    """Change a backend to int8 if the plan says so; return how well it agrees with fp32 then."""
-    if plan.precision != "int8" or not isinstance(backend, Quantisable):
+    """Return how well a backend in a short format agrees with fp32, on tiles of the images.
+
+    One that computes in int8 is calibrated on them first.
+    """
+    task = prepared.model.task
+    if plan.precision == "int8" and isinstance(backend, Quantisable):
+        return calibrate(backend, task, sample_tiles(prepared.model, examples, plan.grid))
+    pays = plan.cost.operations >= _WORTH_COMPARING
+    if plan.precision != "bf16" or plan.device.type != "cpu" or not pays:
         return None
-    tiles = sample_tiles(prepared.model, examples, plan.grid)
-    return calibrate(backend, prepared.model.task, tiles)
+    tiles = sample_tiles(prepared.model, examples, plan.grid)[:_TILES_COMPARED]
+    if not tiles:  # nobody has given images to compare
+        return None
+    exact = prepared.backend(plan.backend, plan.device, "fp32")
+    agreement = measure_agreement(task, map(exact.logits, tiles), backend.logits, tiles)
+    warn_of_disagreement(agreement, plan.precision)
+    return agreement

@@ -5,6 +5,7 @@ It is used again and again: taking it anew for each strip costs as much as a con
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,8 @@ class RowBuffer:
         Shape (N, C, *S) of the whole result, N being 1, or 0 in a rehearsal.
     room : int
         Number of rows for which there is memory from the beginning.
+    dtype : torch.dtype
+        Type of the values.
 
     Attributes
     ----------
@@ -38,8 +41,10 @@ class RowBuffer:
         The first row that is there, and the first one that is not there yet.
     """
 
-    def __init__(self, shape: tuple[int, ...], room: int) -> None:
-        self._shape = shape
+    def __init__(
+        self, shape: tuple[int, ...], room: int, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self._shape, self._dtype = shape, dtype
         self._rows = self._allocate(room)
         self._offset = 0  # where row `start` lies in the memory
         self.start = 0
@@ -84,6 +89,8 @@ class RowBuffer:
         # Channels last, so that a strip of rows is one piece of memory.
         shape = (images, count, *others, channels)
         if images == 0:
-            return torch.empty(shape).movedim(-1, 1)
+            return torch.empty(shape, dtype=self._dtype).movedim(-1, 1)
         # Linux gives numpy pages of 2 MiB, and torch ones of 4 KiB, which take ten times as long.
-        return torch.from_numpy(np.empty(shape, np.float32)).movedim(-1, 1)
+        size = math.prod(shape) * self._dtype.itemsize
+        memory = torch.from_numpy(np.empty(size, np.uint8))
+        return memory.view(self._dtype).view(shape).movedim(-1, 1)

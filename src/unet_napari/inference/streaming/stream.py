@@ -53,15 +53,22 @@ class Stream:
         that does not suffice.
     images : int
         Number of images: 1, or 0 for a rehearsal, in which rows of nothing are moved.
+    dtype : torch.dtype
+        Type of the network's weights, in which all rows are kept.
     """
 
     def __init__(
-        self, steps: Sequence[Node], strip: int, room: Sequence[int] = (), images: int = 1
+        self,
+        steps: Sequence[Node],
+        strip: int,
+        room: Sequence[int] = (),
+        images: int = 1,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._steps = steps
+        self._steps, self._dtype = steps, dtype
         rooms = room or [0] * len(steps)
         self._kept = [
-            RowBuffer((images, *step.shape[1:]), rows)
+            RowBuffer((images, *step.shape[1:]), rows, dtype)
             for step, rows in zip(steps, rooms, strict=True)
         ]
         self._at_once = [_at_once(step, strip, steps[0].size) for step in steps]
@@ -93,11 +100,14 @@ class Stream:
     def state(self) -> dict[str, Tensor]:
         """Return the rows that are kept, by which `restore` makes a new stream go on here.
 
-        They are views, valid until the next step, of shape (rows, ..., C) as they lie in memory.
+        They are views, valid until the next step, of shape (rows, ..., C) as they lie in memory;
+        those of bf16, which NumPy does not know, look like integers.
         """
         rows = {
             str(n): _lying(kept.read(kept.start, kept.stop)) for n, kept in enumerate(self._kept)
         }
+        if self._dtype is torch.bfloat16:
+            rows = {n: kept.view(torch.int16) for n, kept in rows.items()}
         return {"starts": torch.tensor([kept.start for kept in self._kept]), **rows}
 
     @torch.inference_mode()
@@ -110,7 +120,8 @@ class Stream:
         for number, kept in enumerate(self._kept):
             rows = state[str(number)]
             kept.start = kept.stop = starts[number]
-            _lying(kept.append(len(rows))).copy_(rows)
+            same = rows.view(self._dtype) if rows.dtype is torch.int16 else rows
+            _lying(kept.append(len(rows))).copy_(same)
 
     @property
     def room(self) -> list[int]:
@@ -132,7 +143,7 @@ class Stream:
         # carries the new rows as far down as they reach.
         for position in range(1, len(self._steps)):
             self._advance(position)
-        return result.start, result.read(result.start, result.stop)
+        return result.start, result.read(result.start, result.stop).float()
 
     def _advance(self, position: int) -> None:
         """Compute the rows of one node that have become possible, as many as a strip makes.
@@ -216,17 +227,17 @@ def choose_strip(steps: Sequence[Node], memory: int) -> int:
     return max(1, int(min(image / _FEWEST_STRIPS, thickest)))
 
 
-def find_room(steps: Sequence[Node], strip: int) -> list[int]:
+def find_room(steps: Sequence[Node], strip: int, dtype: torch.dtype = torch.float32) -> list[int]:
     """Return how many rows of each node to have room for: the most there are, and some more.
 
     A node that keeps many rows for few new ones then moves them once for several strips.
 
     Parameters
     ----------
-    steps, strip
+    steps, strip, dtype
         See `Stream`.
     """
-    rehearsal = Stream(steps, strip, images=0)
+    rehearsal = Stream(steps, strip, images=0, dtype=dtype)
     _pull(rehearsal, steps, strip)
     room = []
     for rows, step in zip(rehearsal.room, steps, strict=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["NETWORKS", "replace_table"]
 
-NETWORKS = Path(__file__).parents[1] / "docs" / "guide" / "networks.md"
+NETWORKS = Path(__file__).parents[1] / "docs" / "guide" / "models" / "networks.md"
 
 
 def replace_table(document: Path, name: str, lines: Sequence[str]) -> None:

@@ -1,5 +1,7 @@
 """When the live prediction is made, and of what."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from unet_napari.model.model import Model
 from unet_napari.networks import UNet
 from unet_napari.tasks import SemanticTask
 from unet_napari.training import TrainConfig
+from unet_napari.training.data.pairs import AsPainted
 
 
 class Trainer:
@@ -193,3 +196,32 @@ def test_a_network_that_learns_may_be_unsure(preview, events, look_at, monkeypat
     look_at("a")
     preview.update(1)
     assert [event.key for event in events] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "place", "key"),
+    [
+        ("YX", {"Y": (4, 20), "X": (8, 40)}, np.s_[4:20, 8:40]),
+        ("TYX", {"T": (1, 2), "Y": (4, 20), "X": (8, 40)}, np.s_[1, 4:20, 8:40]),
+        ("ZYX", {"Z": (0, 2), "Y": (4, 5), "X": (8, 40)}, np.s_[0:2, 4:5, 8:40]),
+    ],
+)
+def test_a_part_is_compared_with_what_is_painted_in_its_place(
+    trainer, context, monkeypatch, axes, place, key
+):
+    shape = {"T": 3, "Z": 2, "Y": 24, "X": 48}
+    size = tuple(shape[letter] for letter in axes)
+    labels = np.arange(np.prod(size), dtype=np.int32).reshape(size)
+    labels[labels % 7 == 0] = 65535
+    trainer.prepared = SimpleNamespace(
+        painted=SimpleNamespace(
+            paint=lambda _: SimpleNamespace(raw=AsPainted(labels, None, (65535, 9)))
+        )
+    )
+    preview = LivePreview(trainer, Image(labels * 1.0, axes), context)
+    spatial = axes.replace("T", "")
+    part = preview._painted(PreviewRequest(None, "", None, place), spatial)
+    expected = np.where(labels[key] == 9, 65535, labels[key])
+    np.testing.assert_array_equal(part.labels, expected)
+    assert part.background == 65535
+    assert preview._painted(PreviewRequest(None), spatial) is None

@@ -113,3 +113,11 @@ def test_nothing_worse_than_the_start_follows_what_was_better():
     # Within the noise of the best, but no better than the start.
     assert not best.judged(0.58, best.enough(0.1), lambda: Kept({}, CellsTask(), 9, 0.58))
     assert best.judged(0.65, best.enough(0.1), lambda: Kept({}, CellsTask(), 9, 0.65))
+
+
+def test_what_is_said_of_other_labels_is_not_said_of_new_ones(start, painted):
+    start.compare(10)
+    start.show([painted, painted])
+    assert "agree" not in start.describe()
+    start.compare(10)
+    assert start.describe() == "the 20 painted cells agree with nuclei already: segment with it"

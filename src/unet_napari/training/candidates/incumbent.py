@@ -76,7 +76,7 @@ class Incumbent:
 
     def show(self, samples: Sequence[Sample]) -> None:
         """Compare on these samples from now on."""
-        self._samples, self._score = list(samples), None
+        self._samples, self._score, self._cells = list(samples), None, 0
 
     @property
     def fresh(self) -> bool:

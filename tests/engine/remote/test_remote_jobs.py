@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+import zarr
 
 import slow_line as slow_line_program
 from engine_jobs import WAIT, of, run, train_job
@@ -16,19 +17,22 @@ from unet_napari.engine import (
     ConnectionChanged,
     EngineClient,
     ImageRef,
+    ListItem,
     PaintTaken,
     PaintUpdate,
     Preview,
     PreviewRequest,
     Saved,
+    SegmentFileJob,
     SegmentJob,
+    SegmentListJob,
     Started,
     Step,
 )
 from unet_napari.engine import client as engine_client
 from unet_napari.engine.remote import remote_process
 from unet_napari.engine.remote.host import RemoteHost
-from unet_napari.images import Image, nuclei
+from unet_napari.images import Image, nuclei, read_image
 from unet_napari.inference import InferenceConfig, segment_steps
 from unet_napari.model.info import find_model, read_info
 from unet_napari.model.model import Model
@@ -121,6 +125,25 @@ def test_segmenting_there_gives_what_the_same_model_gives_here(client, picture, 
     run(client, SegmentJob(reference, str(path), TORCH.to_dict()), listener)
     [output] = of(ArraysReady, listener)
     np.testing.assert_array_equal(output.labels, expected)
+
+
+def test_labels_are_written_there_into_a_folder_that_both_see(
+    client, server, listener, picture, tmp_path
+):
+    there = tmp_path / "there"
+    there.symlink_to(tmp_path / "here")
+    (tmp_path / "here").mkdir()
+    client.move_to(RemoteHost("server", server.python, ((str(tmp_path / "here"), str(there)),)))
+    image = zarr.create_array(tmp_path / "here" / "a.zarr", shape=(96, 128), dtype="u2")
+    image[...] = picture[0]
+    reference = ImageRef(client.folder.share(image), "YX")
+    output = tmp_path / "here" / "labels.zarr"
+    items = (ListItem(str(tmp_path / "here" / "a.zarr"), str(tmp_path / "here" / "b.zarr")),)
+    end = run(client, SegmentFileJob(reference, "nuclei", str(output), TORCH.to_dict()), listener)
+    assert end.result["objects"] == len(np.unique(read_image(output).data[...])) - 1 > 5
+    listed = run(client, SegmentListJob(items, "nuclei", TORCH.to_dict()), type(listener)())
+    assert listed.result["done"] == 1
+    assert read_image(tmp_path / "here" / "b.zarr").data[...].max() > 5
 
 
 def until(listener, *kinds):

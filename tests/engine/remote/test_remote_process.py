@@ -25,6 +25,7 @@ from unet_napari.engine.remote import remote_process
 from unet_napari.engine.remote.host import RemoteHost
 from unet_napari.engine.remote.shipping import Shipping
 from unet_napari.engine.shared import SharedFolder
+from unet_napari.errors import ResourceError
 
 WAIT = 300.0  # seconds; generous, as a slow machine is no failure
 
@@ -67,6 +68,21 @@ def test_an_image_in_a_folder_that_both_see_is_not_sent(tmp_path):
     folder.close()
     assert list(shipment.parts()) == []
     assert decode(decode(shipment.message).job).image.data.path == "/mnt/lab/a.zarr"
+
+
+def test_a_full_disk_here_is_one_message_and_not_the_end_of_the_engine(
+    jobs, client, run, monkeypatch
+):
+    data = client.folder.share(np.ones((9, 9), np.uint8))
+
+    def full(*_):
+        raise ResourceError("There is no room for an array.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedFolder, "allocate", full)
+        [failed] = run(jobs.Double(data))
+    assert failed.message == "There is no room for an array."
+    assert run(jobs.Count(total=1))[-1] == JobFinished({"counted": 1})
 
 
 def test_a_file_that_the_host_cannot_write_is_refused(client, run, tmp_path):
@@ -131,7 +147,7 @@ def test_an_engine_that_is_killed_there_is_one_failure_and_the_next_job_works(
     second.next()
     os.kill(worker, signal.SIGKILL)
     assert handle.wait(WAIT)
-    assert "was killed" in second.ends[0].message
+    assert second.ends[0].message.startswith("On server: The engine process was killed")
     assert run(jobs.Count(total=1))[-1] == JobFinished({"counted": 1})
 
 

@@ -2,19 +2,23 @@
 
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tifffile
 
 from command_line import run as run_command
 from engine_jobs import WAIT
 from ssh_server import reason_for_none
+from unet_napari import segment, train
 from unet_napari.engine import EngineClient, JobFailed, JobFinished
 from unet_napari.engine.remote.host import RemoteHost
 from unet_napari.images import nuclei, read_image
 from unet_napari.model.info import read_info
+from unet_napari.training import Step
 
 pytestmark = pytest.mark.skipif(bool(reason_for_none()), reason=reason_for_none())
 
@@ -96,15 +100,36 @@ def test_what_is_not_there_is_one_message(jobs, server, over_ssh, python, addres
     assert expected in over_ssh(jobs.Count(total=1), python, address).message
 
 
+def test_python_trains_and_segments_there(server, tmp_path):
+    image, labels = nuclei((96, 128), count=40, seed=1)
+    host = RemoteHost("server", server.python)
+    events = []
+    settings = {"patch": (32, 32), "batch": 2, "network_options": {"features": [4, 8]}, "steps": 8}
+    model = train(
+        image, labels, start_from=None, state=tmp_path / "my.state", on_event=events.append,
+        host=host, device="cpu", **settings,
+    )  # fmt: skip
+    assert model.provenance["step"] <= 8
+    assert any(isinstance(event, Step) for event in events)
+    assert (tmp_path / "my.state").is_file()
+    options = {"backend": "torch", "device": "cpu"}
+    there = segment(image, model, host=host, thresholds={"min_size": 3}, **options)
+    here = segment(image, model, thresholds={"min_size": 3}, **options)
+    np.testing.assert_array_equal(there, here)
+
+
 def test_the_commands_of_the_page_do_what_it_says(server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     image, labels = nuclei((96, 128), count=40, seed=1)
     tifffile.imwrite("cells.tif", image)
     tifffile.imwrite("painted.tif", labels)
-    commands = re.findall(r"^unet-napari .*", PAGE.read_text("utf-8"), re.MULTILINE)
+    page = PAGE.read_text("utf-8").replace("me@server", "server")
+    [log_in] = re.findall(r"^ +(ssh server true)$", page, re.MULTILINE)
+    subprocess.run(log_in.split(), check=True)
+    commands = re.findall(r"^unet-napari .*", page, re.MULTILINE)
     assert len(commands) == 2
     for command in commands:
-        words = shlex.split(command.replace("me@server", "server"))
+        words = shlex.split(command)
         given = [server.python if word == "~/unet/bin/python" else word for word in words[1:]]
         assert run_command(*given) == 0
     assert read_image("labels.tif").data[...].max() > 5

@@ -134,7 +134,7 @@ class Connection:
         for pipe in (self._process.stdin, self._process.stdout):
             with suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]  # both were asked for
-        self._errors.join()
+        self._errors.join(1.0)  # a shared connection (ControlPersist) may keep the pipe open
 
     @property
     def pid(self) -> int:

@@ -57,9 +57,10 @@ class Delivery:
             assert isinstance(message, JobEvent)  # noqa: S101  nothing else is said
             return self._event(message)
         except UnetNapariError as error:
-            self._trouble = error
-            if isinstance(message, JobEvent):
+            if isinstance(message, JobEvent) and isinstance(message.event, TERMINAL):
+                self._trouble = None
                 return JobEvent(message.job_id, JobFailed(str(error), user_error=True))
+            self._trouble = error  # the job's end says so
         return None
 
     def _event(self, message: JobEvent) -> JobEvent:

@@ -264,7 +264,8 @@ class RemoteProcess:
             return
         message = decode(frame.content)
         if isinstance(message, WorkerEnded):
-            self._why, self.last_words = message.how, message.last_words
+            self._why = f"On {self._host.address}: {message.how}"
+            self.last_words = message.last_words
             self._give_up()
             return
         if isinstance(message, FetchBlocks):

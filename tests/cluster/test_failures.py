@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -90,6 +91,15 @@ def test_python_writes_into_a_zarr_and_goes_on(
         segment(path, trained_model, client=client, out=np.zeros(many_nuclei.shape, np.uint32))
     with pytest.raises(SettingsError, match="int8"):
         segment(path, trained_model, **{**settings, "precision": "int8"})
+
+
+def test_without_dask_the_command_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with (
+        pytest.raises(SettingsError, match=r"pip install 'unet-napari\[distributed\]'"),
+        connect_cluster(workers=2),
+    ):
+        pass
 
 
 def test_a_scheduler_that_does_not_answer(monkeypatch):

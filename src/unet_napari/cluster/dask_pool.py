@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from distributed import CancelledError, Client, KilledWorker
@@ -30,6 +31,8 @@ _Found = TypeVar("_Found")
 
 # Tasks per thread that the workers are given ahead, so that none waits for this process.
 _AHEAD = 4
+# Tasks of a pass that each thread has at least, so that all end at about the same time.
+_TASKS_PER_THREAD = 8
 # Seconds after which is asked again how many threads there are: workers come and go.
 _SECONDS_BETWEEN_COUNTS = 5.0
 
@@ -45,21 +48,33 @@ class DaskPool:
         Folder that all machines see.
     resources : mapping of str to float, optional
         What a worker must have for a task, as Dask names it.
+    together : int
+        Largest number of items that are sent as one task. The scheduler takes some milliseconds
+        for each, which would be most of the time where many workers have little to do.
     """
 
     remote: ClassVar[bool] = True
 
     def __init__(
-        self, client: Client, folder: Path, resources: Mapping[str, float] | None = None
+        self,
+        client: Client,
+        folder: Path,
+        resources: Mapping[str, float] | None = None,
+        together: int = 1,
     ) -> None:
         self._client, self._folder = client, folder
-        self._resources = resources
-        self._counted = 0.0
+        self._resources, self._together = resources, together
+        self._counted = -_SECONDS_BETWEEN_COUNTS
         self._threads = 1
 
     def map(self, function: Callable[..., _Found], *items: Iterable[Any]) -> Iterator[_Found]:
         """Yield the results in order; closing the iterator cancels what has not begun."""
-        return map(result_of, self.futures(function, *items))
+        rows = list(zip(*items, strict=False))
+        share = len(rows) // (_TASKS_PER_THREAD * self._count_threads())
+        size = min(max(share, 1), self._together)
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        results = map(result_of, self.futures(partial(_each, function), parts))
+        return chain.from_iterable(results)
 
     def futures(
         self, function: Callable[..., _Found], *items: Iterable[Any]
@@ -71,7 +86,7 @@ class DaskPool:
                 waiting.append(
                     self._client.submit(function, *row, pure=False, resources=self._resources)
                 )
-                if len(waiting) >= self._ahead():
+                if len(waiting) >= _AHEAD * self._count_threads():
                     yield waiting.popleft()
             while waiting:
                 yield waiting.popleft()
@@ -93,12 +108,16 @@ class DaskPool:
                 out.highest = max(out.highest, label)
             yield box
 
-    def _ahead(self) -> int:
+    def _count_threads(self) -> int:
         now = time.monotonic()
         if now - self._counted > _SECONDS_BETWEEN_COUNTS:
             self._counted = now
             self._threads = max(1, sum(self._client.nthreads().values()))
-        return _AHEAD * self._threads
+        return self._threads
+
+
+def _each(function: Callable[..., _Found], rows: Sequence[tuple[Any, ...]]) -> list[_Found]:
+    return [function(*row) for row in rows]
 
 
 def _write(function: Callable[[Box], NDArray[Any]], out: BoxTarget, box: Box) -> int:

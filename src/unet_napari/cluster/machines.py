@@ -38,12 +38,17 @@ if TYPE_CHECKING:
 
 __all__ = ["DaskMachines", "Fleet", "fleet_of", "look_around"]
 
-# Share of a worker's memory that a task may take, the rest being for the program and for zarr, and
-# share of that for the pixels and maps of a region; what is left is for the network.
-_SHARE_OF_MEMORY = 0.6
+# Bytes of a worker without work, and share of the rest that its tasks may take. Dask gives nothing
+# to a worker that has used 70 % of its memory, and ends one with 95 %.
+_BYTES_OF_PROGRAM = 2**29
+_SHARE_OF_MEMORY = 0.5
+_LEAST_MEMORY = 2**26
+# Share of that for the pixels and maps of a region; what is left is for the network.
 _SHARE_FOR_PIXELS = 0.5
 # Pixels of a block that is decoded: at least, so that its surroundings are not most of it.
 _LEAST_BLOCK = 2**20
+# Blocks of which one task takes several, where there are many.
+_BLOCKS_TOGETHER = 64
 _GPU = "GPU"  # the resource that workers with a GPU are given, see docs/cluster.md
 
 
@@ -175,7 +180,11 @@ class DaskMachines:
         largest = fleet.memory // BYTES_PER_VOXEL
         share = math.prod(planned.decoded_shape) // (2 * fleet.threads)
         voxels = min(max(share, _LEAST_BLOCK), Blocks.voxels, max(largest // 2, 1))
-        blocks = Blocks(voxels, min(Blocks.largest, largest), pool=DaskPool(self._client, folder))
+        blocks = Blocks(
+            voxels,
+            min(Blocks.largest, largest),
+            pool=DaskPool(self._client, folder, together=_BLOCKS_TOGETHER),
+        )
         return RegionRun(planned, room, job, network, blocks)
 
 
@@ -212,10 +221,10 @@ def fleet_of(client: Client) -> Fleet:
     shares = []
     for (host, number, limit, _), available in zip(found, free.values(), strict=True):
         on_host = sum(n for other, n, _, _ in found if other == host)
-        shares.append(limit // number if limit else available // on_host)
+        shares.append((limit - _BYTES_OF_PROGRAM) // number if limit else available // on_host)
     return Fleet(
         threads,
         int(with_gpu) or threads,
-        int(min(shares) * _SHARE_OF_MEMORY),
+        max(int(min(shares) * _SHARE_OF_MEMORY), _LEAST_MEMORY),
         {_GPU: 1} if with_gpu else None,
     )

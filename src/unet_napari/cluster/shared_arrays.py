@@ -61,10 +61,12 @@ class SharedArray:
         """Make an array of zeros, or open it if it is there."""
         import zarr
 
-        if not path.exists():
+        if not (path / "zarr.json").exists():  # nor half of it, from a run that was killed
             sizes = tuple(map(min, chunks, shape))
             with written_here(path):
-                zarr.create_array(path, shape=shape, dtype=np.dtype(dtype), chunks=sizes)
+                zarr.create_array(
+                    path, shape=shape, dtype=np.dtype(dtype), chunks=sizes, overwrite=True
+                )
         return cls(path)
 
     @classmethod

@@ -1,5 +1,7 @@
 """Backends: the same numbers from each, and the right one chosen."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -123,3 +125,28 @@ def test_cuda_in_fp32_says_what_the_cpu_says(make_model):
     torch.testing.assert_close(exact, expected, atol=1e-4, rtol=1e-4)
     fast = TorchBackend(network, torch.device("cuda"), "auto").logits(batch).cpu()
     torch.testing.assert_close(fast, expected, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize(("side", "threads"), [(64, 1), (256, 3)])
+def test_a_small_part_is_computed_in_one_thread_and_the_others_are_there_again(
+    make_model, side, threads
+):
+    network = make_model().network
+    seen = []
+    network.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        backend = make_backend(network, "torch", CPU, "auto")
+        batch = np.zeros((1, 1, side, side), np.float32)
+        backend.logits(batch)
+        assert seen == [threads]
+        assert torch.get_num_threads() == 3
+        workers = [threading.Thread(target=backend.logits, args=(batch,)) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -171,24 +171,6 @@ def test_a_training_goes_on_without_its_connection_and_is_taken_up_again(
     assert (tmp_path / "lost.unet").is_file()
 
 
-@pytest.mark.parametrize("pulled", [False, True], ids=["line", "pulled"])
-def test_stop_ends_a_training_within_two_seconds(
-    client, picture, listener, tmp_path, monkeypatch, pulled
-):
-    monkeypatch.setattr(engine_client, "PATIENCE", 1.5)
-    job = train_job(client, picture, tmp_path / "stopped.unet", live=True, steps=None)
-    handle = client.submit(job, listener)
-    until(listener, Saved)
-    if pulled:
-        os.kill(client.pid, signal.SIGSTOP)
-    began = time.monotonic()
-    client.cancel(handle)
-    assert handle.wait(WAIT)
-    assert time.monotonic() - began < 2.3
-    assert listener.events[-1].result["stopped"]
-    assert read_info(tmp_path / "stopped.unet").name == "my nuclei"
-
-
 def seconds_to_a_preview(client, picture, listener, output):
     """Train live, and return how long it takes until the first preview is there."""
     began = time.monotonic()
@@ -216,3 +198,21 @@ def test_over_a_slow_line_the_first_preview_is_at_most_ten_seconds_later(
     server.lead("")
     os.killpg(client.pid, signal.SIGKILL)
     assert there - here < 10
+
+
+@pytest.mark.parametrize("pulled", [False, True], ids=["line", "pulled"])
+def test_stop_ends_a_training_within_two_seconds(
+    client, picture, listener, tmp_path, monkeypatch, pulled
+):
+    monkeypatch.setattr(engine_client, "PATIENCE", 1.5)
+    job = train_job(client, picture, tmp_path / "stopped.unet", live=True, steps=None)
+    handle = client.submit(job, listener)
+    until(listener, Saved)
+    if pulled:
+        os.kill(client.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    client.cancel(handle)
+    assert handle.wait(WAIT)
+    assert time.monotonic() - began < 2.3
+    assert listener.events[-1].result["stopped"]
+    assert read_info(tmp_path / "stopped.unet").name == "my nuclei"

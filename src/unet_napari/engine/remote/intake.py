@@ -36,7 +36,7 @@ class Intake:
     shared
         The folder for arrays.
     folder
-        The session's folder, for files.
+        The folder for files.
 
     Attributes
     ----------

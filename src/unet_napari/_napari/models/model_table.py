@@ -68,9 +68,10 @@ class ModelTable(QTableWidget):
         """Select a model by its name, or none."""
         self.clearSelection()
         for row in range(self.rowCount()):
-            if self.item(row, 0).data(_SORTED_BY) == name:  # type: ignore[union-attr]
+            item = self.item(row, 0)
+            if item is not None and item.data(_SORTED_BY) == name:
                 self.selectRow(row)
-                self.scrollToItem(self.item(row, 0))
+                self.scrollToItem(item)
 
     def chosen(self) -> ListedModel | None:
         """Return the selected model."""

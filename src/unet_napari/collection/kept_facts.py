@@ -33,6 +33,8 @@ class ImageFacts(Record):
         Whether it takes part in a training.
     background
         The number among its labels that means background; None: none does.
+    trained
+        Name of the model that it was trained on for last; empty for none.
     result
         File of what a model has found in it, below the folder of the labels.
     model
@@ -47,6 +49,7 @@ class ImageFacts(Record):
     labels: str | None = None
     train: bool = True
     background: int | None = None
+    trained: str = ""
     result: str | None = None
     model: str = ""
     objects: int | None = None

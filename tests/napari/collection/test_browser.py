@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from unet_napari._napari.collection.browser import browsers
+from unet_napari._napari.docks.train_dock import TrainDock
+from unet_napari._napari.widgets.fold import Fold
+
 PATIENCE = 20_000
 
 
@@ -184,3 +188,41 @@ def test_there_is_an_end_on_each_side(browser, train_dock, by, qtbot):
     qtbot.waitUntil(lambda: browser.name == ("f.tif" if by > 0 else "a.tif"))
     browser.step(by)
     assert train_dock.images.told.value == f"This is the {'last' if by > 0 else 'first'} image."
+
+
+def test_the_list_that_was_open_when_napari_was_killed_is_offered(
+    browser, step, viewer, job, folder, qtbot
+):
+    step().paint((30, 30), 7)
+    qtbot.waitUntil((folder / "b_labels.tif").exists, timeout=PATIENCE)
+    kept = browser.current.layer.data.copy()
+    browsers.clear()  # as in a napari that is started again
+    viewer.layers.clear()
+    dock = TrainDock(viewer, job)
+    viewer.window.add_dock_widget(dock, name="again")
+    assert dock.images.told.value.startswith("'six images' was open last.")
+    assert dock.images.reopen.native.isVisibleTo(dock.native)
+    dock.images.reopen.native.click()
+    qtbot.waitUntil(lambda: dock.images.browser.name == "b.tif")
+    np.testing.assert_array_equal(dock.labels.value.data, kept)
+    assert not dock.images.reopen.native.isVisibleTo(dock.native)
+
+
+def test_a_list_that_was_closed_is_offered_out_of_sight(browser, viewer, train_dock, job, qtbot):
+    viewer.window.remove_dock_widget(train_dock.native)
+    browsers.clear()
+    dock = TrainDock(viewer, job)
+    viewer.window.add_dock_widget(dock, name="again")
+    assert dock.images.told.value == ""
+    assert not dock.images.reopen.native.isVisibleTo(dock.native)
+    fold = next(f for f in dock.native.findChildren(Fold) if "Images" in f.headline.text())
+    fold.headline.setChecked(True)
+    assert dock.images.reopen.native.isVisibleTo(dock.native)
+
+
+def test_the_folder_of_the_labels_is_known_the_next_time(browser, folder, tmp_path, qtbot):
+    elsewhere = tmp_path / "labels"
+    elsewhere.mkdir()
+    browser.save_labels_to(elsewhere)
+    browser.open_folder(folder)
+    assert browser.list.labels_folder == elsewhere

@@ -5,6 +5,8 @@ import pytest
 import tifffile
 from qtpy.QtCore import Qt
 
+from train_events import STARTED
+from unet_napari.engine import PairAdded, PairRemoved
 from unet_napari.engine.arrays import open_ref
 
 
@@ -96,3 +98,36 @@ def test_a_click_opens_an_image_and_the_table_sorts(two_painted, train_dock, qtb
     assert [row.name for row in table.rows if row.is_open] == ["f.tif"]
     table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
     assert {row.name for row in table.rows[:2]} == {"a.tif", "b.tif"}
+
+
+def test_an_open_image_without_paint_does_not_stop_the_others(
+    two_painted, step, train_dock, client, qtbot
+):
+    step()
+    qtbot.waitUntil(lambda: train_dock.run.enabled)
+    train_dock.run.native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    assert names_of(client.jobs[0]) == ["a", "b"]
+
+
+def test_what_is_painted_on_the_next_images_joins_a_running_training(
+    two_painted, step, train_dock, client, qtbot
+):
+    """A new image joins; one that was trained on as a file takes the place of its file."""
+    train_dock.effort.value = "live"
+    qtbot.waitUntil(lambda: train_dock.run.enabled)
+    train_dock.run.native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    assert names_of(client.jobs[0]) == ["b", "a"]
+    client.say(STARTED)
+    told = lambda kind: [one for one in client.commands if isinstance(one, kind)]  # noqa: E731
+    paint(step())
+    qtbot.waitUntil(lambda: len(told(PairAdded)) == 1)
+    assert told(PairAdded)[0].pair.image.name == "c"
+    assert told(PairRemoved) == []
+    step(-1)
+    step(-1).paint((60, 60), 9)
+    qtbot.waitUntil(lambda: len(told(PairAdded)) == 2)
+    assert told(PairAdded)[1].pair.image.name == "a"
+    assert [one.pair for one in told(PairRemoved)] == [1]
+    assert "You paint in" not in train_dock.warning.value

@@ -15,6 +15,12 @@ from napari.layers import Image, Labels
 from unet_napari._napari.collection.loaded_image import HeldPaint, LoadedImage, load, show
 from unet_napari._napari.collection.paint_keeper import PaintKeeper
 from unet_napari._napari.collection.paint_saver import PaintSaver
+from unet_napari._napari.collection.remembered import (
+    known_labels_folder,
+    last_list,
+    remember,
+    remember_closed,
+)
 from unet_napari._napari.collection.shown_result import show_found
 from unet_napari._napari.layers.ownership import is_made_for, is_unedited
 from unet_napari._napari.layers.spots import go_to
@@ -33,6 +39,8 @@ class Browser(QObject):
         There are other images, or something else is known of one.
     opened(object, object)
         The layers of the image that is open now, and of its labels.
+    painting()
+        Something is painted on the image that is open.
     told(str, bool)
         A line for the user, and whether it is an error.
 
@@ -53,6 +61,7 @@ class Browser(QObject):
 
     changed = Signal()
     opened = Signal(object, object)
+    painting = Signal()
     told = Signal(str, bool)
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -74,17 +83,18 @@ class Browser(QObject):
     def open_folder(self, folder: Path, labels_folder: Path | None = None) -> None:
         """List the images of a folder in place of those that were listed before."""
         try:
-            found = ImageList(folder, labels_folder)
+            found = ImageList(folder, labels_folder or known_labels_folder(folder))
         except UnetNapariError as error:
             self.told.emit(str(error), True)
             return
         self.leave()
         self.list, self._wanted, self.thumbnails = found, None, {}
+        self._telling(partial(remember, self.list, self.name))
         self.paint.look_through(found)
         self.changed.emit()
         count = len(found)
         self.told.emit(f"{count:,} {'image' if count == 1 else 'images'}.", False)
-        self._check_writable()
+        self._telling(found.check_writable)
 
     def save_labels_to(self, folder: Path) -> None:
         """Save labels in another folder from now on, paint that could not be saved as well."""
@@ -97,21 +107,43 @@ class Browser(QObject):
             return
         self.paint.move(self.list, found, self.current)
         self.list = found
+        self._telling(partial(remember, self.list, self.name))
         self.paint.look_through(found)
         self.changed.emit()
         self.told.emit(f"Labels are saved in '{folder}'.", False)
-        self._check_writable()
+        self._telling(found.check_writable)
 
     def choose(self, name: str, *, train: bool) -> None:
         """Say whether an image takes part in a training."""
-        if self.list is not None:
-            self._telling(partial(self.list.change, {name: {"train": train}}))
-            self.changed.emit()
+        self.keep({name: {"train": train}})
 
-    def note_found(self, labels_folder: Path, found: Mapping[str, Mapping[str, Any]]) -> None:
-        """Keep what a model has found in images, by their names, of the list with these labels."""
-        if self.list is not None and self.list.labels_folder == labels_folder:
-            self._telling(partial(self.list.change, found))
+    def reopen(self) -> None:
+        """List the images again that were listed last, and open the one that was open."""
+        known = last_list()
+        if known is not None:
+            self.open_folder(Path(known.folder), Path(known.labels_folder))
+            names = [] if self.list is None else [entry.name for entry in self.list]
+            if known.image in names:
+                self.open(known.image)
+
+    def rest(self) -> None:
+        """Have all paint saved, as a dock is closed by its user."""
+        self.flush()
+        if self.list is not None:
+            self._telling(partial(remember_closed, self.list))
+
+    def keep(self, facts: Mapping[str, Mapping[str, Any]], of: Path | None = None) -> None:
+        """Keep facts about images, by their names.
+
+        Parameters
+        ----------
+        facts : mapping
+            Fields of `ImageFacts` with their values, by the names of the images.
+        of : Path, optional
+            Folder of the labels of the list that is meant; nothing is kept of another one.
+        """
+        if self.list is not None and of in (None, self.list.labels_folder) and facts:
+            self._telling(partial(self.list.change, facts))
             self.changed.emit()
 
     def taking_part(self) -> list[tuple[ImageEntry, HeldPaint | None]]:
@@ -134,6 +166,10 @@ class Browser(QObject):
     def name(self) -> str | None:
         """What the list calls the image that is open."""
         return None if self.current is None else self.current.name
+
+    def is_current(self, labels: Labels) -> bool:
+        """Tell whether a layer is that of the labels of the image that is open."""
+        return self.current is not None and self.current.layer is labels
 
     # -- one image after the other ------------------------------------------------------------
 
@@ -216,10 +252,12 @@ class Browser(QObject):
         if brush is not None:
             layers[1].brush_size, layers[1].mode = brush
         self.current = self.paint.follow(self.list, loaded, layers[1])
+        self.current.touched.connect(self.painting)
         self._layers = layers
         if loaded.result is not None:
             show_found(self._viewer, layers, loaded)
         self.told.emit(" ".join(loaded.notes), False)
+        self._telling(partial(remember, self.list, self.name))
         self.opened.emit(*layers)
         self._look_at_worst(loaded.listed)
         self.changed.emit()
@@ -250,10 +288,6 @@ class Browser(QObject):
             saver, self.current, self._layers = self.current, None, None
             self.paint.leave(saver)
             self.changed.emit()
-
-    def _check_writable(self) -> None:
-        if self.list is not None:
-            self._telling(self.list.check_writable)
 
     def _telling(self, what: Callable[[], object]) -> None:
         """Do something, and tell the user where it fails."""

@@ -1,6 +1,6 @@
 """The section *Images* of a dock: the list, one step forward or back, what takes part."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,12 @@ from unet_napari._napari.collection.browser import browser_of
 from unet_napari._napari.collection.file_pair import FilePair
 from unet_napari._napari.collection.image_table import ImageTable, Row
 from unet_napari._napari.collection.listed_pairs import ListedPairs, pair_title
+from unet_napari._napari.collection.remembered import last_list
+from unet_napari._napari.layers.background_paint import highest_painted
 from unet_napari._napari.sections.chosen import LayerPair
 from unet_napari._napari.widgets.fields import Message, button
 from unet_napari._napari.widgets.form import FormRows
+from unet_napari.collection.known_lists import KnownList
 
 __all__ = ["ImagesSection"]
 
@@ -44,6 +47,8 @@ class ImagesSection:
         Called with each pair of layers that the user adds, or ticks again.
     on_left_out : callable
         Called when the user has unticked a pair of layers.
+    on_painting : callable
+        Called when something is painted on the image of the list that is open.
     """
 
     def __init__(
@@ -58,7 +63,9 @@ class ImagesSection:
         self.pairs = ListedPairs(lambda: viewer.layers)
         self.on_added: Callable[[LayerPair], None] = lambda _: None
         self.on_left_out: Callable[[], None] = lambda: None
+        self.on_painting: Callable[[], None] = lambda: None
         self.run_all: PushButton | None = None
+        self._known: KnownList | None = None
         self._add_buttons(rows)
         self.table = ImageTable(self._open, self._choose)
         rows.add_native(self.table)
@@ -67,10 +74,24 @@ class ImagesSection:
         self.browser.changed.connect(self.refresh)
         self.browser.opened.connect(self._on_opened)
         self.browser.told.connect(self._tell)
+        self.browser.painting.connect(self._on_painting)
         step = self.browser.step
         viewer.bind_key(NEXT_KEY, lambda _: step(1), overwrite=True)
         viewer.bind_key(PREVIOUS_KEY, lambda _: step(-1), overwrite=True)
+        self._known = last_list()
         self.refresh()
+        self._offer()
+
+    def _offer(self) -> None:
+        """Offer the last list again; where the program was killed, in plain sight."""
+        known = self._known
+        if known is None or self.browser.list is not None:
+            return
+        self.reopen.tooltip = f"List the images of '{known.folder}' again."
+        if known.is_open:
+            self._rows.unfold()
+            name = Path(known.folder).name
+            self.told.say(f"'{name}' was open last. Reopen goes on, with all that is saved.")
 
     def add_run_all(self) -> PushButton:
         """Add the button that segments all images of the list."""
@@ -107,7 +128,9 @@ class ImagesSection:
             )
             self.add_button.changed.connect(self.add)
             first.append(self.add_button)
-        rows.add_beside(*first, self.labels_to)
+        self.reopen = button("reopen_list", "Reopen", "List the images that were listed last.")
+        rows.add_beside(*first, self.labels_to, self.reopen)
+        self.reopen.changed.connect(self.browser.reopen)
         rows.add_beside(self.previous, self.next)
         self.folder.changed.connect(self._ask_for_folder)
         self.labels_to.changed.connect(self._ask_for_labels_folder)
@@ -117,8 +140,43 @@ class ImagesSection:
     # -- what takes part ----------------------------------------------------------------------
 
     def layer_pairs(self) -> list[LayerPair]:
-        """Return the layers that are trained on: the chosen ones first, each once."""
-        return self.pairs.with_chosen(None if self._chosen is None else self._chosen())
+        """Return the layers that are trained on: the chosen ones first, each once.
+
+        An image of the list that is open, but has no paint or is not ticked, is left out where
+        there are others.
+        """
+        pairs = self.pairs.with_chosen(None if self._chosen is None else self._chosen())
+        others = len(pairs) > 1 or bool(self.browser.taking_part())
+        return [pair for pair in pairs if not others or self._counts(pair)]
+
+    def shown_among(self, pairs: Sequence[LayerPair]) -> dict[Path, LayerPair]:
+        """Return which of some pairs are ticked images of the list, by their files."""
+        current, listed = self.browser.current, self.browser.list
+        if current is None or listed is None or not listed[current.name].facts.train:
+            return {}
+        found = [pair for pair in pairs if pair.labels is current.layer]
+        return {current.image: found[0]} if found else {}
+
+    def trained(self) -> str:
+        """Return the name of the model that images of the list were trained on last, or ""."""
+        current, listed = self.browser.name, self.browser.list
+        if current is None or listed is None:
+            return ""
+        names = [listed[current].facts.trained, *(entry.facts.trained for entry in listed)]
+        return next((name for name in names if name), "")
+
+    def note_training(self, model: str, shown: Mapping[Path, LayerPair]) -> None:
+        """Remember that the images that take part are trained on for a model."""
+        names = [image.name for image in shown]
+        names += [entry.name for entry, _ in self.browser.taking_part()]
+        self.browser.keep({name: {"trained": model} for name in names})
+
+    def _counts(self, pair: LayerPair) -> bool:
+        """Tell whether a pair is to be trained on, as far as the list has a say in it."""
+        browser = self.browser
+        if browser.list is None or browser.name is None or not browser.is_current(pair.labels):
+            return True
+        return browser.list[browser.name].facts.train and bool(highest_painted(pair.labels))
 
     def file_pairs(self, channel: str) -> list[FilePair]:
         """Return the images that are trained on though they are not open."""
@@ -161,6 +219,7 @@ class ImagesSection:
         self.table.setVisible(bool(rows))
         self.table.show_rows(rows)
         self.labels_to.visible = listed is not None
+        self.reopen.visible = listed is None and self._known is not None
         if self.run_all is not None:
             self.run_all.visible = listed is not None
         self.previous.enabled = self.next.enabled = listed is not None
@@ -168,13 +227,17 @@ class ImagesSection:
     def close(self) -> None:
         """Have all paint saved, and follow the list no more; the widgets may be gone already."""
         with suppress(RuntimeError, TypeError):  # it is gone, or has been left
-            self.browser.flush()
+            self.browser.rest()
             self.browser.changed.disconnect(self.refresh)
             self.browser.opened.disconnect(self._on_opened)
             self.browser.told.disconnect(self._tell)
+            self.browser.painting.disconnect(self._on_painting)
 
     def _on_opened(self, image: Image, labels: Labels) -> None:
         self._show(image, labels)
+
+    def _on_painting(self) -> None:
+        self.on_painting()
 
     def _tell(self, text: str, is_error: bool) -> None:
         self.told.say(text, error=is_error)

@@ -29,6 +29,8 @@ class PaintSaver(QObject):
 
     Signals
     -------
+    touched()
+        Something was painted.
     saved(object)
         The saver, after its labels were saved.
     failed(object, object)
@@ -58,6 +60,7 @@ class PaintSaver(QObject):
         Whether there is paint that is not saved.
     """
 
+    touched = Signal()
     saved = Signal(object)
     failed = Signal(object, object)
 
@@ -81,7 +84,7 @@ class PaintSaver(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.save)
-        self._watch: PaintWatch | None = PaintWatch(self, layer, viewer.dims, self.note)
+        self._watch: PaintWatch | None = PaintWatch(self, layer, viewer.dims, self._touch)
 
     @property
     def name(self) -> str:
@@ -117,7 +120,11 @@ class PaintSaver(QObject):
             self._watch = None
         self.save()
 
-    def note(self, _: object = None) -> None:
+    def _touch(self, _: object) -> None:
+        self.note()
+        self.touched.emit()
+
+    def note(self) -> None:
         """Have the labels saved soon."""
         self.waits = True
         if not self._timer.isActive() and not self._writing:

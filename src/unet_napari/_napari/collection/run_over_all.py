@@ -78,7 +78,7 @@ class RunOverAll(QObject):
         reading = {"channel": int(number)} if number.isdecimal() else {}
         return SegmentListJob(
             images=tuple(
-                ListItem(str(entry.image), str(self._output(entry)), entry.image.name, reading)
+                ListItem(str(entry.image), str(self._output(entry)), self._title(entry), reading)
                 for entry in self._entries
             ),
             model=self._model,
@@ -111,7 +111,7 @@ class RunOverAll(QObject):
     def write_down(self) -> None:
         """Keep what was found with the list."""
         found, self._found = self._found, {}
-        self._browser.note_found(self.folder.parent, found)
+        self._browser.keep(found, of=self.folder.parent)
 
     def summary(self, result: Mapping[str, Any]) -> str:
         """Return what is to be said at the end, and keep all that was found."""
@@ -127,5 +127,9 @@ class RunOverAll(QObject):
         reason = str(result.get("reason", ""))
         return f"{begin} {words}; see '{self.folder}'.{failed}{reason and f' {reason}'}{more}"
 
+    def _title(self, entry: ImageEntry) -> str:
+        """Return what the tables call an image: its file without the ending, no two the same."""
+        return entry.labels.name.removesuffix(_ENDING)
+
     def _output(self, entry: ImageEntry) -> Path:
-        return self.folder / f"{entry.labels.name.removesuffix(_ENDING)}.tif"
+        return self.folder / f"{self._title(entry)}.tif"

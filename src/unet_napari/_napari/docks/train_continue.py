@@ -5,6 +5,7 @@ from typing import Any
 
 from napari.viewer import Viewer
 
+from napari.layers import Image, Labels
 from unet_napari._napari.docks.train_fields import TrainFields
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.live.continuation import Continuation, Paint, bring_back_paint, read_paint
@@ -117,19 +118,28 @@ class TrainContinue(TrainFields):
             self.continuation.note(offer.state, {})
             self.refresh_run()
 
+    def _choose_pair(self, image: Image, labels: Labels) -> None:
+        """Train on an image of the list, and go on with the training of the list."""
+        super()._choose_pair(image, labels)
+        self.look_for_training()
+
     def look_for_training(self, *_: object) -> None:
         """Look beside the viewer whether a training of the chosen image can be gone on with."""
         if self.docked:
             settings = self.settings
             self.continuation.look(
-                self.image.value, settings.axes.value, settings.channel.field.value
+                self.image.value,
+                settings.axes.value,
+                settings.channel.field.value,
+                self.images.trained(),
             )
 
     def _on_offer(self) -> None:
         """Show what can be gone on with."""
         offer = self.continuation.offer
         self.versions.show(None if offer is None else offer.model)
-        self.start_over.enabled = self.paint_back.enabled = offer is not None
+        self.start_over.enabled = offer is not None
+        self.paint_back.enabled = offer is not None and offer.number is not None
         if self.busy:
             return
         new = offer is not None and offer.name not in (self._model, self._offered)

@@ -69,6 +69,7 @@ class TrainDock(TrainContinue):
         settings.annotated.changed.connect(self.training.follow_regions)
         self.images.on_added = self._add_pair
         self.images.on_left_out = self._follow_list
+        self.images.on_painting = self._join
         self.new.changed.connect(lambda: self.painted.add(self.status))
         self.paint_background.changed.connect(lambda: self.painted.hold_background(self.status))
         self.segment.changed.connect(self._open_segment)
@@ -138,12 +139,16 @@ class TrainDock(TrainContinue):
         self._offered = claim.path.stem
         pairs = self.images.layer_pairs()
         going_on = offer.head if resume and offer is not None else None
+        shown = self.images.shown_among(pairs)
+        self.images.note_training(claim.path.stem, shown)
         about = {"task": values["task"], "live": values["live"], "going_on": going_on}
+        about["shown"] = shown
         self.training.prepare(claim, pairs, **about)
         self.continuation.note(state_beside(claim.path), self.settings_now())
         request = self._request(claim.path, pairs, values, resume=resume)
         self.chosen.use()
-        self.in_background(request, lambda job: self.training.begin(job, pair.image, pair.labels))
+        seen = pair.snapshot(copy=False).image
+        self.in_background(request, lambda job: self.training.begin(job, pair, seen))
 
     def _start_over(self) -> None:
         """Train from the beginning, into the same model."""
@@ -164,7 +169,7 @@ class TrainDock(TrainContinue):
         resume: bool = False,
     ) -> Callable[[], TrainJob]:
         """Take the labels as they are; what is returned makes them readable by the engine."""
-        snapshots = [pair.snapshot(copy=True, share=1 / len(pairs)) for pair in pairs]
+        snapshots = [pair.snapshot(copy=True, share=1 / max(1, len(pairs))) for pair in pairs]
         files = self.images.file_pairs(str(self.settings.channel.field.value))
         rules, start_from = self.painted.rules(), self.start_from.start
 
@@ -185,6 +190,13 @@ class TrainDock(TrainContinue):
         """Begin with the paint of the training that goes on, whose layer is gone."""
         self.add_paint(paint)
         self.begin()
+
+    def _join(self) -> None:
+        """Let the image of the list that is painted on join the running training."""
+        pair = self.chosen.pair()
+        for image in self.images.shown_among([] if pair is None else [pair]):
+            if self.busy and pair is not None:
+                self.training.join(image, pair)
 
     def _add_pair(self, pair: LayerPair) -> None:
         """Let a pair that is added to the list join the running training."""

@@ -1,9 +1,10 @@
 """What goes on while a training runs: its line and curve, the live prediction, and the strokes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from napari.layers import Image, Labels, Shapes
+from napari.layers import Shapes
 from unet_napari._napari.collection.file_pair import FilePair
 from unet_napari._napari.docks.close_guard import CloseGuard
 from unet_napari._napari.docks.engine_dock import EngineDock
@@ -16,6 +17,7 @@ from unet_napari._napari.widgets.plot import TrainingPlot
 from unet_napari._napari.widgets.status_line import StatusLine
 from unet_napari.engine import JobWarning, PaintTaken, Preview, Resting, TrainJob
 from unet_napari.errors import UnetNapariError
+from unet_napari.images import Image as ImageData
 from unet_napari.model.names import Claim
 from unet_napari.training.events import Started, Step, Validated
 from unet_napari.training.state.state_head import StateHead
@@ -47,6 +49,8 @@ class TrainRun:
         self._is_live, self._fraction = False, 0.0
         self._guard = CloseGuard()
         self._left_out: list[str] = []  # lines about files that are not trained on
+        self._files: dict[Path, int] = {}  # numbers of images that are trained on as files
+        self._shown: dict[Path, LayerPair] = {}  # images of the list that are trained on as layers
         self._strokes = Background()  # whatever else is looked at must not hold up the strokes
         self.claim: Claim | None = None
         self.preview: PreviewUpdates | None = None
@@ -60,6 +64,7 @@ class TrainRun:
         task: str,
         live: bool,
         going_on: StateHead | None,
+        shown: Mapping[Path, LayerPair],
     ) -> None:
         """Follow the layers from the moment on in which their snapshots are taken.
 
@@ -74,8 +79,11 @@ class TrainRun:
             Whether the training goes on until it is stopped.
         going_on : StateHead or None
             The training that is gone on with, whose curve is drawn first.
+        shown : mapping of Path to LayerPair
+            Those of the pairs that are images of the list.
         """
         self.claim, self._is_live = claim, live
+        self._shown = dict(shown)
         self._line = StatusLine(live=live)
         self._plot.clear()
         if going_on is not None:
@@ -84,6 +92,18 @@ class TrainRun:
         work = (dock.viewer, dock.job, self._strokes, dock.native)
         self.live = LivePaint(*work, dock.warn, self._line.add_stroke)
         self.live.follow(pairs, task)
+
+    def join(self, image: Path, pair: LayerPair) -> None:
+        """Let an image of the list that is painted on join the training, in place of its file."""
+        if self.live is None or any(known.labels is pair.labels for known in self.live.pairs()):
+            return
+        before, number = self._shown.get(image), self._files.pop(image, None)
+        if before is not None:
+            self.remove_pair(before)
+        if number is not None:
+            self.live.drop(number)
+        self._shown[image] = pair
+        self.add_pair(pair)
 
     def add_pair(self, pair: LayerPair) -> None:
         """Let a further pair join the training, or say why it cannot."""
@@ -112,26 +132,37 @@ class TrainRun:
         """
         settled = [snapshot.settled() for snapshot in snapshots]
         read: list[Snapshot] = []
-        self._left_out = []
+        self._left_out, self._files = [], {}
         for file in files:
             try:
                 painted = file.read()
-                read += [] if painted is None else [painted]
+                if painted is not None:
+                    self._files[file.listed.image] = len(settled) + len(read)
+                    read.append(painted)
             except UnetNapariError as error:
                 self._left_out.append(f"'{file.listed.name}' is left out: {error}")
         if self.live is not None:
             self.live.begin(settled, others=len(read))
         return [*settled, *read]
 
-    def begin(self, request: TrainJob, image: Image, labels: Labels) -> None:
-        """Start the training, and the live prediction of an image with it."""
+    def begin(self, request: TrainJob, pair: LayerPair, seen: ImageData) -> None:
+        """Start the training, and the live prediction of an image with it.
+
+        Parameters
+        ----------
+        request : TrainJob
+        pair : LayerPair
+            What the prediction is shown of.
+        seen : Image
+            The image as it is trained on: its axes, and the channel if that is one alone.
+        """
         dock = self._dock
         dock.job.start(request)
         for line in self._left_out:
             dock.warn(line)
-        seen, ndim = request.pairs[0].image, request.config["ndim"]
+        ndim = request.config["ndim"]
         work = (dock.viewer, dock.job, dock.background, dock.native)
-        self.preview = PreviewUpdates(*work, image, labels, seen=seen, ndim=ndim)
+        self.preview = PreviewUpdates(*work, pair.image, pair.labels, seen=seen, ndim=ndim)
 
     def on_event(self, event: Any) -> None:  # noqa: ANN401  every job has events of its own
         """Show what the training reports."""

@@ -45,10 +45,13 @@ class Offer:
     state : Path
         File of the state.
     head : StateHead
+    number : int or None
+        Number of the image among those that were trained on; None: it is a further one.
     """
 
     state: Path
     head: StateHead
+    number: int | None = 0
 
     @property
     def name(self) -> str:
@@ -89,8 +92,18 @@ class Continuation:
         self._number = 0  # of the latest look
         self.offer: Offer | None = None
 
-    def look(self, image: Image | None, axes: str, channel: str) -> None:
-        """Look for the newest training of an image; axes and channel as the user gives them."""
+    def look(self, image: Image | None, axes: str, channel: str, model: str = "") -> None:
+        """Look for the newest training of an image.
+
+        Parameters
+        ----------
+        image : napari.layers.Image or None
+        axes, channel : str
+            What the user gives.
+        model : str
+            Name of a model that was trained on other images of its list; its training is gone on
+            with where none was on this image.
+        """
         self._number += 1
         number = self._number
         if image is None:
@@ -102,7 +115,7 @@ class Continuation:
             self._take(number, image, None)
             return
         self._background.run(
-            lambda: _newest(fingerprint(seen)),
+            lambda: _newest(fingerprint(seen), model),
             lambda offer: self._take(number, image, offer),
             lambda _: self._take(number, image, None),
         )
@@ -141,21 +154,25 @@ def _compared(settings: Mapping[str, Any]) -> str:
     return json.dumps(kept, sort_keys=True, default=repr)
 
 
-def _newest(pixels: str) -> Offer | None:
-    """Return the newest training whose first image has pixels with this fingerprint."""
+def _newest(pixels: str, model: str) -> Offer | None:
+    """Return the newest training of an image with this fingerprint, or else that of a model."""
+    other: Offer | None = None
     for state in files_beside_models(STATE_SUFFIX)[:_LOOKED_AT]:
         try:
             head = read_state_head(state)
         except ModelFileError:  # damaged: there is nothing to go on with
             continue
-        if head.images and head.images[0].fingerprint == pixels:
-            return Offer(state, head)
-    return None
+        prints = [image.fingerprint for image in head.images]
+        if pixels in prints:
+            return Offer(state, head, prints.index(pixels))
+        if prints and state.stem == model:
+            other = Offer(state, head, None)
+    return other
 
 
 @dataclass(frozen=True)
 class Paint:
-    """What was painted on the first image of a training.
+    """What was painted on an image of a training.
 
     Attributes
     ----------
@@ -170,14 +187,16 @@ class Paint:
 
 
 def read_paint(offer: Offer) -> Paint:
-    """Return what was painted on the first image of a training; runs beside the viewer.
+    """Return what was painted on the image of a training; runs beside the viewer.
 
     Raises
     ------
     ModelFileError
-        If the state is gone or damaged.
+        If the state is gone or damaged, or the training was on other images.
     """
-    labels, annotated = painted_in_state(offer.state, 0)
+    if offer.number is None:
+        raise ModelFileError(f"The training '{offer.name}' was on other images: there is no paint.")
+    labels, annotated = painted_in_state(offer.state, offer.number)
     return Paint(labels, [] if annotated is None else outlines(annotated))
 
 
@@ -206,7 +225,7 @@ def bring_back_paint(
         viewer.add_layer(shapes)
     layer = Labels(data, name=f"{image.name} labels", **place)
     viewer.add_layer(layer)
-    known, painted = offer.head.images[0].background, paint.labels
+    known, painted = offer.head.images[offer.number or 0].background, paint.labels
     if known and any((painted[box.to_slices()] == known[0]).any() for box in painted.boxes()):
         reserve_background(layer)
     return layer, shapes

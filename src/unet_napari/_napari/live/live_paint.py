@@ -136,6 +136,10 @@ class LivePaint:
             if followed.number >= 0:
                 self._tell(PairRemoved(followed.number, self._next()))
 
+    def drop(self, number: int) -> None:
+        """Let one of the others leave the training, see `begin`."""
+        self._tell(PairRemoved(number, self._next()))
+
     def follow_regions(self, shapes: Shapes | None) -> None:
         """Let other shapes say where the first pair is painted completely, or none."""
         for followed in self._followed:

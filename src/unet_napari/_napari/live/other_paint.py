@@ -59,7 +59,8 @@ class OtherPaint:
         pairs = self._pairs()
         if layer in self._told or any(pair.labels is layer for pair in pairs):
             return
-        own = next((pair for pair in pairs if _lies_on(pair, layer)), None)
+        shown = [pair for pair in pairs if pair.labels in self._viewer.layers]
+        own = next((pair for pair in shown if _lies_on(pair, layer)), None)
         if own is None:
             return
         self._told.add(layer)

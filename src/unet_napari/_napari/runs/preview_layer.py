@@ -22,8 +22,9 @@ from unet_napari._napari.layers.ownership import note_ndim
 from unet_napari._napari.layers.parts import BREADTH, DEPTH, ImagePart, cut_out, part_around
 from unet_napari._napari.layers.results import Purpose, write_result
 from unet_napari._napari.layers.spots import Spot, note_spots, placed
-from unet_napari.engine import ImageRef, Preview, PreviewRequest
+from unet_napari.engine import Preview, PreviewRequest
 from unet_napari.errors import ResourceError
+from unet_napari.images import Image as ImageData
 
 __all__ = ["PURPOSE", "PreviewUpdates", "visible_place"]
 
@@ -49,7 +50,7 @@ class PreviewUpdates:
         What to predict.
     labels : napari.layers.Labels
         What is painted on; the prediction appears below it.
-    seen : ImageRef
+    seen : Image
         The image as it is trained on: its axes, and the channel if that is one alone.
     ndim : int
         Spatial axes of the network.
@@ -64,7 +65,7 @@ class PreviewUpdates:
         image: Image,
         labels: Labels,
         *,
-        seen: ImageRef,
+        seen: ImageData,
         ndim: int,
     ) -> None:
         self._viewer, self._job, self._background = viewer, job, background

@@ -29,7 +29,7 @@ def test_images_come_in_the_order_of_their_names_and_all_take_part(folder):
 def test_what_is_chosen_is_known_the_next_time(folder):
     images = ImageList(folder)
     images.change({"b.tif": {"train": False}})
-    images.note_saved("c.tif", folder / "c_labels.tif", 65535)
+    images.note_saved("c.tif", folder / "c_labels.tif", {"background": 65535})
     again = ImageList(folder)
     assert [listed.facts.train for listed in again] == [True, False, True]
     assert again["c.tif"].facts.background == 65535

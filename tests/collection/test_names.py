@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from unet_napari.collection.names import (
     LABEL_SUFFIXES,
+    LabelsFolder,
     images_in,
     labels_names,
-    labels_of,
     numbered,
 )
 
@@ -58,21 +58,21 @@ def test_what_is_no_image_is_not_listed(tmp_path):
 def test_labels_of_another_program_are_found(suffix):
     theirs = Path("in") / f"a{suffix}.png"
     ours = Path("in/a_labels.tif")
-    assert labels_of(Path("in/a.tif"), ours, {theirs, Path("in/a.tif")}) == theirs
-    assert labels_of(Path("in/a.tif"), ours, {theirs, ours}) == ours
-    assert labels_of(Path("in/b.tif"), Path("in/b_labels.tif"), {theirs}) is None
+    assert LabelsFolder({theirs, Path("in/a.tif")}).labels_of(Path("in/a.tif"), ours) == theirs
+    assert LabelsFolder({theirs, ours}).labels_of(Path("in/a.tif"), ours) == ours
+    assert LabelsFolder({theirs}).labels_of(Path("in/b.tif"), Path("in/b_labels.tif")) is None
 
 
 def test_in_a_folder_of_their_own_labels_may_have_the_name_of_the_image():
     ours, theirs = Path("out/a_labels.tif"), Path("out/a.tif")
-    assert labels_of(Path("in/a.tif"), ours, {theirs}) == theirs
+    assert LabelsFolder({theirs}).labels_of(Path("in/a.tif"), ours) == theirs
 
 
 def test_the_labels_of_one_image_are_not_those_of_another_of_its_name():
     first = Path("in/a_labels.tif")
     second = labels_names([Path("in/a.png"), Path("in/a.tif")], {})["a.tif"]
     assert second == "a.tif_labels.tif"
-    assert labels_of(Path("in/a.tif"), Path("in") / second, {first}) is None
+    assert LabelsFolder({first}).labels_of(Path("in/a.tif"), Path("in") / second) is None
 
 
 def test_a_number_is_free(tmp_path):

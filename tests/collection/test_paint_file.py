@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from unet_napari.collection.paint_file import (
     PaintTarget,
     PaintToSave,
-    has_paint,
     load_paint,
     stamp,
 )
@@ -37,7 +36,6 @@ def test_what_is_read_is_what_was_saved(tmp_path_factory, axes, dtype, highest):
     read = load_paint(path, image_of(axes))
     assert read.dtype == (np.uint16 if labels.max() < 2**16 else np.uint32)
     np.testing.assert_array_equal(read, labels)
-    assert has_paint(path)
 
 
 def test_axes_in_another_order_are_saved_in_ours(tmp_path):
@@ -91,12 +89,3 @@ def test_labels_of_another_shape_or_kind_are_refused_by_name(tmp_path):
     tifffile.imwrite(path, np.full((4, 5), 0.5, np.float32))
     with pytest.raises(LabelsError, match="whole numbers"):
         load_paint(path, image_of("YX"))
-
-
-def test_what_holds_no_paint_is_told(tmp_path):
-    path = tmp_path / "a_labels.tif"
-    assert not has_paint(path)
-    path.write_bytes(b"damaged")
-    assert not has_paint(path)
-    tifffile.imwrite(path, np.zeros((4, 5), np.uint16))
-    assert not has_paint(path)

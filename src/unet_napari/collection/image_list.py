@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from unet_napari.collection.kept_facts import ImageFacts, KeptFacts
-from unet_napari.collection.names import images_in, labels_names, labels_of
+from unet_napari.collection.names import LabelsFolder, images_in, labels_names
 from unet_napari.errors import ImageError, OutputError
+from unet_napari.images.formats.names import image_stem
 
 __all__ = ["ImageEntry", "ImageList"]
+
+_GONE = "'{}' is not in the folder any more."
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class ImageList:
         """
         try:
             found = images_in(self.folder)
-            files = set(self.labels_folder.iterdir())
+            files = LabelsFolder(self.labels_folder.iterdir())
         except OSError as error:
             raise ImageError(
                 f"The folder '{error.filename}' cannot be listed: {error.strerror}."
@@ -114,16 +117,29 @@ class ImageList:
             labels = self.labels_folder / names[path.name]
             facts = self._facts[path.name]
             known = before[path].problem if path in before else ""
-            gone = f"'{path.name}' is not in the folder any more."
+            gone = _GONE.format(path.name)
             self._images.append(
                 ImageEntry(
                     path,
                     labels,
-                    labels_of(path, labels, files),
+                    files.labels_of(path, labels),
                     gone if path not in there else "" if known == gone else known,
                     facts,
                 )
             )
+
+    def look_at(self, name: str) -> ImageEntry:
+        """Look whether one image and its labels are still there, and return what is known of it."""
+        entry = self[name]
+        if not entry.image.exists():
+            changed = replace(entry, problem=_GONE.format(name))
+        else:
+            stem = image_stem(name)
+            beside = (p for p in self.labels_folder.iterdir() if p.name.startswith(stem))
+            stored = LabelsFolder(beside).labels_of(entry.image, entry.labels)
+            changed = replace(entry, stored=stored, problem="")
+        self._replace(changed)
+        return changed
 
     def step(self, name: str | None, by: int) -> ImageEntry | None:
         """Return the usable image before or behind another one.
@@ -167,8 +183,8 @@ class ImageList:
             self._replace(replace(entry, facts=replace(entry.facts, **facts)))
         self._facts.change(changes)
 
-    def note_saved(self, name: str, labels: Path, background: int | None) -> None:
-        """Remember where the labels of an image are, and which number means background.
+    def note_saved(self, name: str, labels: Path, facts: Mapping[str, Any]) -> None:
+        """Remember where the labels of an image are, and what is to be known of them.
 
         Raises
         ------
@@ -176,7 +192,7 @@ class ImageList:
             If that cannot be kept.
         """
         self._replace(replace(self[name], labels=labels, stored=labels))
-        self.change({name: {"labels": labels.name, "background": background}})
+        self.change({name: {"labels": labels.name, **facts}})
 
     def check_writable(self) -> None:
         """Find out whether labels can be saved.

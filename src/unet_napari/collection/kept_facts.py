@@ -33,6 +33,8 @@ class ImageFacts(Record):
         Whether it takes part in a training.
     background
         The number among its labels that means background; None: none does.
+    painted
+        Whether there is anything in its labels file.
     trained
         Name of the model that it was trained on for last; empty for none.
     result
@@ -49,6 +51,7 @@ class ImageFacts(Record):
     labels: str | None = None
     train: bool = True
     background: int | None = None
+    painted: bool = True
     trained: str = ""
     result: str | None = None
     model: str = ""

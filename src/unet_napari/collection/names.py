@@ -6,13 +6,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from unet_napari.images.formats.names import image_name, is_image_name
+from unet_napari.images.formats.names import image_stem, is_image_name
 
 __all__ = [
     "LABEL_SUFFIXES",
+    "LabelsFolder",
     "images_in",
     "labels_names",
-    "labels_of",
     "numbered",
     "without_labels",
 ]
@@ -40,8 +40,8 @@ def images_in(folder: Path) -> list[Path]:
 def without_labels(files: Iterable[Path]) -> list[Path]:
     """Leave out the labels, by their names, of images that are among the same files."""
     found = list(files)
-    names = {name for path in found for name in (image_name(path), path.name)}
-    return [path for path in found if not _is_labels_name(image_name(path), names)]
+    names = {name for path in found for name in (image_stem(path.name), path.name)}
+    return [path for path in found if not _is_labels_name(image_stem(path.name), names)]
 
 
 def _is_labels_name(name: str, images: Collection[str]) -> bool:
@@ -70,7 +70,7 @@ def labels_names(images: Iterable[Path], known: Mapping[str, str]) -> dict[str, 
     for image in sorted(images):
         if image.name in names:
             continue
-        name = f"{image_name(image)}{_OURS}{_ENDING}"
+        name = f"{image_stem(image.name)}{_OURS}{_ENDING}"
         if name.casefold() in used:
             name = f"{image.name}{_OURS}{_ENDING}"
         names[image.name] = name
@@ -78,30 +78,43 @@ def labels_names(images: Iterable[Path], known: Mapping[str, str]) -> dict[str, 
     return names
 
 
-def labels_of(image: Path, ours: Path, files: Iterable[Path]) -> Path | None:
-    """Return the labels that there are of an image: ours, or else those of another program.
+class LabelsFolder:
+    """The files of a folder, among which the labels of images are looked for.
 
     Parameters
     ----------
-    image
-        The image.
-    ours
-        What is painted goes there.
     files
-        The files of that folder. If it is not the image's, labels may also have its very name.
+        The files.
     """
-    name = image_name(image)
-    wanted = [name + suffix for suffix in LABEL_SUFFIXES]
-    if ours.parent != image.parent:
-        wanted.append(name)
-    found: dict[str, Path] = {}
-    for path in sorted(files):
-        if path == ours:
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._files = set(files)
+        self._by_name: dict[str, Path] = {}
+        for path in sorted(self._files):
+            if is_image_name(path.name):
+                self._by_name.setdefault(image_stem(path.name), path)
+
+    def labels_of(self, image: Path, ours: Path) -> Path | None:
+        """Return the labels that there are of an image: ours, or else those of another program.
+
+        Parameters
+        ----------
+        image
+            The image.
+        ours
+            What is painted goes there. If that is not the image's folder, labels may also have its
+            very name.
+        """
+        if ours in self._files:
             return ours
+        name = image_stem(image.name)
         # Where two images have one name, the labels of the first are not those of the second.
-        if ours.name.startswith(f"{name}{_OURS}") and is_image_name(path.name):
-            found.setdefault(image_name(path), path)
-    return next((found[name] for name in wanted if name in found), None)
+        if not ours.name.startswith(f"{name}{_OURS}"):
+            return None
+        wanted = [name + suffix for suffix in LABEL_SUFFIXES]
+        if ours.parent != image.parent:
+            wanted.append(name)
+        return next((self._by_name[name] for name in wanted if name in self._by_name), None)
 
 
 def numbered(path: Path) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 
 from unet_napari import images
 from unet_napari.collection.names import numbered
-from unet_napari.errors import ImageError, LabelsError, without_warnings
+from unet_napari.errors import ImageError, LabelsError
 from unet_napari.images.axes import AXES, describe_shape
 from unet_napari.labels.label_axes import labels_shape, read_labels
 from unet_napari.labels.sparse import boxes
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from unet_napari.images import Image, LazyArray
 
-__all__ = ["PaintTarget", "PaintToSave", "Stamp", "has_paint", "load_paint", "stamp"]
+__all__ = ["PaintTarget", "PaintToSave", "Stamp", "load_paint", "stamp"]
 
 _LARGEST = 2**32 - 1  # number of a label
 
@@ -86,16 +86,6 @@ def load_paint(path: Path, image: Image) -> NDArray[Any]:
         raise LabelsError(f"'{path.name}' has numbers that no label has, below 0 or above 2^32.")
     dtype = np.uint16 if pixels.max() <= np.iinfo(np.uint16).max else np.uint32
     return np.array(pixels, dtype)
-
-
-def has_paint(path: Path) -> bool:
-    """Tell whether labels hold anything but 0; those that cannot be read do not."""
-    try:
-        with without_warnings():  # nobody has asked for this file
-            stored = images.read_image(path).data
-        return any(np.any(np.asarray(stored[box.to_slices()])) for box in boxes(stored))
-    except Exception:  #  decoders of damaged files raise whatever they like
-        return False
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from unet_napari._napari.collection.shown_result import show_found
 from unet_napari._napari.layers.ownership import is_made_for, is_unedited
 from unet_napari._napari.layers.spots import go_to
 from unet_napari.collection.image_list import ImageEntry, ImageList
-from unet_napari.errors import UnetNapariError
+from unet_napari.errors import ImageError, UnetNapariError
 
 __all__ = ["Browser", "browser_of", "browsers"]
 
@@ -90,7 +90,6 @@ class Browser(QObject):
         self.leave()
         self.list, self._wanted, self.thumbnails = found, None, {}
         self._telling(partial(remember, self.list, self.name))
-        self.paint.look_through(found)
         self.changed.emit()
         count = len(found)
         self.told.emit(f"{count:,} {'image' if count == 1 else 'images'}.", False)
@@ -108,7 +107,6 @@ class Browser(QObject):
         self.paint.move(self.list, found, self.current)
         self.list = found
         self._telling(partial(remember, self.list, self.name))
-        self.paint.look_through(found)
         self.changed.emit()
         self.told.emit(f"Labels are saved in '{folder}'.", False)
         self._telling(found.check_writable)
@@ -183,6 +181,9 @@ class Browser(QObject):
 
     def _step_from(self, name: str | None, by: int) -> None:
         found = None if self.list is None else self.list.step(name, by)
+        if found is None and self.list is not None:  # new images may have come
+            self._telling(self.list.look_again)
+            found = self.list.step(name, by)
         if found is None:
             self._wanted = None
             self.told.emit(f"This is the {'last' if by > 0 else 'first'} image.", False)
@@ -207,8 +208,10 @@ class Browser(QObject):
         if name == self.name:
             self._look_at_worst(self.list[name])
             return
-        self._telling(self.list.look_again)
-        listed = self.list[name]
+        listed = self.list.look_at(name)
+        if listed.problem:
+            self._pass_over(name, by, ImageError(listed.problem))
+            return
         kept = self.paint.in_memory(listed)
         self.paint.files.run(
             partial(load, listed, kept),
@@ -244,13 +247,10 @@ class Browser(QObject):
         ):
             return  # the user has gone on meanwhile
         self._wanted = None
-        labels = None if self.current is None else self.current.layer
-        brush = None if labels is None else (labels.brush_size, labels.mode)
+        before = None if self.current is None else self.current.layer
         self.leave()
         self.list.note_problem(name, "")
-        layers = show(self._viewer, loaded)
-        if brush is not None:
-            layers[1].brush_size, layers[1].mode = brush
+        layers = show(self._viewer, loaded, before)
         self.current = self.paint.follow(self.list, loaded, layers[1])
         self.current.touched.connect(self.painting)
         self._layers = layers

@@ -11,7 +11,6 @@ from qtpy.QtCore import (
     QModelIndex,
     QPersistentModelIndex,
     QSize,
-    QSortFilterProxyModel,
     Qt,
 )
 from qtpy.QtGui import QFont, QIcon, QImage, QPixmap
@@ -28,7 +27,6 @@ _LONG_COUNT = 10_000  # objects; there is no room for more digits
 _NARROW = 20  # pixels, the width of a column with a mark
 _MARGIN = 6  # pixels beside a number
 _PICTURE = 28  # pixels, the side of a small picture
-_SORTED_BY = Qt.ItemDataRole.UserRole
 
 
 @dataclass(frozen=True)
@@ -138,20 +136,33 @@ class _Model(QAbstractTableModel):
 
     def __init__(self, chosen: Callable[[Hashable, bool], None]) -> None:
         super().__init__()
-        self.rows: list[Row] = []
+        self.rows: list[Row] = []  # as they are shown
+        self._column, self._descending = 0, False  # what they are sorted by
         self._chosen = chosen
         self._icons: dict[Hashable, tuple[object, QIcon]] = {}
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; as long as the images are the same, the view stays where it is."""
-        same = [row.key for row in rows] == [row.key for row in self.rows]
+        wanted = self._sorted(rows)
+        same = [row.key for row in wanted] == [row.key for row in self.rows]
         if not same:
             self.beginResetModel()
-        self.rows = list(rows)
+        self.rows = wanted
         if not same:
             self.endResetModel()
         elif rows:
             self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(_COLUMNS) - 1))
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort the rows by a column, here rather than in a proxy, which asks for each value."""
+        self._column, self._descending = column, order == Qt.SortOrder.DescendingOrder
+        self.layoutAboutToBeChanged.emit()
+        self.rows = self._sorted(self.rows)
+        self.layoutChanged.emit()
+
+    def _sorted(self, rows: Sequence[Row]) -> list[Row]:
+        order = _COLUMNS[self._column].order
+        return sorted(rows, key=order, reverse=self._descending)
 
     def rowCount(self, _: _Index = QModelIndex()) -> int:  # noqa: N802, B008
         return len(self.rows)
@@ -174,8 +185,6 @@ class _Model(QAbstractTableModel):
         row, column = self.rows[index.row()], _COLUMNS[index.column()]
         if role == Qt.ItemDataRole.DisplayRole:
             return column.text(row)
-        if role == _SORTED_BY:
-            return column.order(row)
         if role == Qt.ItemDataRole.ToolTipRole:
             return row.problem or row.name
         if role == Qt.ItemDataRole.CheckStateRole and index.column() == _TRAIN:
@@ -235,10 +244,7 @@ class ImageTable(QTableView):
     ) -> None:
         super().__init__()
         self._rows = _Model(chosen)
-        self._sorted = QSortFilterProxyModel(self)
-        self._sorted.setSourceModel(self._rows)
-        self._sorted.setSortRole(_SORTED_BY)
-        self.setModel(self._sorted)
+        self.setModel(self._rows)
         self._opened = opened
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -272,9 +278,7 @@ class ImageTable(QTableView):
     @property
     def rows(self) -> list[Row]:
         """The rows in the order in which they are shown."""
-        count = self._sorted.rowCount()
-        places = (self._sorted.mapToSource(self._sorted.index(n, 0)) for n in range(count))
-        return [self._rows.rows[place.row()] for place in places]
+        return list(self._rows.rows)
 
     def show_rows(self, rows: Sequence[Row]) -> None:
         """Show these images."""
@@ -285,7 +289,7 @@ class ImageTable(QTableView):
             heights.setDefaultSectionSize(_PICTURE + 4 if pictures else _ROW_HEIGHT)
         at = next((n for n, row in enumerate(self.rows) if row.is_open), None)
         if at is not None and at != self.currentIndex().row():
-            self.setCurrentIndex(self._sorted.index(at, 0))  # which scrolls there
+            self.setCurrentIndex(self._rows.index(at, 0))  # which scrolls there
         for column, values in ((3, "objects"), (4, "doubt"), (5, "familiarity")):
             self.setColumnHidden(column, all(getattr(row, values) is None for row in rows))
 

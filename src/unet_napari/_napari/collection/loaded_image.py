@@ -158,8 +158,10 @@ def _as_array(data: LazyArray) -> Any:  # noqa: ANN401  a NumPy or a dask array
     return dask.array.from_array(data, chunks)  # type: ignore[no-untyped-call]
 
 
-def show(viewer: ViewerModel, loaded: LoadedImage) -> tuple[ImageLayer, Labels]:
-    """Add an image and its labels as layers."""
+def show(
+    viewer: ViewerModel, loaded: LoadedImage, before: Labels | None = None
+) -> tuple[ImageLayer, Labels]:
+    """Add an image and its labels as layers, with the brush of the labels before in hand."""
     image, paint = loaded.image, loaded.paint
     letters = image.axes[:-1] if loaded.rgb else image.axes
     with layer_source(path=str(loaded.listed.image), reader_plugin="unet-napari"):
@@ -170,6 +172,8 @@ def show(viewer: ViewerModel, loaded: LoadedImage) -> tuple[ImageLayer, Labels]:
         restore_background(labels, paint.background)
     for added in (layer, labels):
         viewer.add_layer(added)
+    if before is not None:
+        labels.brush_size, labels.mode = before.brush_size, before.mode
     return layer, labels
 
 

@@ -1,6 +1,5 @@
 """What is painted on the images of a list: followed, saved, and kept where it cannot be saved."""
 
-from functools import partial
 from pathlib import Path
 
 from napari.components import ViewerModel
@@ -11,7 +10,6 @@ from unet_napari._napari.collection.loaded_image import HeldPaint, LoadedImage
 from unet_napari._napari.collection.paint_saver import PaintSaver
 from unet_napari._napari.jobs.background_work import Background
 from unet_napari.collection.image_list import ImageEntry, ImageList
-from unet_napari.collection.paint_file import has_paint
 from unet_napari.errors import UnetNapariError
 
 __all__ = ["PaintKeeper"]
@@ -44,7 +42,6 @@ class PaintKeeper(QObject):
         super().__init__()
         self._viewer = viewer
         self.files = Background()
-        self._looking = Background()  # finds out which images have paint
         # By the file of the image:
         self._leaving: dict[Path, PaintSaver] = {}  # whose paint is not saved yet
         self._kept: dict[Path, HeldPaint] = {}  # paint that is not in the file of its image
@@ -56,20 +53,14 @@ class PaintKeeper(QObject):
         return bool(self._leaving)
 
     def is_on(self, entry: ImageEntry) -> bool:
-        """Tell whether an image has paint, as far as that is known."""
-        return entry.image in self._leaving or self._painted.get(entry.image, False)
+        """Tell whether an image has paint; of labels of other programs that is not looked at."""
+        saved = entry.stored is not None and entry.facts.painted
+        return entry.image in self._leaving or self._painted.get(entry.image, saved)
 
     def in_memory(self, entry: ImageEntry) -> HeldPaint | None:
         """Return the paint of an image whose file does not have it yet; None of all others."""
         leaving = self._leaving.get(entry.image)
         return self._kept.get(entry.image) if leaving is None else leaving.paint
-
-    def look_through(self, images: ImageList) -> None:
-        """Find out beside the viewer which images have paint."""
-        for entry in images:
-            if entry.stored is not None and entry.image not in self._painted:
-                note = partial(self._note_painted, entry.image)
-                self._looking.run(partial(has_paint, entry.stored), note, lambda _: None)
 
     def follow(self, images: ImageList, loaded: LoadedImage, layer: Labels) -> PaintSaver:
         """Save what is painted in a layer from now on."""
@@ -101,7 +92,7 @@ class PaintKeeper(QObject):
             del self._leaving[image]
         if not target.moved:
             try:
-                saver.images.note_saved(saver.name, target.path, saver.paint.background)
+                saver.note_saved()
             except UnetNapariError as error:
                 self.told.emit(str(error), True)
         elif image not in self._kept:
@@ -116,8 +107,4 @@ class PaintKeeper(QObject):
 
     def _on_failed(self, saver: PaintSaver, error: Exception) -> None:
         self.told.emit(f"The paint of '{saver.name}' is not saved: {error}", True)
-        self.changed.emit()
-
-    def _note_painted(self, image: Path, painted: bool) -> None:
-        self._painted.setdefault(image, painted)
         self.changed.emit()

@@ -103,6 +103,17 @@ class PaintSaver(QObject):
         self.note()
         self.save()
 
+    def note_saved(self) -> None:
+        """Keep with the list where the labels were saved, and what is to be known of them.
+
+        Raises
+        ------
+        OutputError
+            If that cannot be kept.
+        """
+        facts = {"background": self.paint.background, "painted": bool(self.painted)}
+        self.images.note_saved(self.name, self.paint.target.path, facts)
+
     def save(self) -> None:
         """Save the labels now, beside the viewer, if there is anything new."""
         self._timer.stop()

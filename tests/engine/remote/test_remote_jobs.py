@@ -4,7 +4,9 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import zarr
 
 import slow_line as slow_line_program
 from engine_jobs import WAIT, of, run, train_job
+from process_watch import wait_until
 from unet_napari.engine import (
     ArraysReady,
     ConnectionChanged,
@@ -208,6 +211,7 @@ def test_stop_ends_a_training_within_two_seconds(
     job = train_job(client, picture, tmp_path / "stopped.unet", live=True, steps=None)
     handle = client.submit(job, listener)
     until(listener, Saved)
+    session = client._workers[0]._session
     if pulled:
         os.kill(client.pid, signal.SIGSTOP)
     began = time.monotonic()
@@ -216,3 +220,5 @@ def test_stop_ends_a_training_within_two_seconds(
     assert time.monotonic() - began < 2.3
     assert listener.events[-1].result["stopped"]
     assert read_info(tmp_path / "stopped.unet").name == "my nuclei"
+    if pulled:  # where the host can be reached, its part ends, too
+        wait_until(lambda: not (Path(tempfile.gettempdir()) / f"unet-napari-{session}").exists())

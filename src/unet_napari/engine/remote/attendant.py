@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import sys
 import threading
@@ -176,4 +177,5 @@ def _shut(connection: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that nothing is left behind
     attend(Path(sys.argv[1]), sys.argv[2], trains="--trains" in sys.argv)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -40,14 +41,17 @@ def visit(stdin: BinaryIO, stdout: BinaryIO, arguments: argparse.Namespace) -> N
     stdin, stdout
         The client's pipes.
     arguments
-        ``jobs``, ``trains``, ``session``, ``version`` and ``again``, see ``python -m
+        ``jobs``, ``trains``, ``session``, ``version``, ``again`` and ``end``, see ``python -m
         unet_napari.engine.worker --help``.
     """
     greeting: dict[str, Any] = {"version": __version__}
     door = None
     if arguments.version == __version__:
         try:
-            door = _door(arguments)
+            if arguments.end:
+                _end(arguments)
+            else:
+                door = _door(arguments)
         except EngineError as error:
             greeting["problem"] = str(error)
     stdout.write(f"{GREETING}{json.dumps(greeting)}\n".encode())
@@ -63,7 +67,7 @@ def _door(arguments: argparse.Namespace) -> socket.socket:
         raise EngineError("a host has to run Linux or macOS.")
     if not _SESSION.fullmatch(arguments.session):
         raise EngineError("this is no name of a session.")
-    folder = Path(tempfile.gettempdir()) / f"unet-napari-{arguments.session}"
+    folder = _folder(arguments)
     process = None
     if not arguments.again:
         process = _start(folder, arguments)
@@ -85,19 +89,32 @@ def _door(arguments: argparse.Namespace) -> socket.socket:
             return door
 
 
+def _end(arguments: argparse.Namespace) -> None:
+    """End the attendant of a session that nobody comes back to."""
+    if _SESSION.fullmatch(arguments.session):
+        with suppress(OSError, ValueError):  # it has ended by itself
+            os.kill(int((_folder(arguments) / "pid").read_text()), signal.SIGTERM)
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    return Path(tempfile.gettempdir()) / f"unet-napari-{arguments.session}"
+
+
 def _start(folder: Path, arguments: argparse.Namespace) -> subprocess.Popen[bytes]:
     """Start an attendant that goes on when this connection is lost."""
     threading.Thread(target=remove_leftovers, daemon=True).start()
     folder.mkdir(mode=0o700)
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-P", "-m", attendant.__name__, str(folder), arguments.jobs]
-        return subprocess.Popen(  # noqa: S603  our own module, no shell
+        process = subprocess.Popen(  # noqa: S603  our own module, no shell
             [*command, *(["--trains"] if arguments.trains else [])],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             **detached(),
         )
+    (folder / "pid").write_text(str(process.pid))
+    return process
 
 
 def _carry(stdin: BinaryIO, stdout: BinaryIO, door: socket.socket) -> None:

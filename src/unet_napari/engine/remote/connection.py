@@ -56,17 +56,27 @@ class Connection:
         Arguments of the engine process.
     again
         Whether the session is there already.
+    end
+        Whether to end it; there is nothing to read or write then.
     """
 
     def __init__(
-        self, host: RemoteHost, session: str, engine: Sequence[str], *, again: bool
+        self,
+        host: RemoteHost,
+        session: str,
+        engine: Sequence[str],
+        *,
+        again: bool,
+        end: bool = False,
     ) -> None:
         self._host = host
         self._session, self._again = session, again
         arguments = [*engine, "--session", session, "--version", __version__]
         try:
+            arguments += ["--again"] if again else []
+            arguments += ["--end"] if end else []
             self._process = subprocess.Popen(  # noqa: S603  OpenSSH, no shell on this side
-                host.command(*arguments, *(["--again"] if again else [])),
+                host.command(*arguments),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

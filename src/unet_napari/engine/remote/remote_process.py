@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.arrays import map_arrays
@@ -109,7 +110,7 @@ class RemoteProcess:
     def kill(self) -> None:
         """End the engine process; `on_exit` follows, at once where the line is dead."""
         if self._line.unanswered > _DEAD:
-            self._give_up()
+            self._abandon()
             return
         self._line.send_at_once(encode(EndWorker(self._job_id)).encode())
         watch = threading.Thread(target=self._wait_for_end, name="engine-end", daemon=True)
@@ -204,7 +205,26 @@ class RemoteProcess:
         job_id = self._job_id
         while not self._over.wait(0.1) and self._ended < job_id:
             if time.monotonic() - self._line.heard > _ANSWER:
-                self._give_up()
+                self._abandon()
+
+    def _abandon(self) -> None:
+        """End this side, and the other one as soon as it can be reached."""
+        self._give_up()
+        threading.Thread(target=self._end_there, name="engine-abandoned", daemon=True).start()
+
+    def _end_there(self) -> None:
+        deadline = time.monotonic() + _GIVEN_UP
+        while time.monotonic() < deadline:
+            about = self._host, self._session, self._arguments
+            try:
+                with closing(Connection(*about, again=True, end=True)) as connection:
+                    connection.greet()
+            except NoConnectionError as error:
+                if not error.passing:
+                    return
+                time.sleep(_PAUSE)
+            else:
+                return
 
     # -- what is said -------------------------------------------------------------------------
 

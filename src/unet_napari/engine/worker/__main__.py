@@ -179,6 +179,7 @@ def run_worker() -> None:
     parser.add_argument("--session", help="on a host: name of the session")
     parser.add_argument("--version", help="on a host: the client's version")
     parser.add_argument("--again", action="store_true", help="on a host: the session is there")
+    parser.add_argument("--end", action="store_true", help="on a host: end the session")
     parser.add_argument("folders", nargs="*", help="the client's shared folders")
     arguments = parser.parse_args()
     pipes = _claim_pipes()

@@ -3,7 +3,7 @@
     python benchmarks/cluster/killed.py            10 minutes
 
 Two workers segment an image of nuclei in many small regions and blocks. In each round one of them
-is killed after a random time, and Dask starts another in its place.
+is killed after a random time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     regions._CHUNK = {2: 64, 3: 32}
     machines._LEAST_BLOCK = 2**16
     chance = random.Random(0)  # noqa: S311  moments, no secrets
-    with tempfile.TemporaryDirectory() as name, connect_cluster(workers=2) as client:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pixels = np.tile(nuclei((512, 512), count=290, seed=0)[0], (SIDE // 512, SIDE // 512))
         zarr.create_array(
@@ -53,14 +53,15 @@ def main() -> None:
         expected = zarr.open_array(folder / "one.zarr" / "0")[...]
         killed = same = left = 0
         for number in range(rounds):
-            client.wait_for_workers(2)
-            process = chance.choice(list(client.run(os.getpid).values()))
-            timer = threading.Timer(chance.uniform(0, length), os.kill, (process, signal.SIGKILL))
             output = folder / f"{number}.zarr"
-            timer.start()
-            write(image, model, output, DaskMachines(client, image, model, CONFIG))
-            killed += timer.finished.is_set()
-            timer.cancel()
+            with connect_cluster(workers=2) as client:
+                process = chance.choice(list(client.run(os.getpid).values()))
+                moment = chance.uniform(0, length)
+                timer = threading.Timer(moment, os.kill, (process, signal.SIGKILL))
+                timer.start()
+                write(image, model, output, DaskMachines(client, image, model, CONFIG))
+                killed += timer.finished.is_set()
+                timer.cancel()
             same += np.array_equal(zarr.open_array(output / "0")[...], expected)
             left += sum(path.suffix == ".partial" for path in output.rglob("*"))
             print(f"{number + 1}: {killed} killed meanwhile, {same} the same", flush=True)

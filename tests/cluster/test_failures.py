@@ -5,16 +5,19 @@ import errno
 import os
 import signal
 import sys
+from collections import deque
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import zarr
 from distributed import CancelledError, Client, KilledWorker, LocalCluster
+from distributed.comm.core import CommClosedError
 
 from cluster_runs import segmented_file
 from unet_napari import segment
 from unet_napari.cli import main
-from unet_napari.cluster.connection import check_workers, connect_cluster
+from unet_napari.cluster.connection import ask_all, check_workers, connect_cluster
 from unet_napari.cluster.dask_pool import result_of
 from unet_napari.cluster.job import RegionJob
 from unet_napari.errors import ImageError, OutputError, ResourceError, SettingsError
@@ -181,11 +184,43 @@ def test_a_full_disk_on_a_worker(client, saved, many_nuclei, trained_model, tmp_
 )
 def test_what_dask_says_is_put_into_words(error, said):
     class Failed:
-        def result(self):
+        def result(self, timeout):
             raise error
 
     with pytest.raises(ResourceError, match=said):
         result_of(Failed())
+
+
+def test_the_last_worker_is_waited_for_and_not_for_ever():
+    threads = deque([{}, {"worker": 1}])  # gone, and back
+
+    class Waiting:
+        asked = 0
+        client = SimpleNamespace(nthreads=lambda: threads.popleft() if threads else {})
+
+        def result(self, timeout):
+            self.asked += 1
+            raise TimeoutError
+
+        def done(self):
+            return False
+
+    waiting = Waiting()
+    with pytest.raises(ResourceError, match="For 10 minutes there has been no worker"):
+        result_of(waiting)
+    assert waiting.asked == 2 + 600 / 5
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_left_out():
+    answers = {"a": CommClosedError("gone"), "b": 3}
+    client = SimpleNamespace(run=lambda *_, **__: answers)
+    assert ask_all(client, abs) == [3]
+    answers["b"] = OutputError("not seen")
+    with pytest.raises(OutputError, match="not seen"):
+        ask_all(client, abs)
+    del answers["b"]
+    with pytest.raises(ResourceError, match="All workers have died"):
+        ask_all(client, abs)
 
 
 def test_one_other_computer_or_many(saved, many_nuclei, tmp_path, capsys):

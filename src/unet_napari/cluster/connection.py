@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from unet_napari.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from distributed import Client
 
-__all__ = ["check_workers", "connect_cluster"]
+__all__ = ["ask_all", "check_workers", "connect_cluster"]
 
+_Answer = TypeVar("_Answer")
 _OWN_VERSION = version("unet-napari")
 # Seconds within which a scheduler answers, and a first worker is there.
 _PATIENCE = 10.0
@@ -95,7 +96,9 @@ def check_workers(client: Client) -> None:
     # A function of Python itself, which workers know that have not this program.
     found = client.run(version, "unet-napari", on_error="return")
     others = Counter(
-        "none" if isinstance(answer, Exception) else str(answer) for answer in found.values()
+        "none" if isinstance(answer, Exception) else str(answer)
+        for answer in found.values()
+        if not isinstance(answer, OSError)  # of a worker that has died meanwhile
     )
     del others[_OWN_VERSION]
     if others:
@@ -105,3 +108,21 @@ def check_workers(client: Client) -> None:
             f"{listed} of {len(found)}. Install the same on their machines: "
             f"pip install unet-napari=={_OWN_VERSION}."
         )
+
+
+def ask_all(client: Client, function: Callable[..., _Answer], *arguments: object) -> list[_Answer]:
+    """Return what a function returns on each worker; one that dies meanwhile gives no answer.
+
+    Raises
+    ------
+    ResourceError
+        If none answers; what the function raises is raised here.
+    """
+    answers = client.run(function, *arguments, on_error="return").values()
+    failed = [answer for answer in answers if isinstance(answer, Exception)]
+    for error in failed:
+        if not isinstance(error, OSError):  # of a connection that has ended
+            raise error
+    if len(failed) == len(answers):
+        raise ResourceError("All workers have died. Start some again; the same command goes on.")
+    return [answer for answer in answers if not isinstance(answer, Exception)]

@@ -35,6 +35,8 @@ _AHEAD = 4
 _TASKS_PER_THREAD = 8
 # Seconds after which is asked again how many threads there are: workers come and go.
 _SECONDS_BETWEEN_COUNTS = 5.0
+# Seconds that it is waited for another worker when the last one is gone.
+_PATIENCE_ALONE = 600.0
 
 
 class DaskPool:
@@ -132,10 +134,10 @@ def result_of(future: Future[_Found]) -> _Found:
     Raises
     ------
     ResourceError
-        If the workers died of it again and again, or the scheduler is gone.
+        If the workers died of it again and again, all are gone, or the scheduler is.
     """
     try:
-        found: _Found = future.result()
+        return _awaited(future)
     except KilledWorker as error:
         raise ResourceError(
             "Several workers died of the same piece of work, probably because they had too little "
@@ -147,4 +149,21 @@ def result_of(future: Future[_Found]) -> _Found:
             "The connection to the scheduler is lost. What is finished stays: start the scheduler "
             "again, and the same command goes on."
         ) from error
-    return found
+
+
+def _awaited(future: Future[_Found]) -> _Found:
+    alone = 0.0
+    while True:
+        try:
+            found: _Found = future.result(timeout=_SECONDS_BETWEEN_COUNTS)
+        except TimeoutError:
+            if future.done():  # it is the work itself that has failed by it
+                raise
+            alone = 0.0 if future.client.nthreads() else alone + _SECONDS_BETWEEN_COUNTS
+            if alone >= _PATIENCE_ALONE:
+                raise ResourceError(
+                    f"For {alone / 60:.0f} minutes there has been no worker. What is finished "
+                    "stays: start workers, and the same command goes on."
+                ) from None
+        else:
+            return found

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import torch
 
+from unet_napari.cluster.connection import ask_all
 from unet_napari.cluster.dask_pool import DaskPool
 from unet_napari.cluster.job import RegionJob, SharedImage, new_token
 from unet_napari.cluster.region_run import RegionRun
@@ -174,7 +175,7 @@ class DaskMachines:
         (folder / REGIONS).mkdir(exist_ok=True)
         for table in folder.glob("table-*.npy"):  # of a run that was stopped
             table.unlink()
-        self._client.run(look_around, folder, job.token)
+        ask_all(self._client, look_around, folder, job.token)
         fleet = self._fleet
         network = DaskPool(self._client, folder, fleet.resources)
         largest = fleet.memory // BYTES_PER_VOXEL
@@ -201,26 +202,24 @@ def look_around(folder: Path, token: str) -> None:
         pass
 
 
-def _facts(dask_worker: Worker) -> tuple[str, int, int, float]:
-    """Return, on a worker, its host, threads, bytes of memory (0: no limit) and GPUs."""
-    limit = dask_worker.memory_manager.memory_limit
-    gpus = dask_worker.state.total_resources.get(_GPU, 0)
-    return socket.gethostname(), dask_worker.state.nthreads, limit or 0, gpus
+def _facts(dask_worker: Worker) -> tuple[str, int, int, float, int]:
+    """Return, on a worker, its host, threads, bytes of memory, GPUs, and bytes free on the host.
 
-
-def _free_memory() -> int:
-    return int(psutil.virtual_memory().available)
+    0 bytes of memory mean that there is no limit.
+    """
+    limit, state = dask_worker.memory_manager.memory_limit or 0, dask_worker.state
+    free = psutil.virtual_memory().available
+    return socket.gethostname(), state.nthreads, limit, state.total_resources.get(_GPU, 0), free
 
 
 def fleet_of(client: Client) -> Fleet:
     """Look at the workers that there are."""
-    found = list(client.run(_facts).values())
-    free = client.run(_free_memory)
-    threads = sum(number for _, number, _, _ in found)
-    with_gpu = sum(gpus for _, _, _, gpus in found)
+    found = ask_all(client, _facts)
+    threads = sum(number for _, number, *_ in found)
+    with_gpu = sum(gpus for *_, gpus, _ in found)
     shares = []
-    for (host, number, limit, _), available in zip(found, free.values(), strict=True):
-        on_host = sum(n for other, n, _, _ in found if other == host)
+    for host, number, limit, _, available in found:
+        on_host = sum(n for other, n, *_ in found if other == host)
         shares.append((limit - _BYTES_OF_PROGRAM) // number if limit else available // on_host)
     return Fleet(
         threads,

@@ -129,6 +129,8 @@ class _Attendant:
                     self._worker.kill()
         elif isinstance(message, Leave):
             self._over.set()
+            if self._visitor is not None:
+                _shut(self._visitor)
 
     def _worker_gets(self, message: Start) -> None:
         try:
@@ -167,7 +169,10 @@ class _Attendant:
         self._outbox.leave_files(self._intake.written)
         how = WorkerEnded(worker.failure(), worker.last_words)
         self._line.send(iter([message_frame(how)]))
-        self._line.wait_taken(_KEPT)
+        deadline = time.monotonic() + _KEPT
+        while not (self._over.is_set() or self._line.wait_taken(0.2)):
+            if time.monotonic() > deadline:
+                break
         self._over.set()
 
 

@@ -286,7 +286,9 @@ class RemoteProcess:
         if isinstance(message, WorkerEnded):
             self._why = f"On {self._host.address}: {message.how}"
             self.last_words = message.last_words
-            self._give_up()
+            self._leaving = True  # as the attendant does when it is told
+            self._line.send_at_once(encode(Leave()).encode())
+            threading.Timer(_FAREWELL, self._give_up).start()
             return
         if isinstance(message, FetchBlocks):
             self._line.send(self._blocks(message))

@@ -14,6 +14,7 @@ import torchvision
 
 from command_line import run
 from unet_napari import Model
+from unet_napari.collection.kept_facts import KeptFacts
 from unet_napari.errors import ResourceError
 from unet_napari.model.info import read_info
 from unet_napari.training.run.stepper import Stepper
@@ -82,6 +83,29 @@ def test_every_setting_has_an_option(folder):
         5,
     )
     assert info.task["reach"] == 8
+
+
+def test_background_that_a_dock_has_saved_is_no_cell(folder, monkeypatch):
+    """The number that means it is kept beside the labels."""
+    labels = tifffile.imread(folder / "truth.tif").astype(np.uint16)
+    labels[:8] = 65535
+    tifffile.imwrite(folder / "image_labels.tif", labels)
+    facts = {"image.tif": {"labels": "image_labels.tif", "background": 65535}}
+    KeptFacts(folder).change(facts)
+    seen = []
+    monkeypatch.setattr(
+        "unet_napari.training.state.drive.make_trainer",
+        lambda pairs, *_: (seen.extend(pairs), pytest.exit)[1](),
+    )
+    words = ("train", "--images", folder / "image.tif", "--labels", folder / "image_labels.tif",
+             "--ndim", 2, "--output", folder / "new.unet")  # fmt: skip
+    for more in (("--task", "cells"), ("--task", "semantic")):
+        with pytest.raises(pytest.exit.Exception):
+            run(*words, *more)
+    cells, classes = seen
+    np.testing.assert_array_equal(cells.labels[...], np.where(labels == 65535, 0, labels))
+    np.testing.assert_array_equal(cells.annotated[...], labels == 65535)
+    np.testing.assert_array_equal(classes.labels[...], labels)  # there it is a class like others
 
 
 def test_class_weights_follow_the_frequencies(folder):

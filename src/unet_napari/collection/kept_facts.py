@@ -85,6 +85,11 @@ class KeptFacts:
         """Return the names of the labels that there are, by the names of their images' files."""
         return {name: facts.labels for name, facts in self._facts.items() if facts.labels}
 
+    def background_of(self, labels: str) -> int | None:
+        """Return the number that means background in a labels file, by its name."""
+        found = (facts for facts in self._facts.values() if facts.labels == labels)
+        return next((facts.background for facts in found), None)
+
     def look_again(self) -> None:
         """Take over what another program has written meanwhile."""
         self._facts = {**_read(self._path), **self._unsaved}

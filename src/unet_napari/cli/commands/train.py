@@ -15,9 +15,11 @@ from unet_napari.cli.option_arguments import add_options, given_options, naming_
 from unet_napari.cli.pairing import matching_files
 from unet_napari.cli.progress_bar import ProgressLine
 from unet_napari.cli.values import setting
+from unet_napari.collection.kept_facts import KeptFacts
 from unet_napari.errors import OutputError, UnetNapariError
 from unet_napari.options import HostConfig, ReadingConfig
 from unet_napari.system.text import human_time
+from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.config import TrainConfig
 from unet_napari.training.data.augment_config import AugmentConfig
 from unet_napari.training.events import Finished, Resting, Started, Step, Validated
@@ -186,10 +188,17 @@ def _pairs(arguments: argparse.Namespace) -> tuple[list[Pair], Attempts]:
     files = matching_files(arguments.images, arguments.labels)
     attempts = Attempts(len(files))
     pairs: list[Pair] = []
+    facts: dict[Path, KeptFacts] = {}
     for image_path, label_path in files:
         with attempts.trying(str(image_path)):
             image = read_as_asked(image_path, arguments)
-            pairs.append(pair_up(image, read_labels(label_path, image)))
+            pair = pair_up(image, read_labels(label_path, image))
+            if arguments.background_id is None and task_kind(arguments.task).separates_objects:
+                # The docks keep it beside the labels that they save.
+                folder = label_path.parent
+                kept = facts.setdefault(folder, KeptFacts(folder))
+                pair = pair.with_background(kept.background_of(label_path.name))
+            pairs.append(pair)
     attempts.announce()
     return pairs, attempts
 

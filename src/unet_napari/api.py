@@ -171,7 +171,7 @@ def segment(
     out : array-like of uint32, shape ([T,] *spatial), optional
         Numpy, memory-mapped or zarr array to write into; made where not given.
     client, host : distributed.Client; str or RemoteHost; optional
-        A Dask cluster that works on a path `image` and a zarr `out` (``docs/cluster.md``);
+        A Dask cluster that works on a path `image` and a zarr `out` (``docs/guide/cluster.md``);
         another computer that segments (``docs/guide/remote.md``).
     on_progress : callable, optional
         Called with each `Progress`; an exception it raises stops the segmentation.

@@ -15,7 +15,7 @@ import zarr
 
 from unet_napari.images import nuclei
 
-PAGE = Path(__file__).parents[2] / "docs" / "cluster.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guide" / "cluster.md"
 
 
 def steps():

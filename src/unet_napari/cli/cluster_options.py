@@ -26,7 +26,7 @@ __all__ = ["add_cluster_options", "cluster_for", "machines_of", "steps_of_all"]
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     """Add the options to the parser of a command."""
-    group = parser.add_argument_group("Several machines (docs/cluster.md)")
+    group = parser.add_argument_group("Several machines (docs/guide/cluster.md)")
     among = group.add_mutually_exclusive_group()
     among.add_argument("--scheduler", metavar="ADDRESS",
         help="scheduler whose workers do the work, such as tcp://node1:8786")  # fmt: skip

@@ -50,7 +50,7 @@ _SHARE_FOR_PIXELS = 0.5
 _LEAST_BLOCK = 2**20
 # Blocks of which one task takes several, where there are many.
 _BLOCKS_TOGETHER = 64
-_GPU = "GPU"  # the resource that workers with a GPU are given, see docs/cluster.md
+_GPU = "GPU"  # the resource that workers with a GPU are given, see docs/guide/cluster.md
 
 
 @dataclass(frozen=True)

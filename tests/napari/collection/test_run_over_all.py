@@ -93,6 +93,22 @@ def test_a_click_opens_an_image_at_its_most_doubtful_object(
     assert "d · nuclei" not in viewer.layers
 
 
+def test_what_was_found_in_the_open_image_is_shown_at_the_end(dock, client, viewer, results, qtbot):
+    browser = dock.images.browser
+    browser.open("b.tif")
+    qtbot.waitUntil(lambda: browser.name == "b.tif")
+    dock.run_all.native.click()
+    qtbot.waitUntil(lambda: bool(client.jobs))
+    client.say(line(1))
+    assert [layer.name for layer in viewer.layers] == ["b", "b labels"]
+    client.say(JobFinished({**COUNTS, "done": 1, "not_tried": 5, "reason": "", "stopped": True}))
+    qtbot.waitUntil(lambda: "b · nuclei" in viewer.layers)
+    np.testing.assert_array_equal(
+        viewer.layers["b · nuclei"].data, tifffile.imread(results / "b.tif")
+    )
+    assert [layer.name for layer in viewer.layers] == ["b", "b · nuclei", "b labels"]
+
+
 def test_a_prediction_that_was_edited_stays_open(dock, begun, client, viewer, results, qtbot):
     client.say(line(0))
     client.say(JobFinished({**COUNTS, "done": 1, "not_tried": 5, "reason": "", "stopped": True}))

@@ -53,6 +53,8 @@ class Browser(QObject):
     list : ImageList or None
     current : PaintSaver or None
         Saves the paint of the image that is open.
+    layers : tuple of (Image, Labels) or None
+        Those of this image.
     paint : PaintKeeper
         What is painted on all of them.
     thumbnails : dict of Path to ndarray of uint8
@@ -69,7 +71,7 @@ class Browser(QObject):
         self._viewer = viewer
         self.list: ImageList | None = None
         self.current: PaintSaver | None = None
-        self._layers: tuple[Image, Labels] | None = None  # of the current image
+        self.layers: tuple[Image, Labels] | None = None
         self.paint = PaintKeeper(viewer)
         self.paint.changed.connect(self.changed)
         self.paint.told.connect(self.told)
@@ -221,9 +223,9 @@ class Browser(QObject):
 
     def leave(self) -> None:
         """Close the layers of the image that is open, after its paint was taken care of."""
-        saver, layers = self.current, self._layers
+        saver, layers = self.current, self.layers
         self.flush()
-        self.current = self._layers = None
+        self.current = self.layers = None
         if saver is None or layers is None:
             return
         self.paint.leave(saver)
@@ -253,7 +255,7 @@ class Browser(QObject):
         layers = show(self._viewer, loaded, before)
         self.current = self.paint.follow(self.list, loaded, layers[1])
         self.current.touched.connect(self.painting)
-        self._layers = layers
+        self.layers = layers
         if loaded.result is not None:
             show_found(self._viewer, layers, loaded)
         self.told.emit(" ".join(loaded.notes), False)
@@ -284,8 +286,8 @@ class Browser(QObject):
     def _on_removed(self, event: object) -> None:
         """Keep the paint of an image whose layer was removed by the user."""
         layer = getattr(event, "value", None)
-        if self._layers is not None and self.current is not None and layer in self._layers:
-            saver, self.current, self._layers = self.current, None, None
+        if self.layers is not None and self.current is not None and layer in self.layers:
+            saver, self.current, self.layers = self.current, None, None
             self.paint.leave(saver)
             self.changed.emit()
 

@@ -1,12 +1,16 @@
 """All images of the list segmented in one go: what is asked of the engine, and what it tells."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from napari.components import ViewerModel
 from qtpy.QtCore import QObject, QTimer
 
 from unet_napari._napari.collection.browser import Browser
+from unet_napari._napari.collection.loaded_image import LoadedImage, load
+from unet_napari._napari.collection.shown_result import show_found
 from unet_napari.collection.image_list import ImageEntry
 from unet_napari.engine import ListItem, SegmentListJob
 from unet_napari.errors import SettingsError
@@ -24,6 +28,7 @@ class RunOverAll(QObject):
 
     Parameters
     ----------
+    viewer : napari.components.ViewerModel
     browser : Browser
         The list.
     model : str
@@ -40,14 +45,15 @@ class RunOverAll(QObject):
         Folder of the results.
     """
 
-    def __init__(self, browser: Browser, model: str) -> None:
+    def __init__(self, viewer: ViewerModel, browser: Browser, model: str) -> None:
         super().__init__()
         if browser.list is None:
             raise SettingsError("To run over all images, choose a folder of them (under Images).")
-        self._browser, self._model = browser, model
+        self._viewer, self._browser, self._model = viewer, browser, model
         self._entries = [entry for entry in browser.list if not entry.problem]
         self.folder = browser.list.labels_folder / f"{Path(model).stem} results"
         self._found: dict[str, dict[str, Any]] = {}  # what is to be written down
+        self._done: set[str] = set()  # names of the images with a result
         self._failed: list[str] = []
         self._objects = 0
         self._timer = QTimer(self)
@@ -95,6 +101,7 @@ class RunOverAll(QObject):
             self._browser.thumbnails[entry.image] = line.thumbnail
         if line.has_result:
             self._objects += line.objects or 0
+            self._done.add(entry.name)
             self._found[entry.name] = {
                 "result": f"{self.folder.name}/{self._output(entry).name}",
                 "model": self._model,
@@ -117,6 +124,7 @@ class RunOverAll(QObject):
         """Return what is to be said at the end, and keep all that was found."""
         self._timer.stop()
         self.write_down()
+        self._show_in_open_image()
         done = sum(int(result.get(state, 0)) for state in ("done", "unchanged", "kept"))
         words = f"{done:,} of {len(self._entries):,} images, {self._objects:,} objects"
         begin = "Stopped after" if result.get("stopped") or not result else "Done:"
@@ -126,6 +134,19 @@ class RunOverAll(QObject):
             failed = f" {len(self._failed):,} failed, the first: {self._failed[0]}"
         reason = str(result.get("reason", ""))
         return f"{begin} {words}; see '{self.folder}'.{failed}{reason and f' {reason}'}{more}"
+
+    def _show_in_open_image(self) -> None:
+        """Show what was found in the image that is open, as when it is opened again."""
+        browser, layers = self._browser, self._browser.layers
+        if browser.list is None or layers is None or browser.name not in self._done:
+            return
+
+        def show(loaded: LoadedImage) -> None:
+            if browser.layers is layers:  # the user has not gone on meanwhile
+                show_found(self._viewer, layers, loaded)
+
+        read = partial(load, browser.list.look_at(browser.name), None)
+        browser.paint.files.run(read, show, lambda error: browser.told.emit(str(error), True))
 
     def _title(self, entry: ImageEntry) -> str:
         """Return what the tables call an image: its file without the ending, no two the same."""

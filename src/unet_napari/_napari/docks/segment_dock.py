@@ -180,7 +180,7 @@ class SegmentDock(SegmentFields):
         """Segment all images of the list."""
         try:
             info = self.model.need_info()
-            over_all = RunOverAll(self.images.browser, str(self.model.value))
+            over_all = RunOverAll(self.viewer, self.images.browser, str(self.model.value))
         except UnetNapariError as error:
             self.status.say(str(error), error=True)
             return

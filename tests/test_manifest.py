@@ -37,18 +37,27 @@ def test_the_manifest_is_valid_and_its_commands_can_be_imported():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def pages_in(folder, path=""):
+    """Texts of all files of a folder and of those in it, by their paths."""
+    found = {}
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            found |= pages_in(entry, f"{path}{entry.name}/")
+        else:
+            found[path + entry.name] = entry.read_text("utf-8")
+    return found
+
+
 def test_the_folder_that_travels_with_the_package_holds_pages_and_nothing_else():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     forced = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     (folder,) = [source for source, to in forced.items() if to == "unet_napari_manifest/docs"]
-    names = {path.name for path in (ROOT / folder).iterdir()}
-    assert {"docks.md", "training.md", "inference.md"} <= names
-    assert all(name.endswith(".md") for name in names)
+    pages = pages_in(ROOT / folder)
+    assert {"docks.md", "training.md", "models/nuclei.md"} <= set(pages)
+    assert all(name.endswith(".md") for name in pages)
 
 
 @pytest.mark.skipif(is_editable(), reason="keeps the pages of the day that it was made")
 def test_the_pages_that_are_installed_are_those_of_the_docs():
-    installed = (files("unet_napari_manifest") / "docs").iterdir()
-    assert {page.name: page.read_text("utf-8") for page in installed} == {
-        page.name: page.read_text("utf-8") for page in (ROOT / "docs" / "guide").glob("*.md")
-    }
+    installed = pages_in(files("unet_napari_manifest") / "docs")
+    assert installed == pages_in(ROOT / "docs" / "guide")

@@ -13,13 +13,16 @@ AXES = {2: ["y", "x"], 3: ["z", "y", "x"]}
 
 @pytest.fixture(scope="session")
 def client():
-    """Two workers of one thread, without processes of their own."""
+    """Two workers of one thread, without processes of their own.
+
+    They are not the default of Dask, which tests of other things would compute with.
+    """
     with (
         LocalCluster(
             n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0",
             silence_logs="ERROR",
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):  # fmt: skip
         yield client
 

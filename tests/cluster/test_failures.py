@@ -123,7 +123,7 @@ def test_a_scheduler_without_workers(monkeypatch):
     monkeypatch.setattr("unet_napari.cluster.connection._PATIENCE_WITH_WORKERS", 0.2)
     with (
         LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
         pytest.raises(ResourceError, match="has no workers"),
     ):
         check_workers(client)

@@ -25,8 +25,8 @@ CODE = [
     *(optimiser.implementation for optimiser in OPTIMISERS.values()),
 ]
 PAGES = {
-    "losses.md": LOSSES,
-    "networks.md": CATALOGUE,
+    "models/losses.md": LOSSES,
+    "models/networks.md": CATALOGUE,
     "training.md": {**SCHEDULES, **OPTIMISERS},
     "command-line.md": RECOLOURINGS,
 }

@@ -14,6 +14,7 @@ from unet_napari.engine import (
     SegmentFileJob,
     SegmentJob,
 )
+from unet_napari.engine.arrays import open_ref
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.segment_file import segment_into_file
@@ -34,6 +35,9 @@ class Context:
     def __init__(self, folder, kept):
         self.folder, self._kept = folder, kept
         self.stages = []
+
+    def open(self, reference):
+        return open_ref(reference, folders=self.folder.folders)
 
     def send(self, progress):
         self.stages.append(progress.stage)

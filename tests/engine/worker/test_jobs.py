@@ -25,6 +25,7 @@ from unet_napari.engine import (
     TrainJob,
     Validated,
 )
+from unet_napari.engine.arrays import open_ref
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.train import run_training
@@ -160,6 +161,9 @@ class Silent:
 
     def __init__(self, folder):
         self.folder = folder
+
+    def open(self, reference):
+        return open_ref(reference, folders=self.folder.folders)
 
     def send(self, event):
         pass

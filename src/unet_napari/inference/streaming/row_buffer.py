@@ -88,7 +88,7 @@ class RowBuffer:
         images, channels, _, *others = self._shape
         # Channels last, so that a strip of rows is one piece of memory.
         shape = (images, count, *others, channels)
-        if images == 0:
+        if images == 0 or count == 0:
             return torch.empty(shape, dtype=self._dtype).movedim(-1, 1)
         # Linux gives numpy pages of 2 MiB, and torch ones of 4 KiB, which take ten times as long.
         size = math.prod(shape) * self._dtype.itemsize

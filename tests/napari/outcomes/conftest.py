@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from unet_napari.engine.arrays import open_ref
+
 
 class Context:
     """As much of a job's context as the engine's functions take here.
@@ -12,6 +14,9 @@ class Context:
 
     def __init__(self, folder):
         self.folder = folder
+
+    def open(self, reference):
+        return open_ref(reference, folders=self.folder.folders)
 
     def check(self):
         pass

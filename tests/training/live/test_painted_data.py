@@ -205,6 +205,23 @@ def test_erasing_all_leaves_nothing(first):
     assert data.split.validation
 
 
+def test_a_held_out_part_that_is_erased_is_never_trained_on(first):
+    data = painted_data(first)
+    (slab,) = data.division.slabs.values()
+    inside = [slice(None), slice(None)]
+    inside[slab.axis] = slice(slab.start, slab.stop)
+    erased = first.copy()
+    erased[tuple(inside)] = 0
+    for labels, judged in ((erased, False), (first, True)):
+        data.put(0, (0, 0), labels)
+        data.take()
+        validation = data.split.validation
+        assert any(s.labels[s.annotated].any() for s in validation) == judged
+        held, _ = places(data.split.training)
+        assert held.any()
+        assert not held[: first.shape[0], : first.shape[1]][tuple(inside)].any()
+
+
 def test_a_class_that_is_new_is_left_out_and_told_once():
     labels = np.kron([[1, 2]] * 4, np.ones((30, 60), np.int32))
     data = painted_data(labels, task="semantic")

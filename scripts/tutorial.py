@@ -4,17 +4,12 @@ Run on a virtual screen: ``xvfb-run -a -s "-screen 0 1600x1000x24" python script
 It prints what the program says at each step.
 """
 
-import os
-import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-os.environ.setdefault("UNET_NAPARI_MODELS", tempfile.mkdtemp(prefix="unet-napari-pictures-"))
-os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp()) / "settings.yaml"))
+from screenshots import wait  # sets napari's environment, so it comes first
 
-import numpy as np
+import numpy as np  # isort: skip
 from napari.utils.interactions import (
     mouse_move_callbacks,
     mouse_press_callbacks,
@@ -22,7 +17,7 @@ from napari.utils.interactions import (
 )
 from PIL import Image
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QScrollArea
+from qtpy.QtWidgets import QScrollArea
 from scipy import ndimage
 
 import napari
@@ -31,17 +26,8 @@ from unet_napari._napari.widgets.fold import Fold
 from unet_napari.images import nuclei
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures" / "round"
-PATIENCE = 900.0  # seconds
 SIZE, SIDE, CELLS, PAINTED = (1180, 700), 288, 48, 12
 DIRT = 5  # bright specks that are no cells
-
-
-def wait(done: Callable[[], bool] | None = None, seconds: float = PATIENCE) -> None:
-    """Let the program run until something is done, or for some seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not (done is not None and done()):
-        QApplication.processEvents()
-        time.sleep(0.01)
 
 
 def picture(viewer: napari.Viewer, name: str) -> None:

@@ -78,6 +78,22 @@ def test_new_paint_is_seen_by_the_very_next_step(make_trainer, painted, monkeypa
     assert any((labels == 900).any() for labels in seen)
 
 
+def test_what_a_score_needs_is_counted_again_with_new_paint(make_trainer, painted):
+    """The line said "3 of about 25 cells" until there was a score, whatever was painted."""
+    few = painted[1] * (painted[1] < 4)
+    trainer = make_trainer(few, live=True)
+    events = trainer.run()
+    until(events, Step)
+    trainer.update(0, (40, 60), np.full((12, 12), 900))
+    told = next(events)
+    assert isinstance(told, Validated)
+    assert told.score is None
+    assert told.verdict == "paint more: 4 of about 25 cells that a score needs"
+    assert isinstance(next(events), Step)
+    trainer.update(0, (41, 61), np.full((2, 2), 900))  # no cell more: nothing new to say
+    assert isinstance(next(events), Step)
+
+
 def test_unpainted_pixels_get_no_gradient_after_an_update(make_trainer, painted, monkeypatch):
     trainer = make_trainer(live=True, augment={"resampled": 0.0, "recoloured": 0.0})
     events = trainer.run()

@@ -46,6 +46,8 @@ class Choice:
     ----------
     best
         The best weights of those that were judged.
+    missing
+        What to do for a score; "" if there is one, or none was asked for.
     """
 
     def __init__(
@@ -60,9 +62,9 @@ class Choice:
         self.judge, self.start, self.best = judge, start, Best()
         self._config, self._start_name, self._revive = config, start_name, revive
         self._unjudged = False  # whether the labels have changed since the best weights were judged
-        self._missing = ""
+        self.missing = ""
         self._why = ""
-        self._describe(split)
+        self.describe(split)
 
     @property
     def pixels(self) -> int:
@@ -127,19 +129,15 @@ class Choice:
     def say(self, score: float | None, *, stopped: bool) -> str:
         """Return what a score means, or what a score needs."""
         if score is None:
-            return self._missing
+            return self.missing
         config = self._config
         return judgement(score, task=config.task, cells=self.judge.cells, finished=not stopped)
 
-    def repaint(
-        self, split: Split, judged: list[Sample], compared: list[Sample], *, divided: bool
-    ) -> None:
+    def repaint(self, judged: list[Sample], compared: list[Sample], *, divided: bool) -> None:
         """Judge by other labels from now on.
 
         Parameters
         ----------
-        split
-            What is trained on and what is held out now.
         judged
             What of the held-out part is judged.
         compared
@@ -147,7 +145,6 @@ class Choice:
         divided
             Whether something is held out for the first time.
         """
-        self._describe(split)
         self.judge.show(judged)
         if divided and self.start is not None:
             if self.start.stays:  # from now on it is a candidate like any other
@@ -190,6 +187,13 @@ class Choice:
         score = self.judge.score(self._revive(kept), None)
         self.best.judged(score, None, lambda: replace(kept, task=self.judge.task, score=score))
 
-    def _describe(self, split: Split) -> None:
-        self._missing = what_is_missing(split, self._config.task, self._config.validation)
+    def describe(self, split: Split) -> None:
+        """Know what is painted now, for what is said of a score."""
+        self.missing = what_is_missing(split, self._config.task, self._config.validation)
         self._why = split.message
+
+    def without_score(self, step: int) -> Validated:
+        """Return the event that says why there is no score after so many steps."""
+        judge = self.judge
+        message = judge.message or self._why
+        return Validated(step, None, judge.task.score_name, False, message, self.missing)

@@ -105,6 +105,7 @@ class Loop:
         self.seconds = self._used = 0.0
         self.reason = _STOPPED_TEXT
         self.halo: tuple[int, ...] | None = None
+        self._told = self.choice.missing  # what was said last that a score needs
         self._began = self._diverged = False
         self._trains = True  # whether anything that can be trained on is painted
 
@@ -143,6 +144,9 @@ class Loop:
         self._began = True
         while True:
             self.take()
+            if self.choice.missing not in ("", self._told):
+                self._told = self.choice.missing
+                yield self.choice.without_score(self.step)
             if self._looked_at < self.step and budget.validation_due(self.step):
                 yield from self._validate()
             elif self._is_over():
@@ -167,8 +171,9 @@ class Loop:
         self.learner.refresh()
         self._stillness.changed(self._budget.elapsed())
         self._trains = bool(split.training)
+        choice.describe(split)
         if taken.judged or taken.divided or choice.start is not None:
-            choice.repaint(split, prepared.judged(), prepared.compared(), divided=taken.divided)
+            choice.repaint(prepared.judged(), prepared.compared(), divided=taken.divided)
         if before.validation and not split.validation:
             warn_user(_NOTHING_HELD_OUT.format(split.message), stacklevel=3)
         if before.training and not split.training:

@@ -10,9 +10,25 @@ from imagecodecs import png_decode
 
 from command_line import run
 from unet_napari import Model, read_image, segment
+from unet_napari.cli.attempts import Attempts
 from unet_napari.images import Normalisation, nuclei
 from unet_napari.networks import build_network
 from unet_napari.tasks import SemanticTask
+
+
+def test_a_reason_of_many_is_told_once_with_all_names(capsys):
+    attempts = Attempts(4)
+    full = "out/b.tif cannot be written: No space left on device"
+    attempts.failed |= {"a.tif": "it is damaged", "b.tif": full, "c.tif": full}
+    assert attempts.report() == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "",
+        "unet-napari: 3 of 4 images were not done:",
+        "  a.tif: it is damaged",
+        f"  {full}",
+        "    b.tif",
+        "    c.tif",
+    ]
 
 
 def rows_of(path):

@@ -74,9 +74,14 @@ class Attempts:
 
     def _list(self, title: str) -> None:
         print(f"\nunet-napari: {title}:", file=sys.stderr)
+        alike: dict[str, list[str]] = {}  # names by reason: a full disk is told once
         for name, reason in self.failed.items():
-            named = reason if reason.startswith(name) else f"{name}: {reason}"
-            print(f"  {named}", file=sys.stderr)
+            alike.setdefault(reason, []).append(name)
+        for reason, names in alike.items():
+            named = len(names) == 1 and not reason.startswith(names[0])
+            lines = [f"{names[0]}: {reason}" if named else reason]
+            lines += [f"  {name}" for name in names if len(names) > 1]
+            print("\n".join(f"  {line}" for line in lines), file=sys.stderr)
 
 
 def one_line(message: object) -> str:

@@ -1,21 +1,17 @@
-"""Train, predict and segment from Python: the engine's generators, drained.
-
-The docks and the command line run the same code; with the same arguments and seed the
-results are the same. It may import everything but `_napari` and `cli`.
-"""
+"""Predict and segment from Python: the generators of `inference`, drained."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from unet_napari.engine.remote.runs import segment_elsewhere, train_elsewhere
+from unet_napari.engine.remote.runs import segment_elsewhere
 from unet_napari.errors import OutputError
 from unet_napari.inference.config import DEFAULT_MODEL, InferenceConfig
-from unet_napari.inputs import image_for, pair_up_all, with_thresholds
+from unet_napari.inputs import image_for, with_thresholds
 from unet_napari.system.heap import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -24,77 +20,13 @@ if TYPE_CHECKING:
 
     from unet_napari.defaults import Device
     from unet_napari.engine.remote.host import RemoteHost
-    from unet_napari.images import LazyArray
+    from unet_napari.images import Image
     from unet_napari.inference.progress import Progress
     from unet_napari.inputs import ImageSource, PixelSizes
-    from unet_napari.keywords import InferenceKeywords, TrainKeywords
+    from unet_napari.keywords import InferenceKeywords
     from unet_napari.model.model import Model
-    from unet_napari.training.events import TrainEvent
 
-__all__ = ["attention_maps", "estimate_diameter", "predict", "segment", "train"]
-
-
-@keep_freed_memory()
-def train(
-    images: ImageSource | Sequence[ImageSource],
-    labels: LazyArray | Sequence[LazyArray],
-    *,
-    axes: str | None = None,
-    scale: PixelSizes | None = None,
-    annotated: LazyArray | Sequence[LazyArray] | None = None,
-    start_from: Model | str | Path | None = "auto",
-    state: str | Path | None = None,
-    resume: str | Path | None = None,
-    on_event: Callable[[TrainEvent], None] | None = None,
-    host: str | RemoteHost | None = None,
-    **settings: Unpack[TrainKeywords],
-) -> Model:
-    """Train a U-Net on painted labels.
-
-    Parameters
-    ----------
-    images : array, path, Image, or a list of them
-        Any real dtype; (Y, X) or (Z, Y, X), with a channel axis before or behind.
-    labels : array of int, or a list of them
-        One for each image, of its axes without the channels; axes of length 1 may be there or
-        not. For ``cells`` an id is a cell, for ``semantic`` a class; 0 is unpainted.
-    axes : str, optional
-        Axes of the images, letters of ``TCZYX``; by default as the shapes are.
-    scale : mapping or sequence of float, optional
-        Micrometres, as ``{"Z": 1, "Y": 0.25, "X": 0.25}`` or one number for each spatial axis.
-    annotated : array of bool, or a list of them, optional
-        True where every cell is painted, so that an unpainted pixel is background.
-    start_from : Model or str, optional
-        A model to start from, or its name or path; ``"auto"``: the one that explains best what
-        is painted, if any; ``"nothing"`` or None: random weights.
-    state, resume : path, optional
-        File in which the state is kept, such as ``"cells.state"``; the one of a training that
-        goes on, with what was painted since.
-    on_event : callable, optional
-        Called with each `TrainEvent`; an exception it raises stops the training.
-    host : str or RemoteHost, optional
-        Computer that trains instead, see ``docs/guide/remote.md``.
-    **settings
-        Fields of `unet_napari.training.config.TrainConfig`, such as ``task="semantic"`` (default
-        ``"cells"``), ``ndim=3`` (default 2: a stack slice by slice), ``seconds=120``.
-
-    Returns
-    -------
-    Model
-        The model with the weights that had the best validation score.
-
-    Raises
-    ------
-    ImageError, LabelsError, SettingsError, ModelFileError
-        Before the training starts, naming what is wrong and the remedy.
-    """
-    from unet_napari.training.state.drive import drive_training, make_trainer
-
-    pairs = pair_up_all(images, labels, annotated, axes, scale)
-    if host is not None:
-        return train_elsewhere(host, pairs, settings, start_from, state, resume, on_event)
-    trainer = make_trainer(pairs, settings, start_from, resume)
-    return drive_training(trainer, resume if state is None else state, on_event)
+__all__ = ["attention_maps", "estimate_diameter", "predict", "segment"]
 
 
 @keep_freed_memory()
@@ -161,20 +93,25 @@ def segment(
     Parameters
     ----------
     image : array, path or Image
-        A time axis is looped over; a 2D model makes 3D objects of a stack (`slicewise`: not).
+        A time axis is looped over. Of a stack a 2D model of cells makes 3D objects; with
+        ``slicewise=True`` the outlines of each slice stay objects of their own.
     model : Model or str, optional
-        A model, or the name or path of one; by default the 2D ``"nuclei"`` of the package.
+        A model, or the name or path of one. Without it ``"nuclei"``, which comes with the package
+        and finds fluorescent nuclei in 2D.
     axes, scale
         As for `train`.
     thresholds : mapping, optional
-        Fields of `CellThresholds` in place of the model's, such as ``seed_threshold``.
+        Decoding parameters for cells in place of the model's: ``foreground_threshold``,
+        ``seed_threshold`` and ``boundary_threshold`` from 0 to 1, ``min_size`` in pixels.
     out : array-like of uint32, shape ([T,] *spatial), optional
         Numpy, memory-mapped or zarr array to write into; made where not given.
-    client, host : distributed.Client; str or RemoteHost; optional
-        A Dask cluster that works on a path `image` and a zarr `out` (``docs/guide/cluster.md``);
-        another computer that segments (``docs/guide/remote.md``).
+    client : distributed.Client, optional
+        A Dask cluster that works on a path `image` and a zarr `out`, which its workers see
+        (``docs/guide/cluster.md``).
     on_progress : callable, optional
         Called with each `Progress`; an exception it raises stops the segmentation.
+    host : str or RemoteHost, optional
+        Computer that segments instead, such as ``"me@server"`` (``docs/guide/remote.md``).
     **settings
         Fields of `unet_napari.inference.config.InferenceConfig`.
 
@@ -186,22 +123,17 @@ def segment(
     Raises
     ------
     ImageError
-        If image and model do not fit.
+        If the image does not fit the model, naming both.
+    OutputError
+        If `out` does not fit, or is missing where a cluster is to write into it.
     """
-    from unet_napari.inference import result_shape, segment_steps
+    from unet_napari.inference import result_shape
 
     loaded = with_thresholds(_load(model), thresholds or {})
     source = image_for(loaded, image, axes=axes, scale=scale)
     shape, config = result_shape(source), InferenceConfig.from_dict(settings)
     out = np.zeros(shape, np.uint32) if out is None and client is None else _fitting(out, shape)
-    if host is not None:
-        _drain(segment_elsewhere(host, source, loaded, out, config), on_progress)
-    elif client is None:
-        _drain(segment_steps(source, loaded, out, config), on_progress)
-    else:
-        from unet_napari.cluster.client_run import segment_on_cluster  # needs an extra
-
-        _drain(segment_on_cluster(client, source, loaded, out, config), on_progress)
+    _drain(_segment_steps(source, loaded, out, config, client, host), on_progress)
     return out
 
 
@@ -283,6 +215,26 @@ def estimate_diameter(
             next(steps)
         except StopIteration as end:
             return None if end.value is None else float(end.value)
+
+
+def _segment_steps(
+    image: Image,
+    model: Model,
+    out: Any,  # noqa: ANN401  anything that can be assigned to by regions
+    config: InferenceConfig,
+    client: Client | None,
+    host: str | RemoteHost | None,
+) -> Iterable[Progress]:
+    """Return the steps of a segmentation: here, on another computer, or on many."""
+    if host is not None:
+        return segment_elsewhere(host, image, model, out, config)
+    if client is not None:
+        from unet_napari.cluster.client_run import segment_on_cluster  # needs an extra
+
+        return segment_on_cluster(client, image, model, out, config)
+    from unet_napari.inference import segment_steps
+
+    return segment_steps(image, model, out, config)
 
 
 def _drain(steps: Iterable[Progress], on_progress: Callable[[Progress], None] | None) -> None:

@@ -12,7 +12,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "unet_napari"
 
 #: What Python users call, and what extensions build on; all other modules are for reading.
 SHOWN = {
-    "": "__init__ api errors",
+    "": "__init__ errors",
+    "api": "__init__ prediction training",
     "inference": "__init__ config progress summary",
     "training": "__init__ config events",
     "images": "__init__ axes image normalise read write",

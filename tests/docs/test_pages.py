@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,12 @@ def test_a_file_that_a_page_names_exists_and_is_only_one():
             found = [file for file in files if file.endswith(f"/{name}")]
             assert found, f"{page.name} names {name}, which is not there"
             assert "/" in name or len(found) == 1, f"{page.name} names {name}: which of {found}?"
+
+
+def test_the_site_shows_modules_that_exist():
+    site = runpy.run_path(str(ROOT / "docs" / "conf.py"))
+    assert {path.relative_to(SOURCE).as_posix() for path in site["shown"]} >= {
+        "__init__.py",
+        "api/prediction.py",
+        "tasks/base.py",
+    }

@@ -66,5 +66,6 @@ class TrainKeywords(TypedDict, total=False):
     live: bool
     augment: AugmentConfig
     device: Device
+    devices: int
     memory: int | None
     seed: int

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.protocol import decode, encode
 from unet_napari.errors import EngineError
+from unet_napari.system.subprocesses import detached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO
 
-__all__ = ["WorkerProcess", "detached"]
+__all__ = ["WorkerProcess"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -156,14 +157,6 @@ class WorkerProcess:
                 text = line.decode(errors="replace").rstrip()
                 self._last_words.append(text)
                 _LOG.debug("engine: %s", text)
-
-
-def detached() -> dict[str, Any]:
-    """Keep Ctrl+C in the terminal, and a console window, away from the process."""
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-        return {"creationflags": flags}
-    return {"start_new_session": True}
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

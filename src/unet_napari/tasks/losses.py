@@ -2,7 +2,8 @@
 
 A loss is a function of `IndependentMaps` or `ExclusiveMaps`, whose entry in
 `unet_napari.tasks.loss_catalogue.LOSSES` names it. Each is a mean over weighted pixels; a pixel of
-weight 0 gets a gradient of exactly zero, and a batch without a labelled pixel a loss of 0.
+weight 0 gets a gradient of exactly zero, and a batch without a labelled pixel a loss of 0. Every
+sum over a batch goes through `batch_sums`, as several processes may share a batch.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch.nn.functional as F  # noqa: N812  the name that everybody knows
 from torch import Tensor
 
 from unet_napari.registry import load_object
+from unet_napari.tasks.batch_sums import batch_sums
 from unet_napari.tasks.criterion import Criterion
 from unet_napari.tasks.loss_catalogue import MapKind, loss_terms
 from unet_napari.tasks.target import Target
@@ -218,17 +220,20 @@ def soft_dice(maps: IndependentMaps | ExclusiveMaps) -> Tensor:
     truth, probability = maps.truth, maps.probability
     axes = [axis for axis in range(truth.ndim) if axis != 1]
     weight = maps.weight.expand_as(truth)
-    shared = (weight * probability * truth).sum(axes)
-    both = (weight * (probability + truth)).sum(axes)
-    present = ((weight * truth).sum(axes) > 0).to(both.dtype)
+    shared, both, there = batch_sums(
+        (weight * probability * truth).sum(axes),
+        (weight * (probability + truth)).sum(axes),
+        (weight * truth).sum(axes),
+    )
+    present = (there > 0).to(both.dtype)
     loss = 1 - (2 * shared + _DICE_SMOOTHING) / (both + _DICE_SMOOTHING)
     return (loss * present).sum() / present.sum().clamp_min(1)
 
 
 def weighted_mean(loss: Tensor, weight: Tensor) -> Tensor:
     """Average a loss over its weights; the average is 0 where all weights are 0."""
-    total = weight.sum()
-    return (loss * weight).sum() / torch.where(total > 0, total, 1.0)
+    weighted, total = batch_sums((loss * weight).sum(), weight.sum())
+    return weighted / torch.where(total > 0, total, 1.0)
 
 
 def _full_precision(logits: Tensor) -> Tensor:

@@ -213,6 +213,16 @@ class TrainConfig(OptimisationConfig):
         ),
     ] = field(default_factory=AugmentConfig)
     device: Annotated[Device, DEVICE] = "auto"
+    devices: Annotated[
+        int,
+        Option(
+            help="GPUs that share the batch of each step, for the same training in less time; with "
+            "the device cpu, processes. See docs/guide/training.md.",
+            group="Computing",
+            doors=_COMMAND_LINE,
+            range=Range(1, 64),
+        ),
+    ] = 1
     memory: Annotated[
         int | None,
         Option(
@@ -247,6 +257,12 @@ class TrainConfig(OptimisationConfig):
             raise OptionError(
                 ("background_id",),
                 "is for cells: of classes, the background is a class like any other.",
+            )
+        if self.batch is not None and self.batch < self.devices:
+            raise OptionError(
+                ("batch",),
+                f"must be {self.devices} or more, a patch for each of the devices, not "
+                f"{self.batch}.",
             )
         if "criterion" in self.task_options:
             raise OptionError(

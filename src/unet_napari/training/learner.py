@@ -5,21 +5,20 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from unet_napari.networks.base import Network, crop_centre
+from unet_napari.networks.base import Network
 from unet_napari.system.device import computes_bfloat16, memory_format
-from unet_napari.tasks import Target, Task
+from unet_napari.tasks import Task
+from unet_napari.training.batch_loss import BatchLoss
 from unet_napari.training.data.augment import Patch
 from unet_napari.training.schedule import Schedule, make_optimiser
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from unet_napari.training.config import TrainConfig
 
 __all__ = ["Learner", "Randomness", "State"]
@@ -112,6 +111,18 @@ class Learner:
         Device on which the network learns.
     randomness
         Source of the random numbers of dropout.
+
+    Attributes
+    ----------
+    network
+        The network.
+    loss
+        Loss of a batch.
+    gradients
+        Adds the gradient of the loss of a batch to those of the weights, and returns that loss.
+        Others may help with it, see `unet_napari.training.parallel`.
+    schedule
+        The learning rate over the budget.
     """
 
     def __init__(
@@ -124,17 +135,17 @@ class Learner:
         randomness: Randomness,
     ) -> None:
         self.network = network.to(device)
-        self._format = memory_format(network.ndim, device)
-        self.network.to(memory_format=self._format)
+        layout = memory_format(network.ndim, device)
+        self.network.to(memory_format=layout)
         self.schedule = Schedule(config.schedule, config.warmup)
-        self._task = task
         self._config = config
         self._rate = learning_rate
-        self._device = device
         self._randomness = randomness
         # On CPUs torch's bf16 gradients of 3D networks hold stray NaNs (tests/networks).
         sound = device.type != "cpu" or network.ndim == 2
-        self._mixed = config.mixed_precision and sound and computes_bfloat16(device)
+        mixed = config.mixed_precision and sound and computes_bfloat16(device)
+        self.loss = BatchLoss(self.network, task, device, layout, mixed)
+        self.gradients = self.loss.gradients
         self._optimiser = make_optimiser(
             network, config.optimiser, learning_rate, config.weight_decay
         )
@@ -172,8 +183,7 @@ class Learner:
         self._optimiser.zero_grad(set_to_none=True)
         self.network.train()
         with self._randomness():
-            loss = self._loss(batch)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss = self.gradients(batch)
         self.network.eval()  # previews between two steps use the running statistics
         clip = self._config.clip or math.inf
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), clip)
@@ -221,26 +231,6 @@ class Learner:
         """Return the learning rate at a share of the budget."""
         return self._rate * self.schedule.factor(fraction)
 
-    def _loss(self, batch: Patch) -> Tensor:
-        image = batch.image.to(self._device, memory_format=self._format)
-        labels, annotated = batch.labels.to(self._device), batch.annotated.to(self._device)
-        target = self._task.encode(labels, annotated)
-        with self._precision():
-            outputs = self.network(image)
-        outputs = outputs if isinstance(outputs, list) else [outputs]
-        # Deep supervision: each coarser output counts half as much as the one before.
-        weights = [0.5**level for level in range(len(outputs))]
-        losses = [
-            weight * self._task.loss(logits.float(), _fitted(target, logits))
-            for weight, logits in zip(weights, outputs, strict=True)
-        ]
-        return torch.stack(losses).sum() / sum(weights)
-
-    def _precision(self) -> AbstractContextManager[object]:
-        if self._mixed:
-            return torch.autocast(self._device.type, torch.bfloat16)
-        return nullcontext()
-
     def _update_average(self) -> None:
         self._averaged += 1
         if self._average is None or self._config.ema is None:
@@ -253,8 +243,3 @@ class Learner:
                 value.lerp_(state[name], 1 - keep)
             else:
                 value.copy_(state[name])
-
-
-def _fitted(target: Target, logits: Tensor) -> Target:
-    """Cut a target to the logits of a network that pads nothing."""
-    return Target(crop_centre(target.values, logits), crop_centre(target.weight, logits))

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from unet_napari._version import __version__
-from unet_napari.engine.process import detached
 from unet_napari.engine.remote import attendant
 from unet_napari.engine.remote.connection import GREETING
 from unet_napari.errors import EngineError
 from unet_napari.system.leftovers import remove_leftovers
+from unet_napari.system.subprocesses import detached
 
 if TYPE_CHECKING:
     import argparse

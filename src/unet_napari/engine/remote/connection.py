@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from unet_napari._version import __version__
-from unet_napari.engine.process import detached
 from unet_napari.errors import EngineError, SettingsError
+from unet_napari.system.subprocesses import detached
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

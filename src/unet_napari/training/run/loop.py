@@ -15,6 +15,7 @@ from unet_napari.training.candidates.choice import Choice
 from unet_napari.training.events import Finished, Resting, Step, TrainEvent, Validated
 from unet_napari.training.learner import Learner, Randomness
 from unet_napari.training.needed_context import measure_halo
+from unet_napari.training.parallel.team import team_for
 from unet_napari.training.run.recorded_curve import RecordedCurve
 from unet_napari.training.run.stepper import Stepper
 from unet_napari.training.run.stillness import Stillness
@@ -89,7 +90,9 @@ class Loop:
             prepared.randomness,
         )
         self._sampler = prepared.make_sampler(config)
-        self._stepper = Stepper(self.learner, self._sampler, decided.setup.batch, prepared.device)
+        self._stepper = Stepper(
+            self.learner, self._sampler, decided.setup.batch, prepared.device, config.devices
+        )
         self.choice = Choice(
             config,
             prepared.make_judge(),
@@ -135,6 +138,10 @@ class Loop:
     def run(self) -> Iterator[TrainEvent]:
         """Train until the budget is used up; see `Trainer.run`."""
         yield self._started
+        with team_for(self.learner, self._config.devices):
+            yield from self._run()
+
+    def _run(self) -> Iterator[TrainEvent]:
         budget = self._budget
         budget.restart(self._used)
         if self._prepared.decided.start and not self._began:  # a candidate like any other
@@ -284,7 +291,7 @@ class Loop:
         self.curve.restore(snapshot["curve"])
         self.step, self._looked_at = int(snapshot["step"]), int(snapshot["looked_at"])
         self._began = bool(snapshot["began"])
-        self._stepper.batch = int(snapshot["batch"])
+        self._stepper.restore(int(snapshot["batch"]))
         line = f"Goes on after step {self.step:,}."
         self._started = replace(self._started, chosen=(line, *self._started.chosen))
         if anew:

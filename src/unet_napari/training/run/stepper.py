@@ -29,6 +29,8 @@ class Stepper:
         Patches in a step.
     device
         Device on which the network learns.
+    least
+        The fewest patches in a step: one for each device.
 
     Attributes
     ----------
@@ -37,10 +39,19 @@ class Stepper:
     """
 
     def __init__(
-        self, learner: Learner, sampler: PatchSampler, batch: int, device: torch.device
+        self,
+        learner: Learner,
+        sampler: PatchSampler,
+        batch: int,
+        device: torch.device,
+        least: int = 1,
     ) -> None:
-        self.batch = batch
+        self.batch, self._least = max(batch, least), least
         self._learner, self._sampler, self._device = learner, sampler, device
+
+    def restore(self, batch: int) -> None:
+        """Go on with so many patches in a step, or as many as the devices need."""
+        self.batch = max(batch, self._least)
 
     def step(self, fraction: float) -> float:
         """Make a step; with too little memory, with half the batch from now on.
@@ -67,14 +78,14 @@ class Stepper:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                if self.batch == 1:
+                if self.batch == self._least:
                     raise ResourceError(
                         "There is not enough memory for a single patch on the device "
                         f"{self._device.type}: choose a smaller patch or network, "
                         "or close other programs."
                     ) from error
             release_memory(self._device)
-            self.batch //= 2
+            self.batch = max(self.batch // 2, self._least)
             warn_user(
                 f"Out of memory: training goes on with {self.batch} patches per step.",
                 stacklevel=3,

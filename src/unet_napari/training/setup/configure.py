@@ -87,7 +87,7 @@ def choose_setup(
     device
         ``"cpu"``, ``"cuda"`` or ``"mps"``.
     memory
-        Bytes that a training step may use.
+        Bytes that a training step may use, on each of the devices.
     start_from
         A trained network whose architecture and weights are kept.
 
@@ -111,7 +111,7 @@ def choose_setup(
         options = dict(network.options, out_channels=data.out_channels)
         lines = [f"Network: {network.name}, the one that training starts from."]
     patch = config.patch or _fit(wanted, network)
-    batch = config.batch or usual
+    batch = config.batch or max(usual, config.devices)
     patch, batch = _shrink(patch, batch, network, memory, config)
     size = " x ".join(map(str, patch))
     lines.append(f"Patch: {size} pixels; {_why_patch(config, data)}.")
@@ -228,10 +228,11 @@ def _fit(patch: Sequence[int], network: Network) -> tuple[int, ...]:
 def _shrink(
     patch: tuple[int, ...], batch: int, network: Network, memory: int, config: TrainConfig
 ) -> tuple[tuple[int, ...], int]:
-    """Halve the batch, then the patch, until a step fits into the memory."""
-    while (needed := step_memory(network, patch, batch)) > memory:
-        if batch > 1 and config.batch is None:
-            batch = (batch + 1) // 2
+    """Halve the batch, then the patch, until the share of one device fits into the memory."""
+    devices = config.devices
+    while (needed := step_memory(network, patch, math.ceil(batch / devices))) > memory:
+        if batch > devices and config.batch is None:
+            batch = max((batch + 1) // 2, devices)
             continue
         smaller = _fit([size // 2 for size in patch], network)
         if config.patch is not None or math.prod(smaller) >= math.prod(patch):

@@ -11,7 +11,6 @@ import torch
 
 from unet_napari.errors import SettingsError
 from unet_napari.images import Normalisation
-from unet_napari.inference.backends.device_choice import choose_device
 from unet_napari.labels.measure import diameters
 from unet_napari.networks import build_network
 from unet_napari.system.device import available_memory
@@ -21,6 +20,7 @@ from unet_napari.training.data.load import SampleLoader
 from unet_napari.training.data.pairs import reference_image, spacing_of
 from unet_napari.training.learner import Randomness
 from unet_napari.training.live.painted_data import PaintedData
+from unet_napari.training.parallel.devices import device_of_leader
 from unet_napari.training.setup.choose_task import choose_task
 from unet_napari.training.setup.configure import Data, Setup, choose_setup
 from unet_napari.training.setup.decisions import Decisions
@@ -65,7 +65,7 @@ def prepare(
         Naming what is wrong and the remedy.
     """
     pairs = _checked(pairs, config, start_from)
-    device = choose_device(config.device, config.ndim)
+    device = device_of_leader(config)
     memory = config.memory or available_memory(_CPU) // 2
     prints = tuple(fingerprint(pair.image) for pair in pairs)
     frame, painted = _read(pairs, prints, config, start_from, decided, memory // 4)
@@ -74,7 +74,10 @@ def prepare(
     if device.type != "cpu" and config.memory is None:
         memory = available_memory(device) // 2
     if decided is None:
-        decided = _decide(frame, painted, config, start_from, old, device, 3 * memory // 4)
+        room = 3 * memory // 4
+        if device.type == "cpu":  # whose processes share its memory
+            room //= config.devices
+        decided = _decide(frame, painted, config, start_from, old, device, room)
         randomness = Randomness(config.seed, device)
         network = _build(config, decided.setup, old, randomness)
         decided = replace(decided, network=network.name, start=_whole_start(network, start_from))

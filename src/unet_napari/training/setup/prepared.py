@@ -118,6 +118,8 @@ class Prepared:
         if judged:
             validation = f"{validation}; {judged}"
         device = f"Device: {self.device.type}."
+        if self.config.devices > 1:
+            device = f"Devices: {self.config.devices} x {self.device.type}, which share each batch."
         scale = filter(None, [self.scale.describe()])
         return (*self.setup.chosen, *scale, f"Validation: {validation}.", device)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["resume_training"]
 
 _BUDGETS = ("seconds", "epochs", "steps", "live")
-_FREE = ("device", "memory", "patience")  # what may be others than before
+_FREE = ("device", "devices", "memory", "patience")  # what may be others than before
 _FIXED_SETTINGS = ("task", "ndim", "network")  # what makes another training
 
 
@@ -49,7 +49,7 @@ def resume_training(
     path
         The state file.
     settings
-        Fields of a `TrainConfig` that are asked for. The budget, the device, the memory and the
+        Fields of a `TrainConfig` that are asked for. The budget, the devices, the memory and the
         patience may be others than before. A budget that is the same goes on, unless it was used
         up; another one begins anew.
 

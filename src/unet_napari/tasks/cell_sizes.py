@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["affordable_parts", "annotated_sizes", "speck_size", "whole_sizes"]
 
+_TELLING_CELLS = 10  # so many painted cells tell how small cells get
+
 
 def annotated_sizes(labels: NDArray[Any], annotated: NDArray[Any]) -> NDArray[np.int64]:
     """Return the number of annotated pixels of each cell, shape (n,)."""
@@ -38,10 +40,13 @@ def speck_size(sizes: NDArray[np.integer]) -> int:
     """Return the size below which an object is hardly a cell, from those of painted cells.
 
     That is half the smallest, or three quarters of it where that is still less than a quarter of
-    the median: the more cells vary, the nearer specks of dirt come to the smallest one.
+    the median: the more cells vary, the nearer specks of dirt come to the smallest one. Of n cells
+    drawn at random, a share of 1 / (n + 1) of all others is smaller than the smallest, so that with
+    fewer than ten painted cells the size is a part of that, in proportion to their number.
     """
     smallest, usual = int(sizes.min()), float(np.median(sizes))
-    return max(smallest // 2, int(min(0.75 * smallest, usual / 4)))
+    speck = max(smallest // 2, int(min(0.75 * smallest, usual / 4)))
+    return int(speck * min(1, len(sizes) / _TELLING_CELLS))
 
 
 def affordable_parts(shapes: Sequence[tuple[int, ...]], pixels: int) -> list[tuple[slice, ...]]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from unet_napari.training.data.pairs import Pair
 
     ImageSource = Image | LazyArray | ArrayLike | str | Path
+    LabelsSource = LazyArray | str | Path
     PixelSizes = Mapping[str, float] | Sequence[float]
 
 __all__ = [
@@ -46,26 +47,32 @@ _COLOURS = (3, 4)  # RGB and RGBA lie behind the other axes
 
 def pair_up(
     image: ImageSource,
-    labels: LazyArray,
+    labels: LabelsSource,
     *,
     axes: str | None = None,
     scale: PixelSizes | None = None,
-    annotated: LazyArray | None = None,
+    annotated: LabelsSource | None = None,
 ) -> Pair:
     """Put an image and its labels together; the labels tell where the channel axis is.
 
     Raises
     ------
+    ImageError
+        If a file cannot be read.
     LabelsError
         If the shapes do not fit, naming both.
     """
     from unet_napari.training.data.pairs import Pair
 
+    is_array = not isinstance(image, Image | str | Path)
+    if isinstance(labels, str | Path) and is_array:
+        labels = open_labels(labels).data
     if axes is None and not isinstance(image, Image | str | Path):
         image = np.asarray(image) if isinstance(image, list | tuple) else image
         axes = _axes_from_labels(tuple(image.shape), tuple(labels.shape))  # type: ignore[union-attr]
     source = as_image(image, axes=axes, pixel_size=_pixel_size(scale, axes))  # type: ignore[arg-type]
-    return Pair(source, labels, annotated)
+    region = None if annotated is None else _labels_of(annotated, source)
+    return Pair(source, _labels_of(labels, source), region)
 
 
 def pair_up_all(
@@ -183,6 +190,10 @@ def with_thresholds(model: Model, thresholds: Mapping[str, float]) -> Model:
         )
     CellThresholds.from_dict(thresholds)  # raises an error that names what is out of range
     return replace(model, task=replace(model.task, **thresholds))
+
+
+def _labels_of(labels: LabelsSource, image: Image) -> LazyArray:
+    return read_labels(Path(labels), image) if isinstance(labels, str | Path) else labels
 
 
 def _pixel_size(scale: PixelSizes | None, axes: str | None) -> dict[str, float] | None:

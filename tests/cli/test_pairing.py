@@ -1,8 +1,10 @@
 """Labels find their images by the names of their files."""
 
+from pathlib import Path
+
 import pytest
 
-from unet_napari.cli.pairing import matching_files
+from unet_napari.cli.pairing import matching_files, matching_masks, training_files
 from unet_napari.collection.names import LABEL_SUFFIXES
 from unet_napari.errors import ImageError
 
@@ -80,3 +82,28 @@ def test_a_file_is_not_its_own_label(files):
     image = files("f", "a.tif") / "a.tif"
     with pytest.raises(ImageError, match="no labels"):
         matching_files(image, image)
+
+
+def test_several_files_are_paired_in_their_order(files):
+    images, labels = files("i", "b.tif", "a.tif"), files("l", "1.tif", "2.tif")
+    several = [images / "b.tif", images / "a.tif"]
+    pairs = training_files(several, [labels / "1.tif", labels / "2.tif"])
+    assert names(pairs) == [("b.tif", "1.tif"), ("a.tif", "2.tif")]
+    assert names(training_files([images / "b.tif"], [labels / "1.tif"])) == [("b.tif", "1.tif")]
+    with pytest.raises(ImageError, match="2 images, but 1 labels: give one for each"):
+        training_files(several, [labels])
+    with pytest.raises(ImageError, match=r"i is a folder: give several files, or one"):
+        training_files([images, images / "a.tif"], [labels / "1.tif", labels / "2.tif"])
+
+
+def test_masks_are_found_by_name_or_given_in_the_order_of_the_images(files):
+    images, masks = files("i", "b.tif", "a.tif"), files("m", "a.tif")
+    several = [images / "b.tif", images / "a.tif"]
+    assert matching_masks(several, []) == [None, None]
+    assert matching_masks(several, [masks]) == [None, masks / "a.tif"]
+    listed = [masks / "a.tif", Path("-")]
+    assert matching_masks(several, listed) == [masks / "a.tif", None]
+    with pytest.raises(ImageError, match="no file of the same name for 1: a"):
+        matching_masks(several[:1], [masks])
+    with pytest.raises(ImageError, match="2 images, but 1 masks"):
+        matching_masks(several, [masks / "a.tif"])

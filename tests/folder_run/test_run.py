@@ -19,7 +19,7 @@ from unet_napari.folder_run.image_line import ImageLine
 from unet_napari.folder_run.run import FolderEnd, folder_steps
 from unet_napari.folder_run.tables import FolderTables
 from unet_napari.images import read_image
-from unet_napari.images.result_record import read_record
+from unet_napari.images.result_record import read_record, write_record
 from unet_napari.inference import Progress
 from unet_napari.labels.label_axes import labels_on
 from unet_napari.labels.measure import measure_objects
@@ -249,3 +249,17 @@ def test_the_record_tells_what_was_found(pictures, listed, order, run_over):
     assert found["doubt"] == line.doubt
     assert tuple(found["worst_at"]) == line.worst_at
     assert len(found["labels"]) == 64
+
+
+def test_a_result_of_a_dock_is_segmented_again_where_doubt_is_asked_for(
+    pictures, listed, order, run_over
+):
+    items = listed(pictures[:1])
+    run_over(items, order)
+    record = read_record(items[0].output)
+    found = {"labels": record.found["labels"], "objects": 3, "doubted": False}
+    write_record(items[0].output, replace(record, found=found))
+    (line,), _ = run_over(items, replace(order, doubted=False))
+    assert (line.state, line.objects, line.doubt) == ("unchanged", 3, None)
+    (line,), _ = run_over(items, order)
+    assert (line.state, line.doubt) == ("done", record.found["doubt"])

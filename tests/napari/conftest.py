@@ -14,7 +14,7 @@ import pytest
 
 import napari
 from train_events import STARTED
-from unet_napari._napari.collection.browser import browsers
+from unet_napari._napari.collection.browsers import browsers
 from unet_napari._napari.docks.segment_dock import SegmentDock
 from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.jobs.job import Job

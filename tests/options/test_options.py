@@ -48,8 +48,8 @@ NO_SETTINGS = {
                 "overwrite", "resume", "scheduler", "workers"},
     "evaluate": {"images", "labels", "model", "against", "table", "sheet", "worst", "overwrite",
                  "scheduler", "workers"},
-    "train": {"images", "labels", "output", "start_from", "overwrite", "resume", "note",
-              "show_augmentation", "no_augmentation"},
+    "train": {"images", "labels", "annotated", "output", "start_from", "overwrite", "resume",
+              "note", "show_augmentation", "no_augmentation"},
 }  # fmt: skip
 
 # The modules whose names the types of the keywords are made of.

@@ -12,8 +12,7 @@ from unet_napari.system.heap import keep_freed_memory
 
 if TYPE_CHECKING:
     from unet_napari.engine.remote.host import RemoteHost
-    from unet_napari.images import LazyArray
-    from unet_napari.inputs import ImageSource, PixelSizes
+    from unet_napari.inputs import ImageSource, LabelsSource, PixelSizes
     from unet_napari.keywords import TrainKeywords
     from unet_napari.model.model import Model
     from unet_napari.training.events import TrainEvent
@@ -24,11 +23,11 @@ __all__ = ["train"]
 @keep_freed_memory()
 def train(
     images: ImageSource | Sequence[ImageSource],
-    labels: LazyArray | Sequence[LazyArray],
+    labels: LabelsSource | Sequence[LabelsSource],
     *,
     axes: str | None = None,
     scale: PixelSizes | None = None,
-    annotated: LazyArray | Sequence[LazyArray] | None = None,
+    annotated: LabelsSource | Sequence[LabelsSource | None] | None = None,
     start_from: Model | str | Path | None = "auto",
     state: str | Path | None = None,
     resume: str | Path | None = None,
@@ -42,15 +41,15 @@ def train(
     ----------
     images : array, path, Image, or a list of them
         Any real dtype; (Y, X) or (Z, Y, X), with a channel axis before or behind.
-    labels : array of int, or a list of them
+    labels : array of int, path, or a list of them
         One for each image, of its axes without the channels; axes of length 1 may be there or
         not. For ``cells`` each id is a cell, for ``semantic`` a class; 0 is `unpainted`.
     axes : str, optional
         Axes of the images, letters of ``TCZYX``; by default read from the shapes.
     scale : mapping or sequence of float, optional
         Micrometres per pixel, as ``{"Z": 1, "Y": 0.25, "X": 0.25}`` or one for each spatial axis.
-    annotated : array of bool, or a list of them, optional
-        True where every cell is painted, so that unpainted pixels are background.
+    annotated : array of bool, path, or a list of them, optional
+        True where every cell is painted, so that unpainted pixels are background; may hold None.
     start_from : Model or str, optional
         A model to start from, or its name or path; ``"auto"``: the one of the library, if any,
         that explains best what is painted; ``"nothing"`` or None: random weights.

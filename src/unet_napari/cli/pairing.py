@@ -8,7 +8,66 @@ from unet_napari.cli.values import image_files, stem
 from unet_napari.collection.names import LABEL_SUFFIXES
 from unet_napari.errors import ImageError
 
-__all__ = ["matching_files"]
+__all__ = ["matching_files", "matching_masks", "training_files"]
+
+_NO_MASK = Path("-")
+
+
+def training_files(images: list[Path], labels: list[Path]) -> list[tuple[Path, Path]]:
+    """Pair images with labels: as `matching_files`, or several files in the same order.
+
+    Raises
+    ------
+    ImageError
+        If there are not as many labels as images, or a folder is among several files.
+    """
+    if len(images) == len(labels) == 1:
+        return matching_files(images[0], labels[0])
+    if len(images) != len(labels):
+        raise ImageError(
+            f"{len(images)} images, but {len(labels)} labels: give one for each image, in the same "
+            "order, or one folder of each."
+        )
+    return [
+        (_one_file(image), _one_file(label)) for image, label in zip(images, labels, strict=True)
+    ]
+
+
+def matching_masks(images: list[Path], masks: list[Path]) -> list[Path | None]:
+    """Return the mask of each image, None where it has none.
+
+    Parameters
+    ----------
+    images
+        The files of the images.
+    masks
+        One file for each image, in the same order, with ``-`` for an image without one; or a
+        folder, whose masks have the names of their images.
+
+    Raises
+    ------
+    ImageError
+        If there are not as many masks as images, or one in the folder belongs to no image.
+    """
+    if len(masks) == 1 and masks[0].is_dir() and image_files(masks[0]) != masks:
+        found = _by_stem(image_files(masks[0]))
+        _refuse_lonely(images[0].parent, sorted({*found} - {stem(path) for path in images}))
+        return [found.get(stem(path)) for path in images]
+    if not masks:
+        return [None] * len(images)
+    if len(masks) != len(images):
+        raise ImageError(
+            f"{len(images)} images, but {len(masks)} masks: give one for each image, in the same "
+            "order and - for an image without, or a folder of them."
+        )
+    return [None if mask == _NO_MASK else _one_file(mask) for mask in masks]
+
+
+def _one_file(path: Path) -> Path:
+    found = image_files(path)
+    if found != [path]:
+        raise ImageError(f"{path} is a folder: give several files, or one folder.")
+    return path
 
 
 def matching_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:

@@ -16,6 +16,7 @@ from unet_napari.images.formats.names import image_stem
 
 __all__ = ["ImageEntry", "ImageList"]
 
+_LABELS_ENDING = "_labels.tif"
 _GONE = "'{}' is not in the folder any more."
 
 
@@ -53,6 +54,15 @@ class ImageEntry:
     def name(self) -> str:
         """What the list calls it: the name of its file."""
         return self.image.name
+
+    @property
+    def title(self) -> str:
+        """What tables call it: its file without the ending, no two the same."""
+        return self.labels.name.removesuffix(_LABELS_ENDING)
+
+    def result_of(self, model: str) -> Path:
+        """Return the file for what a model of a name or path finds in it."""
+        return self.labels.parent / f"{Path(model).stem} results" / f"{self.title}.tif"
 
 
 class ImageList:

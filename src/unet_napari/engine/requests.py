@@ -65,12 +65,15 @@ class PairRef:
         Mask of the parts where the labels are complete; None where nobody said so.
     background
         The number among the labels that means background; None: none does.
+    file
+        The file that the image was read from, though its pixels may be others by now.
     """
 
     image: ImageRef
     labels: ArrayRef
     annotated: ArrayRef | None = None
     background: int | None = None
+    file: str | None = None
 
 
 @message
@@ -183,11 +186,9 @@ class SegmentJob:
     maps
         Whether to return the probability maps.
     statistics
-        ``Statistics.to_dict()`` of the whole image where `image` is a part of it, so that the
-        part is segmented as in the whole; by default `image` is measured.
+        ``Statistics.to_dict()`` of the whole where `image` is a part; by default it is measured.
     inner
-        ``(start, stop)`` for each spatial axis: the part of the image that is wanted, where
-        the rest is context. By default all of it.
+        ``(start, stop)`` for each spatial axis: what is wanted of it, the rest being context.
     around
         Whether the labels are of all of `image` nevertheless, so that cells at the border of
         the wanted part are whole.
@@ -198,6 +199,8 @@ class SegmentJob:
         `unet_napari.labels.measure`.
     attention
         Whether to return the gates of an attention U-Net, behind the maps.
+    result_file
+        The file that a client is going to save the labels in: the result then has ``record``.
     """
 
     image: ImageRef
@@ -210,6 +213,7 @@ class SegmentJob:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     measure: bool = False
     attention: bool = False
+    result_file: str | None = None
 
 
 @message

@@ -77,7 +77,10 @@ def labels_digest(labels: Image) -> str:
 
 
 def _is_of(record: ResultRecord, image: Image, order: FolderOrder) -> bool:
-    """Tell whether a record names this image, model and settings."""
+    """Tell whether a record names this image, model and settings, and all that is asked for.
+
+    What a dock has segmented by itself has not been doubted.
+    """
     return (
         record.model.digest == order.digest
         and dict(record.thresholds) == dict(order.thresholds)
@@ -86,6 +89,7 @@ def _is_of(record: ResultRecord, image: Image, order: FolderOrder) -> bool:
         and record.image.reading.get("channel") == image.fixed.get("C")
         and dict(record.image.pixel_size) == dict(image.pixel_size)
         and record.image.digest == pixel_digest(image)
+        and (record.found.get("doubted", True) or not (order.doubted and order.separates))
     )
 
 

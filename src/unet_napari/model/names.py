@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["STATE_SUFFIX", "Claim", "model_path", "unused_name"]
+__all__ = ["PAINT_SUFFIX", "STATE_SUFFIX", "Claim", "model_path", "unused_name"]
 
 STATE_SUFFIX = ".state"  # of the file beside a model that its training goes on from
+PAINT_SUFFIX = ".paint"  # of the folder beside a model of what it was painted with, as files
 
 _LONGEST_NAME = 80  # characters of a file's name
 

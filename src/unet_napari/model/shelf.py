@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from unet_napari.errors import ModelFileError, OutputError
 from unet_napari.model.info import is_bundled
-from unet_napari.model.names import STATE_SUFFIX, Claim, model_path
+from unet_napari.model.names import PAINT_SUFFIX, STATE_SUFFIX, Claim, model_path
 from unet_napari.model.versions import copy_model_file, versions_folder
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ __all__ = ["duplicate_model", "files_of_model", "remove_model", "rename_model"]
 
 def files_of_model(path: Path) -> tuple[Path, ...]:
     """Return the file of a model and what there is beside it, the model first."""
-    beside = (path.with_suffix(STATE_SUFFIX), versions_folder(path))
+    suffixes = (STATE_SUFFIX, PAINT_SUFFIX)
+    beside = (*(path.with_suffix(suffix) for suffix in suffixes), versions_folder(path))
     return (path, *(file for file in beside if file.exists()))
 
 

@@ -9,12 +9,12 @@ from time import perf_counter
 
 from unet_napari.training.config import TrainConfig
 
-__all__ = ["Budget", "used_up"]
+__all__ = ["RISE_STEPS", "Budget", "used_up"]
 
 _VALIDATIONS = 20  # in the whole of a budget
 _VALIDATION_SHARE = 0.1  # share of the time that validation may take
 _PAUSE_SECONDS = 3.0  # seconds between two validations of a training without an end
-_RISE_STEPS = 1000  # steps of such a training that the warm-up is a share of
+RISE_STEPS = 1000  # steps of such a training that the warm-up is a share of
 _FIRST_STEP_SHARE = 0.005  # share of the time that half of the first step is taken to last
 
 
@@ -112,7 +112,7 @@ class Budget:
         one, where the rate is zero, would teach nothing, and with that of its end the last one.
         """
         if self.endless:
-            return min(0.5, (step - self._first + 0.5) / _RISE_STEPS)
+            return min(0.5, (step - self._first + 0.5) / RISE_STEPS)
         used = self.fraction(step)
         if self.seconds is None:
             end = self.fraction(step + 1)

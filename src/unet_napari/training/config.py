@@ -185,7 +185,8 @@ class TrainConfig(OptimisationConfig):
         Option(
             help="Updates of the weights.",
             group="Budget",
-            doors=_COMMAND_LINE,
+            tooltip="Number of training steps, instead of a time. Only such a training can be\n"
+            "repeated with the same result, bit for bit (see Repeat).",
             range=_AT_LEAST_ONE,
             excludes=("live",),
         ),

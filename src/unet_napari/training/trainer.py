@@ -87,6 +87,7 @@ class Trainer:
             "start": chosen.about if decided is None else {"name": decided.start or NOTHING},
             "device": prepared.device.type,
         }
+        self._joined = self._continued = 0
         if config.live:
             for number in range(len(pairs)):
                 prepared.painted.paint(number)
@@ -135,6 +136,18 @@ class Trainer:
     def verdict(self) -> str:
         """What the score of `best_model` means, or what a score needs."""
         return self._loop.verdict
+
+    @property
+    def course(self) -> dict[str, Any]:
+        """How the training went, as far as repeating it depends on that; JSON-able values.
+
+        ``start``: what it started from, as the provenance of the model says it; ``device``;
+        ``versions``; ``joined``: how often paint was changed while it ran; ``continued``: how often
+        it was gone on with; ``stopped``: whether it did not come to its end.
+        """
+        kept = {name: self._about[name] for name in ("start", "device", "versions")}
+        went = {"joined": self._joined, "continued": self._continued}
+        return {**kept, **went, "stopped": self._loop.stopped}
 
     def best_model(self, *, thumbnail: bool = True) -> Model:
         """Return a copy with the best validated weights, or the present ones if there are none.
@@ -186,6 +199,7 @@ class Trainer:
             If there is no such pair, or the box does not lie within its labels.
         """
         self.prepared.painted.put(self._number(pair), start, labels, annotated, background)
+        self._joined += 1
 
     def add(self, pair: Pair) -> int:
         """Let another image with labels join the training; return its number for `update`.
@@ -199,6 +213,7 @@ class Trainer:
         """
         number = self.prepared.painted.add(pair.with_background(self.config.background_id))
         self._numbers.append(number)
+        self._joined += 1
         return len(self._numbers) - 1
 
     def remove(self, pair: int) -> None:
@@ -217,6 +232,7 @@ class Trainer:
             If there is no such pair.
         """
         self.prepared.painted.remove(self._number(pair))
+        self._joined += 1
 
     def _number(self, pair: int) -> int:
         return self._numbers[pair] if 0 <= pair < len(self._numbers) else pair
@@ -256,7 +272,8 @@ class Trainer:
 
     def snapshot(self) -> dict[str, Any]:
         """Return all that decides how the training goes on, besides what is painted."""
-        return self._loop.snapshot()
+        course = {name: self.course[name] for name in ("start", "joined", "continued")}
+        return {**self._loop.snapshot(), "course": course}
 
     def restore(
         self, snapshot: Mapping[str, Any], numbers: Sequence[int], *, anew: bool = False
@@ -273,6 +290,10 @@ class Trainer:
             Whether the budget begins now.
         """
         self._loop.restore(snapshot, anew=anew)
+        course = snapshot.get("course", {})
+        self._about["start"] = course.get("start", self._about["start"])
+        self._joined = int(course.get("joined", 0))
+        self._continued = int(course.get("continued", 0)) + 1
         self._numbers = [list(numbers).index(number) for number in range(len(numbers))]
 
     def _provenance(self, task: Task, step: int, score: float | None) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from unet_napari.engine import (
     SegmentJob,
 )
 from unet_napari.images import Image, Normalisation, nuclei
+from unet_napari.images.result_record import ResultRecord, pixel_digest
 from unet_napari.inference import InferenceConfig, segment_steps
+from unet_napari.inference.results.recording import model_digest
 from unet_napari.model.model import Model
 from unet_napari.networks import build_network
 from unet_napari.tasks import make_task
@@ -69,6 +71,23 @@ def test_the_transparency_of_a_colour_picture_is_left_out_for_a_model_of_colours
         found.append(np.array(output.maps))
     np.testing.assert_array_equal(*found)
     assert np.ptp(found[0]) > 0
+
+
+def test_where_the_labels_come_from_is_told_where_a_file_is_named(
+    client, picture, listener, model_path, tmp_path
+):
+    pixels = picture[0]
+    image = ImageRef(client.folder.share(pixels), "YX", name="nuclei")
+    file, thresholds = str(tmp_path / "nuclei.tif"), {"min_size": 30}
+    job = SegmentJob(image, str(model_path), thresholds=thresholds, result_file=file)
+    result = run(client, job, listener).result
+    record = ResultRecord.from_dict(result["record"])
+    assert (record.model.name, record.image.name) == (model_path.stem, "nuclei")
+    assert record.model.digest == model_digest(Model.load(model_path))
+    assert record.image.digest == pixel_digest(Image(pixels, "YX"))
+    assert record.thresholds == thresholds
+    assert record.found == {"objects": result["objects"], "doubted": False}
+    assert record.computed["device"] == "cpu"
 
 
 def test_segmenting_can_return_the_maps(client, picture, listener, model_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from unet_napari._napari.collection.browser import browsers
+from unet_napari._napari.collection.browsers import browsers
 from unet_napari._napari.docks.train_dock import TrainDock
 from unet_napari._napari.widgets.fold import Fold
 

@@ -52,7 +52,7 @@ def test_those_with_paint_take_part_with_their_own_labels(
 
 
 def test_what_is_not_ticked_is_left_out(two_painted, train_dock, client, qtbot):
-    two_painted.choose("a.tif", train=False)
+    two_painted.keep({"a.tif": {"train": False}})
     qtbot.waitUntil(lambda: train_dock.run.enabled)
     train_dock.run.native.click()
     qtbot.waitUntil(lambda: bool(client.jobs))

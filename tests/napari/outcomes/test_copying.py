@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import tifffile
 from qtpy.QtWidgets import QApplication
 
 import unet_napari
+from unet_napari._napari.layers.background_paint import reserve_background
 from unet_napari.images.synthetic import nuclei
+from unet_napari.model.info import read_info
 
 PATIENCE = 180_000  # milliseconds
 MODEL = Path(unet_napari.__file__).parent / "models" / "nuclei.unet"
@@ -89,6 +92,48 @@ def test_a_segmentation_and_a_measurement_run_elsewhere_as_in_the_dock(
         np.testing.assert_array_equal(made[name], layer.features[name], err_msg=name)
     command(copied(segment, "command"), tmp_path)
     assert (tmp_path / "a-film-nuclei.csv").read_text().count("\n") == len(made["label"]) + 1
+
+
+def test_a_training_runs_elsewhere_as_in_the_dock(viewer, image, tmp_path, models_folder, qtbot):
+    _, dock = viewer.window.add_plugin_dock_widget("unet-napari", "Train U-Net")
+    assert "no training to copy yet" in said(dock, "python", "no training", qtbot)
+    truth = np.stack([nuclei((96, 128), count=14, seed=seed)[1] for seed in (3, 4)])
+    paint = viewer.add_labels(np.where(truth < 9, truth, 0).astype(np.uint16), name="my paint")
+    paint.data_setitem((np.array([0, 0, 1]), np.array([2, 2, 90]), np.array([5, 6, 90])),
+                       reserve_background(paint))  # fmt: skip
+    dock.annotated.value = viewer.add_shapes(
+        [[[0, 0, 0], [0, 0, 40], [0, 40, 40], [0, 40, 0]]], shape_type="polygon"
+    )
+    for name, text in {"steps": "6", "patch": "48", "batch": "2", "seed": "7"}.items():
+        dock[name].value = text
+    dock.augmentation.value = "gentle"
+    qtbot.waitUntil(lambda: dock.run.enabled, timeout=PATIENCE)
+    dock.run.native.click()
+    qtbot.waitUntil(lambda: not dock.busy, timeout=PATIENCE)
+    made = models_folder / "a film cells.unet"
+    assert read_info(made).provenance["steps"] == 6, dock.status.value
+    paint.data = np.zeros_like(truth, np.uint16)  # what is copied is what was trained on
+    text = said(dock, "python", "Copied as Python", qtbot)
+    assert "the same weights, bit for bit" in dock.status.value
+    words = shlex.split(said(dock, "command", "Copied as a command", qtbot), comments=True)
+    both = (
+        f"{text}\nimport os, sys\nos.rename({made.name!r}, 'program.unet')\n"
+        f"from unet_napari.cli import main\nsys.exit(main({words[1:]!r}))"
+    )
+    run([sys.executable, "-c", both], tmp_path)
+    for name in ("program.unet", made.name):
+        other = tmp_path / name
+        assert read_info(other).task == read_info(made).task
+        weights = safetensors.numpy.load_file(other)
+        for key, array in safetensors.numpy.load_file(made).items():
+            np.testing.assert_array_equal(weights[key], array, err_msg=f"{name} {key}")
+
+
+def said(dock, kind, text, qtbot):
+    """Copy, wait until the line says so, and return the line or what was copied."""
+    dock[f"copy_{kind}"].native.click()
+    qtbot.waitUntil(lambda: text in dock.status.value, timeout=PATIENCE)
+    return QApplication.clipboard().text() if "Copied" in text else dock.status.value
 
 
 def test_what_is_missing_is_said(segment, qtbot):

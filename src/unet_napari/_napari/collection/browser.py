@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.components import ViewerModel
@@ -21,13 +20,14 @@ from unet_napari._napari.collection.remembered import (
     remember,
     remember_closed,
 )
+from unet_napari._napari.collection.result_keeper import ResultKeeper
 from unet_napari._napari.collection.shown_result import show_found
 from unet_napari._napari.layers.ownership import is_made_for, is_unedited
 from unet_napari._napari.layers.spots import go_to
 from unet_napari.collection.image_list import ImageEntry, ImageList
 from unet_napari.errors import ImageError, UnetNapariError
 
-__all__ = ["Browser", "browser_of", "browsers"]
+__all__ = ["Browser"]
 
 
 class Browser(QObject):
@@ -75,6 +75,7 @@ class Browser(QObject):
         self.paint = PaintKeeper(viewer)
         self.paint.changed.connect(self.changed)
         self.paint.told.connect(self.told)
+        self.results = ResultKeeper(viewer, self.paint.files, self.told.emit, self.keep)
         self._look = False  # whether its most doubtful object is to be shown
         self._wanted: str | None = None  # the image that is being read
         self.thumbnails: dict[Path, NDArray[np.uint8]] = {}
@@ -112,10 +113,6 @@ class Browser(QObject):
         self.changed.emit()
         self.told.emit(f"Labels are saved in '{folder}'.", False)
         self._telling(found.check_writable)
-
-    def choose(self, name: str, *, train: bool) -> None:
-        """Say whether an image takes part in a training."""
-        self.keep({name: {"train": train}})
 
     def reopen(self) -> None:
         """List the images again that were listed last, and open the one that was open."""
@@ -221,24 +218,37 @@ class Browser(QObject):
             lambda error: self._pass_over(name, by, error),
         )
 
-    def leave(self) -> None:
-        """Close the layers of the image that is open, after its paint was taken care of."""
+    def leave(self) -> str:
+        """Close the layers of the image that is open, after paint and results were taken care of.
+
+        Returns what is not saved, in one line.
+        """
         saver, layers = self.current, self.layers
-        self.flush()
+        lost = self.flush()
         self.current = self.layers = None
         if saver is None or layers is None:
-            return
+            return ""
         self.paint.leave(saver)
         made_for = {"image": str(layers[0].unique_id)}
         results = [layer for layer in self._viewer.layers if is_made_for(layer, made_for)]
         for layer in (*layers, *(layer for layer in results if is_unedited(layer))):
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
+        return lost
 
-    def flush(self) -> None:
-        """Have everything saved that is painted."""
-        if self.current is not None:
-            self.current.save()
+    def result_file(self, layer: Image | None, model: str) -> Path | None:
+        """Return where the result of a model is saved, if a layer is the image that is open."""
+        if self.list is None or self.current is None or self.layers is None:
+            return None
+        entry = self.list[self.current.name]
+        return entry.result_of(model) if layer is self.layers[0] else None
+
+    def flush(self) -> str:
+        """Have all paint and results saved; return what cannot be, in one line."""
+        if self.list is None or self.current is None or self.layers is None:
+            return ""
+        self.current.save()
+        return self.results.save(self.list[self.current.name], self.layers[0])
 
     def _show(self, loaded: LoadedImage) -> None:
         name = loaded.listed.name
@@ -250,7 +260,7 @@ class Browser(QObject):
             return  # the user has gone on meanwhile
         self._wanted = None
         before = None if self.current is None else self.current.layer
-        self.leave()
+        lost = self.leave()
         self.list.note_problem(name, "")
         layers = show(self._viewer, loaded, before)
         self.current = self.paint.follow(self.list, loaded, layers[1])
@@ -258,7 +268,7 @@ class Browser(QObject):
         self.layers = layers
         if loaded.result is not None:
             show_found(self._viewer, layers, loaded)
-        self.told.emit(" ".join(loaded.notes), False)
+        self.told.emit(" ".join(filter(None, [lost, *loaded.notes])), False)
         self._telling(partial(remember, self.list, self.name))
         self.opened.emit(*layers)
         self._look_at_worst(loaded.listed)
@@ -297,14 +307,3 @@ class Browser(QObject):
             what()
         except UnetNapariError as error:
             self.told.emit(str(error), True)
-
-
-browsers: WeakKeyDictionary[ViewerModel, Browser] = WeakKeyDictionary()
-"""The list of images of each viewer that has had a dock."""
-
-
-def browser_of(viewer: ViewerModel) -> Browser:
-    """Return the list of images of a viewer, which its docks share."""
-    if viewer not in browsers:
-        browsers[viewer] = Browser(viewer)
-    return browsers[viewer]

@@ -10,7 +10,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog
 
 from napari.layers import Image, Labels
-from unet_napari._napari.collection.browser import browser_of
+from unet_napari._napari.collection.browsers import browser_of
 from unet_napari._napari.collection.file_pair import FilePair
 from unet_napari._napari.collection.image_table import ImageTable, Row
 from unet_napari._napari.collection.listed_pairs import ListedPairs, pair_title
@@ -254,7 +254,7 @@ class ImagesSection:
 
     def _choose(self, key: Hashable, train: bool) -> None:
         if isinstance(key, str):
-            self.browser.choose(key, train=train)
+            self.browser.keep({key: {"train": train}})
         elif isinstance(key, int):
             pair = self.pairs.all()[key]
             self.pairs.choose(pair, train=train)

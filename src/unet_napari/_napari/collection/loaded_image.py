@@ -1,8 +1,9 @@
 """An image of a list with its labels: read beside the viewer, and shown as two layers."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from napari.components import ViewerModel
@@ -20,9 +21,11 @@ from unet_napari.collection.kept_facts import ImageFacts
 from unet_napari.collection.names import numbered
 from unet_napari.collection.paint_file import PaintTarget, Stamp, load_paint, stamp
 from unet_napari.errors import UnetNapariError, without_warnings
+from unet_napari.folder_run.standing import labels_digest
 from unet_napari.images import AXES, Image, LazyArray
+from unet_napari.images.result_record import read_record
 
-__all__ = ["HeldPaint", "LoadedImage", "load", "show"]
+__all__ = ["HeldPaint", "LoadedImage", "LoadedResult", "load", "show"]
 
 _IN_MEMORY = 1 << 29  # bytes; of a larger image only what is seen is read
 _COLOURS = (3, 4)  # channels of a picture that napari shows in colours
@@ -45,6 +48,23 @@ class HeldPaint:
     background: int | None = None
 
 
+class LoadedResult(NamedTuple):
+    """What a model has found in an image, from its file.
+
+    Attributes
+    ----------
+    labels : ndarray of int
+    record : mapping or None
+        ``ResultRecord.to_dict()`` of the file; None where it has none.
+    digest : str
+        Hash of the labels.
+    """
+
+    labels: NDArray[Any]
+    record: Mapping[str, Any] | None
+    digest: str
+
+
 @dataclass(frozen=True)
 class LoadedImage:
     """An image that is ready to be shown.
@@ -55,7 +75,7 @@ class LoadedImage:
     image : Image
         Axes and pixel size; its array is that of the layer.
     paint : HeldPaint
-    result : ndarray of int or None
+    result : LoadedResult or None
         What a model has found in it.
     notes : list of str
         What is to be said of it.
@@ -64,7 +84,7 @@ class LoadedImage:
     listed: ImageEntry
     image: Image
     paint: HeldPaint
-    result: NDArray[Any] | None = None
+    result: LoadedResult | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -99,13 +119,16 @@ def load(listed: ImageEntry, kept: HeldPaint | None) -> LoadedImage:
     return LoadedImage(listed, image, kept, _read_result(listed, image, notes), notes)
 
 
-def _read_result(listed: ImageEntry, image: Image, notes: list[str]) -> NDArray[Any] | None:
+def _read_result(listed: ImageEntry, image: Image, notes: list[str]) -> LoadedResult | None:
     """Return what a model has found in an image, as far as it is still there."""
     path = listed.result
     if path is None or not path.exists():
         return None
     try:
-        return load_paint(path, image).astype(np.uint32)
+        labels = load_paint(path, image).astype(np.uint32)
+        record = read_record(path)
+        digest = labels_digest(Image(labels, output_axes(image.axes)))
+        return LoadedResult(labels, None if record is None else record.to_dict(), digest)
     except UnetNapariError as error:
         notes.append(str(error))
         return None

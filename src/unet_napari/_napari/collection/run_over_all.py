@@ -11,7 +11,6 @@ from qtpy.QtCore import QObject, QTimer
 from unet_napari._napari.collection.browser import Browser
 from unet_napari._napari.collection.loaded_image import LoadedImage, load
 from unet_napari._napari.collection.shown_result import show_found
-from unet_napari.collection.image_list import ImageEntry
 from unet_napari.engine import ListItem, SegmentListJob
 from unet_napari.errors import SettingsError
 from unet_napari.folder_run.image_line import ImageLine
@@ -20,7 +19,6 @@ __all__ = ["RunOverAll"]
 
 _PACE = 3000  # milliseconds between two times that what was found is written down
 _OBJECTS, _IMAGES = "objects.csv", "images.csv"  # the tables of a run
-_ENDING = "_labels.tif"
 
 
 class RunOverAll(QObject):
@@ -84,7 +82,7 @@ class RunOverAll(QObject):
         reading = {"channel": int(number)} if number.isdecimal() else {}
         return SegmentListJob(
             images=tuple(
-                ListItem(str(entry.image), str(self._output(entry)), self._title(entry), reading)
+                ListItem(str(entry.image), str(entry.result_of(self._model)), entry.title, reading)
                 for entry in self._entries
             ),
             model=self._model,
@@ -103,7 +101,7 @@ class RunOverAll(QObject):
             self._objects += line.objects or 0
             self._done.add(entry.name)
             self._found[entry.name] = {
-                "result": f"{self.folder.name}/{self._output(entry).name}",
+                "result": f"{self.folder.name}/{entry.title}.tif",
                 "model": self._model,
                 "objects": line.objects,
                 "doubt": line.doubt,
@@ -147,10 +145,3 @@ class RunOverAll(QObject):
 
         read = partial(load, browser.list.look_at(browser.name), None)
         browser.paint.files.run(read, show, lambda error: browser.told.emit(str(error), True))
-
-    def _title(self, entry: ImageEntry) -> str:
-        """Return what the tables call an image: its file without the ending, no two the same."""
-        return entry.labels.name.removesuffix(_ENDING)
-
-    def _output(self, entry: ImageEntry) -> Path:
-        return self.folder / f"{self._title(entry)}.tif"

@@ -6,7 +6,13 @@ from napari.components import ViewerModel
 
 from napari.layers import Image, Labels
 from unet_napari._napari.collection.loaded_image import LoadedImage
-from unet_napari._napari.layers.ownership import note_ndim
+from unet_napari._napari.layers.ownership import (
+    ResultOrigin,
+    fingerprint_of,
+    note_ndim,
+    note_origin,
+    note_saved,
+)
 from unet_napari._napari.layers.results import Purpose, show_result
 from unet_napari._napari.layers.spots import Spot, note_spots
 from unet_napari._napari.widgets.model_combo import model_purpose
@@ -35,9 +41,13 @@ def show_found(
         purpose = model_purpose(facts.model)
     except ModelFileError:  # it is gone; what it has found is not
         purpose = Purpose(Path(facts.model).stem, f"model {facts.model}")
-    shown = show_result(viewer, layers[0], image.axes, loaded.result, purpose, below=layers[1])
+    found = loaded.result
+    shown = show_result(viewer, layers[0], image.axes, found.labels, purpose, below=layers[1])
     if not isinstance(shown, Labels):
         return None
+    if found.record is not None:
+        note_origin(shown, ResultOrigin(found.record, facts.model))
+    note_saved(shown, found.digest, fingerprint_of(shown))
     if image.ndim == 2:
         note_ndim(shown, 2)
     if len(facts.worst_at) == layers[1].ndim and facts.doubt is not None:

@@ -15,7 +15,6 @@ from unet_napari._napari.layers.layer_axes import image_of
 from unet_napari._napari.models.models_window import open_models
 from unet_napari._napari.outcomes.copying import segmenting_of
 from unet_napari._napari.outcomes.host import DockChoice
-from unet_napari._napari.outcomes.recipe import Segmenting
 from unet_napari._napari.runs.segment_order import Order, wanted_place
 from unet_napari._napari.runs.segment_run import SegmentRun
 from unet_napari._napari.sections.fit import describe_fit, misfit
@@ -25,6 +24,7 @@ from unet_napari.errors import UnetNapariError
 from unet_napari.folder_run.image_line import ImageLine
 from unet_napari.images import Image as ImageData
 from unet_napari.inference.progress import PlanSummary, Progress
+from unet_napari.recipes.results import Segmenting
 from unet_napari.tasks.kinds.catalogue import described_kind
 
 __all__ = ["SegmentDock"]
@@ -128,16 +128,18 @@ class SegmentDock(SegmentFields):
         read_facts(self.image.value)  # known already, but to a script that clicks at once
         order, settings = self._order(), self.settings
         self.copying.note(self._recipe(order))
-        self._run = SegmentRun(self.viewer, order, self.native, self._measure_beside)
+        model = str(self.model.value)
+        self._run = SegmentRun(self.viewer, order, self.native, self._measure_beside, model)
         request = partial(
             order.request,
             self.job,
-            str(self.model.value),
+            model,
             config=settings.config(order.info),
             thresholds=settings.thresholds.changed(),
             measure=self.numbers.measure.value and order.whole,
             maps=settings.maps.value,
             attention=settings.wants_attention,
+            result_file=self.images.browser.result_file(order.layer, model),
         )
         self.in_background(request, self.job.start)
 
@@ -261,7 +263,7 @@ class SegmentDock(SegmentFields):
             self.status.say(self.thresholds.take(result))
         elif run is not None:
             self.status.say(run.show(result))
-            self.thresholds.keep_maps(run.order, result)
+            self.thresholds.keep_maps(run.order, result, run.origin(result))
             self.settings.diameter.show_found(run.diameter)
         elif take is not None and (result or over_all is not None):
             self.status.say(take(result))

@@ -11,16 +11,16 @@ from unet_napari._napari.collection.images_section import ImagesSection
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.docks.segment_settings import SegmentSettings
 from unet_napari._napari.jobs.job import Job
-from unet_napari._napari.outcomes.copying import CopyButtons
+from unet_napari._napari.outcomes.copy_buttons import CopyButtons
 from unet_napari._napari.outcomes.host import DockChoice
 from unet_napari._napari.outcomes.numbers import Numbers
-from unet_napari._napari.outcomes.recipe import Segmenting
 from unet_napari._napari.runs.segment_order import scope_choice
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
 from unet_napari._napari.widgets.fields import Message, button
 from unet_napari._napari.widgets.host_fields import HostFields
 from unet_napari._napari.widgets.layer_combo import layer_choice
 from unet_napari._napari.widgets.model_combo import ModelCombo
+from unet_napari.recipes.results import Segmenting
 
 __all__ = ["SegmentFields"]
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from napari.layers import Image
 from unet_napari._napari.docks.engine_dock import EngineDock
+from unet_napari._napari.layers.ownership import ResultOrigin
 from unet_napari._napari.layers.results import Purpose, latest_result
 from unet_napari._napari.layers.spots import note_ranker
 from unet_napari._napari.runs.doubt_order import ranker
@@ -76,10 +77,12 @@ class Thresholds:
         fields.fit.changed.connect(self._fit)
         fields.keep.changed.connect(self._keep)
 
-    def keep_maps(self, order: Order, result: Mapping[str, Any]) -> None:
-        """Take note of a segmentation that has come to its end."""
+    def keep_maps(
+        self, order: Order, result: Mapping[str, Any], origin: ResultOrigin | None
+    ) -> None:
+        """Take note of a segmentation that has ended, and of where its labels come from."""
         kept = result.get("kept") if order.cells and order.output is None else None
-        run = self._live.keep(order, kept)
+        run = self._live.keep(order, kept, origin)
         layer = latest_result(self._dock.viewer, order.layer, order.purpose)
         if run is not None and layer is not None:
             dock = self._dock

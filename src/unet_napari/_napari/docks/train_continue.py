@@ -1,5 +1,6 @@
 """How the Train dock goes on with the last training of the chosen image."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,9 +10,12 @@ from napari.layers import Image, Labels
 from unet_napari._napari.docks.train_fields import TrainFields
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.live.continuation import Continuation, Paint, bring_back_paint, read_paint
-from unet_napari.errors import LabelsError, UnetNapariError
-from unet_napari.model.names import Claim
+from unet_napari.errors import LabelsError, ModelFileError, UnetNapariError
+from unet_napari.model.names import Claim, model_path
+from unet_napari.recipes.trained import repeated_training
+from unet_napari.recipes.training import RepeatedTraining
 from unet_napari.tasks.kinds.catalogue import task_kind
+from unet_napari.training.state.state_file import state_beside
 
 __all__ = ["TrainContinue"]
 
@@ -77,6 +81,23 @@ class TrainContinue(TrainFields):
         if not wanted and offer is not None and offer.head.task == self.task.value:
             return Claim(offer.name, again=True)
         return Claim(wanted or f"{self.image.value.name} {task_kind(self.task.value).file_word}")
+
+    def nothing_to_copy(self) -> str:
+        """Return why there is no training to copy; "" if there is one."""
+        if self.busy:
+            return "A training can be copied when it has ended: press Stop first."
+        if not self._model and self.continuation.offer is None:
+            return "There is no training to copy yet: train first."
+        return ""
+
+    def training_to_copy(self) -> Callable[[], RepeatedTraining]:
+        """Return what makes the recipe of this dock's last training, or of that of the image."""
+        offer = self.continuation.offer
+        if self._model:
+            return partial(repeated_training, state_beside(model_path(self._model)))
+        if offer is None:
+            raise ModelFileError(self.nothing_to_copy())
+        return partial(repeated_training, offer.state)
 
     def _bring_back(self) -> None:
         """Add the paint of the last training as a layer."""

@@ -75,6 +75,7 @@ class TrainDock(TrainContinue):
         self.segment.changed.connect(self._open_segment)
         self.start_over.changed.connect(self._start_over)
         settings.show_augmentation.changed.connect(self._show_augmentation)
+        self.copying.connect()
 
     # -- what is chosen -----------------------------------------------------------------------
 

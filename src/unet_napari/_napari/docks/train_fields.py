@@ -1,5 +1,7 @@
 """The fields of the Train dock: those that are always shown, and those that are folded."""
 
+from collections.abc import Callable
+
 from magicgui.widgets import ComboBox, LineEdit, PushButton
 from napari.viewer import Viewer
 
@@ -11,6 +13,7 @@ from unet_napari._napari.docks.train_settings import EFFORTS, TrainSettings
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.background_paint import hold_new_cell
 from unet_napari._napari.live.model_versions import ModelVersions
+from unet_napari._napari.outcomes.copy_buttons import CopyButtons
 from unet_napari._napari.sections.chosen import Chosen
 from unet_napari._napari.sections.detection import Detection
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
@@ -22,6 +25,7 @@ from unet_napari._napari.widgets.option_fields import choices_shown
 from unet_napari._napari.widgets.plot import TrainingPlot
 from unet_napari._napari.widgets.start_combo import StartCombo
 from unet_napari.options import options_of
+from unet_napari.recipes.training import RepeatedTraining
 from unet_napari.system.text import human_time
 from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.config import TrainConfig
@@ -98,6 +102,9 @@ class TrainFields(EngineDock):
         self._add_model_fields(
             self.add_folded("Model", "Its name, what it starts from, its versions.")
         )
+        rows = self.add_folded("Repeat", "The last training, as Python or as a command.")
+        made = self.nothing_to_copy, self.training_to_copy
+        self.copying = CopyButtons(rows, self.status, *made, self.background)
 
     def _choose_pair(self, image: Image, labels: Labels) -> None:
         """Train on an image of the list, in the channel that was chosen before."""
@@ -112,6 +119,14 @@ class TrainFields(EngineDock):
         rows.add(StartCombo())
         rows.add_beside(*_training_buttons())
         self.versions = ModelVersions(rows, lambda: self.busy, self._on_gone_back)
+
+    def nothing_to_copy(self) -> str:
+        """Return why there is no training to copy, "" if there is one; defined by the dock."""
+        raise NotImplementedError
+
+    def training_to_copy(self) -> Callable[[], RepeatedTraining]:
+        """Return what makes the recipe of the last training; defined by the dock."""
+        raise NotImplementedError
 
     def _learn_of_file(self) -> None:
         """Go by what is known of the image's file; defined by the dock."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from napari.layers import Shapes
 from unet_napari._napari.sections.one_channel import ChannelField
-from unet_napari._napari.widgets.fields import Message, button, choice
+from unet_napari._napari.widgets.fields import Message, button, choice, whereabouts
 from unet_napari._napari.widgets.form import FormRows
 from unet_napari._napari.widgets.layer_combo import layer_choice
 from unet_napari._napari.widgets.option_fields import (
@@ -15,6 +15,7 @@ from unet_napari._napari.widgets.option_fields import (
     read_line,
 )
 from unet_napari.defaults import TRAINING_SECONDS
+from unet_napari.errors import SettingsError
 from unet_napari.networks.catalogue import CATALOGUE
 from unet_napari.options import ReadingConfig, options_of
 from unet_napari.training.config import TrainConfig
@@ -107,15 +108,21 @@ class TrainSettings:
         self.about_network.say(CATALOGUE[self._network.value].description)
 
     def seconds(self, effort: str) -> float | None:
-        """Return how long a training takes; None where it goes on until it is stopped.
+        """Return how long a training takes; None where its end is not a matter of time.
 
         Raises
         ------
         SettingsError
-            If Minutes is no number above 0.
+            If Minutes is no number above 0, or Steps is given as well.
         """
-        given: float | None = read_line(options_of(TrainConfig)["seconds"], self.minutes)
-        return EFFORTS[effort] if given is None else given
+        options = options_of(TrainConfig)
+        given: float | None = read_line(options["seconds"], self.minutes)
+        if read_line(options["steps"], self._options["steps"]) is None:
+            return EFFORTS[effort] if given is None else given
+        if given is not None:
+            called = f"{whereabouts(self.minutes)} and {self._options.called('steps')}"
+            raise SettingsError(f"{called} exclude each other: give only one of them.")
+        return None
 
     def values(self, *, task: str, effort: str) -> dict[str, Any]:
         """Return the fields of a `TrainConfig`, all but the number of axes.
@@ -125,11 +132,11 @@ class TrainSettings:
         SettingsError
             If a field does not hold what it should.
         """
-        seconds = self.seconds(effort)
+        seconds, values = self.seconds(effort), self._options.values()
         return {
-            **self._options.values(),
+            **values,
             "task": task,
             "seconds": seconds,
-            "live": seconds is None,
+            "live": seconds is None and values["steps"] is None,
             "augment": _AUGMENTATIONS[self.augmentation.value],
         }

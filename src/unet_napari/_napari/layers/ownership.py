@@ -6,9 +6,9 @@ make no layer ours), what its pixels were when we last wrote them, and whether i
 
 import itertools
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 from weakref import WeakSet
 
 import numpy as np
@@ -20,18 +20,25 @@ from unet_napari._napari.layers.layer_axes import array_of
 __all__ = [
     "Chooser",
     "RegionChooser",
+    "ResultOrigin",
     "age",
     "choosers",
+    "fingerprint_of",
     "highest_noted",
+    "is_as_made",
     "is_made_for",
     "is_result",
+    "is_saved",
     "is_untouched",
     "mark",
     "ndim_noted",
     "note_highest",
     "note_ndim",
+    "note_origin",
     "note_purpose",
+    "note_saved",
     "note_warnings",
+    "origin_noted",
     "pixels_noted",
     "seal",
     "writing",
@@ -58,6 +65,24 @@ class RegionChooser(Chooser, Protocol):
 
     def regions_of(self, labels: Layer) -> Layer | None:
         """Return the layer of shapes around what is painted completely in some labels."""
+
+
+class ResultOrigin(NamedTuple):
+    """Where the labels of a whole image come from.
+
+    Attributes
+    ----------
+    record : mapping
+        ``ResultRecord.to_dict()``.
+    model : str
+        Name or path of the model.
+    in_file : str
+        Hash of the labels as they are in their file; empty where they are in none.
+    """
+
+    record: Mapping[str, Any]
+    model: str
+    in_file: str = ""
 
 
 choosers: WeakSet[Any] = WeakSet()
@@ -142,6 +167,42 @@ def note_warnings(
     """
     facts = {"warnings": list(warnings), "unfamiliar": unfamiliar, "diameter": diameter}
     _remember(layer, facts)
+
+
+def note_origin(layer: Layer, origin: ResultOrigin) -> None:
+    """Remember where the labels of a whole image come from, as they are now."""
+    _remember(layer, {"origin": origin, "made": _fingerprint(layer)})
+
+
+def note_saved(layer: Layer, digest: str, pixels: int | None) -> None:
+    """Remember that the labels of a layer are in a file, with a hash of those in the file."""
+    facts: dict[str, Any] = {"saved": pixels}
+    if (origin := origin_noted(layer)) is not None:
+        facts["origin"] = origin._replace(in_file=digest)
+    _remember(layer, facts)
+
+
+def origin_noted(layer: Layer) -> ResultOrigin | None:
+    """Return where the labels of a whole image come from; None where that was not noted."""
+    origin: ResultOrigin | None = layer.metadata.get(_KEY, {}).get("origin")
+    return origin
+
+
+def is_as_made(layer: Layer) -> bool:
+    """Tell whether the labels of a layer are those that the origin that was noted is of."""
+    made = layer.metadata.get(_KEY, {}).get("made")
+    return origin_noted(layer) is not None and is_unedited(layer) and made == pixels_noted(layer)
+
+
+def is_saved(layer: Layer) -> bool:
+    """Tell whether the labels of a layer are those that were saved."""
+    record = layer.metadata.get(_KEY, {})
+    return "saved" in record and record["saved"] == _fingerprint(layer)
+
+
+def fingerprint_of(layer: Layer) -> int | None:
+    """Return a number that changes with the pixels; None where they take long to read."""
+    return _fingerprint(layer)
 
 
 def seal(layer: Layer) -> None:

@@ -8,7 +8,7 @@ from napari.viewer import Viewer
 from napari.layers import Image
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.results import Purpose
-from unet_napari._napari.outcomes.copying import CopyButtons
+from unet_napari._napari.outcomes.copy_buttons import CopyButtons
 from unet_napari._napari.widgets.fields import Message
 from unet_napari.images import Image as ImageData
 

@@ -14,7 +14,12 @@ from napari.layers import Labels, Layer
 from unet_napari._napari.jobs.background_work import Background
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.layer_axes import ViewPlace, array_of, current_view, output_axes
-from unet_napari._napari.layers.ownership import note_highest, pixels_noted
+from unet_napari._napari.layers.ownership import (
+    ResultOrigin,
+    note_highest,
+    note_origin,
+    pixels_noted,
+)
 from unet_napari._napari.layers.parts import time_in_place
 from unet_napari._napari.layers.renewal import Renewed
 from unet_napari._napari.layers.results import Purpose, give_to, show_result
@@ -48,11 +53,14 @@ class KeptRun:
         The number of the maps.
     pid : int or None
         The engine that has them.
+    origin : ResultOrigin or None
+        Where the labels come from, where they are those of an image of the list.
     """
 
     order: Order
     number: int
     pid: int | None
+    origin: ResultOrigin | None = None
 
     @property
     def region(self) -> dict[str, tuple[int, int]]:
@@ -114,11 +122,13 @@ class LiveThresholds:
         self._timer.setInterval(_REST_TIME)
         self._timer.timeout.connect(self._rest)
 
-    def keep(self, order: Order, number: int | None) -> KeptRun | None:
+    def keep(
+        self, order: Order, number: int | None, origin: ResultOrigin | None = None
+    ) -> KeptRun | None:
         """Take note of a segmentation, and whether its maps were kept; return it if they were."""
         self.forget()
         if number is not None:
-            self._run = KeptRun(order, number, self._job.pid)
+            self._run = KeptRun(order, number, self._job.pid, origin)
         return self._run
 
     def forget(self) -> None:
@@ -167,9 +177,14 @@ class LiveThresholds:
         if box is None:
             wanted, place = "all", None
         self._asking, self._behind = wanted, wanted == "view"
-        request = DecodeJob(run.number, self._values(), box)
+        values = self._values()
+        request = DecodeJob(run.number, values, box)
+
+        def show(result: Mapping[str, Any]) -> None:
+            self._show(run, place, {**result, "thresholds": values} if result else result)
+
         try:
-            self._job.ask(request, lambda result: self._show(run, place, result), self._fail)
+            self._job.ask(request, show, self._fail)
         except EngineError as error:
             self._fail(error)
 
@@ -229,6 +244,7 @@ class LiveThresholds:
             if len(layer.features):  # measured on other cells
                 self._measured, layer.features = True, {}
             note_highest(layer, result["highest"])
+            _carry_origin(layer, run.origin, result)
         if self._measured and isinstance(layer, Labels):
             self._measure(run, layer, renewed)
         if order.image.frames == 1 and result["objects"] is not None:
@@ -283,3 +299,12 @@ class LiveThresholds:
         for start, stop in region.values():
             size *= stop - start
         return size
+
+
+def _carry_origin(layer: Layer, origin: ResultOrigin | None, result: Mapping[str, Any]) -> None:
+    """Note with a layer where its labels come from, now that the thresholds are others."""
+    if origin is not None:
+        objects = None if result["objects"] is None else int(result["objects"])
+        found = {**origin.record["found"], "objects": objects}
+        record = {**origin.record, "thresholds": dict(result["thresholds"]), "found": found}
+        note_origin(layer, origin._replace(record=record))

@@ -104,13 +104,14 @@ class Order:
         model : str
             Name or path.
         **options
-            Further fields of `SegmentJob`.
+            Further fields of `SegmentJob`; ``result_file`` is that of the whole image.
 
         Raises
         ------
         SettingsError
             If maps are wanted in a file.
         """
+        result_file = options.pop("result_file", None)
         if self.output is not None:
             if options.pop("maps") or options.pop("attention"):
                 raise SettingsError(
@@ -119,7 +120,8 @@ class Order:
                 )
             return SegmentFileJob(job.share(self.image), model, str(self.output), **options)
         if self.whole:
-            return SegmentJob(job.share(self.image), model, **options)
+            file = None if result_file is None else str(result_file)
+            return SegmentJob(job.share(self.image), model, result_file=file, **options)
         part = self.part
         # The part must look to the network as it does within the whole image.
         rule = images.Normalisation.from_dict(self.info.normalisation)

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari.layers import Image, Layer
 from unet_napari._napari.layers.layer_axes import array_of
-from unet_napari._napari.layers.ownership import note_warnings
+from unet_napari._napari.layers.ownership import ResultOrigin, note_origin, note_warnings
 from unet_napari._napari.layers.renewal import Renewed
 from unet_napari._napari.layers.results import find_result, latest_result
 from unet_napari._napari.runs.preview_layer import PURPOSE as PREVIEW
@@ -35,6 +35,8 @@ class SegmentRun:
     measure : callable
         Function that runs its first argument, which measures the cells of a part, in a thread, and
         passes the table to its second; it may also do nothing.
+    model : str
+        Name or path of the model.
 
     Attributes
     ----------
@@ -51,8 +53,9 @@ class SegmentRun:
         order: Order,
         parent: QWidget,
         measure: Callable[[Callable[[], Any], Callable[[Any], None]], None],
+        model: str = "",
     ) -> None:
-        self.order = order
+        self.order, self._model = order, model
         self.warnings: list[str] = []
         self.diameter: float | None = None
         self._sizes = ""
@@ -76,6 +79,13 @@ class SegmentRun:
             self.diameter, self._sizes = progress.plan.diameter, progress.plan.sizes
         if self._filling is not None and progress.region is not None:
             self._filling.note(Box.from_spans(progress.region))
+
+    def origin(self, result: Mapping[str, Any]) -> ResultOrigin | None:
+        """Return where the labels of the result come from, where the engine was asked for that."""
+        record = result.get("record")
+        if record is None:
+            return None
+        return ResultOrigin({**record, "warnings": list(self.warnings)}, self._model)
 
     def undo(self) -> None:
         """Leave every layer as it was."""
@@ -104,6 +114,8 @@ class SegmentRun:
         if output.maps is not None and order.layer in self._viewer.layers:
             order.show_maps(self._viewer, output.maps, output.map_names)
         note_warnings(layer, self.warnings, result.get("unfamiliar"), self.diameter)
+        if (origin := self.origin(result)) is not None:
+            note_origin(layer, origin)
         return f"{self._summary(objects)}{self._about_sizes()}{self._about(layer)}"
 
     def _show_file(self, result: Mapping[str, Any], path: Path) -> str:

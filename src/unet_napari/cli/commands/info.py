@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_info_command"]
 
+_LANGUAGES = ("command", "python")
+
 
 def add_info_command(commands: Subparsers) -> None:
     """Add this command to the parser."""
@@ -33,6 +35,12 @@ def add_info_command(commands: Subparsers) -> None:
         help="of a result: a paragraph for the methods of a paper, with what it cites",
     )
     parser.add_argument(
+        "--again",
+        choices=_LANGUAGES,
+        help="of a model that was trained here: a command, or a program in Python, that trains it "
+        "again on what it was trained on",
+    )
+    parser.add_argument(
         "--system",
         action="store_true",
         help="versions, device and memory of this computer, as a bug report needs them",
@@ -48,11 +56,15 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.model is None:
         if arguments.methods:
             raise SettingsError("--methods takes a result: info RESULT.tif --methods.")
+        if arguments.again:
+            raise SettingsError("--again takes a model: info MODEL --again command.")
         if not arguments.system:
             _list_models()
             _list_networks()
         return
     path = Path(arguments.model)
+    if arguments.again and is_image_name(path.name):
+        raise SettingsError("--again takes a model; for a result use: reproduce RESULT.")
     if arguments.methods or is_image_name(path.name) or is_zarr(path):
         print(_about_result(path, methods=arguments.methods))
         return
@@ -61,6 +73,14 @@ def _run(arguments: argparse.Namespace) -> None:
     from unet_napari.training.config import TrainConfig
 
     path = find_model(arguments.model)
+    if arguments.again:
+        from unet_napari.recipes.told import with_notes
+        from unet_napari.recipes.trained import repeated_training
+        from unet_napari.training.state.state_file import state_beside
+
+        recipe = repeated_training(state_beside(path))
+        print(with_notes(recipe, command=arguments.again == "command"), end="")
+        return
     print(describe_model(read_info(path), usual=TrainConfig().to_dict()))
     print(f"  {'File:':<14}{read_storage(path).describe()}")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unet_napari.cli.attempts import Attempts
 from unet_napari.cli.inference_options import host_for, read_as_asked
 from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
-from unet_napari.cli.pairing import matching_files
+from unet_napari.cli.pairing import matching_masks, training_files
 from unet_napari.cli.progress_bar import ProgressLine
 from unet_napari.cli.values import setting
 from unet_napari.collection.kept_facts import KeptFacts
@@ -42,10 +42,14 @@ def add_train_command(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser("train", help="train a model on images and painted labels")
     add = parser.add_argument
-    add("--images", required=True, type=Path, metavar="FILE|DIR")
-    add("--labels", required=True, type=Path, metavar="FILE|DIR",
+    add("--images", required=True, type=Path, nargs="+", metavar="FILE|DIR")
+    add("--labels", required=True, type=Path, nargs="+", metavar="FILE|DIR",
         help="with the file names of the images, also with _masks, _labels, ... behind them; "
-             "may be the same folder")  # fmt: skip
+             "may be the same folder; or several files in the order of the images")  # fmt: skip
+    add("--annotated", type=Path, nargs="+", default=[], metavar="FILE|DIR|-",
+        help="masks of where everything is painted, so that what is unpainted there is "
+             "background: a folder with the file names of the images, or one file for each image, "
+             "- for an image without")  # fmt: skip
     add("--output", required=True, type=Path, metavar="FILE.unet")
     add("--start-from", "--from", dest="start_from", default="auto",
         metavar="auto|nothing|NAME|FILE",
@@ -183,16 +187,16 @@ def _show_augmentation(path: Path, pairs: list[Pair], config: TrainConfig) -> No
 def _pairs(arguments: argparse.Namespace) -> tuple[list[Pair], Attempts]:
     """Open what can be trained on; what cannot is listed now, and once more in the end."""
     from unet_napari.inputs import pair_up
-    from unet_napari.labels.label_axes import read_labels
 
-    files = matching_files(arguments.images, arguments.labels)
+    files = training_files(arguments.images, arguments.labels)
+    masks = matching_masks([image for image, _ in files], arguments.annotated)
     attempts = Attempts(len(files))
     pairs: list[Pair] = []
     facts: dict[Path, KeptFacts] = {}
-    for image_path, label_path in files:
+    for (image_path, label_path), mask in zip(files, masks, strict=True):
         with attempts.trying(str(image_path)):
             image = read_as_asked(image_path, arguments)
-            pair = pair_up(image, read_labels(label_path, image))
+            pair = pair_up(image, label_path, annotated=mask)
             if arguments.background_id is None and task_kind(arguments.task).separates_objects:
                 # The docks keep it beside the labels that they save.
                 folder = label_path.parent

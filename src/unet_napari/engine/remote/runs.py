@@ -135,6 +135,8 @@ def train_on(
                 _share(client, pair.image),
                 share(pair.painted.labels),
                 None if pair.painted.annotated is None else share(pair.painted.annotated),
+                next(iter(pair.painted.background), None),
+                None if pair.image.source is None else str(pair.image.source),
             )
             for pair in pairs
         )

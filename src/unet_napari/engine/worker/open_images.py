@@ -35,6 +35,7 @@ def open_pair(reference: PairRef, context: JobContext) -> Pair:
         open_image(reference.image, context),
         open_array(reference.labels, context),
         None if annotated is None else open_array(annotated, context),
+        file=reference.file,
     ).with_background(reference.background)
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.worker.job_context import Cancelled
 from unet_napari.engine.worker.open_images import open_image
-from unet_napari.engine.worker.segment_layers import drive, findings, load_model
+from unet_napari.engine.worker.segment_layers import (
+    drive,
+    findings,
+    load_model,
+    noting_plans,
+    reading_of,
+)
 from unet_napari.engine.worker.shelf import SHELF
-from unet_napari.errors import UnetNapariError, noting_warnings, without_warnings
-from unet_napari.images import open_output, read_image
+from unet_napari.errors import noting_warnings
+from unet_napari.images import open_output
 from unet_napari.images.colours import fit_colours
 from unet_napari.inference import InferenceConfig, result_axes, result_shape, segment_steps
 from unet_napari.inference.results.recording import record_of
@@ -20,14 +25,11 @@ from unet_napari.inputs import with_thresholds
 from unet_napari.model.info import find_model
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-
     from unet_napari.engine.requests import SegmentFileJob
     from unet_napari.engine.worker.job_context import JobContext
-    from unet_napari.images import Image
-    from unet_napari.inference import PlanSummary, Progress
+    from unet_napari.inference import PlanSummary
 
-__all__ = ["reading_of", "segment_into_file"]
+__all__ = ["segment_into_file"]
 
 
 def segment_into_file(job: SegmentFileJob, context: JobContext) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def segment_into_file(job: SegmentFileJob, context: JobContext) -> dict[str, Any
     try:
         with noting_warnings() as notes, unfinished, file as labels:
             steps = segment_steps(image, model, labels, config, unfinished=unfinished)
-            unfamiliar = drive(_noting_plans(steps, plans), context)
+            unfamiliar = drive(noting_plans(steps, plans), context)
             labels.record = record_of(
                 image,
                 own,
@@ -67,28 +69,3 @@ def segment_into_file(job: SegmentFileJob, context: JobContext) -> dict[str, Any
             return {**found, "unfamiliar": unfamiliar}
     except Cancelled:
         return {"stopped": True, "kept": unfinished.folder.exists()}
-
-
-def _noting_plans(
-    steps: Iterator[Progress], plans: list[PlanSummary]
-) -> Generator[Progress, None, Any]:
-    """Yield the steps of an inference, note its plans, and return what it returns."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return end.value
-        if step.plan is not None:
-            plans.append(step.plan)
-        yield step
-
-
-def reading_of(image: Image) -> dict[str, Any]:
-    """Return what has to be said when the file of an image is read: axes, channel."""
-    reading: dict[str, Any] = {"channel": image.fixed.get("C")}
-    if image.source is not None:
-        with suppress(UnetNapariError, OSError), without_warnings():
-            found = read_image(image.source)
-            if found.axes != image.axes and len(found.axes) == len(image.axes):
-                reading["axes"] = image.axes
-    return reading

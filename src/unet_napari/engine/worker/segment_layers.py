@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,8 @@ import numpy as np
 from unet_napari.engine.protocol import ArraysReady
 from unet_napari.engine.worker.open_images import open_image
 from unet_napari.engine.worker.shelf import SHELF
-from unet_napari.images import Image, Statistics
+from unet_napari.errors import UnetNapariError, without_warnings
+from unet_napari.images import Image, Statistics, read_image
 from unet_napari.images.colours import fit_colours
 from unet_napari.inference import (
     InferenceConfig,
@@ -21,6 +24,7 @@ from unet_napari.inference import (
     segment_steps,
 )
 from unet_napari.inference.attention_maps import attention_names, gate_maps
+from unet_napari.inference.results.recording import record_of
 from unet_napari.inputs import with_thresholds
 from unet_napari.labels.label_axes import labels_on
 from unet_napari.labels.measure import measure_objects
@@ -28,15 +32,14 @@ from unet_napari.model.info import find_model
 from unet_napari.model.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Generator, Iterator
 
     from numpy.typing import NDArray
 
     from unet_napari.engine.requests import DiameterJob, SegmentJob
     from unet_napari.engine.worker.job_context import JobContext
     from unet_napari.images import LazyArray
-    from unet_napari.inference import Progress
+    from unet_napari.inference import PlanSummary, Progress
 
 __all__ = [
     "count_labels",
@@ -45,6 +48,8 @@ __all__ = [
     "findings",
     "highest_label",
     "load_model",
+    "noting_plans",
+    "reading_of",
     "segment_into_layers",
 ]
 
@@ -67,6 +72,7 @@ def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
         gates = gate_maps(image, model, config, statistics=statistics)
         maps[-len(gates) :] = gates[:, *inner]
     count = len(model.task.map_names)
+    plans: list[PlanSummary] = []
     with SHELF.filling(own) as kept:
         options: dict[str, Any] = {"statistics": statistics, "kept": kept}
         if inner:
@@ -83,10 +89,22 @@ def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
             steps = segment_steps(
                 image, model, labels, config, provisional=True, maps=wished, **options
             )
-            unfamiliar = drive(steps, context)
+            unfamiliar = drive(noting_plans(steps, plans), context)
     seen = labels[inner] if job.around else labels
     found = findings(wanted, model, seen, measured=job.measure, slicewise=config.slicewise)
     found |= {"unfamiliar": unfamiliar, "kept": SHELF.number}
+    if job.result_file is not None:
+        found["record"] = record_of(
+            image,
+            own,
+            config,
+            output=Path(job.result_file),
+            thresholds=job.thresholds,
+            model_file=find_model(job.model),
+            plan=plans[-1] if plans else None,
+            reading=reading_of(image),
+            found={"objects": found["objects"], "doubted": False},
+        ).to_dict()
     highest = highest_label(labels)
     return found if highest == found["objects"] else {**found, "highest": highest}
 
@@ -177,3 +195,28 @@ def load_model(name_or_path: str) -> Model:
 def _load_version(path: Path, _changed: int, _size: int) -> Model:
     """Load a model, unless it is the one that the last job used; its file names it."""
     return replace(Model.load(path), name=path.stem)
+
+
+def noting_plans(
+    steps: Iterator[Progress], plans: list[PlanSummary]
+) -> Generator[Progress, None, Any]:
+    """Yield the steps of an inference, note its plans, and return what it returns."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        if step.plan is not None:
+            plans.append(step.plan)
+        yield step
+
+
+def reading_of(image: Image) -> dict[str, Any]:
+    """Return what has to be said when the file of an image is read: axes, channel."""
+    reading: dict[str, Any] = {"channel": image.fixed.get("C")}
+    if image.source is not None:
+        with suppress(UnetNapariError, OSError), without_warnings():
+            found = read_image(image.source)
+            if found.axes != image.axes and len(found.axes) == len(image.axes):
+                reading["axes"] = image.axes
+    return reading

@@ -13,8 +13,7 @@ import numpy as np
 
 from unet_napari.engine.requests import ImageRef
 from unet_napari.engine.worker.open_images import open_image
-from unet_napari.engine.worker.segment_file import reading_of
-from unet_napari.engine.worker.segment_layers import load_model
+from unet_napari.engine.worker.segment_layers import load_model, reading_of
 from unet_napari.engine.worker.shelf import SHELF
 from unet_napari.errors import OutputError
 from unet_napari.folder_run.contact_sheet import SHEET_SIDE

@@ -46,12 +46,15 @@ class Pair:
         An array of the same shape, true where everything is painted, so that a 0 is background.
     raw
         What `with_background` was asked of; not given by a caller.
+    file
+        The file that the image was read from, if its pixels may be others by now.
     """
 
     image: Image
     labels: LazyArray
     annotated: LazyArray | None = None
     raw: AsPainted | None = field(default=None, repr=False, compare=False)
+    file: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", fit_labels(self.labels, self.image))
@@ -64,7 +67,8 @@ class Pair:
             return self
         painted = self.painted
         parted = part_background(self.labels, self.annotated, number)
-        return Pair(self.image, *parted, painted._replace(background=(*painted.background, number)))
+        raw = painted._replace(background=(*painted.background, number))
+        return Pair(self.image, *parted, raw, self.file)
 
     @property
     def painted(self) -> AsPainted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class OwnedPaint:
         self.raw = AsPainted(labels, annotated, painted.background)
         self._labels, self._annotated = labels, annotated
         self._cells, self._known = labels, annotated
-        self.pair = Pair(pair.image, labels, annotated, self.raw)
+        self.pair = Pair(pair.image, labels, annotated, self.raw, pair.file)
         if painted.background:
             self._part_all()
         self.changed: list[Box] = []
@@ -112,7 +113,7 @@ class OwnedPaint:
             self.raw = self.raw._replace(annotated=self._annotated)
             if not self.raw.background:
                 self._known = self._annotated
-            self.pair = Pair(self.pair.image, self._cells, self._known, self.raw)
+            self.pair = replace(self.pair, labels=self._cells, annotated=self._known, raw=self.raw)
         self._annotated.put(box, inside)
 
     def _part_all(self) -> None:
@@ -122,7 +123,7 @@ class OwnedPaint:
         for array in (self._labels, self._annotated):
             for box in () if array is None else array.boxes():
                 self._part(box)
-        self.pair = Pair(self.pair.image, self._cells, self._known, self.raw)
+        self.pair = replace(self.pair, labels=self._cells, annotated=self._known, raw=self.raw)
 
     def _part(self, box: Box) -> None:
         """Tell the cells of a box from the background in it."""

@@ -58,17 +58,21 @@ class ChosenStart:
         A sentence; "" where there was nothing to choose.
     losses
         The loss of each candidate after its trial, by name; empty where none was made.
+    scaled
+        Whether the model works at another scale here than where it is asked for by its name.
     """
 
     model: Model | None
     reason: str = ""
     losses: dict[str, float] = field(default_factory=dict)
+    scaled: bool = False
 
     @property
     def about(self) -> dict[str, Any]:
         """What the provenance of a model says of it."""
         name = NOTHING if self.model is None else self.model.name
-        return {"name": name, "reason": self.reason, "losses": self.losses}
+        scaled = {"scaled": True} if self.scaled else {}
+        return {"name": name, "reason": self.reason, "losses": self.losses, **scaled}
 
     def tell(self, started: Started) -> Started:
         """Return the first event of a training, which says what it starts from."""
@@ -203,4 +207,5 @@ def _best(trials: Sequence[StartTrial], losses: dict[str, float]) -> ChosenStart
     if losses[best.name] > _CLEAR_SHARE * losses[NOTHING]:
         reason = f"no model explains what is painted clearly better (losses: {said})"
         return ChosenStart(None, reason, losses)
-    return ChosenStart(best.model, f"it explains what is painted best (losses: {said})", losses)
+    reason = f"it explains what is painted best (losses: {said})"
+    return ChosenStart(best.model, reason, losses, best.scaled)

@@ -45,6 +45,8 @@ class StartTrial:
         The task by which all starts are compared.
     device
         Device on which the network learns.
+    scaled
+        Whether the model works at another scale than its own here.
     """
 
     name: str
@@ -52,6 +54,7 @@ class StartTrial:
     learner: Learner
     common: Task
     device: torch.device
+    scaled: bool = False
 
     def step(self, batch: Patch) -> None:
         """Learn from a batch."""
@@ -90,7 +93,7 @@ def begin_trial(
     memory
         Bytes that a training step may use.
     """
-    config = prepared.scale.config(config)
+    config, scaled = prepared.scale.config(config), False
     if model is None:
         network, task, rate = prepared.network, prepared.task, prepared.setup.learning_rate
         randomness = prepared.randomness
@@ -107,8 +110,9 @@ def begin_trial(
         inherit_weights(network, old)
         rate = setup.learning_rate
         model = at_scale(model, own, prepared)
+        scaled = own.reduction != prepared.scale.reduction
     learner = Learner(network, task, config, rate, prepared.device, randomness)
-    return StartTrial(name, model, learner, prepared.task, prepared.device)
+    return StartTrial(name, model, learner, prepared.task, prepared.device, scaled)
 
 
 def at_scale(model: Model, own: WorkingScale, prepared: Prepared) -> Model:

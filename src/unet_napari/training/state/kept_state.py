@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.errors import OutputError, warn_user
+from unet_napari.labels.label_axes import labels_axes
 from unet_napari.training.events import Finished, Resting
 from unet_napari.training.state.flatten import flatten
 from unet_napari.training.state.state_file import write_state
@@ -114,6 +115,7 @@ class KeptState:
             "curve": {"losses": trainer.curve.losses, "scores": trainer.curve.scores},
             "config": config.to_dict(),
             "images": images,
+            "course": trainer.course,
         }
         facts = {
             "head": head,
@@ -129,7 +131,8 @@ class KeptState:
         images, dtypes = [], []
         for number, print_ in enumerate(painted.prints):
             paint = painted.paint(number)
-            image = painted.pairs[number].image
+            image, file = painted.pairs[number].image, painted.pairs[number].file
+            source = image.source if file is None else file
             arrays.update(self._pack(f"labels.{number}", paint.labels, paint.changed))
             if paint.annotated is not None:
                 arrays.update(self._pack(f"annotated.{number}", paint.annotated, paint.changed))
@@ -137,12 +140,16 @@ class KeptState:
             images.append(
                 {
                     "name": image.name,
-                    "source": None if image.source is None else str(image.source),
+                    "source": None if source is None else str(source),
                     "fingerprint": print_,
                     "shape": list(paint.labels.shape),
                     "painted": paint.painted,
                     "background": list(paint.raw.background),
                     "removed": number in painted.removed,
+                    "axes": labels_axes(image),
+                    "image_axes": image.axes,
+                    "fixed": dict(image.fixed),
+                    "pixel_size": dict(image.pixel_size),
                 }
             )
         return images, dtypes

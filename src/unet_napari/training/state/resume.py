@@ -148,7 +148,7 @@ def _decisions(file: StateFile, numbers: Sequence[int]) -> Decisions:
 
 def _as_it_was(pair: Pair, file: StateFile, number: int) -> Pair:
     """Return a pair with the paint of the file."""
-    kept = Pair(pair.image, *file.paint(number))
+    kept = Pair(pair.image, *file.paint(number), file=pair.file)
     for background in file.head().images[number].background:
         kept = kept.with_background(background)
     return kept

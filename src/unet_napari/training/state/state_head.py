@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ["PairHead", "StateHead", "TrainingCurve"]
@@ -34,7 +34,7 @@ class PairHead:
     name
         What the image was called.
     source
-        File of the image; None if its pixels may be others than those of a file.
+        File that the image was read from, whose pixels may be others by now; None for none.
     fingerprint
         Fingerprint of its pixels, see `unet_napari.training.data.identity`.
     shape
@@ -45,6 +45,10 @@ class PairHead:
         Label numbers that mean background.
     removed
         Whether it has left the training.
+    axes
+        Axes of its labels; "" in files of versions that did not keep them.
+    image_axes, fixed, pixel_size
+        Axes of the image, those that it was held at an index of, and micrometres by axis.
     """
 
     name: str
@@ -54,6 +58,10 @@ class PairHead:
     painted: int
     background: tuple[int, ...] = ()
     removed: bool = False
+    axes: str = ""
+    image_axes: str = ""
+    fixed: Mapping[str, int] = field(default_factory=dict)
+    pixel_size: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,9 @@ class StateHead:
         ``TrainConfig.to_dict()``.
     images
         The images that were trained on, in the order of the pairs.
+    course
+        How the training went, see `Trainer.course`; empty in files of versions that did not keep
+        it.
     """
 
     model_name: str
@@ -89,6 +100,7 @@ class StateHead:
     curve: TrainingCurve
     config: Mapping[str, Any]
     images: tuple[PairHead, ...]
+    course: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def painted(self) -> tuple[int, ...]:

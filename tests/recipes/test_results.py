@@ -5,9 +5,10 @@ import shlex
 
 import pytest
 
-from unet_napari._napari.outcomes.recipe import ImageFile, Measuring, Segmenting, with_notes
 from unet_napari.cli import _parser
 from unet_napari.inference.config import InferenceConfig
+from unet_napari.recipes.results import Measuring, Segmenting
+from unet_napari.recipes.told import ImageFile, with_notes
 
 CHANGES = {
     "tile": [64, 64],

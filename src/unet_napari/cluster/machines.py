@@ -107,8 +107,8 @@ class DaskMachines:
     ) -> None:
         if config.precision == "int8":
             raise SettingsError(
-                "A network in int8 is fitted to each image, which every worker would do in another "
-                "way: leave precision on auto, or segment without a cluster."
+                "A network in int8 is calibrated on each computer for itself, so that every worker "
+                "would say something else: leave precision on auto, or segment without a cluster."
             )
         self._client, self._model, self._config = client, model, config
         self._image = SharedImage.of(image, scene)

@@ -11,6 +11,7 @@ import torch
 from unet_napari.errors import warn_user
 from unet_napari.inference.backends.backend import make_backend
 from unet_napari.inference.backends.torch_backend import layout_for
+from unet_napari.inference.storage.calibrations import calibration_key
 from unet_napari.inference.tiles import Grid
 from unet_napari.networks.folding import fold_batch_norm
 from unet_napari.networks.halo import exact_halo
@@ -60,17 +61,16 @@ class PreparedModel:
         return self._grid((0,) * self.network.ndim)
 
     def backend(self, name: str, device: torch.device, precision: str) -> Backend:
-        """Return what computes the network, see `make_backend`; made once for all images.
-
-        One that is going to compute in int8 is calibrated on an image, and is made anew for each.
-        """
+        """Return what computes the network, see `make_backend`; made once for all images."""
         key = (name, str(device), precision)
-        if key in self._backends:
-            return self._backends[key]
-        made = make_backend(self.network, name, device, precision)
-        if precision != "int8":
-            self._backends[key] = made
-        return made
+        if key not in self._backends:
+            self._backends[key] = make_backend(self.network, name, device, precision)
+        return self._backends[key]
+
+    @cached_property
+    def calibration_key(self) -> str:
+        """What its calibration for int8 is kept under, see `calibration_key`."""
+        return calibration_key(self.network, self.model.normalisation)
 
     def input_shape(self, size: tuple[int, ...], images: int = 1) -> tuple[int, ...]:
         """Return the shape (N, C, *S) of a batch of images of a size."""

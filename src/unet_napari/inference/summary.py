@@ -48,6 +48,8 @@ class PlanSummary:
         where the image is taken as it is, or scaled as the user said.
     sizes : str
         What to say of the diameter; empty if there is none.
+    calibration : str
+        Of a network in int8, which one; else empty.
     """
 
     way: str
@@ -67,10 +69,13 @@ class PlanSummary:
     by_frame: bool = False
     diameter: float | None = None
     sizes: str = ""
+    calibration: str = ""
 
     def describe(self) -> str:
         """Return the plan in a few lines, each a sentence."""
         precision = "" if self.precision == "auto" else f" in {self.precision}"
+        if self.calibration:
+            precision += f", {self.calibration}"
         lines = [
             f"Way: {self._cut()}, because {self.reason}.",
             f"Computed by {self.backend} on {self.device}{precision}.",

@@ -55,7 +55,8 @@ def test_half_is_written_and_reported(save, options, tmp_path, capsys):
 
 
 @needs_int8
-def test_int8_is_reported_on_the_users_image(save, tmp_path, capsys):
+def test_int8_is_reported_on_the_users_image(save, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("UNET_NAPARI_MODELS", str(tmp_path / "models"))
     model = save(SemanticTask(classes=(1, 2)))
     files = sorted(tmp_path.iterdir())
     image = tmp_path / "image.tif"
@@ -64,9 +65,11 @@ def test_int8_is_reported_on_the_users_image(save, tmp_path, capsys):
     out, _ = capsys.readouterr()
     assert f"measured on {image}, in tiles of 100 x 120 pixels" in out
     assert re.search(
-        r"^int8: 0\.\d MiB \(\d+%\), [\d.]+ % of pixels as in fp32, .*times as fast", out, re.M
+        r"^int8: 0\.\d MiB \(\d+%\), [\d.]+ % of pixels as in fp32, .* [\d.]+ times as fast",
+        out,
+        re.M,
     )
-    assert sorted(tmp_path.iterdir()) == sorted([*files, image])
+    assert sorted(tmp_path.iterdir()) == sorted([*files, image, tmp_path / "models"])
 
 
 @pytest.mark.parametrize(

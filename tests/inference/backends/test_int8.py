@@ -18,6 +18,7 @@ from unet_napari.inference.backends.int8 import calibrate, check_int8
 from unet_napari.inference.backends.openvino_backend import OpenVinoBackend
 from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.running import sampling
+from unet_napari.inference.running.predictor import Predictor
 from unet_napari.inference.running.sampling import sample_tiles, spread
 from unet_napari.tasks import CellsTask, SemanticTask
 
@@ -26,6 +27,13 @@ needs_int8 = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("openvino", "nncf")),
     reason="needs openvino and nncf",
 )
+
+
+@pytest.fixture(autouse=True)
+def _kept_nowhere_else(tmp_path, monkeypatch):
+    """Keep calibrations of the test alone, and take int8 for faster."""
+    monkeypatch.setenv("UNET_NAPARI_MODELS", str(tmp_path))
+    monkeypatch.setattr(Predictor, "seconds", lambda self, _: 2.0 - (self.plan.precision == "int8"))
 
 
 @pytest.fixture

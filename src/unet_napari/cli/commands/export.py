@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,29 +10,27 @@ from unet_napari.cli.values import setting
 from unet_napari.errors import OutputError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from unet_napari.cli.values import Subparsers
-    from unet_napari.images import Image
+    from unet_napari.images import Image, Statistics
     from unet_napari.inference.backends.agreement import Agreement
-    from unet_napari.inference.backends.openvino_backend import OpenVinoBackend
     from unet_napari.inference.prepared import PreparedModel
     from unet_napari.model.model import Model
 
     Tiles = Sequence[NDArray[np.float32]]
+    Examples = Sequence[tuple[Image, Statistics]]
 
 __all__ = ["add_export_command"]
-
-_ROUNDS = 5  # times that fp32 and int8 take turns, so that both meet the same load
 
 
 def add_export_command(commands: Subparsers) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
-        "export", help="save a model in half precision, or see what int8 would bring"
+        "export", help="save a model in half precision, or calibrate it for int8"
     )
     add = parser.add_argument
     add("model", help="name of a model, or its file")
@@ -44,7 +40,7 @@ def add_export_command(commands: Subparsers) -> None:
     add("--note", type=setting, action="append", default=[], metavar="KEY=VALUE",
         help="kept in the written model, shown by info: licence='CC BY 4.0'")  # fmt: skip
     add("--int8", action="store_true",
-        help="report size, speed and agreement of segment --precision int8")  # fmt: skip
+        help="calibrate it on --image for segment --precision int8, and say what that brings")  # fmt: skip
     add(
         "--image",
         metavar="FILE",
@@ -56,6 +52,7 @@ def add_export_command(commands: Subparsers) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from unet_napari.inference.prepared import PreparedModel
+    from unet_napari.inference.running.sampling import sample_tiles
     from unet_napari.model.info import find_model, read_storage
     from unet_napari.model.model import Model
 
@@ -64,7 +61,8 @@ def _run(arguments: argparse.Namespace) -> None:
     model = Model.load(path)
     model.provenance["notes"] = model.provenance.get("notes", {}) | dict(arguments.note)
     prepared = PreparedModel.of(model)
-    tiles = _tiles(prepared, arguments.image, arguments.axes)
+    examples = _examples(model, arguments.image, arguments.axes)
+    tiles = sample_tiles(model, examples, prepared.grid("exact"))
     stored = read_storage(path)
     print(f"{path.name}: {stored.describe()}")
     size = " x ".join(map(str, tiles[0].shape[2:]))
@@ -72,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.half:
         _report_half(prepared, stored.size, tiles, arguments.output, overwrite=arguments.overwrite)
     if arguments.int8:
-        _report_int8(prepared, stored.size, tiles)
+        _report_int8(prepared, stored.size, examples, keep=arguments.image is not None)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -94,21 +92,19 @@ def _check(arguments: argparse.Namespace) -> None:
         check_int8()
 
 
-def _tiles(prepared: PreparedModel, path: str | None, axes: str | None) -> Tiles:
-    """Return normalised tiles of the user's image, or of one that is made here."""
+def _examples(model: Model, path: str | None, axes: str | None) -> Examples:
+    """Return views of the user's image, or of one that is made here, and how bright each is."""
     from unet_napari.images import measure_scale
     from unet_napari.inference.config import InferenceConfig
-    from unet_napari.inference.running.sampling import sample_tiles, spread
+    from unet_napari.inference.running.sampling import spread
     from unet_napari.inference.views import check_image, split_views
     from unet_napari.inputs import image_for
 
-    model = prepared.model
     image = _synthetic(model) if path is None else image_for(model, path, axes=axes)
     check_image(image, model, InferenceConfig())
     views = [view.image for view in spread(split_views(image, model.ndim))]
     scale = measure_scale(model.normalisation, image)
-    seen = [(view, scale.of(view)) for view in views]
-    return sample_tiles(model, seen, prepared.grid("exact"))
+    return [(view, scale.of(view)) for view in views]
 
 
 def _synthetic(model: Model) -> Image:
@@ -142,15 +138,29 @@ def _report_half(
     print(f"fp16: {_report(written.stat().st_size, before, agreement)}, written to {written}")
 
 
-def _report_int8(prepared: PreparedModel, before: int, tiles: Tiles) -> None:
-    from unet_napari.inference.backends.int8 import calibrate
-    from unet_napari.inference.backends.openvino_backend import OpenVinoBackend
+def _report_int8(prepared: PreparedModel, before: int, examples: Examples, *, keep: bool) -> None:
+    """Calibrate on examples, also where that was done before, and keep it if that is asked for."""
+    import torch
 
-    full, int8 = (OpenVinoBackend(prepared.network) for _ in range(2))
-    agreement = calibrate(int8, prepared.model.task, tiles)
-    ratio = _times_as_fast(lambda: full.logits(tiles[0]), lambda: int8.logits(tiles[0]))
-    report = _report(_size_of_graph(int8), before, agreement)
-    print(f"int8: {report}, {ratio:.1f} times as fast as OpenVINO in fp32")
+    from unet_napari.inference.backends.backend import Quantisable
+    from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.running.calibrating import calibrate_on
+    from unet_napari.inference.running.predictor import Predictor
+    from unet_napari.inference.storage.calibrations import keep_calibration
+
+    backend = prepared.backend("openvino", torch.device("cpu"), "int8")
+    assert isinstance(backend, Quantisable)  # noqa: S101  the table says that it computes int8
+    calibration, agreement = calibrate_on(prepared, backend, prepared.grid("exact"), examples)
+    if keep:
+        keep_calibration(prepared.calibration_key, calibration)
+    predictor = Predictor(prepared, examples[0][0].shape, InferenceConfig(precision="int8"))
+    size = sum(part.nbytes for part in calibration.graph.values())
+    report = _report(size, before, agreement)
+    print(f"int8: {report}, {predictor.gain:.1f} times as fast as the precision auto here")
+    if keep:
+        print("kept: segment --precision int8 computes with it from now on")
+    else:
+        print("not kept: name an image like those to be segmented with --image")
 
 
 def _report(size: int, before: int, agreement: Agreement) -> str:
@@ -158,23 +168,3 @@ def _report(size: int, before: int, agreement: Agreement) -> str:
         f"{size / 2**20:.1f} MiB ({size / before:.0%}), {agreement.describe()}, probabilities "
         f"within {agreement.difference:.2g}"
     )
-
-
-def _size_of_graph(backend: OpenVinoBackend) -> int:
-    """Return the bytes that OpenVINO needs to store a graph."""
-    from unet_napari.inference.backends.openvino_backend import import_openvino
-
-    with tempfile.TemporaryDirectory() as folder:
-        import_openvino().save_model(backend.graph, Path(folder) / "graph.xml")
-        return sum(file.stat().st_size for file in Path(folder).iterdir())
-
-
-def _times_as_fast(slow: Callable[[], object], fast: Callable[[], object]) -> float:
-    """Return how many times the second runs while the first runs once, by the best times."""
-    best = [float("inf")] * 2
-    for _ in range(_ROUNDS):
-        for which, run in enumerate((slow, fast)):
-            start = time.perf_counter()
-            run()
-            best[which] = min(best[which], time.perf_counter() - start)
-    return best[0] / best[1]

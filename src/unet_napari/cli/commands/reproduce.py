@@ -137,10 +137,15 @@ def _made_again(record: ResultRecord, image: Image, model: Model, result: Path) 
     decoding = with_thresholds(model, record.thresholds)
     config = InferenceConfig.from_dict(record.settings)
     line = ProgressLine(image.name)
+    was, differing = str(record.computed.get("calibration", "")), set()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "again.zarr"
         axes, sizes = result_axes(image), image.pixel_size
         with open_output(place, shape=shape, dtype="uint32", axes=axes, pixel_size=sizes) as now:
             for step in segment_steps(image, decoding, now, config):
+                if step.plan is not None:
+                    differing.add((was, step.plan.calibration))
                 line.show(f"{step.stage} {step.done}/{step.total}")
+            for then, here in sorted(differing - {(was, was)}):
+                print(f"int8 was {then or 'not used'} and is {here or 'not used'} now.")
             return compare_labels(before, now, axes)

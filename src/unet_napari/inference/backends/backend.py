@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from unet_napari.inference.backends.calibration import Calibration
     from unet_napari.inference.streaming.stream import Stream
     from unet_napari.networks import Network
 
@@ -52,11 +53,20 @@ class Streaming(Protocol):
 class Quantisable(Protocol):
     """A backend that can change from fp32 to int8."""
 
+    calibration: Calibration | None
+    """What it computes in int8; None while it computes in fp32."""
+
     def logits(self, batch: NDArray[np.float32]) -> Tensor:
         """Return the logits of a batch."""
 
     def quantise(self, batches: Sequence[NDArray[np.float32]]) -> None:
         """Compute in int8 from now on, calibrated on batches (N, C, *S) of one shape."""
+
+    def stored(self) -> dict[str, NDArray[np.uint8]]:
+        """Return the network in int8 as bytes, in parts with names."""
+
+    def restore(self, calibration: Calibration) -> None:
+        """Compute in int8 from now on, as the backend that stored this did."""
 
 
 def make_backend(network: Network, name: str, device: torch.device, precision: str) -> Backend:

@@ -20,9 +20,12 @@ changed, `_convert` takes the public function.
 from __future__ import annotations
 
 import sys
+import tempfile
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from unet_napari.inference.backends.int8 import quantise
@@ -31,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import ModuleType
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from unet_napari.inference.backends.calibration import Calibration
     from unet_napari.networks import Network
 
     Compiled = Callable[[NDArray[np.float32]], Any]
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenVinoBackend", "import_openvino"]
 
 _CPU = torch.device("cpu")
+_PARTS = ("graph.xml", "graph.bin")  # files in which OpenVINO stores a graph: layers, numbers
 
 
 class OpenVinoBackend:
@@ -65,6 +69,8 @@ class OpenVinoBackend:
         What computes, in words for the user.
     graph : openvino.Model
         What is compiled.
+    calibration : Calibration or None
+        What is computed in int8; None in fp32.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class OpenVinoBackend:
     ) -> None:
         del device, precision
         self.description = "OpenVINO, cpu, fp32"
+        self.calibration: Calibration | None = None
         self.graph = _convert(network)
         self._compiled: tuple[tuple[int, ...], Compiled] | None = None  # for the last shape
 
@@ -84,7 +91,24 @@ class OpenVinoBackend:
     def quantise(self, batches: Sequence[NDArray[np.float32]]) -> None:
         """Compute in int8 from now on, calibrated on batches (N, C, *S) of one shape."""
         self.graph.reshape(list(batches[0].shape))
-        self.graph = quantise(self.graph, batches)
+        self._take(quantise(self.graph, batches))
+
+    def stored(self) -> dict[str, NDArray[np.uint8]]:
+        """Return the graph as OpenVINO stores it: bytes, by the names of the parts."""
+        openvino = import_openvino()
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / name for name in _PARTS]
+            openvino.save_model(self.graph, paths[0], compress_to_fp16=False)
+            return {path.name: np.frombuffer(path.read_bytes(), np.uint8) for path in paths}
+
+    def restore(self, calibration: Calibration) -> None:
+        """Compute in int8 from now on, with the graph that `stored` returned."""
+        xml, numbers = (calibration.graph[name].tobytes() for name in _PARTS)
+        self._take(import_openvino().Core().read_model(xml, numbers))
+        self.calibration = calibration
+
+    def _take(self, graph: Any) -> None:  # noqa: ANN401  OpenVINO has no types
+        self.graph = graph
         self.description = "OpenVINO, cpu, int8"
         self._compiled = None
 

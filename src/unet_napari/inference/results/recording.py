@@ -72,6 +72,7 @@ def record_of(
     if plan is not None:
         names = ("way", "backend", "device", "precision", "diameter", "variants")
         computed = {name: getattr(plan, name) for name in names}
+        computed |= {"calibration": plan.calibration} if plan.calibration else {}
     backend = str(computed.get("backend", ""))
     return ResultRecord(
         made=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unet_napari.errors import warn_user
 from unet_napari.inference.backends.agreement import measure_agreement, warn_of_disagreement
 from unet_napari.inference.backends.backend import Quantisable
-from unet_napari.inference.backends.int8 import calibrate
 from unet_napari.inference.planning.cost import rehearse
 from unet_napari.inference.planning.planner import make_plan, smaller_plan
+from unet_napari.inference.running.calibrating import ensure_calibrated, known_speed
 from unet_napari.inference.running.computation import Computation, work_of_a_tile
 from unet_napari.inference.running.pipeline import write_behind
 from unet_napari.inference.running.reading import Reader
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from unet_napari.images import Image, Statistics
     from unet_napari.inference.backends.agreement import Agreement
     from unet_napari.inference.backends.backend import Backend
+    from unet_napari.inference.backends.calibration import Calibration
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.planning.plan import Plan
     from unet_napari.inference.prepared import PreparedModel
@@ -38,7 +41,7 @@ __all__ = ["Predictor"]
 
 # Below so many operations a prediction takes some ten seconds, and nobody asks how long.
 _WORTH_TIMING = 3e12
-# Below so many, comparing bf16 with fp32 on two tiles would take a noticeable share of the time.
+# Below so many, comparing a short format with fp32 on two tiles takes much of the time.
 _WORTH_COMPARING = 3e11
 _TILES_COMPARED = 2
 # Size of the tile that the speed is measured on.
@@ -57,19 +60,22 @@ class Predictor:
     config : InferenceConfig
         What the user wants.
     examples : iterable of (Image, Statistics)
-        Images of this shape, and how bright they are as a whole. An int8 network is made from
-        tiles of them, and one in bf16 on a CPU compared with fp32; else none is looked at.
+        Images of this shape, and how bright they are as a whole. A network in int8 is calibrated
+        on tiles of them if it never was, and one in int8 or bf16 on a CPU compared with fp32; else
+        none is looked at.
 
     Attributes
     ----------
     plan : Plan
         Plan by which the images are predicted; another one after memory ran out.
+    gain : float or None
+        How many times as fast int8 is as the precision "auto"; None where int8 is not asked for.
 
     Warns
     -----
     UnetNapariWarning
-        See `make_plan`; and if a network in int8 or bf16 decides noticeably differently than in
-        fp32.
+        See `make_plan`; if a network in int8 or bf16 decides noticeably differently than in fp32;
+        and if int8 would take longer, so that the precision "auto" is computed instead.
     """
 
     def __init__(
@@ -82,7 +88,12 @@ class Predictor:
         self._prepared, self._config = prepared, config
         self.plan = make_plan(prepared, shape, config)
         self._backend = _make_backend(prepared, self.plan)
-        self._agreement = _checked(self._backend, prepared, self.plan, examples)
+        self._agreement: Agreement | None = None
+        self.gain: float | None = None
+        if self.plan.precision == "int8" and isinstance(self._backend, Quantisable):
+            self._agreement = ensure_calibrated(prepared, self._backend, self.plan.grid, examples)
+            self._avoid_slow(self._backend)
+        self._agreement = self._agreement or _compared(self._backend, prepared, self.plan, examples)
 
     @property
     def stage(self) -> str:
@@ -90,6 +101,11 @@ class Predictor:
         told = self._agreement
         how = "" if told is None else f"{self.plan.precision}, {told.describe()}, "
         return f"predicting ({how}{self.plan.describe()})"
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What is computed in int8; None in another format."""
+        return self._backend.calibration if isinstance(self._backend, Quantisable) else None
 
     @property
     def work(self) -> int:
@@ -102,9 +118,31 @@ class Predictor:
         The speed of this computer is measured on a small tile first, in some tenths of a second.
         """
         operations = images * self.plan.operations
-        if operations < _WORTH_TIMING:
-            return self.plan.summary()
-        return self.plan.summary(operations / self._speed())
+        seconds = None if operations < _WORTH_TIMING else operations / self._speed()
+        calibration = self.calibration
+        summary = self.plan.summary(seconds)
+        return (
+            summary if calibration is None else replace(summary, calibration=calibration.describe())
+        )
+
+    def seconds(self, int8: Quantisable) -> float:
+        """Return the time that one image will take, by a speed that is kept with a calibration."""
+        return self.plan.operations / known_speed(self._prepared, int8, self.plan, self._speed)
+
+    def _avoid_slow(self, int8: Quantisable) -> None:
+        """Do without int8 where the precision "auto" takes less time, and say so."""
+        config = replace(self._config, precision="auto")
+        usual = Predictor(self._prepared, self.plan.shape, config)
+        self.gain = usual.seconds(int8) / self.seconds(int8)
+        if self.gain >= 1:
+            return
+        warn_user(
+            f"In int8 this model takes {1 / self.gain:.1f} times as long on this computer as in "
+            'the precision "auto", which is computed instead.',
+            stacklevel=3,
+        )
+        self._config, self._agreement = config, None
+        self.plan, self._backend = usual.plan, usual._backend
 
     def _speed(self) -> float:
         """Return the operations per second that the backend reaches on a small tile."""
@@ -189,26 +227,22 @@ def _make_backend(prepared: PreparedModel, plan: Plan) -> Backend:
     return prepared.backend(plan.backend, plan.device, plan.precision)
 
 
-def _checked(
+def _compared(
     backend: Backend,
     prepared: PreparedModel,
     plan: Plan,
     examples: Iterable[tuple[Image, Statistics]],
 ) -> Agreement | None:
-    """Return how well a backend in a short format agrees with fp32, on tiles of the images.
-
-    One that computes in int8 is calibrated on them first.
-    """
-    task = prepared.model.task
-    if plan.precision == "int8" and isinstance(backend, Quantisable):
-        return calibrate(backend, task, sample_tiles(prepared.model, examples, plan.grid))
-    pays = plan.cost.operations >= _WORTH_COMPARING
-    if plan.precision != "bf16" or plan.device.type != "cpu" or not pays:
+    """Return how well a backend in a short format agrees with fp32, on tiles of a large image."""
+    short = plan.precision in ("bf16", "int8") and plan.device.type == "cpu"
+    if not short or plan.operations < _WORTH_COMPARING:
         return None
     tiles = sample_tiles(prepared.model, examples, plan.grid)[:_TILES_COMPARED]
     if not tiles:  # nobody has given images to compare
         return None
     exact = prepared.backend(plan.backend, plan.device, "fp32")
-    agreement = measure_agreement(task, map(exact.logits, tiles), backend.logits, tiles)
+    agreement = measure_agreement(
+        prepared.model.task, map(exact.logits, tiles), backend.logits, tiles
+    )
     warn_of_disagreement(agreement, plan.precision)
     return agreement

@@ -1,4 +1,4 @@
 """What a prediction keeps meanwhile: in memory, on disk, and beside an unfinished output.
 
-It may import `inference.config`.
+It may import `inference.config` and `inference.backends`.
 """

@@ -188,7 +188,7 @@ def test_a_stop_does_not_wait_for_an_image_that_takes_long_to_finish(
             time.sleep(0.01)
             yield Progress(0, 1, "")
 
-    monkeypatch.setattr("unet_napari.folder_run.finishing.doubt_summary_steps", slow)
+    monkeypatch.setattr("unet_napari.inference.doubt.found_facts.doubt_summary_steps", slow)
     monkeypatch.setattr(run_module, "_GRACE", 0.0)
     steps = folder_steps(listed(pictures), order, FolderTables())
     for event in steps:

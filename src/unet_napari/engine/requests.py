@@ -173,7 +173,7 @@ class SegmentJob:
     ``highest`` (no label is higher; absent where that is the number of objects), ``unfamiliar``
     (None, or where the image is unlike those that the model knows, what is wrong and what helps;
     the same comes as a `JobWarning` before), ``kept`` (the number by which a `DecodeJob` names its
-    maps; None where they were not kept) and, where asked for, ``table``.
+    maps; None where they were not kept) and, where asked for, ``table`` and ``doubt``.
 
     Attributes
     ----------
@@ -190,17 +190,17 @@ class SegmentJob:
     inner
         ``(start, stop)`` for each spatial axis: what is wanted of it, the rest being context.
     around
-        Whether the labels are of all of `image` nevertheless, so that cells at the border of
-        the wanted part are whole.
+        Whether all of `image` is labelled, so that cells at the border of the part are whole.
     thresholds
         Decoding parameters of the task that replace the model's, such as ``seed_threshold``.
     measure
-        Whether to return a ``table`` of the objects' measurements, see
-        `unet_napari.labels.measure`.
+        Whether to return a ``table`` of the objects, see `unet_napari.labels.measure`.
     attention
         Whether to return the gates of an attention U-Net, behind the maps.
     result_file
         The file that a client is going to save the labels in: the result then has ``record``.
+    doubt
+        Whether to return `unet_napari.inference.doubt.found_facts` as ``doubt``.
     """
 
     image: ImageRef
@@ -214,6 +214,7 @@ class SegmentJob:
     measure: bool = False
     attention: bool = False
     result_file: str | None = None
+    doubt: bool = False
 
 
 @message

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet_napari.errors import ResourceError, UnetNapariError, noting_warnings
+from unet_napari.errors import UnetNapariError, noting_warnings
 from unet_napari.folder_run.image_line import ImageLine
 from unet_napari.folder_run.small_picture import small_picture
 from unet_napari.folder_run.standing import labels_digest
 from unet_napari.geometry import Box
-from unet_napari.inference.doubt.ranking import doubt_summary_steps
+from unet_napari.inference.doubt.found_facts import doubt_facts_steps
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.results.recording import record_of
 from unet_napari.labels.label_axes import labels_on
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from unet_napari.folder_run.order import FolderOrder, ListedImage
     from unet_napari.folder_run.standing import Standing
     from unet_napari.images import BoxWriter, Image, LazyArray
-    from unet_napari.inference.doubt.doubtful_object import DoubtSummary
     from unet_napari.inference.progress import PlanSummary
     from unet_napari.inference.running.kept_maps import KeptMaps
     from unet_napari.labels.measure import Table
@@ -75,7 +74,9 @@ class Computed:
     labels : BoxWriter
         Its labels.
     kept : KeptMaps or None
-        Its maps, if they are wanted.
+        Its maps, if they are wanted and are here.
+    told : mapping
+        What another computer that segmented it has found out, see `doubt_facts_steps`.
     plan : PlanSummary or None
         How it was computed.
     notes : list of str
@@ -92,6 +93,7 @@ class Computed:
     order: FolderOrder
     labels: BoxWriter
     kept: KeptMaps | None
+    told: Mapping[str, Any]
     plan: PlanSummary | None
     notes: list[str]
     seconds: float
@@ -101,10 +103,10 @@ class Computed:
         """Finish it, step by step; whoever stops asking leaves no result."""
         started = time.perf_counter()
         with self.files, noting_warnings() as notes:
-            summary, familiarity = yield from self._doubt()
+            doubt = self.told or (yield from self._doubt())
             yield Progress(1, 3, "measuring")
             image, labels, order = self.image, self.labels, self.order
-            found = _facts(image, labels, order, summary, familiarity)
+            found = {**_facts(image, labels, order), **doubt}
             rows = _measured(image, labels, order)
             thumbnail = small_picture(image, labels, order.thumbnail) if order.thumbnail else None
             yield Progress(2, 3, "writing")
@@ -126,21 +128,13 @@ class Computed:
         line = _line(self.number, self.item, "done", found, seconds, " ".join(said), thumbnail)
         return ImageDone(line, rows)
 
-    def _doubt(self) -> Generator[Progress, None, tuple[DoubtSummary | None, float | None]]:
-        """Find out how far the objects are to be doubted, where their maps are there."""
-        kept = self.kept
-        if kept is None or not kept.whole:
-            return None, None
-        known = kept.familiarity
-        summary = None
+    def _doubt(self) -> Generator[Progress, None, dict[str, Any]]:
+        """Find out how far the objects are to be doubted, and let go of their maps."""
         try:
-            if self.order.separates:
-                summary = yield from doubt_summary_steps(kept, self.order.model.task)
-        except ResourceError:  # the labels are worth more than what there is to say of them
-            summary = None
+            return (yield from doubt_facts_steps(self.kept, self.order.model.task))
         finally:
-            kept.close()
-        return summary, None if known is None else known.degree
+            if self.kept is not None:
+                self.kept.close()
 
 
 def left_as_it_is(
@@ -205,23 +199,11 @@ def _count(labels: LazyArray, place: tuple[int, ...]) -> int:
     return int(np.count_nonzero(known))
 
 
-def _facts(
-    image: Image,
-    labels: LazyArray,
-    order: FolderOrder,
-    summary: DoubtSummary | None,
-    familiarity: float | None,
-) -> dict[str, Any]:
+def _facts(image: Image, labels: LazyArray, order: FolderOrder) -> dict[str, Any]:
     """Return what the record keeps, so that a later run can tell of it."""
     facts: dict[str, Any] = {"labels": labels_digest(labels_on(image, labels))}
     if order.separates:
         facts["objects"] = count_labelled(image, labels)
-    if familiarity is not None:
-        facts["familiarity"] = round(familiarity, 4)
-    if summary is not None and summary.worst is not None and summary.mean is not None:
-        facts["doubt"] = round(summary.mean, 4)
-        facts["worst"] = round(summary.worst.doubt, 4)
-        facts["worst_at"] = list(summary.worst.point)
     return facts
 
 

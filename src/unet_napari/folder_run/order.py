@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from unet_napari.inference.progress import Progress
     from unet_napari.inference.running.machines import Machines
     from unet_napari.model.model import Model
+
+    Elsewhere = Callable[[Image, Any], Generator[Progress, None, Mapping[str, Any]]]
 
 __all__ = ["FolderOrder", "ListedImage", "open_listed"]
 
@@ -78,7 +80,8 @@ class FolderOrder:
     machines : callable, optional
         Returns what segments an image on other machines.
     elsewhere : callable, optional
-        Segments an image into an array on another computer, and yields its progress.
+        Segments an image into an array on another computer, yields its progress, and returns
+        what it has found out of its doubt, see `doubt_facts_steps`.
     """
 
     own: Model
@@ -90,7 +93,7 @@ class FolderOrder:
     thumbnail: int = 0
     overwrite: bool = False
     machines: Callable[[Image], Machines] | None = None
-    elsewhere: Callable[[Image, Any], Iterator[Progress]] | None = None
+    elsewhere: Elsewhere | None = None
 
     @cached_property
     def model(self) -> Model:

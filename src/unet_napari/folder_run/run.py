@@ -13,7 +13,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unet_napari.errors import noting_warnings
 from unet_napari.folder_run.finishing import Computed, ImageDone, failed_image, left_as_it_is
@@ -222,10 +222,11 @@ class _List:
                 labels=True,
             )
         )
-        kept = files.enter_context(KeptMaps()) if order.doubted else None
+        here = order.elsewhere is None
+        kept = files.enter_context(KeptMaps()) if order.doubted and here else None
         plan: PlanSummary | None = None
         with noting_warnings() as said:
-            steps: Iterator[Progress]
+            steps: Generator[Progress, None, Any]
             if order.elsewhere is not None:
                 steps = order.elsewhere(image, labels)
             else:
@@ -238,12 +239,18 @@ class _List:
                     kept=kept,
                     machines=None if order.machines is None else order.machines(image),
                 )
-            for step in steps:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    told = {} if order.elsewhere is None else end.value
+                    break
                 plan = step.plan or plan
                 yield self._underway(number, step)
-        seconds = time.perf_counter() - started
-        said = [*notes, *said]
-        return Computed(number, item, image, order, labels, kept, plan, said, seconds, ExitStack())
+        seconds, said = time.perf_counter() - started, [*notes, *said]
+        return Computed(
+            number, item, image, order, labels, kept, told, plan, said, seconds, ExitStack()
+        )
 
     def _awaited(self) -> ImageLine:
         """Wait for the image that was the first to be finished beside, and return its line."""

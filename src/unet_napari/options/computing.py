@@ -24,7 +24,7 @@ class HostConfig(Config):
             label="where",
             tooltip="The computer that computes: a host of ~/.ssh/config, or user@server.\n"
             "Your SSH key has to open it, and unet-napari has to be installed there.\n"
-            "Empty: this computer.",
+            "Hosts that were used are offered when you type. Empty: this computer.",
             metavar="HOST",
         ),
     ] = None

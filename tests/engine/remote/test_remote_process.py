@@ -1,13 +1,17 @@
 """Jobs of an engine on a host, which here is a program that stands in for OpenSSH."""
 
+import csv
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import tifffile
 import zarr
 
+from command_line import run as run_command
 from process_watch import is_running, wait_until
 from unet_napari.engine import (
     ArraysReady,
@@ -26,6 +30,7 @@ from unet_napari.engine.remote.host import RemoteHost
 from unet_napari.engine.remote.shipping import Shipping
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.errors import ResourceError
+from unet_napari.images import nuclei
 
 WAIT = 300.0  # seconds; generous, as a slow machine is no failure
 
@@ -158,3 +163,30 @@ def test_a_client_that_closes_leaves_no_process_and_no_file(jobs, host, listener
         about = listener.ends[0].result
     wait_until(lambda: not is_running(about["pid"]))
     wait_until(lambda: not any(Path(folder).exists() for folder in about["folders"]))
+
+
+def test_a_folder_on_a_host_is_listed_as_here(ssh, tmp_path):
+    (tmp_path / "images").mkdir()
+    for seed in range(2):
+        image = nuclei((64, 96), count=15, seed=seed)[0]
+        tifffile.imwrite(tmp_path / "images" / f"{seed}.tif", image)
+    found = {}
+    for place, host in (("here", []), ("there", ["--host", "x", "--host-python", sys.executable])):
+        files = {name: tmp_path / f"{place}{name}" for name in (".csv", ".png", "-cells.csv")}
+        words = ["--list", files[".csv"], "--sheet", files[".png"], "--table", files["-cells.csv"]]
+        output = tmp_path / place
+        assert run_command(
+            "segment", tmp_path / "images", "--output", output, "--device", "cpu",
+            "--backend", "torch", *words, *host,
+        ) == 0  # fmt: skip
+        with files[".csv"].open() as file:
+            rows = list(csv.DictReader(file))
+        told = [
+            {name: row[name] for name in row if name not in ("seconds", "result")} for row in rows
+        ]
+        found[place] = told, files[".png"].read_bytes(), files["-cells.csv"].read_text()
+    assert [row["image"] for row in found["here"][0]] == ["0", "1"]
+    assert all(
+        0 < float(row["worst_doubt"]) <= 1 and row["familiarity"] for row in found["here"][0]
+    )
+    assert found["there"] == found["here"]

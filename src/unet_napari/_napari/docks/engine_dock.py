@@ -222,6 +222,7 @@ class EngineDock(Form):
             if isinstance(event, ConnectionChanged):
                 self.say_of_connection(event)
             else:
+                self.computing.remember()
                 self.on_event(event)
 
     def _on_ended(self, result: object) -> None:

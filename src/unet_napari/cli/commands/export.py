@@ -40,7 +40,7 @@ def add_export_command(commands: Subparsers) -> None:
     add("--note", type=setting, action="append", default=[], metavar="KEY=VALUE",
         help="kept in the written model, shown by info: licence='CC BY 4.0'")  # fmt: skip
     add("--int8", action="store_true",
-        help="calibrate it on --image for segment --precision int8, and say what that brings")  # fmt: skip
+        help="calibrate it on --image for --precision int8, and say what that brings")  # fmt: skip
     add(
         "--image",
         metavar="FILE",

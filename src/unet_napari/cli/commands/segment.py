@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unet_napari.cli.attempts import Attempts, one_line
 from unet_napari.cli.cluster_options import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from unet_napari.cli.values import Subparsers
     from unet_napari.folder_run.image_line import ImageLine
-    from unet_napari.folder_run.order import FolderOrder, ListedImage
+    from unet_napari.folder_run.order import Elsewhere, FolderOrder, ListedImage
     from unet_napari.images import Image
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.progress import PlanSummary, Progress
@@ -141,9 +141,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _elsewhere(
-    order: FolderOrder, arguments: argparse.Namespace
-) -> Iterator[Callable[[Image, Any], Iterator[Progress]] | None]:
+def _elsewhere(order: FolderOrder, arguments: argparse.Namespace) -> Iterator[Elsewhere | None]:
     """Give what segments an image on another computer; None where this one does."""
     from unet_napari.engine import EngineClient
     from unet_napari.engine.remote.runs import segment_on
@@ -158,8 +156,9 @@ def _elsewhere(
             "--host is one other computer, --scheduler or --workers many: name one."
         )
     with EngineClient(host=host) as client:
+        settings = order.config, order.thresholds
         yield lambda image, labels: segment_on(
-            client, image, model, labels, order.config, order.thresholds
+            client, image, model, labels, *settings, doubt=order.doubted
         )
 
 
@@ -214,10 +213,6 @@ def _check_outputs(outputs: list[Path], arguments: argparse.Namespace) -> None:
 
     if not (arguments.overwrite or arguments.resume):
         check_free(outputs)
-    if arguments.host is not None and (arguments.list or arguments.sheet):
-        raise SettingsError(
-            "--list and --sheet need maps, which --host does not send back: leave them out."
-        )
     if arguments.attention:
         if len(outputs) > 1:
             raise OutputError(

@@ -57,7 +57,9 @@ def segment_on(
     labels: Any,  # noqa: ANN401  anything that can be assigned to by regions
     config: InferenceConfig,
     thresholds: Mapping[str, float],
-) -> Generator[Progress, None, None]:
+    *,
+    doubt: bool = False,
+) -> Generator[Progress, None, Mapping[str, Any]]:
     """Segment an image on a host, as `segment_steps` does here.
 
     Parameters
@@ -74,6 +76,13 @@ def segment_on(
         Settings of the inference.
     thresholds
         Decoding parameters in place of the model's.
+    doubt
+        Whether to find out how far the objects are to be doubted.
+
+    Returns
+    -------
+    mapping
+        What was found out of that, see `doubt_facts_steps`.
 
     Raises
     ------
@@ -81,9 +90,16 @@ def segment_on(
         If the host cannot be used, or the segmentation fails there.
     """
     reference = _share(client, image)
-    job = SegmentJob(reference, str(model), config.to_dict(), thresholds=dict(thresholds))
+    settings = config.to_dict()
+    job = SegmentJob(reference, str(model), settings, thresholds=dict(thresholds), doubt=doubt)
     ready: ArraysReady | None = None
-    for event in _events(client, job):
+    events = _events(client, job)
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            result = end.value
+            break
         if isinstance(event, ArraysReady):
             ready = event
         elif isinstance(event, Progress):
@@ -92,6 +108,7 @@ def segment_on(
         for start in range(0, ready.labels.shape[0], _ROWS):
             rows = slice(start, start + _ROWS)
             labels[rows] = ready.labels[rows]
+    return {} if result.get("doubt") is None else dict(result["doubt"])
 
 
 def train_on(

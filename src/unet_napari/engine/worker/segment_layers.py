@@ -24,6 +24,7 @@ from unet_napari.inference import (
     segment_steps,
 )
 from unet_napari.inference.attention_maps import attention_names, gate_maps
+from unet_napari.inference.doubt.found_facts import doubt_facts_steps
 from unet_napari.inference.results.recording import record_of
 from unet_napari.inputs import with_thresholds
 from unet_napari.labels.label_axes import labels_on
@@ -94,19 +95,34 @@ def segment_into_layers(job: SegmentJob, context: JobContext) -> dict[str, Any]:
     found = findings(wanted, model, seen, measured=job.measure, slicewise=config.slicewise)
     found |= {"unfamiliar": unfamiliar, "kept": SHELF.number}
     if job.result_file is not None:
-        found["record"] = record_of(
-            image,
-            own,
-            config,
-            output=Path(job.result_file),
-            thresholds=job.thresholds,
-            model_file=find_model(job.model),
-            plan=plans[-1] if plans else None,
-            reading=reading_of(image),
-            found={"objects": found["objects"], "doubted": False},
-        ).to_dict()
+        result = Path(job.result_file)
+        found["record"] = _record(job, image, own, result, plans, found["objects"])
+    if job.doubt:
+        found["doubt"] = drive(doubt_facts_steps(kept, model.task), context)
     highest = highest_label(labels)
     return found if highest == found["objects"] else {**found, "highest": highest}
+
+
+def _record(
+    job: SegmentJob,
+    image: Image,
+    own: Model,
+    output: Path,
+    plans: list[PlanSummary],
+    objects: int | None,
+) -> dict[str, Any]:
+    """Return the record of a result that a client is going to save."""
+    return record_of(
+        image,
+        own,
+        InferenceConfig.from_dict(dict(job.config)),
+        output=output,
+        thresholds=job.thresholds,
+        model_file=find_model(job.model),
+        plan=plans[-1] if plans else None,
+        reading=reading_of(image),
+        found={"objects": objects, "doubted": False},
+    ).to_dict()
 
 
 def _statistics(job: SegmentJob | DiameterJob) -> Statistics | None:

@@ -33,8 +33,10 @@ from unet_napari.cluster.dask_pool import DaskPool
 from unet_napari.cluster.machines import DaskMachines
 from unet_napari.cluster.regions import Cut, cut_regions
 from unet_napari.cluster.shared_arrays import SharedArray
+from unet_napari.folder_run.finishing import count_labelled
 from unet_napari.geometry import Box
 from unet_napari.images import Image, Normalisation, nuclei, open_output, read_image
+from unet_napari.images.divided import Divided
 from unet_napari.images.result_record import pixel_digest
 from unet_napari.inference import InferenceConfig, segment_steps
 from unet_napari.inference.prepared import PreparedModel
@@ -184,25 +186,25 @@ def passes(folder: Path) -> dict[str, float]:
     each("joining gaps", partial(work.join, above=seeds.count))
     table = np.concatenate([final[:-1], np.zeros(gaps.count + 1, np.uint32)])
     each("numbering", partial(work.numbered, final=table))
-    found["record and pyramid, by the command line's client"] = of_the_client(folder) / million
+    found["hashing, counting and pyramid"] = record_and_pyramid(folder) / million
     print(f"\n{seeds.count} seeds and {gaps.count} gaps in {million:.1f} million voxels.")
     found = {f"{name}, per million voxels": seconds for name, seconds in found.items()}
     return found | {"seeds per million voxels": seeds.count / million}
 
 
-def of_the_client(folder: Path) -> float:
-    """Return the seconds in which the command line hashes image and labels and makes a pyramid."""
-    labels = SharedArray(folder / "ids")
-    image = Image(SharedArray(folder / "maps")[(0,)], "ZYX")
+def record_and_pyramid(folder: Path) -> float:
+    """Return the seconds in which image and labels are hashed, and a pyramid is made."""
+    written = Image(SharedArray(folder / "ids"), "ZYX")
     with open_output(
         folder / "written.zarr", shape=HERE.shape, dtype="uint32", axes="ZYX", pixel_size={},
         labels=True,
     ) as out:  # fmt: skip
         for box in HERE.blocks((16, 384, 384)):
-            out[box.to_slices()] = labels[box.to_slices()]
+            out[box.to_slices()] = written.data[box.to_slices()]
         started = time.process_time()
-        pixel_digest(image)
-        pixel_digest(Image(labels, "ZYX"), "uint32")
+        pixel_digest(Image(SharedArray(folder / "maps")[(0,)], "ZYX"))
+        pixel_digest(written, "uint32")
+        count_labelled(written, Divided(written))
     return time.process_time() - started
 
 
@@ -273,12 +275,11 @@ def model(parts: dict[str, float]) -> None:
     pairs = faces / side**2
     print(
         f"\n10 TB: {' x '.join(map(str, TEN_TERABYTES))} voxels, {boxes:,} blocks, "
-        f"{seeds:,.0f} seeds, {pairs:,.0f} pairs across faces.\n"
+        f"{seeds:,.0f} seeds, {pairs:,.0f} pairs across faces.\n\n"
+        "| workers | region | computed twice | network | objects | client | all | efficiency |\n"
+        "|--:|---|--:|--:|--:|--:|--:|--:|"
     )
-    print("| workers | region | computed twice | network | objects | client | all | efficiency |")
-    print("|--:|---|--:|--:|--:|--:|--:|--:|")
     client = pairs / 1e6 * parts["joining a million pairs"] + seeds * 100e-9
-    record = parts["record and pyramid, by the command line's client, per million voxels"]
     alone = 0.0
     for workers in WORKERS:
         cut: Cut = cut_regions(TEN_TERABYTES, grid, 1, workers, int(MEMORY * 0.3) // 4)
@@ -296,8 +297,7 @@ def model(parts: dict[str, float]) -> None:
         )
     print(
         f"\nA worker: {MEMORY / 2**30:.0f} GiB. The client: "
-        f"{(seeds * 28 + pairs * 40) / 2**30:.0f} GiB for its tables of seeds and pairs. As the "
-        f"command line, it hashes and makes a pyramid besides, in {hours(record * million)}."
+        f"{(seeds * 28 + pairs * 40) / 2**30:.0f} GiB for its tables of seeds and pairs."
     )
 
 

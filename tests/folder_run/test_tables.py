@@ -16,6 +16,8 @@ from unet_napari.folder_run.small_picture import small_picture
 from unet_napari.folder_run.spool import open_spool
 from unet_napari.folder_run.tables import FolderTables
 from unet_napari.images import Image
+from unet_napari.images.divided import Divided
+from unet_napari.labels.label_axes import labels_on
 
 FIRST = {"label": [1, 2], "area": [5, 7.5]}
 FILM = {"t": [0, 1], "label": [1, 1], "area": [float("nan"), 3]}
@@ -155,7 +157,8 @@ def test_objects_are_counted_whatever_their_ids_are(dtype):
     if dtype != "uint8":
         labels[1, 0, 1, 1] = 2**31 - 1  # no allocation of that size
     expected = 3 if dtype == "uint8" else 4
-    assert count_labelled(Image(np.zeros(labels.shape), "TZYX"), labels) == expected
+    image = Image(np.zeros(labels.shape), "TZYX")
+    assert count_labelled(image, Divided(labels_on(image, labels))) == expected
 
 
 def test_what_is_not_known_is_empty_in_the_list():

@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from unet_napari.cluster.regions import Cut
 from unet_napari.errors import ImageError, OutputError, without_warnings
 from unet_napari.images import Scale, Statistics, read_image
@@ -26,10 +28,12 @@ from unet_napari.system.atomic import open_atomic
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from unet_napari.images import Image
     from unet_napari.inference.views import View
 
-__all__ = ["RegionJob", "SharedImage", "new_token"]
+__all__ = ["RegionJob", "SharedImage", "SharedPixels", "new_token"]
 
 _JOB, _MODEL = "job.json", "job.unet"
 
@@ -202,24 +206,51 @@ class RegionJob:
         return PreparedModel.of(Model.load(self.folder / _MODEL))
 
     @cached_property
-    def _source(self) -> Image:
+    def source(self) -> Image:
+        """The image."""
         return self.image.open(self.prepared.model)
+
+    def pixels(self, dtype: np.dtype[Any]) -> SharedPixels:
+        """Return the pixels of the image, of a type that is known, for workers to read."""
+        return SharedPixels(self.folder, self.token, self.image.shape, dtype)
 
     @cached_property
     def scale(self) -> Scale:
         """Brightness of the image."""
-        return Scale(self.prepared.model.normalisation, self._source, self.whole, self.drift)
+        return Scale(self.prepared.model.normalisation, self.source, self.whole, self.drift)
 
     @cached_property
     def views(self) -> list[View]:
         """The views of the image, see `Segmentation.views`."""
         model = self.prepared.model
-        stack = stack_scale(self._source, model, self.config, self.factors)
-        return split_views(smoothed_stack(self._source, stack), model.ndim)
+        stack = stack_scale(self.source, model, self.config, self.factors)
+        return split_views(smoothed_stack(self.source, stack), model.ndim)
 
     def seen(self, view: int) -> Image:
         """Return a view as the network sees it; nothing is read yet."""
         return rescale_image(self.views[view].image, self.cut.shape)
+
+
+@dataclass(frozen=True)
+class SharedPixels:
+    """The pixels of the image of a job; what is sent to a worker is where the job is.
+
+    Attributes
+    ----------
+    folder, token
+        See `RegionJob.opened`.
+    shape, dtype
+        Shape and type of its data.
+    """
+
+    folder: Path
+    token: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __getitem__(self, key: Any, /) -> NDArray[Any]:  # noqa: ANN401  as NumPy has it
+        """Return a copy of a part."""
+        return np.asarray(RegionJob.opened(self.folder, self.token).source.data[key])
 
 
 # Several threads of a worker begin at the same moment, and one of them does it for all.

@@ -19,8 +19,9 @@ from unet_napari.cluster.dask_pool import DaskPool
 from unet_napari.cluster.job import RegionJob, SharedImage, new_token
 from unet_napari.cluster.region_run import RegionRun
 from unet_napari.cluster.regions import cut_regions
-from unet_napari.cluster.shared_arrays import written_here
+from unet_napari.cluster.shared_arrays import SharedArray, written_here
 from unet_napari.errors import SettingsError
+from unet_napari.images.divided import Divided
 from unet_napari.inference.planning.planner import make_plan
 from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.storage.unfinished import REGIONS
@@ -30,7 +31,7 @@ from unet_napari.tasks.decoding.instances import BYTES_PER_VOXEL
 if TYPE_CHECKING:
     from distributed import Client, Worker
 
-    from unet_napari.images import Image
+    from unet_napari.images import Image, LazyArray
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.running.planned import Segmentation
     from unet_napari.inference.storage.scratch import Room
@@ -170,6 +171,7 @@ class DaskMachines:
         job = replace(self._job, folder=folder)
         if (folder / REGIONS).is_dir():  # an earlier run goes on as it has begun
             job = replace(job, cut=RegionJob.read(folder).cut)
+        self._job = job
         job.write(self._model)
         # After the job, without which the regions mean nothing.
         (folder / REGIONS).mkdir(exist_ok=True)
@@ -187,6 +189,21 @@ class DaskMachines:
             pool=DaskPool(self._client, folder, together=_BLOCKS_TOGETHER),
         )
         return RegionRun(planned, room, job, network, blocks)
+
+    def divided(self, image: Image) -> Divided:
+        """Return an image, or labels of it, as the workers read it; as it is where they do not."""
+        job = self._job
+        if job is None or not job.folder.name:  # nothing was computed, as there is no contrast
+            return Divided(image)
+        data: LazyArray | None
+        if image.source is not None:
+            data = job.pixels(np.dtype(image.data.dtype))
+        else:
+            data = SharedArray.of(image.data)
+        if data is None:  # a TIFF, which one process writes
+            return Divided(image)
+        pool = DaskPool(self._client, job.folder, together=_BLOCKS_TOGETHER)
+        return Divided(replace(image, data=data), pool.map)
 
 
 def look_around(folder: Path, token: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from unet_napari.folder_run.image_line import ImageLine
 from unet_napari.folder_run.small_picture import small_picture
 from unet_napari.folder_run.standing import labels_digest
 from unet_napari.geometry import Box
+from unet_napari.images.divided import Divided
 from unet_napari.inference.doubt.found_facts import doubt_facts_steps
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.results.recording import record_of
@@ -26,11 +29,14 @@ from unet_napari.system.memory import NO_MEMORY
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from numpy.typing import NDArray
+
     from unet_napari.folder_run.order import FolderOrder, ListedImage
     from unet_napari.folder_run.standing import Standing
     from unet_napari.images import BoxWriter, Image, LazyArray
     from unet_napari.inference.progress import PlanSummary
     from unet_napari.inference.running.kept_maps import KeptMaps
+    from unet_napari.inference.running.machines import Machines
     from unet_napari.labels.measure import Table
 
 __all__ = ["Computed", "ImageDone", "count_labelled", "failed_image", "left_as_it_is"]
@@ -75,6 +81,8 @@ class Computed:
         Its labels.
     kept : KeptMaps or None
         Its maps, if they are wanted and are here.
+    machines : Machines or None
+        Other machines that segmented it.
     told : mapping
         What another computer that segmented it has found out, see `doubt_facts_steps`.
     plan : PlanSummary or None
@@ -93,6 +101,7 @@ class Computed:
     order: FolderOrder
     labels: BoxWriter
     kept: KeptMaps | None
+    machines: Machines | None
     told: Mapping[str, Any]
     plan: PlanSummary | None
     notes: list[str]
@@ -106,7 +115,9 @@ class Computed:
             doubt = self.told or (yield from self._doubt())
             yield Progress(1, 3, "measuring")
             image, labels, order = self.image, self.labels, self.order
-            found = {**_facts(image, labels, order), **doubt}
+            divided = self._divided(labels_on(image, labels))
+            labels.each = divided.each
+            found = {**_facts(image, divided, order), **doubt}
             rows = _measured(image, labels, order)
             thumbnail = small_picture(image, labels, order.thumbnail) if order.thumbnail else None
             yield Progress(2, 3, "writing")
@@ -115,6 +126,7 @@ class Computed:
                 image,
                 order.own,
                 order.config,
+                divided=self._divided(image),
                 output=self.item.output,
                 thresholds=order.thresholds,
                 model_file=order.model_file,
@@ -127,6 +139,10 @@ class Computed:
         seconds = self.seconds + time.perf_counter() - started
         line = _line(self.number, self.item, "done", found, seconds, " ".join(said), thumbnail)
         return ImageDone(line, rows)
+
+    def _divided(self, image: Image) -> Divided:
+        """Return who works on the parts of the image, or of its labels."""
+        return Divided(image) if self.machines is None else self.machines.divided(image)
 
     def _doubt(self) -> Generator[Progress, None, dict[str, Any]]:
         """Find out how far the objects are to be doubted, and let go of their maps."""
@@ -144,7 +160,8 @@ def left_as_it_is(
     started = time.perf_counter()
     labels, found = standing.labels, dict(standing.found)
     if standing.state == "kept":
-        found = {"objects": count_labelled(image, labels) if order.separates else None}
+        divided = Divided(labels_on(image, labels))
+        found = {"objects": count_labelled(image, divided) if order.separates else None}
     rows = _measured(image, labels, order)
     thumbnail = small_picture(image, labels, order.thumbnail) if order.thumbnail else None
     seconds = time.perf_counter() - started
@@ -176,32 +193,50 @@ def _told(error: Exception) -> str | None:
     return None
 
 
-def count_labelled(image: Image, labels: LazyArray) -> int:
-    """Return the number of objects, of a film that of all frames together."""
+def count_labelled(image: Image, labels: Divided) -> int:
+    """Return the number of objects, of a film that of all frames together.
+
+    Parameters
+    ----------
+    image
+        The image.
+    labels
+        Its labels, in the shape of `unet_napari.labels.label_axes.labels_on`.
+    """
     frames = image.frames if image.frames > 1 else 0
     if frames:
         return sum(_count(labels, (frame,)) for frame in range(frames))
     return _count(labels, ())
 
 
-def _count(labels: LazyArray, place: tuple[int, ...]) -> int:
+def _count(labels: Divided, place: tuple[int, ...]) -> int:
     """Count the ids at a place along the leading axes, block by block."""
-    shape = tuple(labels.shape[len(place) :])
-    known = np.zeros(0, np.int64)
+    data = labels.image.data
+    shape = tuple(data.shape[len(place) :])
     sides = [*(1 for _ in shape[:-2]), max(1, _COUNTED_AT_A_TIME // shape[-1]), shape[-1]]
-    for box in Box.whole(shape).blocks(sides):
-        ids = np.asarray(labels[*place, *box.to_slices()]).ravel()
-        if ids.dtype.kind == "u" and int(ids.max(initial=0)) < ids.size:  # no need to sort
-            found = np.flatnonzero(np.bincount(ids))
-        else:
-            found = np.unique(ids)
-        known = np.union1d(known, found)
-    return int(np.count_nonzero(known))
+    known, seen = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+    for ids in labels.each(partial(_ids_in, data, place), Box.whole(shape).blocks(sides)):
+        highest = int(ids.max(initial=0))
+        if int(ids.min(initial=0)) < 0 or highest > math.prod(shape):  # no table of that size
+            known = np.union1d(known, ids)
+            continue
+        if highest >= seen.size:
+            seen = np.concatenate([seen, np.zeros(max(highest + 1 - seen.size, seen.size), bool)])
+        seen[ids] = True
+    return int(np.count_nonzero(np.union1d(known, np.flatnonzero(seen))))
 
 
-def _facts(image: Image, labels: LazyArray, order: FolderOrder) -> dict[str, Any]:
+def _ids_in(labels: LazyArray, place: tuple[int, ...], box: Box) -> NDArray[np.int64]:
+    """Return the ids in a part, each once."""
+    ids = np.asarray(labels[(*place, *box.to_slices())]).ravel()
+    if ids.dtype.kind == "u" and int(ids.max(initial=0)) < ids.size:  # no need to sort
+        return np.flatnonzero(np.bincount(ids))
+    return np.unique(ids).astype(np.int64)
+
+
+def _facts(image: Image, labels: Divided, order: FolderOrder) -> dict[str, Any]:
     """Return what the record keeps, so that a later run can tell of it."""
-    facts: dict[str, Any] = {"labels": labels_digest(labels_on(image, labels))}
+    facts: dict[str, Any] = {"labels": labels_digest(*labels)}
     if order.separates:
         facts["objects"] = count_labelled(image, labels)
     return facts

@@ -224,6 +224,7 @@ class _List:
         )
         here = order.elsewhere is None
         kept = files.enter_context(KeptMaps()) if order.doubted and here else None
+        machines = None if order.machines is None else order.machines(image)
         plan: PlanSummary | None = None
         with noting_warnings() as said:
             steps: Generator[Progress, None, Any]
@@ -231,14 +232,9 @@ class _List:
                 steps = order.elsewhere(image, labels)
             else:
                 steps = segment_steps(
-                    image,
-                    order.prepared,
-                    labels,
-                    order.config,
-                    unfinished=unfinished,
-                    kept=kept,
-                    machines=None if order.machines is None else order.machines(image),
-                )
+                    image, order.prepared, labels, order.config,
+                    unfinished=unfinished, kept=kept, machines=machines,
+                )  # fmt: skip
             while True:
                 try:
                     step = next(steps)
@@ -249,8 +245,9 @@ class _List:
                 yield self._underway(number, step)
         seconds, said = time.perf_counter() - started, [*notes, *said]
         return Computed(
-            number, item, image, order, labels, kept, told, plan, said, seconds, ExitStack()
-        )
+            number, item, image, order, labels, kept, machines, told, plan, said, seconds,
+            ExitStack(),
+        )  # fmt: skip
 
     def _awaited(self) -> ImageLine:
         """Wait for the image that was the first to be finished beside, and return its line."""

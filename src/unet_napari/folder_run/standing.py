@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from unet_napari.images.result_record import pixel_digest, read_record
 from unet_napari.labels.label_axes import open_labels, read_labels
+from unet_napari.system.each import each_here
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from unet_napari.folder_run.order import FolderOrder
     from unet_napari.images import Image, LazyArray
     from unet_napari.images.result_record import ResultRecord
+    from unet_napari.system.each import Each
 
 __all__ = ["Standing", "labels_digest", "standing_of"]
 
@@ -71,9 +73,9 @@ def standing_of(image: Image, output: Path, order: FolderOrder) -> Standing | No
     return Standing("unchanged", labels, record.found)
 
 
-def labels_digest(labels: Image) -> str:
-    """Return a hash of labels, whatever integers they are stored as."""
-    return pixel_digest(labels, "uint32")
+def labels_digest(labels: Image, each: Each = each_here) -> str:
+    """Return a hash of labels, whatever integers they are stored as, see `pixel_digest`."""
+    return pixel_digest(labels, "uint32", each)
 
 
 def _is_of(record: ResultRecord, image: Image, order: FolderOrder) -> bool:

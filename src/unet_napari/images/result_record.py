@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,11 +21,13 @@ import numpy as np
 from unet_napari.errors import ImageError, SettingsError
 from unet_napari.geometry import Box
 from unet_napari.records import Record
+from unet_napari.system.each import each_here
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-    from unet_napari.images.image import Image
+    from unet_napari.images.image import Image, LazyArray
+    from unet_napari.system.each import Each
 
 __all__ = ["ImageMark", "ModelMark", "ResultRecord", "pixel_digest", "read_record", "write_record"]
 
@@ -128,11 +131,11 @@ class ResultRecord(Record):
     found: Mapping[str, Any] = field(default_factory=dict)
 
 
-def pixel_digest(image: Image, dtype: DTypeLike | None = None) -> str:
-    """Return a hash (SHA-256, hexadecimal) of all pixels of an image's array, block by block.
+def pixel_digest(image: Image, dtype: DTypeLike | None = None, each: Each = each_here) -> str:
+    """Return a hash (SHA-256, hexadecimal) of the hashes of all blocks of an image's array.
 
     It depends on axes, shape, type and values, but not on how they are stored, nor on axes of
-    length 1.
+    length 1, nor on who hashes the blocks.
 
     Parameters
     ----------
@@ -140,17 +143,23 @@ def pixel_digest(image: Image, dtype: DTypeLike | None = None) -> str:
         The image.
     dtype
         Type that the values are brought to first; by default they stay as they are.
+    each
+        Who hashes the blocks.
     """
     dtype = np.dtype(image.data.dtype if dtype is None else dtype)
     axes = zip(image.axes, image.data.shape, strict=True)
     long = " ".join(f"{axis}{size}" for axis, size in axes if size > 1)
     digest = hashlib.sha256(f"{long} {dtype.name}".encode())
     box = Box.whole(tuple(image.data.shape))
-    for part in box.blocks([_HASHED_SIDES.get(axis, 1) for axis in image.axes]):
-        values = np.asarray(image.data[part.to_slices()])
-        little = dtype.newbyteorder("<")
-        digest.update(np.ascontiguousarray(values, dtype=little).tobytes())
+    boxes = box.blocks([_HASHED_SIDES.get(axis, 1) for axis in image.axes])
+    for block in each(partial(_block_digest, image.data, dtype), boxes):
+        digest.update(block)
     return digest.hexdigest()
+
+
+def _block_digest(pixels: LazyArray, dtype: np.dtype[Any], box: Box) -> bytes:
+    values = np.ascontiguousarray(pixels[box.to_slices()], dtype=dtype.newbyteorder("<"))
+    return hashlib.sha256(values.data.cast("B") if values.size else b"").digest()
 
 
 def write_record(path: Path, record: ResultRecord) -> None:

@@ -14,6 +14,7 @@ from unet_napari.images.axes import AXES
 from unet_napari.images.formats.table import OutputFormat, find_output_format, output_suffixes
 from unet_napari.images.result_record import write_record
 from unet_napari.system.atomic import replace_when_whole
+from unet_napari.system.each import each_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     from unet_napari.images.result_record import ResultRecord
+    from unet_napari.system.each import Each
 
 __all__ = ["BoxWriter", "array_folder", "check_image_output", "open_output"]
 
@@ -45,12 +47,16 @@ class BoxWriter:
         Folder of the zarr array behind it, that other processes may write to; None in a TIFF.
     record
         Origin of the result, which is kept in the file; to be set before the end.
+    each
+        Who adds, part by part, what is added in the end; other processes only where there is a
+        `place`.
     """
 
     def __init__(self, array: Any, path: Path) -> None:  # noqa: ANN401 (zarr is untyped)
         self._array = array
         self._path = path
         self.record: ResultRecord | None = None
+        self.each: Each = each_here
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks: tuple[int, ...] | None = getattr(array, "chunks", None)
@@ -180,20 +186,20 @@ def open_output(
         finally:
             del array
             output.close()
-        _complete(output.record, form, whole.whole, path, labels=labels)
+        _complete(output, form, whole.whole, path, labels=labels)
         check_image_output(path, overwrite=overwrite)  # another program may have written it
     with _output_errors(path):
         form.enlist(path)
 
 
 def _complete(
-    record: ResultRecord | None, form: OutputFormat, whole: Path, path: Path, *, labels: bool
+    output: BoxWriter, form: OutputFormat, whole: Path, path: Path, *, labels: bool
 ) -> None:
     """Add to a file what can be added only when its pixels are written."""
     with _output_errors(path):
-        form.finish(whole, labels=labels)
-        if record is not None and form.keeps_record:
-            write_record(whole, record)
+        form.finish(whole, labels=labels, each=output.each)
+        if output.record is not None and form.keeps_record:
+            write_record(whole, output.record)
 
 
 def _check_axes(axes: str, shape: Sequence[int]) -> None:

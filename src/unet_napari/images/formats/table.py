@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from unet_napari.images.image import LazyArray
+    from unet_napari.system.each import Each
 
 __all__ = [
     "INPUT_FORMATS",
@@ -115,8 +116,9 @@ class OutputFormat:
         Code that writes labels of 32 bits once more with 16. It takes the array, another path,
         axes and pixel size, and returns whether all labels fitted. Empty: labels stay as they are.
     finishes
-        Code that takes a file whose pixels are written, and whether they are labels, and adds what
-        can be added only then, such as a pyramid. Empty: nothing.
+        Code that takes a file whose pixels are written, ``labels`` (whether they are labels) and
+        ``each`` (who does it, part by part), and adds what can be added only then, such as a
+        pyramid. Empty: nothing.
     holds
         Code that takes a path without one of the suffixes and returns what of this format it lies
         in, such as the image that labels lie in; None: in nothing. Empty: no path does.
@@ -149,10 +151,11 @@ class OutputFormat:
         creator = load_object(self.creates, f"the output format {self.name!r}")
         return creator(path, shape, dtype, axes, pixel_size)
 
-    def finish(self, path: Path, *, labels: bool) -> None:
+    def finish(self, path: Path, *, labels: bool, each: Each) -> None:
         """Add to a file what can be added only when its pixels are written."""
         if self.finishes:
-            load_object(self.finishes, f"the output format {self.name!r}")(path, labels=labels)
+            finisher = load_object(self.finishes, f"the output format {self.name!r}")
+            finisher(path, labels=labels, each=each)
 
     def is_within(self, path: Path) -> bool:
         """Tell whether a path lies in an image of this format, as labels may."""

@@ -7,17 +7,21 @@ They are of version 0.5 (https://ngff.openmicroscopy.org/0.5/); labels inside an
 from __future__ import annotations
 
 import math
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unet_napari.geometry import Box
+from unet_napari.system.each import each_here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import zarr
+
+    from unet_napari.system.each import Each
 
 __all__ = ["create_zarr", "finish_zarr", "image_of_labels", "list_labels"]
 
@@ -81,7 +85,7 @@ def image_of_labels(path: Path) -> Path | None:
     return image if path.parent.name == "labels" and known else None
 
 
-def finish_zarr(path: Path, *, labels: bool) -> None:
+def finish_zarr(path: Path, *, labels: bool, each: Each = each_here) -> None:
     """Add the coarser levels to an image whose first level is filled.
 
     Each level has half of the pixels along Y and X: of labels each second one, of other images the
@@ -93,6 +97,8 @@ def finish_zarr(path: Path, *, labels: bool) -> None:
         What `create_zarr` has created, perhaps renamed since.
     labels
         Whether the pixels are labels, which is said to other programs, too.
+    each
+        Who makes the chunks of the levels.
 
     Raises
     ------
@@ -107,13 +113,18 @@ def finish_zarr(path: Path, *, labels: bool) -> None:
     image = ome["multiscales"][0]
     names = [axis["name"] for axis in image["axes"]]
     halved = [name in _HALVED_AXES for name in names]
+    axes = "".join(names).upper()
     scale = image["datasets"][0]["coordinateTransformations"][0]["scale"]
     level: Any = group["0"]
     image["datasets"] = image["datasets"][:1]
     while max(n for n, half in zip(level.shape, halved, strict=True) if half) > _SMALLEST_LEVEL:
         number = len(image["datasets"])
         factors = [2**number if half else 1 for half in halved]
-        level = _add_level(group, level, str(number), halved, labels=labels)
+        level = _add_level(group, level, str(number), axes)
+        where = path / str(number - 1), path / str(number)
+        halve = partial(_halve_chunk, *where, halved=tuple(halved), labels=labels)
+        for _ in each(halve, Box.whole(tuple(level.shape)).blocks(level.chunks)):
+            pass
         sizes = [size * factor for size, factor in zip(scale, factors, strict=True)]
         # The mean of some pixels lies in their middle; each second pixel where it lay.
         moved = [size * (f - 1) / 2 for size, f in zip(scale, factors, strict=True)]
@@ -176,28 +187,31 @@ def _create_level(
     )
 
 
-def _add_level(
-    group: zarr.Group,
-    finer: zarr.Array[Any],
-    name: str,
-    halved: Sequence[bool],
-    *,
-    labels: bool,
-) -> zarr.Array[Any]:
-    """Make the next level of a pyramid, chunk by chunk; those of zeros take no room."""
-    attributes: dict[str, Any] = dict(group.attrs)
-    described = attributes.get("ome", attributes)["multiscales"][0]["axes"]
-    axes = "".join(axis["name"].upper() for axis in described)
-    shape = tuple(-(-n // 2) if half else n for n, half in zip(finer.shape, halved, strict=True))
-    level = _create_level(group, name, shape, finer.dtype, axes)
-    for box in Box.whole(shape).blocks(level.chunks):
-        ends = zip(box.spans, halved, finer.shape, strict=True)
-        spans = [(2 * a, min(2 * b, n)) if half else (a, b) for (a, b), half, n in ends]
-        values = np.asarray(finer[Box.from_spans(spans).to_slices()])
-        if values.any():
-            steps = tuple(slice(None, None, 2 if half else 1) for half in halved)
-            level[box.to_slices()] = values[steps] if labels else _means(values, halved)
-    return level
+def _add_level(group: zarr.Group, finer: zarr.Array[Any], name: str, axes: str) -> zarr.Array[Any]:
+    """Create the next level of a pyramid, of zeros."""
+    sizes = zip(finer.shape, axes, strict=True)
+    shape = tuple(-(-n // 2) if axis.lower() in _HALVED_AXES else n for n, axis in sizes)
+    return _create_level(group, name, shape, finer.dtype, axes)
+
+
+def _halve_chunk(
+    finer: Path, coarser: Path, box: Box, *, halved: tuple[bool, ...], labels: bool
+) -> None:
+    """Fill a chunk of a level from the finer one; those of zeros take no room."""
+    source, level = _opened(finer), _opened(coarser)
+    ends = zip(box.spans, halved, source.shape, strict=True)
+    spans = [(2 * a, min(2 * b, n)) if half else (a, b) for (a, b), half, n in ends]
+    values = np.asarray(source[Box.from_spans(spans).to_slices()])
+    if values.any():
+        steps = tuple(slice(None, None, 2 if half else 1) for half in halved)
+        level[box.to_slices()] = values[steps] if labels else _means(values, halved)
+
+
+@lru_cache(maxsize=2)
+def _opened(path: Path) -> zarr.Array[Any]:
+    import zarr
+
+    return zarr.open_array(str(path), mode="r+")
 
 
 def _means(values: np.ndarray[Any, Any], halved: Sequence[bool]) -> np.ndarray[Any, Any]:

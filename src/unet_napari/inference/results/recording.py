@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet_napari.errors import ModelFileError
+from unet_napari.images.divided import Divided
 from unet_napari.images.result_record import ImageMark, ModelMark, ResultRecord, pixel_digest
 from unet_napari.model.info import find_model
 
@@ -44,6 +45,7 @@ def record_of(
     reading: Mapping[str, Any] | None = None,
     digest: str | None = None,
     found: Mapping[str, Any] | None = None,
+    divided: Divided | None = None,
 ) -> ResultRecord:
     """Return the record of a segmentation.
 
@@ -67,6 +69,8 @@ def record_of(
         Digest of the model, as `mark_model` has it, where it is known already.
     found
         What is told of the result in a list of images.
+    divided
+        The same image with whoever hashes its pixels; by default this process.
     """
     computed: dict[str, Any] = {}
     if plan is not None:
@@ -77,7 +81,7 @@ def record_of(
     return ResultRecord(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         model=mark_model(model, _told(_unless_named(model_file), output), digest),
-        image=mark_image(image, output, reading or {}),
+        image=mark_image(image, output, reading or {}, divided),
         settings=config.to_dict(),
         thresholds=dict(thresholds),
         computed=computed,
@@ -120,12 +124,15 @@ def model_digest(model: Model) -> str:
     return digest.hexdigest()
 
 
-def mark_image(image: Image, output: Path, reading: Mapping[str, Any]) -> ImageMark:
+def mark_image(
+    image: Image, output: Path, reading: Mapping[str, Any], divided: Divided | None = None
+) -> ImageMark:
     """Return what tells an image from another, and where it is."""
+    hashed, each = divided or Divided(image)
     return ImageMark(
         name=image.name,
         path=_told(image.source, output),
-        digest=pixel_digest(image),
+        digest=pixel_digest(hashed, each=each),
         axes=image.axes,
         shape=tuple(int(size) for size in image.data.shape),
         dtype=np.dtype(image.data.dtype).name,

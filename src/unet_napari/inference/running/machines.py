@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from unet_napari.images import Image
+    from unet_napari.images.divided import Divided
     from unet_napari.inference.running.planned import Segmentation
     from unet_napari.inference.segmentation import SegmentationRun
     from unet_napari.inference.storage.scratch import Room
@@ -40,4 +42,13 @@ class Machines(Protocol):
             Room for what this process keeps.
         folder : Path
             Folder that all machines see, and that keeps what is done if the run is stopped.
+        """
+
+    def divided(self, image: Image) -> Divided:
+        """Return an image, or labels of it, with what works on its parts after the run.
+
+        Parameters
+        ----------
+        image : Image
+            The image that was segmented, or the labels that were written.
         """

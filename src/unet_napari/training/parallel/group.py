@@ -20,6 +20,7 @@ from unet_napari.system.device import is_out_of_memory
 __all__ = ["Group", "PartnerError", "PartnerLostError", "PartnerMemoryError"]
 
 _TIMEOUT = timedelta(minutes=10)  # without an answer after which a process counts as lost
+_MEETING = timedelta(minutes=1)  # within which processes that are ready have found each other
 _SPINS = 50  # looks at a sum that is under way before the processor is given away in between
 _MOMENT = 1.5  # seconds in which a process that is lost has ended
 _PAUSE = 5e-5  # seconds between two looks
@@ -64,6 +65,8 @@ class Group:
     ------
     ResourceError
         If this process is part of another group already.
+    PartnerLostError
+        If the others do not come.
     """
 
     def __init__(
@@ -83,14 +86,23 @@ class Group:
         self.rank, self.size, self._alive = rank, size, alive
         self._nccl = device.type == "cuda" and dist.is_nccl_available()
         store = dist.FileStore(str(folder / "meeting"), size)  # type: ignore[attr-defined]
-        with _loopback():
-            dist.init_process_group(
-                "nccl" if self._nccl else "gloo",
-                store=store,
-                rank=rank,
-                world_size=size,
-                timeout=_TIMEOUT,
-            )
+        store.set_timeout(_MEETING)
+        try:
+            with _loopback():
+                dist.init_process_group(
+                    "nccl" if self._nccl else "gloo",
+                    store=store,
+                    rank=rank,
+                    world_size=size,
+                    timeout=_TIMEOUT,
+                )
+        except RuntimeError as error:
+            alive()
+            reason = str(error).splitlines()[0]
+            raise PartnerLostError(
+                f"The processes that are to train together do not find each other ({reason}): "
+                "train on a single device."
+            ) from error
         self._numbers = torch.zeros(1 + longest, dtype=torch.float64, device=device)
 
     def total(self, values: Tensor) -> Tensor:

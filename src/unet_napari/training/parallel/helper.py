@@ -30,7 +30,15 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Help until there is nothing more to read."""
+    """Help until there is nothing more to read; the last line of an error is for the leader."""
+    try:
+        _help_on()
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(1)  # a thread that reads would make an abort of an ordinary exit
+
+
+def _help_on() -> None:
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     job: HelperJob = parsed_line(HelperJob, sys.stdin.buffer.readline())
     threading.Thread(target=_read, args=(lines, job.folder), daemon=True).start()

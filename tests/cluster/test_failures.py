@@ -19,8 +19,12 @@ from unet_napari import segment
 from unet_napari.cli import main
 from unet_napari.cluster.connection import ask_all, check_workers, connect_cluster
 from unet_napari.cluster.dask_pool import result_of
+from unet_napari.cluster.image_tasks import cluster_folder_steps
 from unet_napari.cluster.job import RegionJob
 from unet_napari.errors import ImageError, OutputError, ResourceError, SettingsError
+from unet_napari.folder_run.order import FolderOrder
+from unet_napari.folder_run.tables import FolderTables
+from unet_napari.inference import InferenceConfig
 
 AS_IT_IS = {"diameter": "model"}
 
@@ -94,6 +98,9 @@ def test_python_writes_into_a_zarr_and_goes_on(
         segment(path, trained_model, client=client, out=np.zeros(many_nuclei.shape, np.uint32))
     with pytest.raises(SettingsError, match="int8"):
         segment(path, trained_model, **{**settings, "precision": "int8"})
+    int8 = FolderOrder(trained_model, InferenceConfig(precision="int8"))
+    with pytest.raises(SettingsError, match="int8"):
+        next(cluster_folder_steps(client, [], [], int8, FolderTables()))
 
 
 def test_without_dask_the_command_says_what_to_install(monkeypatch):

@@ -9,7 +9,9 @@ import pytest
 
 from ssh_server import SshServer, reason_for_none
 from unet_napari.engine import ConnectionChanged, PaintTaken
+from unet_napari.engine.used_hosts import used_hosts
 from unet_napari.images.synthetic import nuclei
+from unet_napari.options import HostConfig
 
 pytestmark = pytest.mark.skipif(bool(reason_for_none()), reason=reason_for_none())
 
@@ -50,6 +52,7 @@ def test_live_strokes_preview_a_lost_line_stop_continue_and_segment(
 
     press(dock)
     wait(lambda: len(dock.plot.loss.points) > 3)
+    assert used_hosts() == [HostConfig("server", server.python)]  # for the next session
     first = dock.plot.loss.points[0]
     paint.paint((80, 100), 77)
     wait(lambda: any(isinstance(event, PaintTaken) for event in events))

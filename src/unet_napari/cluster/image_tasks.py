@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet_napari.cluster.dask_pool import DaskPool, result_of
-from unet_napari.cluster.machines import fleet_of
+from unet_napari.cluster.machines import fleet_of, refuse_int8
 from unet_napari.errors import ResourceError
 from unet_napari.folder_run.finishing import ImageDone, failed_image
 from unet_napari.folder_run.order import FolderOrder, ListedImage
@@ -117,6 +117,8 @@ def cluster_folder_steps(
     ------
     OutputError
         If a table or the sheet cannot be written.
+    SettingsError
+        For the precision int8.
     """
     fleet = fleet_of(client)
     [sent] = client.scatter([_sent(order, fleet.memory)], broadcast=True)
@@ -173,6 +175,11 @@ def labels_from_workers(
         Models that segment each of them.
     config : InferenceConfig
         Settings of the segmentation.
+
+    Raises
+    ------
+    SettingsError
+        For the precision int8.
     """
     fleet = fleet_of(client)
     orders = [_sent(FolderOrder(model, config), fleet.memory) for model in models]
@@ -203,6 +210,7 @@ class _Kept(FolderTables):
 
 
 def _sent(order: FolderOrder, memory: int) -> _SentOrder:
+    refuse_int8(order.config)
     settings = {field.name: getattr(order, field.name) for field in fields(order)}
     del settings["own"], settings["machines"], settings["elsewhere"]
     with TemporaryDirectory() as folder:

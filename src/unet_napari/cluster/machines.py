@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from unet_napari.inference.summary import PlanSummary
     from unet_napari.model.model import Model
 
-__all__ = ["DaskMachines", "Fleet", "fleet_of", "look_around"]
+__all__ = ["DaskMachines", "Fleet", "fleet_of", "look_around", "refuse_int8"]
 
 # Bytes of a worker without work, and share of the rest that its tasks may take. Dask gives nothing
 # to a worker that has used 70 % of its memory, and ends one with 95 %.
@@ -106,11 +106,7 @@ class DaskMachines:
         config: InferenceConfig,
         scene: int | str | None = None,
     ) -> None:
-        if config.precision == "int8":
-            raise SettingsError(
-                "A network in int8 is calibrated on each computer for itself, so that every worker "
-                "would say something else: leave precision on auto, or segment without a cluster."
-            )
+        refuse_int8(config)
         self._client, self._model, self._config = client, model, config
         self._image = SharedImage.of(image, scene)
         self._fleet = Fleet(1, 1, 0, None)
@@ -204,6 +200,15 @@ class DaskMachines:
             return Divided(image)
         pool = DaskPool(self._client, job.folder, together=_BLOCKS_TOGETHER)
         return Divided(replace(image, data=data), pool.map)
+
+
+def refuse_int8(config: InferenceConfig) -> None:
+    """Raise `SettingsError` for a precision in which workers would not say the same."""
+    if config.precision == "int8":
+        raise SettingsError(
+            "A network in int8 is calibrated on each computer for itself, so that every worker "
+            "would say something else: leave precision on auto, or segment without a cluster."
+        )
 
 
 def look_around(folder: Path, token: str) -> None:

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Computed", "ImageDone", "count_labelled", "failed_image", "left_as_it_is"]
 
-_COUNTED_AT_A_TIME = 2**22  # pixels
+# What is counted at a time, along the last axes: as many slices as a chunk of ours has.
+_COUNTED_SIDES = (16, 1024, 1024)
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def _count(labels: Divided, place: tuple[int, ...]) -> int:
     """Count the ids at a place along the leading axes, block by block."""
     data = labels.image.data
     shape = tuple(data.shape[len(place) :])
-    sides = [*(1 for _ in shape[:-2]), max(1, _COUNTED_AT_A_TIME // shape[-1]), shape[-1]]
+    sides = [*(1 for _ in shape[:-3]), *_COUNTED_SIDES[-len(shape) :]]
     known, seen = np.zeros(0, np.int64), np.zeros(0, np.bool_)
     for ids in labels.each(partial(_ids_in, data, place), Box.whole(shape).blocks(sides)):
         highest = int(ids.max(initial=0))
@@ -229,9 +230,8 @@ def _count(labels: Divided, place: tuple[int, ...]) -> int:
 def _ids_in(labels: LazyArray, place: tuple[int, ...], box: Box) -> NDArray[np.int64]:
     """Return the ids in a part, each once."""
     ids = np.asarray(labels[(*place, *box.to_slices())]).ravel()
-    if ids.dtype.kind == "u" and int(ids.max(initial=0)) < ids.size:  # no need to sort
-        return np.flatnonzero(np.bincount(ids))
-    return np.unique(ids).astype(np.int64)
+    first = np.concatenate([ids[:1], ids[1:][ids[1:] != ids[:-1]]])  # of each run along X
+    return np.unique(first).astype(np.int64)
 
 
 def _facts(image: Image, labels: Divided, order: FolderOrder) -> dict[str, Any]:

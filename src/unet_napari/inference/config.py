@@ -174,13 +174,15 @@ class InferenceConfig(Config):
         Option(
             help="Precision of the network's arithmetic. Automatic is fp16 on CUDA, and fp32 "
             "elsewhere, which is exact; bf16, on a CPU with instructions for it, is up to four "
-            "times faster, and int8, on the CPU by OpenVINO, several times; both change a few "
-            "pixels, whose number is measured and said (docs/guide/models/compression.md).",
+            "times faster, and int8, on the CPU by OpenVINO, is computed where that is measured to "
+            "be faster; both change a few pixels, whose number is measured and said "
+            "(docs/guide/models/compression.md).",
             group="Computing",
             tooltip="Of the arithmetic; automatic is exact on a CPU. bfloat16 is up to four times "
             "faster\n"
-            "on new processors, 8 bit several times with OpenVINO; both change a few pixels;\n"
-            "how many is measured and told.",
+            "on new processors; 8 bit, with OpenVINO, is computed where it is measured to be "
+            "faster.\n"
+            "Both change a few pixels; how many is measured and told.",
             texts=(
                 *(("auto", "automatic"), ("fp32", "32 bit"), ("fp16", "16 bit")),
                 *(("bf16", "bfloat16"), ("int8", "8 bit")),

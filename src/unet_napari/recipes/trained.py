@@ -139,6 +139,8 @@ def _remarks(state: Path, head: StateHead) -> Iterator[str]:
     if reasons:
         yield from reasons
         yield "So the weights are not the same, but about as good."
+        if _by_clock(head.config):
+            yield "A training with Steps (under Network) can be made again bit for bit."
     else:
         torch = head.course["versions"]["torch"]
         yield (
@@ -155,8 +157,8 @@ def _other_course(head: StateHead) -> Iterator[str]:
         yield "Paint changed while it was trained; here all of it is there from the first step."
     if _by_clock(head.config):
         yield (
-            f"It went by the clock and made {steps:,} steps; here rate and choice go by the steps. "
-            "A training with Steps (under Network) can be made again bit for bit."
+            f"It went by the clock and made {steps:,} steps; here learning rate and choice of the "
+            "best weights go by the steps."
         )
     elif course["stopped"]:
         yield f"It was stopped after {steps:,} steps; here the rate falls over these alone."

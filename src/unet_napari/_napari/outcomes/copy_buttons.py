@@ -48,7 +48,7 @@ class CopyButtons:
             "copy_python",
             "Copy as Python",
             "Copy a program that does what this dock did last, to paste into a script or a\n"
-            "notebook. It gives the same result.",
+            "notebook. It gives the same result, or a comment says why not.",
         )
         self.command = button(
             "copy_command",

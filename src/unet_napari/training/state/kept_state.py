@@ -140,7 +140,7 @@ class KeptState:
             images.append(
                 {
                     "name": image.name,
-                    "source": None if source is None else str(source),
+                    "source": None if source is None else str(Path(source).absolute()),
                     "fingerprint": print_,
                     "shape": list(paint.labels.shape),
                     "painted": paint.painted,

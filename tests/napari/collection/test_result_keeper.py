@@ -13,7 +13,7 @@ SHAPE = (96, 128)
 
 
 def record(**changes):
-    image = ImageMark("a", "../a.tif", "ab", "YX", SHAPE, "uint16")
+    image = ImageMark("a", "", "ab", "YX", SHAPE, "uint16")
     about = {"made": "2026-12-01", "model": ModelMark("nuclei", "cd"), "image": image}
     rest = {"settings": {}, "thresholds": {}, "computed": {}, "versions": {}}
     return ResultRecord(**{**about, **rest, "found": {"objects": 2, "doubted": False}, **changes})
@@ -90,6 +90,7 @@ def test_a_result_is_saved_shown_again_and_kept_when_it_is_edited(
     saved = tifffile.imread(file)
     assert saved[80, 90] == 7
     assert (saved != first).sum() == 1
+    assert read_record(file).image.path == "../a.tif"
     assert read_record(file).found["labels"] == found["labels"]  # so that it is known as edited
     qtbot.waitUntil(lambda: dock.images.table.rows[0].objects == 3)
 

@@ -1,5 +1,6 @@
 """What models have found in the image that is open, saved when the list goes on."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -166,8 +167,9 @@ def _write(found: _Found) -> _Written:
     if not found.as_made and objects is not None:
         objects = int(np.count_nonzero(np.unique(np.asarray(found.labels.data[...]))))
     known = digest if found.as_made else record.found.get("labels", "")
-    record = replace(record, found={**record.found, "labels": known})
     path = _free(found)
+    image = replace(record.image, path=_seen_from(path.parent, found.entry.image))
+    record = replace(record, image=image, found={**record.found, "labels": known})
     make_folder(path.parent)
     data = found.labels.data
     with images.open_output(
@@ -183,6 +185,14 @@ def _write(found: _Found) -> _Written:
             output[index] = np.asarray(data[index])
         output.record = record
     return _Written(path, digest, objects)
+
+
+def _seen_from(folder: Path, image: Path) -> str:
+    """Return the path of an image from a folder, so that both may move together."""
+    try:
+        return Path(os.path.relpath(image, folder)).as_posix()
+    except ValueError:  # on another drive
+        return image.as_posix()
 
 
 def _free(found: _Found) -> Path:

@@ -45,7 +45,7 @@ COMMANDS = {
 # What a command asks for besides settings: files that it reads and writes, and how it reports.
 NO_SETTINGS = {
     "segment": {"images", "model", "output", "table", "attention", "list", "sheet", "verbose",
-                "overwrite", "resume", "scheduler", "workers"},
+                "overwrite", "resume", "scheduler", "workers", "region"},
     "evaluate": {"images", "labels", "model", "against", "table", "sheet", "worst", "overwrite",
                  "scheduler", "workers"},
     "train": {"images", "labels", "annotated", "output", "start_from", "overwrite", "resume",

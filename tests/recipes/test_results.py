@@ -74,6 +74,11 @@ def test_a_layer_without_a_file_and_a_part_are_said_first():
     assert "whole image" in lines[2]
     assert called(recipe.python(), "measure") == {}
     assert recipe.command().endswith("--axes YX --table out.csv")
+    said = "YX=(1 2, 30 4, 5 60),Z=3"
+    recipe = Segmenting(image, "nuclei", {}, {}, "out.tif", region=said)
+    assert called(recipe.python(), "segment") == {"region": said}
+    assert _parser().parse_args(shlex.split(recipe.command())[1:]).region == said
+    assert not any("whole image" in note for note in recipe.notes(command=True))
 
 
 def test_a_measurement_is_told_with_and_without_an_image():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from unet_napari.api.region_calls import predicted_region, segmented_region
 from unet_napari.engine.remote.runs import segment_elsewhere
 from unet_napari.errors import OutputError
 from unet_napari.inference.config import DEFAULT_MODEL, InferenceConfig
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from unet_napari.engine.remote.host import RemoteHost
     from unet_napari.images import Image
     from unet_napari.inference.progress import Progress
+    from unet_napari.inference.regions.region import RegionSource
     from unet_napari.inputs import ImageSource, PixelSizes
     from unet_napari.keywords import InferenceKeywords
     from unet_napari.model.model import Model
@@ -36,6 +38,7 @@ def predict(
     *,
     axes: str | None = None,
     scale: PixelSizes | None = None,
+    region: RegionSource | None = None,
     out: Any = None,  # noqa: ANN401  anything that can be assigned to by regions
     on_progress: Callable[[Progress], None] | None = None,
     **settings: Unpack[InferenceKeywords],
@@ -49,6 +52,9 @@ def predict(
         A model, or the name or path of one.
     axes, scale
         As for `train`.
+    region : str, mapping, array or path, optional
+        Part of the image, see `segment`: only its maps are computed, and the rest of `out` stays
+        as it is, else 0.
     out : array-like of float32, shape (K, [T,] *spatial), optional
         Numpy, memory-mapped or zarr array to write into; made where not given. The time axis
         of a time series comes after the maps.
@@ -69,7 +75,11 @@ def predict(
     source = image_for(loaded, image, axes=axes, scale=scale)
     shape = (loaded.task.out_channels, *result_shape(source))
     out = np.zeros(shape, np.float32) if out is None else _fitting(out, shape)
-    steps = predict_steps(source, loaded, out, InferenceConfig.from_dict(settings))
+    config = InferenceConfig.from_dict(settings)
+    if region is None:
+        steps: Iterable[Progress] = predict_steps(source, loaded, out, config)
+    else:
+        steps = predicted_region(region, source, loaded, out, config)
     _drain(steps, on_progress)
     return out
 
@@ -82,6 +92,7 @@ def segment(
     axes: str | None = None,
     scale: PixelSizes | None = None,
     thresholds: Mapping[str, float] | None = None,
+    region: RegionSource | None = None,
     out: Any = None,  # noqa: ANN401  anything that can be assigned to by regions
     client: Client | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -93,21 +104,20 @@ def segment(
     Parameters
     ----------
     image : array, path or Image
-        A time axis is looped over. Of a stack a 2D model of cells makes 3D objects; with
-        ``slicewise=True`` the outlines of each slice stay objects of their own.
+        A film is looped over; of a stack a 2D model makes 3D objects unless ``slicewise=True``.
     model : Model or str, optional
-        A model, or the name or path of one. Without it ``"nuclei"``, which comes with the package
-        and finds fluorescent nuclei in 2D.
+        A model, or the name or path of one. Without it ``"nuclei"``, which comes with the package.
     axes, scale
         As for `train`.
     thresholds : mapping, optional
-        Decoding parameters for cells in place of the model's: ``foreground_threshold``,
-        ``seed_threshold`` and ``boundary_threshold`` from 0 to 1, ``min_size`` in pixels.
+        Fields of `unet_napari.inference.config.CellThresholds` in place of the model's.
+    region : str, mapping, array or path, optional
+        Part of the image (``docs/guide/inference.md#a-region``): ``"Y=100:400,X=0:300"``, slices
+        by axis letter, an array ([T,] *spatial) that is not 0 there, or the file of one.
     out : array-like of uint32, shape ([T,] *spatial), optional
-        Numpy, memory-mapped or zarr array to write into; made where not given.
+        Numpy, memory-mapped or zarr array to write into; labels outside of a region stay.
     client : distributed.Client, optional
-        A Dask cluster that works on a path `image` and a zarr `out`, which its workers see
-        (``docs/guide/cluster.md``).
+        A Dask cluster, with a path `image` and a zarr `out` (``docs/guide/cluster.md``).
     on_progress : callable, optional
         Called with each `Progress`; an exception it raises stops the segmentation.
     host : str or RemoteHost, optional
@@ -118,22 +128,22 @@ def segment(
     Returns
     -------
     array of uint32, shape ([T,] *spatial)
-        ``cells``: one id for each cell, 0 is background. ``semantic``: the painted ids.
+        `out`; ``cells``: one id for each, 0 is background. ``semantic``: the painted ids.
 
     Raises
     ------
-    ImageError
-        If the image does not fit the model, naming both.
-    OutputError
-        If `out` does not fit, or is missing where a cluster is to write into it.
+    ImageError, OutputError, SettingsError
+        If what is given does not fit together, naming both.
     """
     from unet_napari.inference import result_shape
 
     loaded = with_thresholds(_load(model), thresholds or {})
     source = image_for(loaded, image, axes=axes, scale=scale)
     shape, config = result_shape(source), InferenceConfig.from_dict(settings)
-    out = np.zeros(shape, np.uint32) if out is None and client is None else _fitting(out, shape)
-    _drain(_segment_steps(source, loaded, out, config, client, host), on_progress)
+    empty, cluster = out is None, client is not None and region is None
+    out = np.zeros(shape, np.uint32) if empty and not cluster else _fitting(out, shape)
+    steps = _segment_steps(source, loaded, out, config, client, host, region, empty=empty)
+    _drain(steps, on_progress)
     return out
 
 
@@ -224,8 +234,13 @@ def _segment_steps(
     config: InferenceConfig,
     client: Client | None,
     host: str | RemoteHost | None,
+    region: RegionSource | None,
+    *,
+    empty: bool,
 ) -> Iterable[Progress]:
     """Return the steps of a segmentation: here, on another computer, or on many."""
+    if region is not None:
+        return segmented_region(region, image, model, out, config, client, host, empty=empty)
     if host is not None:
         return segment_elsewhere(host, image, model, out, config)
     if client is not None:

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
+from unet_napari.errors import SettingsError
 from unet_napari.inference.config import InferenceConfig
 from unet_napari.options import HostConfig, ReadingConfig
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 
     from unet_napari.engine.remote.host import RemoteHost
     from unet_napari.images import Image
+    from unet_napari.inference.regions.region import ImageRegion
 
-__all__ = ["add_inference_options", "config_for", "host_for", "read_as_asked"]
+__all__ = ["add_inference_options", "config_for", "host_for", "read_as_asked", "region_for"]
 
 
 def add_inference_options(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +39,25 @@ def host_for(arguments: argparse.Namespace) -> RemoteHost | None:
     with naming_flags(HostConfig):
         config = HostConfig.from_dict(given_options(arguments, HostConfig))
     return RemoteHost.from_config(config)
+
+
+def region_for(arguments: argparse.Namespace) -> ImageRegion | None:
+    """Return the region that ``--region`` says; None for whole images.
+
+    Raises
+    ------
+    SettingsError
+        If it says none, or something else that is asked for takes whole images.
+    """
+    from unet_napari.inference.regions.region import ImageRegion
+
+    if arguments.region is None:
+        return None
+    for flag in ("attention", "scheduler", "workers"):
+        value = getattr(arguments, flag)
+        if value is not None:
+            raise SettingsError(f"--region and --{flag} do not go together: leave one of them out.")
+    return ImageRegion.of(arguments.region)
 
 
 def read_as_asked(path: Path, arguments: argparse.Namespace) -> Image:

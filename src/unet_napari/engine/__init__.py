@@ -26,6 +26,7 @@ from unet_napari.engine.protocol import (
     Step,
     Validated,
 )
+from unet_napari.engine.region_requests import SegmentRegionJob
 from unet_napari.engine.requests import (
     AugmentationJob,
     CompareJob,
@@ -80,6 +81,7 @@ __all__ = [
     "SegmentFileJob",
     "SegmentJob",
     "SegmentListJob",
+    "SegmentRegionJob",
     "Started",
     "Step",
     "TrainJob",

@@ -136,6 +136,7 @@ class Computed:
                 reading=self.item.reading(),
                 digest=order.digest,
                 found=found,
+                region=order.region,
             )
         seconds = self.seconds + time.perf_counter() - started
         line = _line(self.number, self.item, "done", found, seconds, " ".join(said), thumbnail)

@@ -12,17 +12,24 @@ import numpy as np
 
 from unet_napari.errors import noting_warnings
 from unet_napari.images.colours import fit_colours
+from unet_napari.inference import segment_steps
 from unet_napari.inference.prepared import PreparedModel
+from unet_napari.inference.regions.placed import place_region
+from unet_napari.inference.regions.region_run import region_steps
 from unet_napari.inference.results.recording import model_digest
+from unet_napari.inference.views import check_image
 from unet_napari.inputs import with_thresholds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unet_napari.images import Image
+    from unet_napari.images import BoxWriter, Image
     from unet_napari.inference.config import InferenceConfig
     from unet_napari.inference.progress import Progress
+    from unet_napari.inference.regions.region import ImageRegion
+    from unet_napari.inference.running.kept_maps import KeptMaps
     from unet_napari.inference.running.machines import Machines
+    from unet_napari.inference.storage.unfinished import Unfinished
     from unet_napari.model.model import Model
 
     Elsewhere = Callable[[Image, Any], Generator[Progress, None, Mapping[str, Any]]]
@@ -82,6 +89,8 @@ class FolderOrder:
     elsewhere : callable, optional
         Segments an image into an array on another computer, yields its progress, and returns
         what it has found out of its doubt, see `doubt_facts_steps`.
+    region : ImageRegion, optional
+        What of each image is segmented; by default all of it. Nothing is doubted then.
     """
 
     own: Model
@@ -94,6 +103,7 @@ class FolderOrder:
     overwrite: bool = False
     machines: Callable[[Image], Machines] | None = None
     elsewhere: Elsewhere | None = None
+    region: ImageRegion | None = None
 
     @cached_property
     def model(self) -> Model:
@@ -114,6 +124,53 @@ class FolderOrder:
     def separates(self) -> bool:
         """Whether the model finds single objects."""
         return self.model.task.kind.separates_objects
+
+    def check(self, image: Image) -> None:
+        """Raise an error of ours if the image does not suit the model, or lies off the region."""
+        check_image(image, self.model, self.config)
+        if self.region is not None:
+            place_region(self.region, image)
+
+    def steps(
+        self,
+        image: Image,
+        labels: BoxWriter,
+        unfinished: Unfinished,
+        kept: KeptMaps | None,
+        machines: Machines | None,
+    ) -> Generator[Progress, None, Mapping[str, Any]]:
+        """Segment an image step by step.
+
+        Parameters
+        ----------
+        image : Image
+            The image.
+        labels : BoxWriter
+            Takes its labels.
+        unfinished, kept, machines
+            See `segment_steps`; a region and another computer know none of them.
+
+        Returns
+        -------
+        mapping
+            What another computer has found out of the doubt, see `doubt_facts_steps`; else empty.
+        """
+        if self.elsewhere is not None:
+            return (yield from self.elsewhere(image, labels))
+        if self.region is not None:
+            placed = place_region(self.region, image)
+            yield from region_steps(image, self.prepared, placed, labels, self.config)
+            return {}
+        yield from segment_steps(
+            image,
+            self.prepared,
+            labels,
+            self.config,
+            unfinished=unfinished,
+            kept=kept,
+            machines=machines,
+        )
+        return {}
 
 
 def open_listed(item: ListedImage, model: Model) -> tuple[Image, list[str]]:

@@ -13,7 +13,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from unet_napari.errors import noting_warnings
 from unet_napari.folder_run.finishing import Computed, ImageDone, failed_image, left_as_it_is
@@ -21,7 +21,7 @@ from unet_napari.folder_run.image_line import ImageLine, Underway
 from unet_napari.folder_run.order import open_listed
 from unet_napari.folder_run.standing import standing_of
 from unet_napari.images import open_output
-from unet_napari.inference import result_axes, result_shape, segment_steps
+from unet_napari.inference import result_axes, result_shape
 from unet_napari.inference.running.kept_maps import KeptMaps
 from unet_napari.inference.storage.unfinished import Unfinished
 
@@ -222,24 +222,17 @@ class _List:
                 labels=True,
             )
         )
-        here = order.elsewhere is None
+        here = order.elsewhere is None and order.region is None
         kept = files.enter_context(KeptMaps()) if order.doubted and here else None
         machines = None if order.machines is None else order.machines(image)
         plan: PlanSummary | None = None
         with noting_warnings() as said:
-            steps: Generator[Progress, None, Any]
-            if order.elsewhere is not None:
-                steps = order.elsewhere(image, labels)
-            else:
-                steps = segment_steps(
-                    image, order.prepared, labels, order.config,
-                    unfinished=unfinished, kept=kept, machines=machines,
-                )  # fmt: skip
+            steps = order.steps(image, labels, unfinished, kept, machines)
             while True:
                 try:
                     step = next(steps)
                 except StopIteration as end:
-                    told = {} if order.elsewhere is None else end.value
+                    told = end.value
                     break
                 plan = step.plan or plan
                 yield self._underway(number, step)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.images.result_record import pixel_digest, read_record
+from unet_napari.inference.results.recording import mark_region
 from unet_napari.labels.label_axes import open_labels, read_labels
 from unet_napari.system.each import each_here
 
@@ -62,7 +63,7 @@ def standing_of(image: Image, output: Path, order: FolderOrder) -> Standing | No
     record = read_record(output)
     known = None if record is None else record.found.get("labels")
     edited = known is not None and known != labels_digest(open_labels(output))
-    fresh = record is not None and _is_of(record, image, order)
+    fresh = record is not None and _is_of(record, image, order, output)
     if not (record is None or edited or fresh):
         return None
     labels = read_labels(output, image)
@@ -78,7 +79,7 @@ def labels_digest(labels: Image, each: Each = each_here) -> str:
     return pixel_digest(labels, "uint32", each)
 
 
-def _is_of(record: ResultRecord, image: Image, order: FolderOrder) -> bool:
+def _is_of(record: ResultRecord, image: Image, order: FolderOrder, output: Path) -> bool:
     """Tell whether a record names this image, model and settings, and all that is asked for.
 
     What a dock has segmented by itself has not been doubted.
@@ -87,6 +88,7 @@ def _is_of(record: ResultRecord, image: Image, order: FolderOrder) -> bool:
         record.model.digest == order.digest
         and dict(record.thresholds) == dict(order.thresholds)
         and _material(record.settings) == _material(order.config.to_dict())
+        and dict(record.region) == mark_region(order.region, output)
         and record.image.axes == image.axes
         and record.image.reading.get("channel") == image.fixed.get("C")
         and dict(record.image.pixel_size) == dict(image.pixel_size)

@@ -116,6 +116,9 @@ class ResultRecord(Record):
         What the user was warned of.
     found
         What is told of the result in a list of images, see `unet_napari.folder_run`.
+    region
+        What of the image was segmented: ``said`` as text, or ``mask``, the file of a mask from the
+        folder of the result, with its ``digest``; empty for all of it.
     """
 
     record_name: ClassVar[str] = "The record of the result"
@@ -129,6 +132,7 @@ class ResultRecord(Record):
     versions: Mapping[str, str]
     warnings: tuple[str, ...] = ()
     found: Mapping[str, Any] = field(default_factory=dict)
+    region: Mapping[str, str] = field(default_factory=dict)
 
 
 def pixel_digest(image: Image, dtype: DTypeLike | None = None, each: Each = each_here) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from unet_napari.model.model import Model
     from unet_napari.tasks.familiarity import Familiarity
 
-__all__ = ["segment_steps"]
+__all__ = ["is_blank", "say_unfamiliar", "segment_steps"]
 
 # An image scaled by less (a logarithm) shows the model objects of the size they have.
 _LEAST_SCALING = 0.1
@@ -102,7 +102,7 @@ def _segment_steps(
     model = given.model if isinstance(given, PreparedModel) else given
     check_image(image, model, config)
     scale = find_scale(image, model, options.statistics)
-    if model.task.kind.separates_objects and _blank(scale.whole):
+    if model.task.kind.separates_objects and is_blank(scale.whole):
         out[...] = 0
         yield Progress(1, 1, "the image has no contrast, so there is no object")
         return None
@@ -114,14 +114,14 @@ def _segment_steps(
         diameter = yield from run.asked()
     elif is_small(image, model):
         familiarity, diameter = yield from run.judged()
-        return _said_of(familiarity, model, run.factors(diameter))
+        return say_unfamiliar(familiarity, model, run.factors(diameter))
     else:
         diameter = yield from run.fitting()
     familiarity = yield from run.at(diameter)
-    return _said_of(familiarity, model, run.factors(diameter))
+    return say_unfamiliar(familiarity, model, run.factors(diameter))
 
 
-def _said_of(
+def say_unfamiliar(
     familiarity: Familiarity | None, model: Model, factors: tuple[float, ...]
 ) -> str | None:
     """Warn where the image is unlike those that the model knows, and return the warning."""
@@ -146,7 +146,7 @@ def _remedies(model: Model, factors: tuple[float, ...]) -> str:
     return f"If cells are missed, cut or joined: {', '.join(first)}, or {last}."
 
 
-def _blank(statistics: Statistics) -> bool:
+def is_blank(statistics: Statistics) -> bool:
     """Tell whether the image has no contrast in any channel."""
     pairs = zip(statistics.low, statistics.high, strict=True)
     return all(not high > low for low, high in pairs)

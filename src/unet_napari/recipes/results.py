@@ -41,7 +41,9 @@ class Segmenting:
     measured
         Whether the cells were measured, too.
     part
-        Whether only a part was segmented, which a command cannot name.
+        Whether only what was in view or a slice was segmented, which a command cannot name.
+    region
+        The region that was segmented, as text; empty for all of the image.
     """
 
     image: ImageFile
@@ -51,6 +53,7 @@ class Segmenting:
     output: str
     measured: bool = False
     part: bool = False
+    region: str = ""
 
     def notes(self, *, command: bool) -> list[str]:
         """Say what has to be done before, and what is another than in the dock."""
@@ -64,6 +67,8 @@ class Segmenting:
         changed = changed_settings(InferenceConfig, self.settings)
         if self.thresholds:
             changed["thresholds"] = dict(self.thresholds)
+        if self.region:
+            changed["region"] = self.region
         image, model = self.image.python, repr(self.model)
         reading = image.startswith("read_image(")
         names = ["measure"] * self.measured + ["read_image"] * reading + ["segment"]
@@ -83,6 +88,7 @@ class Segmenting:
         words += ["--output", self.output, *self.image.flags]
         words += flag_words(InferenceConfig, changed_settings(InferenceConfig, self.settings))
         words += flag_words(CellThresholds, self.thresholds)
+        words += ["--region", self.region] if self.region else []
         if self.measured:
             words += ["--table", f"{self.output.removesuffix('.tif')}.csv"]
         return shlex.join(words)

@@ -22,7 +22,8 @@ from unet_napari.training.config import TrainConfig
 OTHER_NAMES = {"ndim": "dimensions", "seconds": "minutes", "augment": "augmentation"}
 # What a dock has besides settings, buttons and messages: layers, models and results.
 NO_SETTINGS = {
-    SegmentDock: {"image", "model", "scope", "measure", "maps", "attention", "save_to", "truth"},
+    SegmentDock: {"image", "model", "scope", "measure", "maps", "attention", "save_to", "truth"}
+    | {"region"},
     TrainDock: {"image", "labels", "effort", "annotated", "start_from", "model_name"} | {"version"},
 }
 

@@ -79,6 +79,22 @@ def test_a_segmentation_and_a_measurement_run_elsewhere_as_in_the_dock(
     np.testing.assert_array_equal(written, layer.data)
     assert (tmp_path / "a-film-labels.csv").exists()
 
+    before = layer.data.copy()
+    viewer.add_shapes([[[20, 10], [20, 90], [80, 100], [70, 15]]], shape_type="polygon")
+    segment.scope.value = "region"  # of a layer with two axes: in all frames
+    viewer.layers.remove(layer)
+    segment.run.native.click()
+    qtbot.waitUntil(lambda: segment.run.text == "Segment", timeout=PATIENCE)
+    layer = viewer.layers["a film · nuclei"]
+    for frame, whole in zip(layer.data, before, strict=True):
+        kept = np.unique(whole[frame > 0])
+        assert 2 < len(kept) < whole.max(), segment.status.value
+        np.testing.assert_array_equal(frame > 0, np.isin(whole, kept) & (whole > 0))
+    made = python(copied(segment, "python"), tmp_path)
+    np.testing.assert_array_equal(made["labels"], layer.data)
+
+    qtbot.waitUntil(lambda: len(layer.features) == len(made["area"]))
+
     layer.data_setitem((np.array([0, 0]), np.array([5, 5]), np.array([5, 6])), 999)
     viewer.layers.selection.active = layer
     segment.measure_now.native.click()

@@ -58,6 +58,7 @@ class SegmentDock(SegmentFields):
         self.model.changed.connect(self._follow_model)
         self.settings.diameter.estimate.changed.connect(self._estimate)
         self.run_all.changed.connect(self._run_over_all)
+        self.draw.changed.connect(self._draw_region)
         self.numbers.connect()
         self.copying.connect()
         self.thresholds = Thresholds(
@@ -85,7 +86,7 @@ class SegmentDock(SegmentFields):
             self.found.say("")
             return str(error)
         self.settings.diameter.follow(self.image.value, image.axes)
-        problem = misfit(image, info)
+        problem = misfit(image, info) or self.drawn.missing()
         self.found.say(
             "" if problem else describe_fit(image, info, slicewise=self.settings.slicewise.value)
         )
@@ -155,6 +156,7 @@ class SegmentDock(SegmentFields):
             self.settings.output if self.scope.value == "whole" else None,
             self.settings.zoom(image, info),
             slicewise=self.settings.slicewise.value,
+            region=self.drawn.chosen(layer, image),
         )
 
     def _make_recipe(self) -> Segmenting:

@@ -11,14 +11,16 @@ from unet_napari._napari.collection.images_section import ImagesSection
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.docks.segment_settings import SegmentSettings
 from unet_napari._napari.jobs.job import Job
+from unet_napari._napari.layers.layer_axes import axes_of
 from unet_napari._napari.outcomes.copy_buttons import CopyButtons
 from unet_napari._napari.outcomes.host import DockChoice
 from unet_napari._napari.outcomes.numbers import Numbers
 from unet_napari._napari.runs.segment_order import scope_choice
 from unet_napari._napari.sections.pixel_size import PixelSizeOffer
+from unet_napari._napari.sections.region_choice import RegionChoice
 from unet_napari._napari.widgets.fields import Message, button
 from unet_napari._napari.widgets.host_fields import HostFields
-from unet_napari._napari.widgets.layer_combo import layer_choice
+from unet_napari._napari.widgets.layer_combo import LayerCombo, layer_choice
 from unet_napari._napari.widgets.model_combo import ModelCombo
 from unet_napari.recipes.results import Segmenting
 
@@ -39,6 +41,8 @@ class SegmentFields(EngineDock):
     models: PushButton
     run_all: PushButton
     scope: ComboBox
+    region: LayerCombo
+    draw: PushButton
     found: Message
     numbers: Numbers
     copying: CopyButtons
@@ -61,6 +65,7 @@ class SegmentFields(EngineDock):
             button("models", "All…", "All models, to choose from and to keep in order."),
         )
         rows.add(scope_choice())
+        self.drawn = RegionChoice(rows, self.viewer, self.scope, self.refresh_run)
         rows.add_wide(Message("found", "How image and model go together."))
         self.pixel_size = PixelSizeOffer(rows, self.viewer, self.background, self.refresh_run)
         page = "docks.md#segmenting"
@@ -84,6 +89,20 @@ class SegmentFields(EngineDock):
         channel = self.settings.channel.field.value
         self.image.value = image
         self.settings.channel.field.value = channel
+
+    def suggest_layers(self) -> None:
+        """Choose the image and the shapes that are most likely meant, where none was chosen yet."""
+        super().suggest_layers()
+        self.drawn.suggest()
+
+    def _draw_region(self) -> None:
+        """Let the user draw on the image."""
+        if self.image.value is None:
+            self.status.say("To draw a region, choose an image.")
+            return
+        with self.failing():
+            axes = axes_of(self.image.value, self.settings.axes.value)
+            self.drawn.add_shapes(self.image.value, axes)
 
     def chosen(self) -> DockChoice:
         """Return what is chosen, as far as it is; defined by the dock."""

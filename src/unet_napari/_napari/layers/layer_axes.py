@@ -115,7 +115,7 @@ def output_shape(shape: Sequence[int], axes: str) -> tuple[int, ...]:
     return tuple(n for n, letter in zip(shape, axes, strict=True) if letter != "C")
 
 
-def geometry(layer: Layer, axes: str) -> dict[str, Any]:
+def geometry(layer: Layer, axes: str, *, without: str = "C") -> dict[str, Any]:
     """Return where a layer without the channel axis of `layer` lies in the world.
 
     Parameters
@@ -123,6 +123,8 @@ def geometry(layer: Layer, axes: str) -> dict[str, Any]:
     layer : Layer
     axes : str
         Axes of its array, as told by `axes_of`.
+    without : str
+        Axes that the other layer does not have.
 
     Returns
     -------
@@ -130,7 +132,7 @@ def geometry(layer: Layer, axes: str) -> dict[str, Any]:
         Arguments for a new layer: scale, translate, rotate, shear, affine, units, axis_labels.
     """
     layer_axes = axes[: layer.ndim]  # the colours of an RGB layer are not one of its axes
-    kept = [i for i, letter in enumerate(layer_axes) if letter != "C"]
+    kept = [i for i, letter in enumerate(layer_axes) if letter not in without]
     place = CompositeAffine(
         scale=layer.scale,
         translate=layer.translate,

@@ -1,7 +1,4 @@
-"""Shapes that the user drew around what is painted completely, filled on the grid of an image."""
-
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+"""Shapes that the user drew around a part of an image, as outlines on its grid."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,36 +6,27 @@ from numpy.typing import NDArray
 from napari.layers import Shapes
 from unet_napari._napari.layers.grid import LayerGrid
 from unet_napari.errors import LabelsError
-from unet_napari.geometry import Box
+from unet_napari.labels.outlines import Outline
 from unet_napari.labels.sparse import SparseArray
 
-__all__ = ["Outline", "fill", "outlines", "regions_of"]
+__all__ = ["outlines", "regions_of"]
 
 _ELLIPSE_POINTS = 64
 _FLAT_SPAN = 0.5  # pixels; an outline that varies by less along an axis lies in a plane across it
 
 
-@dataclass(frozen=True)
-class Outline:
-    """The outline of what is annotated completely, in a plane of two of an image's axes.
-
-    Attributes
-    ----------
-    plane : tuple of (int, int)
-        The axes that it is drawn along.
-    outline : ndarray of float
-        Points of the outline on the image's grid, shape (points, 2).
-    index : tuple of int or None
-        Its position along every other axis, in order; None along an axis on all of which it counts.
-    """
-
-    plane: tuple[int, int]
-    outline: NDArray[np.floating]
-    index: tuple[int | None, ...]
-
-
-def regions_of(shapes: Shapes, grid: LayerGrid) -> tuple[Outline, ...]:
+def regions_of(
+    shapes: Shapes, grid: LayerGrid, chosen_in: str = "Complete in, under Data"
+) -> tuple[Outline, ...]:
     """Return the shapes of a layer as regions of an image; lines enclose nothing.
+
+    Parameters
+    ----------
+    shapes : napari.layers.Shapes
+    grid : LayerGrid
+        Pixels of the image.
+    chosen_in : str
+        Field in which the layer was chosen, as messages call it.
 
     Raises
     ------
@@ -50,29 +38,10 @@ def regions_of(shapes: Shapes, grid: LayerGrid) -> tuple[Outline, ...]:
         if kind not in ("line", "path"):
             corners = np.asarray(vertices, float)
             points = _ellipse(corners) if kind == "ellipse" else corners
-            regions.append(_region(grid.points(shapes, points), grid, shapes.name))
+            regions.append(
+                _region(grid.points(shapes, points), grid, f"'{shapes.name}' ({chosen_in})")
+            )
     return tuple(regions)
-
-
-def fill(regions: Iterable[Outline], shape: Sequence[int]) -> SparseArray:
-    """Return what regions cover of an image, as bool."""
-    from skimage.draw import polygon2mask  # loads SciPy
-
-    mask = SparseArray(shape, bool)
-    for region in regions:
-        sizes = [shape[axis] for axis in region.plane]
-        inside = polygon2mask(sizes, region.outline)  # type: ignore[no-untyped-call]
-        others = [axis for axis in range(len(shape)) if axis not in region.plane]
-        positions = [
-            range(shape[axis]) if at is None else range(max(0, at), min(shape[axis], at + 1))
-            for axis, at in zip(others, region.index, strict=True)
-        ]
-        for key in np.ndindex(*(len(places) for places in positions)):
-            box = Box.whole(shape)
-            for axis, places, i in zip(others, positions, key, strict=True):
-                box = box.replace_axis(axis, places[i], places[i] + 1)
-            mask.put(box, np.expand_dims(inside, tuple(others)), add=True)
-    return mask
 
 
 def outlines(mask: SparseArray) -> list[NDArray[np.floating]]:
@@ -100,12 +69,12 @@ def outlines(mask: SparseArray) -> list[NDArray[np.floating]]:
     return polygons
 
 
-def _region(points: NDArray[np.floating], grid: LayerGrid, name: str) -> Outline:
+def _region(points: NDArray[np.floating], grid: LayerGrid, layer: str) -> Outline:
     known = ~np.isnan(points[0])
     varying = [int(axis) for axis in np.flatnonzero(known) if np.ptp(points[:, axis]) > _FLAT_SPAN]
     if len(varying) > 2:
         raise LabelsError(
-            f"A shape of '{name}' (Complete in, under Data) is tilted against the image: draw it "
+            f"A shape of {layer} is tilted against the image: draw it "
             f"while two of the axes {', '.join(grid.axes)} are shown."
         )
     last = [axis for axis in range(points.shape[1] - 1, -1, -1) if axis not in varying]

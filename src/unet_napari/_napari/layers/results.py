@@ -30,13 +30,16 @@ from unet_napari._napari.layers.ownership import (
     writing,
 )
 from unet_napari._napari.layers.parts import ImagePart
-from unet_napari._napari.layers.renewal import Renewed, renew
 from unet_napari._napari.layers.shown import look_predicted, shown_data
+from unet_napari.inference.regions.renewal import Renewed, renew
 
 __all__ = [
     "Purpose",
+    "add_result",
     "find_result",
     "give_to",
+    "highest_in",
+    "is_writable",
     "latest_labels",
     "latest_result",
     "show_result",
@@ -136,13 +139,13 @@ def show_result(
     """
     layer = find_result(viewer, image, purpose)
     if layer is None or array_of(layer).shape != data.shape:
-        return _add(viewer, image, axes, data, purpose, layer_type, below)
+        return add_result(viewer, image, axes, data, purpose, layer_type, below)
     with writing(layer):
         layer.data = shown_data(data)
     return layer
 
 
-def _add(
+def add_result(
     viewer: ViewerModel,
     image: Image,
     axes: str,
@@ -193,11 +196,11 @@ def write_result(
     shape = output_shape(array_of(image).shape, axes)
     where = place.indexer(output_axes(axes))
     layer = find_result(viewer, image, purpose)
-    if layer is None or not _is_writable(layer, shape):
+    if layer is None or not is_writable(layer, shape):
         data = empty_array(shape, part.dtype)
         check_room(data, part.nbytes)
         data[where] = part
-        return _add(viewer, image, axes, data, purpose, layer_type, below)
+        return add_result(viewer, image, axes, data, purpose, layer_type, below)
     check_room(array_of(layer), part.nbytes)
     with writing(layer):
         array_of(layer)[where] = part  # type: ignore[index]
@@ -234,29 +237,29 @@ def write_objects(
     where = ViewPlace(place.index).indexer(output_axes(axes))
     plane = part.plane(found)
     layer = find_result(viewer, image, purpose)
-    if layer is None or not _is_writable(layer, shape):
+    if layer is None or not is_writable(layer, shape):
         data = empty_array(shape, found.dtype)
         check_room(data, plane.nbytes)
         renewed = renew(data[where], part.window, part.inner_window, plane, 0)
-        layer = _add(viewer, image, axes, data, purpose, Labels, None)
+        layer = add_result(viewer, image, axes, data, purpose, Labels, None)
     else:
         labels: Any = array_of(layer)
         check_room(labels, plane.nbytes)
         with writing(layer):
-            known = _highest(layer, labels[where])
+            known = highest_in(layer, labels[where])
             renewed = renew(labels[where], part.window, part.inner_window, plane, known)
             layer.refresh(extent=False)
     note_highest(layer, renewed.highest)
     return layer, renewed
 
 
-def _highest(layer: Layer, plane: NDArray[Any]) -> int:
+def highest_in(layer: Layer, plane: NDArray[Any]) -> int:
     """Return what no label of a layer is higher than; looking at all of them may take long."""
     here = int(plane.max(initial=0)) if plane.size <= _LOOKED_AT else 0
     return max(highest_noted(layer), here)
 
 
-def _is_writable(layer: Layer, shape: tuple[int, ...]) -> bool:
+def is_writable(layer: Layer, shape: tuple[int, ...]) -> bool:
     """Tell whether a part may be written to a layer: one that shows a file must not differ."""
     array = array_of(layer)
     return isinstance(array, np.ndarray) and array.shape == shape

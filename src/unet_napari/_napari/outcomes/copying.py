@@ -64,9 +64,9 @@ def segmenting_of(
 
     def make() -> Segmenting:
         source = file_of(layer, image, image.fixed.get("C"))
-        return Segmenting(
-            source, model, settings, thresholds, output, measured, part=not order.whole
-        )
+        region = "" if order.region is None else str(order.region)
+        part = not order.whole and not region
+        return Segmenting(source, model, settings, thresholds, output, measured, part, region)
 
     return make
 

@@ -21,7 +21,6 @@ from unet_napari._napari.layers.ownership import (
     pixels_noted,
 )
 from unet_napari._napari.layers.parts import time_in_place
-from unet_napari._napari.layers.renewal import Renewed
 from unet_napari._napari.layers.results import Purpose, give_to, show_result
 from unet_napari._napari.runs.segment_order import Order
 from unet_napari._napari.sections.measuring import (
@@ -33,6 +32,7 @@ from unet_napari._napari.sections.measuring import (
 )
 from unet_napari.engine import DecodeJob, MeasureJob
 from unet_napari.errors import EngineError, UnetNapariError
+from unet_napari.inference.regions.renewal import Renewed
 
 __all__ = ["KeptRun", "LiveThresholds"]
 

@@ -1,7 +1,7 @@
 """What a segmentation was asked for, and its results as layers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ from unet_napari import images
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.layer_axes import ViewPlace, current_slice, current_view, shown_axes
 from unet_napari._napari.layers.parts import ImagePart, cut_out, part_around, time_in_place
-from unet_napari._napari.layers.renewal import Renewed
+from unet_napari._napari.layers.region_results import (
+    FoundPieces,
+    write_region,
+    write_region_maps,
+)
 from unet_napari._napari.layers.results import (
     Purpose,
     latest_result,
@@ -25,10 +29,13 @@ from unet_napari._napari.layers.results import (
     write_result,
 )
 from unet_napari._napari.widgets.fields import choice
-from unet_napari.engine import SegmentFileJob, SegmentJob
+from unet_napari.engine import SegmentFileJob, SegmentJob, SegmentRegionJob
 from unet_napari.errors import SettingsError
 from unet_napari.images import Image
 from unet_napari.images.colours import fit_colours
+from unet_napari.inference.regions.placed import place_region
+from unet_napari.inference.regions.region import ImageRegion
+from unet_napari.inference.regions.renewal import Renewed
 from unet_napari.model.info import ModelInfo
 from unet_napari.tasks.kinds.catalogue import described_kind
 
@@ -59,6 +66,8 @@ class Order:
         Pixels of the image to one that the network sees.
     slicewise : bool
         Whether a 2D model keeps the slices of a stack apart.
+    region : ImageRegion, optional
+        The region of the whole that is wanted.
     """
 
     layer: ImageLayer
@@ -69,11 +78,12 @@ class Order:
     output: Path | None = None
     zoom: float = 1.0
     slicewise: bool = False
+    region: ImageRegion | None = None
 
     @property
     def whole(self) -> bool:
         """Whether the whole image is wanted."""
-        return self.place == ViewPlace()
+        return self.place == ViewPlace() and self.region is None
 
     @property
     def cells(self) -> bool:
@@ -94,7 +104,7 @@ class Order:
         job: Job,
         model: str,
         **options: Any,  # noqa: ANN401
-    ) -> SegmentJob | SegmentFileJob:
+    ) -> SegmentJob | SegmentFileJob | SegmentRegionJob:
         """Make what is wanted readable by the engine; takes as long as reading it.
 
         Parameters
@@ -109,7 +119,7 @@ class Order:
         Raises
         ------
         SettingsError
-            If maps are wanted in a file.
+            If maps are wanted in a file, or attention maps of a region.
         """
         result_file = options.pop("result_file", None)
         if self.output is not None:
@@ -119,6 +129,14 @@ class Order:
                     "(both under Result)."
                 )
             return SegmentFileJob(job.share(self.image), model, str(self.output), **options)
+        if self.region is not None:
+            options.pop("measure")
+            if options.pop("attention"):
+                raise SettingsError(
+                    "Attention maps are made of a view or a slice, not of a region: untick them "
+                    "(under Result), or choose another Scope."
+                )
+            return SegmentRegionJob(job.share(self.image), model, str(self.region), **options)
         if self.whole:
             file = None if result_file is None else str(result_file)
             return SegmentJob(job.share(self.image), model, result_file=file, **options)
@@ -144,6 +162,18 @@ class Order:
             return write_objects(*where, labels, part, self.place, self.purpose)
         return write_result(*where, part.flattened(labels), self.place, self.purpose), None
 
+    def found_pieces(self, result: Mapping[str, Any]) -> FoundPieces:
+        """Return where the labels of the region are, by the result of the job."""
+        region = self.region or ImageRegion()
+        placed = place_region(region, fit_colours(self.image, self.info.channels))
+        return FoundPieces(self.image, placed, result["windows"])
+
+    def show_region(
+        self, viewer: ViewerModel, labels: NDArray[Any], found: FoundPieces
+    ) -> tuple[Layer, list[tuple[ViewPlace, Renewed]]]:
+        """Show the labels of the region; return what has become of its cells, by their places."""
+        return write_region(viewer, self.layer, labels, found, self.purpose, cells=self.cells)
+
     def show_file(self, viewer: ViewerModel, path: Path) -> Layer:
         """Show the labels that were saved to a zarr, of which only what is seen is read."""
         import dask.array  # takes half a second
@@ -156,14 +186,20 @@ class Order:
         return layer
 
     def show_maps(
-        self, viewer: ViewerModel, maps: Sequence[NDArray[Any]], names: Sequence[str]
+        self,
+        viewer: ViewerModel,
+        maps: Sequence[NDArray[Any]],
+        names: Sequence[str],
+        found: FoundPieces | None = None,
     ) -> None:
         """Show maps of the image as image layers below its labels."""
         where = (viewer, self.layer, self.image.axes)
         below = latest_result(viewer, self.layer, self.purpose)
         for name, values in zip(names, maps, strict=True):
             purpose = Purpose(f"{self.purpose.name} · {name}", f"{name} of {self.purpose.key}")
-            if self.whole:
+            if found is not None:
+                write_region_maps(viewer, self.layer, values, found, purpose, below)
+            elif self.whole:
                 data = time_in_place(values, self.image.axes)
                 show_result(*where, data, purpose, ImageLayer, below=below)
             else:
@@ -173,11 +209,14 @@ class Order:
 
 def scope_choice() -> ComboBox:
     """Return the field for how much of an image is segmented; all of it is chosen."""
-    scopes = [("what is in view", "view"), ("current slice", "slice"), ("whole image", "whole")]
+    scopes = [
+        *(("what is in view", "view"), ("current slice", "slice")),
+        *(("drawn region", "region"), ("whole image", "whole")),
+    ]
     field = choice(
         "scope",
         scopes,
-        "How much of the image to segment. Try the view or the slice first.\n"
+        "How much of the image to segment. Try the view or the slice first, or draw a region.\n"
         "A 2D model of cells makes 3D cells of the whole of a stack; a 3D model sees\n"
         "some slices above and below the current one.",
     )
@@ -186,14 +225,16 @@ def scope_choice() -> ComboBox:
 
 
 def wanted_place(viewer: ViewerModel, layer: ImageLayer, axes: str, scope: str) -> ViewPlace:
-    """Return what a scope, ``"whole"``, ``"slice"`` or ``"view"``, is of an image.
+    """Return what a scope is of an image.
+
+    A ``"slice"`` or ``"view"`` is a part; of ``"whole"`` and ``"region"`` it is the whole.
 
     Raises
     ------
     SettingsError
         If the canvas shows no slice of the image, such as time against X.
     """
-    if scope == "whole":
+    if scope in ("whole", "region"):
         return ViewPlace()
     shown = shown_axes(viewer, layer, axes)
     if viewer.dims.ndisplay == 2 and not set(shown) <= set("ZYX"):

@@ -8,17 +8,23 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QWidget
 
 from napari.layers import Image, Layer
-from unet_napari._napari.layers.layer_axes import array_of
+from unet_napari._napari.layers.layer_axes import ViewPlace, array_of
 from unet_napari._napari.layers.ownership import ResultOrigin, note_origin, note_warnings
-from unet_napari._napari.layers.renewal import Renewed
+from unet_napari._napari.layers.region_results import FoundPieces
 from unet_napari._napari.layers.results import find_result, latest_result
 from unet_napari._napari.runs.preview_layer import PURPOSE as PREVIEW
 from unet_napari._napari.runs.segment_order import Order
 from unet_napari._napari.sections.filling import FillingLayer
-from unet_napari._napari.sections.measuring import measure_part, show_table, update_table
+from unet_napari._napari.sections.measuring import (
+    CellColumns,
+    measure_part,
+    show_table,
+    update_table,
+)
 from unet_napari.engine import ArraysReady
 from unet_napari.geometry import Box
 from unet_napari.inference.progress import Progress
+from unet_napari.inference.regions.renewal import Renewed
 
 __all__ = ["SegmentRun"]
 
@@ -102,7 +108,14 @@ class SegmentRun:
             return "Stopped. Nothing was changed."
         if order.layer not in self._viewer.layers and not (filling and filling.shown):
             return "The image was removed meanwhile; the result is not shown."
-        if filling is None:
+        pieces: FoundPieces | None = None
+        if order.region is not None:
+            pieces = order.found_pieces(result)
+            layer, written = order.show_region(self._viewer, output.labels, pieces)
+            self._hide_preview(order.layer)
+            self._measure_pieces(layer, written)
+            objects = result["objects"]
+        elif filling is None:
             layer, renewed = order.show_part(self._viewer, output.labels)
             self._hide_preview(order.layer)
             self._measure_part(layer, renewed)
@@ -112,7 +125,7 @@ class SegmentRun:
             layer = filling.finish(int(result.get("highest", objects or 0)))
             show_table(layer, result.get("table"))
         if output.maps is not None and order.layer in self._viewer.layers:
-            order.show_maps(self._viewer, output.maps, output.map_names)
+            order.show_maps(self._viewer, output.maps, output.map_names, pieces)
         note_warnings(layer, self.warnings, result.get("unfamiliar"), self.diameter)
         if (origin := self.origin(result)) is not None:
             note_origin(layer, origin)
@@ -138,6 +151,18 @@ class SegmentRun:
             work = measure_part(order.image, order.place, array_of(layer), renewed)
             self._measure(work, lambda table: update_table(layer, table, renewed))
 
+    def _measure_pieces(self, layer: Layer, written: list[tuple[ViewPlace, Renewed]]) -> None:
+        """Measure the cells of a region, piece by piece."""
+        order, labels = self.order, array_of(layer)
+        works = [measure_part(order.image, place, labels, found) for place, found in written]
+
+        def show(tables: list[CellColumns]) -> None:
+            for table, (_, found) in zip(tables, written, strict=True):
+                update_table(layer, table, found)
+
+        if works:
+            self._measure(lambda: [work() for work in works], show)
+
     def _hide_preview(self, layer: Image) -> None:
         preview = find_result(self._viewer, layer, PREVIEW)
         if preview is not None:  # it would shine through the result
@@ -148,6 +173,9 @@ class SegmentRun:
         if objects is None:
             return "Done."
         order = self.order
+        if order.region is not None:
+            what = "outline" if order.slicewise and order.info.ndim < order.image.ndim else "cell"
+            return f"Done: {objects:,} {what}{'' if objects == 1 else 's'} in the region."
         stack = order.info.ndim < (order.image.ndim if order.whole else len(order.part.inner))
         slices = f" in {order.image.shape[0]:,} slices" if stack and order.whole else ""
         if stack and order.slicewise:

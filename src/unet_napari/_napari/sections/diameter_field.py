@@ -12,9 +12,9 @@ from unet_napari._napari.widgets.fields import button, value_of
 from unet_napari.errors import SettingsError
 from unet_napari.model.info import ModelInfo
 
-__all__ = ["DiameterField"]
+__all__ = ["CIRCLE_NAME", "DiameterField"]
 
-_NAME = "diameter"
+CIRCLE_NAME = "diameter"
 _COLOUR = "#ffd33d"
 _EMPTY_TEXT = "automatic"
 _AS_IT_IS = "model"  # the word for the model's own scale
@@ -140,7 +140,7 @@ class DiameterField:
         return Shapes(
             [np.array([centre, diameter * smallest / scale / 2])],
             shape_type="ellipse",
-            name=_NAME,
+            name=CIRCLE_NAME,
             edge_color=_COLOUR,
             edge_width=max(1.0, diameter / 20),
             face_color="transparent",

@@ -15,11 +15,11 @@ from unet_napari._napari.layers.layer_axes import (
     output_shape,
     pixel_size_of,
 )
-from unet_napari._napari.layers.renewal import Renewed
 from unet_napari._napari.layers.results import Purpose, latest_labels, latest_result
 from unet_napari.engine import MeasureJob
 from unet_napari.errors import LabelsError
 from unet_napari.images import Image, LazyArray
+from unet_napari.inference.regions.renewal import Renewed
 from unet_napari.labels.measure import measure_objects
 
 __all__ = [

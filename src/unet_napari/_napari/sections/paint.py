@@ -14,11 +14,12 @@ from unet_napari._napari.layers.background_paint import background_number
 from unet_napari._napari.layers.empty_array import painted_parts
 from unet_napari._napari.layers.grid import LayerGrid, Resampling
 from unet_napari._napari.layers.layer_axes import array_of, image_of
-from unet_napari._napari.layers.regions import Outline, fill, regions_of
+from unet_napari._napari.layers.regions import regions_of
 from unet_napari.engine import PairRef
 from unet_napari.images import Image, LazyArray
 from unet_napari.labels.background import part_background
 from unet_napari.labels.label_axes import fit_labels
+from unet_napari.labels.outlines import Outline, fill
 from unet_napari.labels.painting import Painting, check_labels
 from unet_napari.labels.sparse import SparseArray, boxes
 from unet_napari.tasks.kinds.catalogue import task_kind

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from unet_napari.cli.values import Subparsers
     from unet_napari.images import Image
     from unet_napari.images.result_record import ResultRecord
+    from unet_napari.inference.progress import Progress
+    from unet_napari.inference.regions.region import ImageRegion
     from unet_napari.inference.results.comparing import LabelDifference
     from unet_napari.model.model import Model
 
@@ -39,14 +41,17 @@ def add_reproduce_command(commands: Subparsers) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from unet_napari.images.result_record import pixel_digest
-    from unet_napari.inference.results.recording import mark_model
+    from unet_napari.inference.results.recording import mark_model, mark_region
 
     record = needed_record(arguments.result)
     model = _model(record, arguments)
     image = _image(record, model, arguments)
     for line in _changes(record, mark_model(model).digest, pixel_digest(image)):
         print(line)
-    difference = _made_again(record, image, model, arguments.result)
+    region = _region(record, arguments.result)
+    if region is not None and mark_region(region, arguments.result) != record.region:
+        print("The mask of the region is another than that of the result.")
+    difference = _made_again(record, image, model, arguments.result, region)
     print(difference.describe())
     return 0 if difference.first is None else 1
 
@@ -106,6 +111,20 @@ def _image(record: ResultRecord, model: Model, arguments: argparse.Namespace) ->
     return image_for(model, image, scale=sizes)
 
 
+def _region(record: ResultRecord, result: Path) -> ImageRegion | None:
+    """Return what of the image was segmented; None for all of it."""
+    from unet_napari.inference.regions.region import ImageRegion
+
+    if "said" in record.region:
+        return ImageRegion.parse(record.region["said"])
+    if "mask" not in record.region:
+        return None
+    path = result.parent / record.region["mask"]
+    if not path.exists():
+        raise ImageError(f"The mask of the region of this result is not here: put it at {path}.")
+    return ImageRegion(file=path)
+
+
 def _changes(record: ResultRecord, model: str, image: str) -> Iterator[str]:
     """Say what is another than it was."""
     from unet_napari.inference.results.recording import used_versions
@@ -120,10 +139,14 @@ def _changes(record: ResultRecord, model: str, image: str) -> Iterator[str]:
             yield f"{name} was {version} and is {now.get(name, 'missing')} now."
 
 
-def _made_again(record: ResultRecord, image: Image, model: Model, result: Path) -> LabelDifference:
+def _made_again(
+    record: ResultRecord, image: Image, model: Model, result: Path, region: ImageRegion | None
+) -> LabelDifference:
     """Segment the image again, and compare the labels."""
     from unet_napari.images import open_output
     from unet_napari.inference import InferenceConfig, result_axes, result_shape, segment_steps
+    from unet_napari.inference.regions.placed import place_region
+    from unet_napari.inference.regions.region_run import region_steps
     from unet_napari.inference.results.comparing import compare_labels
     from unet_napari.inputs import with_thresholds
     from unet_napari.labels.label_axes import read_labels
@@ -142,7 +165,12 @@ def _made_again(record: ResultRecord, image: Image, model: Model, result: Path) 
         place = Path(folder) / "again.zarr"
         axes, sizes = result_axes(image), image.pixel_size
         with open_output(place, shape=shape, dtype="uint32", axes=axes, pixel_size=sizes) as now:
-            for step in segment_steps(image, decoding, now, config):
+            steps: Iterator[Progress] = (
+                segment_steps(image, decoding, now, config)
+                if region is None
+                else region_steps(image, decoding, place_region(region, image), now, config)
+            )
+            for step in steps:
                 if step.plan is not None:
                     differing.add((was, step.plan.calibration))
                 line.show(f"{step.stage} {step.done}/{step.total}")

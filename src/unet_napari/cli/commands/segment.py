@@ -22,6 +22,7 @@ from unet_napari.cli.inference_options import (
     config_for,
     host_for,
     read_as_asked,
+    region_for,
 )
 from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
 from unet_napari.cli.outputs import check_free, check_side_output, output_files
@@ -59,6 +60,9 @@ def add_segment_command(commands: Subparsers) -> None:
         help="name of a model, or its file; without it the nuclei of the package")  # fmt: skip
     add("--output", required=True, type=Path, metavar="FILE|DIR",
         help="one image: a .tif, .zarr or IMAGE.zarr/labels/NAME; several: a folder")  # fmt: skip
+    add("--region", metavar="REGION|MASK",
+        help="only this part: Y=100:400,X=0:300, an outline YX=(10 20, 90 20, 50 80), or a file "
+        "of labels that are not 0 there; see docs/guide/inference.md")  # fmt: skip
     add("--table", type=Path, metavar="TABLE",
         help="also measure the cells of all images, see measure; .csv or .parquet")  # fmt: skip
     add("--list", type=Path, metavar="TABLE",
@@ -88,7 +92,6 @@ def _run(arguments: argparse.Namespace) -> int:
     from unet_napari.collection.names import without_labels
     from unet_napari.folder_run.contact_sheet import SHEET_SIDE
     from unet_napari.folder_run.order import FolderOrder, ListedImage
-    from unet_napari.inference.views import check_image
     from unet_napari.inputs import image_for
     from unet_napari.labels.measure import check_measurable
     from unet_napari.model.info import find_model
@@ -109,6 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
         doubted=bool(arguments.list or arguments.sheet),
         thumbnail=SHEET_SIDE if arguments.sheet else 0,
         overwrite=arguments.overwrite,
+        region=region_for(arguments),
     )
     with naming_flags(CellThresholds):
         model = order.model
@@ -119,9 +123,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return image_for(model, read_as_asked(path, arguments))
 
     attempts = Attempts(len(paths))
-    suitable = attempts.suitable(
-        paths, str, lambda path: check_image(opened(path), model, order.config)
-    )
+    suitable = attempts.suitable(paths, str, lambda path: order.check(opened(path)))
     if not suitable:
         return attempts.report()
     if outputs[suitable[0]] != arguments.output:
@@ -144,7 +146,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _elsewhere(order: FolderOrder, arguments: argparse.Namespace) -> Iterator[Elsewhere | None]:
     """Give what segments an image on another computer; None where this one does."""
     from unet_napari.engine import EngineClient
-    from unet_napari.engine.remote.runs import segment_on
+    from unet_napari.engine.remote.runs import segment_on, segment_region_on
     from unet_napari.model.info import find_model
 
     host, model = host_for(arguments), find_model(arguments.model)
@@ -157,9 +159,15 @@ def _elsewhere(order: FolderOrder, arguments: argparse.Namespace) -> Iterator[El
         )
     with EngineClient(host=host) as client:
         settings = order.config, order.thresholds
-        yield lambda image, labels: segment_on(
-            client, image, model, labels, *settings, doubt=order.doubted
-        )
+        if order.region is None:
+            yield lambda image, labels: segment_on(
+                client, image, model, labels, *settings, doubt=order.doubted
+            )
+        else:
+            region = order.region
+            yield lambda image, labels: segment_region_on(
+                client, image, model, labels, *settings, region
+            )
 
 
 def _segment_all(
@@ -194,7 +202,7 @@ def _segment_all(
                 continue
             plan = event.step.plan
             if plan is not None:
-                _say(bar, plan, items[event.number].output, verbose=arguments.verbose)
+                _say(bar, plan, items[event.number].output, order, verbose=arguments.verbose)
             bar.show(_describe(event.step))
 
 
@@ -225,13 +233,15 @@ def _check_outputs(outputs: list[Path], arguments: argparse.Namespace) -> None:
     check_side_output(arguments.sheet, (".png",), overwrite=again)
 
 
-def _say(line: ProgressLine, plan: PlanSummary, output: Path, *, verbose: bool) -> None:
+def _say(
+    line: ProgressLine, plan: PlanSummary, output: Path, order: FolderOrder, *, verbose: bool
+) -> None:
     """Say before it starts how an image is computed, if that is asked for or takes long."""
     if verbose:
         line.say(plan.describe())
     elif plan.sizes:
         line.say(f"{plan.sizes[:1].upper()}{plan.sizes[1:]} (--diameter model: as it is).")
-    if plan.seconds is not None and plan.seconds > LONG_RUN:
+    if plan.seconds is not None and plan.seconds > LONG_RUN and order.region is None:
         line.say(
             f"This will take about {human_time(plan.seconds)}. If it is stopped, the same command "
             f"goes on where it was; what is done lies in .{output.name}.unfinished until then."

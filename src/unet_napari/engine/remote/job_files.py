@@ -51,6 +51,7 @@ _FILES: Mapping[str, JobFiles] = {
     "SegmentFileJob": JobFiles(models=("model",)),
     "SegmentListJob": JobFiles(models=("model",)),
     "SegmentJob": JobFiles(models=("model",)),
+    "SegmentRegionJob": JobFiles(models=("model",)),
     "TrainJob": JobFiles(models=("start_from",), written=("output", "state")),
 }
 

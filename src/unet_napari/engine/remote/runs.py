@@ -20,17 +20,22 @@ from unet_napari.engine.protocol import (
     JobWarning,
     Progress,
 )
+from unet_napari.engine.region_requests import SegmentRegionJob
 from unet_napari.engine.remote.host import RemoteHost
 from unet_napari.engine.requests import ImageRef, PairRef, SegmentJob, TrainJob
 from unet_napari.errors import EngineError, warn_user
+from unet_napari.geometry import Box
 from unet_napari.images import Image
+from unet_napari.inference.regions.picking import take_over
+from unet_napari.inference.regions.placed import place_region
 
 if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.regions.region import ImageRegion
     from unet_napari.model.model import Model
     from unet_napari.training.data.pairs import Pair
 
-__all__ = ["segment_elsewhere", "segment_on", "train_elsewhere", "train_on"]
+__all__ = ["segment_elsewhere", "segment_on", "segment_region_on", "train_elsewhere", "train_on"]
 
 _ROWS = 16  # slices, or rows of a picture, copied at a time
 
@@ -92,23 +97,73 @@ def segment_on(
     reference = _share(client, image)
     settings = config.to_dict()
     job = SegmentJob(reference, str(model), settings, thresholds=dict(thresholds), doubt=doubt)
-    ready: ArraysReady | None = None
-    events = _events(client, job)
+    found, result = yield from _progress_of(_events(client, job))
+    if found is not None:
+        for start in range(0, found.shape[0], _ROWS):
+            rows = slice(start, start + _ROWS)
+            labels[rows] = found[rows]
+    return {} if result.get("doubt") is None else dict(result["doubt"])
+
+
+def segment_region_on(
+    client: EngineClient,
+    image: Image,
+    model: str | Path,
+    labels: Any,  # noqa: ANN401  anything that can be read and assigned to by regions
+    config: InferenceConfig,
+    thresholds: Mapping[str, float],
+    region: ImageRegion,
+    highest: int = 0,
+) -> Generator[Progress, None, Mapping[str, Any]]:
+    """Segment a region of an image on a host, as `region_steps` does here.
+
+    Parameters
+    ----------
+    client, image, model, labels, config, thresholds
+        Arguments of `segment_on`.
+    region
+        What of the image is segmented.
+    highest
+        No label in `labels` is higher; 0: it holds none.
+
+    Returns
+    -------
+    mapping
+        Nothing: what is doubtful of a region is not known.
+
+    Raises
+    ------
+    EngineError
+        If the host cannot be used, or the segmentation fails there.
+    """
+    placed = place_region(region, image)
+    mask = None if placed.mask is None else client.folder.share(placed.mask)
+    said = str(region) if mask is None else ""
+    settings = (config.to_dict(), dict(thresholds))
+    job = SegmentRegionJob(_share(client, image), str(model), said, mask, *settings)
+    found, result = yield from _progress_of(_events(client, job))
+    if found is not None:
+        windows = [(index, Box.from_spans(spans)) for index, spans in result["windows"]]
+        separates = result["objects"] is not None
+        take_over(labels, found, windows, placed, highest, separates=separates)
+    return {}
+
+
+def _progress_of(
+    events: Generator[Any, None, Mapping[str, Any]],
+) -> Generator[Progress, None, tuple[Any, Mapping[str, Any]]]:
+    """Yield the progress of a segmentation; return its labels, None if there are none, and more."""
+    found = None
     while True:
         try:
             event = next(events)
         except StopIteration as end:
-            result = end.value
-            break
+            result: Mapping[str, Any] = end.value
+            return found, result
         if isinstance(event, ArraysReady):
-            ready = event
+            found = event.labels
         elif isinstance(event, Progress):
             yield event
-    if ready is not None:
-        for start in range(0, ready.labels.shape[0], _ROWS):
-            rows = slice(start, start + _ROWS)
-            labels[rows] = ready.labels[rows]
-    return {} if result.get("doubt") is None else dict(result["doubt"])
 
 
 def train_on(
@@ -205,11 +260,17 @@ def segment_elsewhere(
     model: Model,
     labels: Any,  # noqa: ANN401  anything that can be assigned to by regions
     config: InferenceConfig,
+    region: ImageRegion | None = None,
+    highest: int = 0,
 ) -> Iterator[Progress]:
     """Segment on a host with a model that may have no file, see `segment_on`."""
     with _model_file(model) as file, EngineClient(host=_as_host(host)) as client:
-        if file is not None:
+        if file is None:
+            return
+        if region is None:
             yield from segment_on(client, image, file, labels, config, {})
+        else:
+            yield from segment_region_on(client, image, file, labels, config, {}, region, highest)
 
 
 def _share(client: EngineClient, image: Image) -> ImageRef:

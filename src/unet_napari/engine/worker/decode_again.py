@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from unet_napari.engine.worker.open_images import open_array
-from unet_napari.engine.worker.segment_layers import count_labels, drive, highest_label
+from unet_napari.engine.worker.segment_layers import count_labels, drive
 from unet_napari.engine.worker.shelf import SHELF
 from unet_napari.geometry import Box
+from unet_napari.inference.regions.picking import highest_label
 from unet_napari.inference.threshold_fit import fit_to_paint
 from unet_napari.inputs import with_thresholds
 from unet_napari.labels.background import part_background

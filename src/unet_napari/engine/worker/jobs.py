@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.engine.list_requests import SegmentListJob
+from unet_napari.engine.region_requests import SegmentRegionJob
 from unet_napari.engine.requests import (
     AugmentationJob,
     CompareJob,
@@ -26,7 +27,11 @@ from unet_napari.engine.worker.measure_labels import measure_labels
 from unet_napari.engine.worker.open_images import open_pair
 from unet_napari.engine.worker.rank_doubts import rank_doubts
 from unet_napari.engine.worker.segment_file import segment_into_file
-from unet_napari.engine.worker.segment_layers import estimate, segment_into_layers
+from unet_napari.engine.worker.segment_layers import (
+    estimate,
+    segment_into_layers,
+    segment_region,
+)
 from unet_napari.engine.worker.segment_list import segment_list
 from unet_napari.engine.worker.train import run_training
 from unet_napari.engine.worker.worker_warm_up import warm_up_worker
@@ -62,5 +67,6 @@ RUNNERS: Mapping[type, Callable[[Any, JobContext], dict[str, Any]]] = {
     SegmentFileJob: segment_into_file,
     SegmentJob: segment_into_layers,
     SegmentListJob: segment_list,
+    SegmentRegionJob: segment_region,
     TrainJob: run_training,
 }

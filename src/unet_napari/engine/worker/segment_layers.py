@@ -25,6 +25,10 @@ from unet_napari.inference import (
 )
 from unet_napari.inference.attention_maps import attention_names, gate_maps
 from unet_napari.inference.doubt.found_facts import doubt_facts_steps
+from unet_napari.inference.regions.picking import highest_label
+from unet_napari.inference.regions.placed import place_region
+from unet_napari.inference.regions.region import ImageRegion
+from unet_napari.inference.regions.region_run import FoundInRegion, region_steps
 from unet_napari.inference.results.recording import record_of
 from unet_napari.inputs import with_thresholds
 from unet_napari.labels.label_axes import labels_on
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from unet_napari.engine.region_requests import SegmentRegionJob
     from unet_napari.engine.requests import DiameterJob, SegmentJob
     from unet_napari.engine.worker.job_context import JobContext
     from unet_napari.images import LazyArray
@@ -47,11 +52,11 @@ __all__ = [
     "drive",
     "estimate",
     "findings",
-    "highest_label",
     "load_model",
     "noting_plans",
     "reading_of",
     "segment_into_layers",
+    "segment_region",
 ]
 
 _COUNTED_VOXELS = 1 << 26  # voxels whose objects are counted; in more it would take noticeable time
@@ -125,6 +130,35 @@ def _record(
     ).to_dict()
 
 
+def segment_region(job: SegmentRegionJob, context: JobContext) -> dict[str, Any]:
+    """Segment a region of an image; see `SegmentRegionJob`."""
+    model = with_thresholds(load_model(job.model), job.thresholds)
+    image = fit_colours(open_image(job.image, context), model.channels)
+    config = InferenceConfig.from_dict(dict(job.config))
+    if job.maps:
+        config.check_unscaled()
+    mask = None if job.mask is None else context.open(job.mask)
+    region = place_region(
+        ImageRegion.parse(job.region) if mask is None else ImageRegion.of(mask), image
+    )
+    shape, names = result_shape(image), model.task.map_names
+    reference, labels = context.allocate(shape, np.uint32)
+    if job.maps:
+        maps_reference, maps = context.allocate((len(names), *shape), np.float32)
+        context.send(ArraysReady(reference, maps_reference, names))
+        steps = region_steps(image, model, region, labels, config, maps=maps)
+    else:
+        context.send(ArraysReady(reference))
+        steps = region_steps(image, model, region, labels, config)
+    found: FoundInRegion = drive(steps, context)
+    return {
+        "objects": found.objects,
+        "highest": found.highest,
+        "unfamiliar": found.unfamiliar,
+        "windows": [(index, box.spans) for index, box in found.windows],
+    }
+
+
 def _statistics(job: SegmentJob | DiameterJob) -> Statistics | None:
     """Return the brightness of the whole of which the image is a part, if the job tells it."""
     return None if job.statistics is None else Statistics.from_dict(job.statistics)
@@ -184,11 +218,6 @@ def count_labels(labels: LazyArray) -> int | None:
     if math.prod(labels.shape) > _COUNTED_VOXELS:
         return None
     return int(np.count_nonzero(np.unique(np.asarray(labels[...]))))
-
-
-def highest_label(labels: LazyArray) -> int:
-    """Return the highest number, reading one plane after the other."""
-    return max((int(np.max(labels[i], initial=0)) for i in range(labels.shape[0])), default=0)
 
 
 def _inner(image: Image, inner: tuple[tuple[int, int], ...] | None) -> Image:

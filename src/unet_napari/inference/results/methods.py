@@ -43,13 +43,15 @@ def describe_record(record: ResultRecord) -> str:
         "Image": f"{where}, {size}, {image.dtype}, SHA-256 {image.digest}",
         "Pixel size": _phrase(image.pixel_size, " µm") or "not known",
         "Read with": _phrase(image.reading) or "what the file says",
+        "Region": _region(record.region),
         "Settings": _phrase(settings) or "all as usual",
         "Computed": _phrase(computed) or "nothing, as the image has no contrast",
+        "Found": _found(record.found),
         "Versions": _phrase(record.versions),
     }
     for number, warning in enumerate(record.warnings):
         lines[f"Warning {number + 1}" if number else "Warning"] = warning
-    return "\n".join(f"{name + ':':<14}{value}" for name, value in lines.items())
+    return "\n".join(f"{name + ':':<14}{value}" for name, value in lines.items() if value)
 
 
 def describe_methods(record: ResultRecord) -> str:
@@ -82,6 +84,13 @@ def describe_methods(record: ResultRecord) -> str:
         cited.append(_CITED_WORKS["nuclei"])
         sentences.append(
             f"The model was trained on fluorescence images of nuclei [{len(cited) + 1}]."
+        )
+    if record.region:
+        sentences.append(
+            "A region of the image was segmented; an object belongs to it if at least half of it "
+            "lies in it."
+            if objects
+            else "A region of the image was segmented."
         )
     sentences += _settings_sentences(settings, record.computed, ndim, record.image.axes)
     if engine:
@@ -146,6 +155,20 @@ def _network(about: Mapping[str, Any]) -> str:
     entry = CATALOGUE.get(str(about.get("network", {}).get("name", "")))
     title = entry.title if entry is not None else str(about.get("network", {}).get("name", "?"))
     return f"{title}, {about.get('ndim', '?')}D, {about.get('task', {}).get('name', '?')}"
+
+
+def _region(region: Mapping[str, str]) -> str:
+    return region.get("said", "") or region.get("mask", "")
+
+
+def _found(found: Mapping[str, Any]) -> str:
+    """Say what was found, as far as it is known."""
+    objects = found.get("objects")
+    if objects is None:
+        return ""
+    words = [f"{objects:,} {'object' if objects == 1 else 'objects'}"]
+    words += [f"{name} {found[name]:.2f}" for name in ("doubt", "familiarity") if name in found]
+    return ", ".join(words)
 
 
 def _phrase(values: Mapping[str, Any], unit: str = "") -> str:

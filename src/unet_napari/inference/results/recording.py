@@ -18,15 +18,17 @@ import numpy as np
 from unet_napari.errors import ModelFileError
 from unet_napari.images.divided import Divided
 from unet_napari.images.result_record import ImageMark, ModelMark, ResultRecord, pixel_digest
+from unet_napari.labels.label_axes import open_labels
 from unet_napari.model.info import find_model
 
 if TYPE_CHECKING:
     from unet_napari.images import Image
     from unet_napari.inference.config import InferenceConfig
+    from unet_napari.inference.regions.region import ImageRegion
     from unet_napari.inference.summary import PlanSummary
     from unet_napari.model.model import Model
 
-__all__ = ["mark_image", "mark_model", "model_digest", "record_of", "used_versions"]
+__all__ = ["mark_image", "mark_model", "mark_region", "model_digest", "record_of", "used_versions"]
 
 # What decides which labels come out.
 _PACKAGES = ("unet-napari", "torch", "numpy", "scipy", "scikit-image")
@@ -46,6 +48,7 @@ def record_of(
     digest: str | None = None,
     found: Mapping[str, Any] | None = None,
     divided: Divided | None = None,
+    region: ImageRegion | None = None,
 ) -> ResultRecord:
     """Return the record of a segmentation.
 
@@ -54,15 +57,13 @@ def record_of(
     image, model, config
         What was segmented, by what, and how; the model with its own thresholds.
     output
-        The file of the result, from whose folder the paths of image and model are told.
+        The file of the result, from whose folder paths are told.
     thresholds
         Thresholds that replaced those of the model.
     model_file
         The file of the model.
-    plan
-        Plan by which it was computed; None where nothing was.
-    warnings
-        What the user was warned of.
+    plan, warnings
+        Plan by which it was computed, None where nothing was; what the user was warned of.
     reading
         Axes, channel and scene, as far as they were said.
     digest
@@ -71,6 +72,8 @@ def record_of(
         What is told of the result in a list of images.
     divided
         The same image with whoever hashes its pixels; by default this process.
+    region
+        What of the image was segmented; None for all of it.
     """
     computed: dict[str, Any] = {}
     if plan is not None:
@@ -88,6 +91,7 @@ def record_of(
         versions=used_versions(backend),
         warnings=tuple(warnings),
         found=dict(found or {}),
+        region=mark_region(region, output),
     )
 
 
@@ -139,6 +143,16 @@ def mark_image(
         pixel_size=dict(image.pixel_size),
         reading={name: value for name, value in reading.items() if value is not None},
     )
+
+
+def mark_region(region: ImageRegion | None, output: Path) -> dict[str, str]:
+    """Return what of an image was segmented, as a record has it."""
+    if region is None:
+        return {}
+    if region.file is None:
+        return {"said": str(region)}
+    digest = pixel_digest(open_labels(region.file), "bool")
+    return {"mask": _told(region.file, output), "digest": digest}
 
 
 def _unless_named(path: Path | None) -> Path | None:

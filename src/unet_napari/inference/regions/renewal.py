@@ -1,15 +1,20 @@
 """Labels of which a part was segmented again: whole objects are replaced, the others stay."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Renewed", "renew"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-Window = tuple[slice, ...]
-Pairs = list[tuple[int, int, int]]  # number before, number found, pixels in common; most first
+__all__ = ["Renewed", "belonging", "renew"]
+
+Window: TypeAlias = tuple[slice, ...]
+Pairs: TypeAlias = list[tuple[int, int, int]]
+"""Number before, number found, pixels in common; most first."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,27 @@ class Renewed:
     window: Window
 
 
+def belonging(sizes: NDArray[np.integer], within: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Tell which objects belong to a region: those of which at least half lies in it.
+
+    Parameters
+    ----------
+    sizes, within : ndarray of int
+        Pixels of each label, and how many of them lie in the region; the first entry is of 0.
+    """
+    kept = (within > 0) & (2 * within >= sizes)
+    kept[:1] = False
+    return kept
+
+
 def renew(
-    labels: NDArray[Any], window: Window, inner: Window, found: NDArray[Any], highest: int
+    labels: NDArray[Any],
+    window: Window,
+    inner: Window | NDArray[np.bool_],
+    found: NDArray[Any],
+    highest: int,
+    *,
+    base: int | None = None,
 ) -> Renewed:
     """Replace the objects of a part of labels, in place, by those that were found there.
 
@@ -50,21 +74,29 @@ def renew(
         All labels.
     window : tuple of slice
         What was looked at of them: the part and what lies around it.
-    inner : tuple of slice
-        The part, within the window.
+    inner : tuple of slice, or ndarray of bool
+        The part, within the window; or the region, to which an object belongs that lies in it at
+        least by half. All that was found belongs to that.
     found : ndarray of int
         What was found in the window.
     highest : int
         No object of `labels` has a higher number.
+    base : int, optional
+        Number that is added to those of new objects, where what is found in several windows has
+        numbers of its own; by default the highest number so far.
     """
     old = np.array(labels[window])
     highest = max(highest, int(old.max(initial=0)))
-    gone = _numbers_in(old[inner], highest)
-    seen = _numbers_in(found[inner], int(found.max(initial=0)))
+    if isinstance(inner, tuple):
+        gone = _numbers_in(old[inner], highest)
+        seen = _numbers_in(found[inner], int(found.max(initial=0)))
+    else:
+        gone = belonging(_sizes(old, highest + 1), _sizes(old[inner], highest + 1))
+        seen = _numbers_in(found, int(found.max(initial=0)))
     pairs = _overlaps(old, found)
     _add_counterparts(gone, seen, pairs, old, found)
     _settle_outsiders(gone, seen, pairs, old, found)
-    numbers = _number(gone, seen, pairs, highest)
+    numbers = _number(gone, seen, pairs, highest if base is None else base)
     replaced = gone[old]
     result = np.where((old > 0) & ~replaced, old, numbers[found])
     going_on = _going_on(labels.shape, window, old, result, gone)
@@ -146,7 +178,7 @@ def _sizes(labels: NDArray[Any], count: int) -> NDArray[np.int64]:
 
 
 def _number(
-    gone: NDArray[np.bool_], seen: NDArray[np.bool_], pairs: Pairs, highest: int
+    gone: NDArray[np.bool_], seen: NDArray[np.bool_], pairs: Pairs, base: int
 ) -> NDArray[np.uint32]:
     """Return the number that each object found gets: that of the one it replaces, or a new one."""
     numbers = np.zeros(seen.size, np.uint32)
@@ -156,7 +188,7 @@ def _number(
             numbers[b] = a
             taken.add(a)
     new = np.flatnonzero(seen & (numbers == 0))
-    numbers[new] = highest + new
+    numbers[new] = base + new
     return numbers
 
 
@@ -189,9 +221,11 @@ def _erase(labels: NDArray[Any], window: Window, number: int) -> None:
             slice(max(0, part.start - _step(part)), min(size, part.stop + _step(part)))
             for part, size in zip(window, labels.shape, strict=True)
         )
-        here = np.asarray(labels[grown]) == number
+        part = np.array(labels[grown])
+        here = part == number
         if grown == window or not _touches_border(here):
-            labels[grown][here] = 0
+            part[here] = 0
+            labels[grown] = part
             return
         window = grown
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unet_napari._napari.layers.renewal import renew
+from unet_napari.inference.regions.renewal import renew
 
 
 def squares(*boxes, shape=(40, 40)):

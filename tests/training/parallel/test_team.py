@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_two_processes_learn_what_one_learns(cells_pair):
 
     An adaptive optimiser, or clipping, would hide a gradient that is wrong by a factor.
     """
-    settings = {"steps": 6, "optimiser": "sgd", "clip": None}
+    settings, hook = {"steps": 6, "optimiser": "sgd", "clip": None}, sys.excepthook
     alone, told, _ = trained(cells_pair, 1, **settings)
     together, also, trainer = trained(cells_pair, 2, **settings)
     assert (alone - together).abs().max() < 1e-5
@@ -49,6 +50,7 @@ def test_two_processes_learn_what_one_learns(cells_pair):
                 assert getattr(one, value) == pytest.approx(getattr(other, value), abs=1e-6)
     assert "Devices: 2 x cpu, which share each batch." in of(Started, also)[0].chosen
     assert not torch.distributed.is_initialized()
+    assert sys.excepthook is hook
 
 
 def test_no_memory_in_one_process_halves_the_batch_of_all_and_its_end_ends_all(

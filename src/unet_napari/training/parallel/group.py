@@ -87,6 +87,7 @@ class Group:
         self._nccl = device.type == "cuda" and dist.is_nccl_available()
         store = dist.FileStore(str(folder / "meeting"), size)  # type: ignore[attr-defined]
         store.set_timeout(_MEETING)
+        hook = sys.excepthook  # torch puts "[rank0]:" before each line of later errors, for ever
         try:
             with _loopback():
                 dist.init_process_group(
@@ -103,6 +104,8 @@ class Group:
                 f"The processes that are to train together do not find each other ({reason}): "
                 "train on a single device."
             ) from error
+        finally:
+            sys.excepthook = hook
         self._numbers = torch.zeros(1 + longest, dtype=torch.float64, device=device)
 
     def total(self, values: Tensor) -> Tensor:

@@ -34,8 +34,11 @@ def dense():
         (slice(3, 3),),
     ],
 )
-def test_a_sparse_array_reads_like_the_dense_one(dense, index):
-    np.testing.assert_array_equal(SparseArray.of(dense)[index], dense[index])
+def test_a_sparse_array_reads_and_is_written_like_the_dense_one(dense, index):
+    sparse = SparseArray.of(dense)
+    np.testing.assert_array_equal(sparse[index], dense[index])
+    dense[index] = sparse[index] = dense[index] + 3
+    np.testing.assert_array_equal(sparse, dense)
 
 
 def test_only_what_is_painted_is_kept_and_travels(dense):

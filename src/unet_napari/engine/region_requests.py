@@ -18,10 +18,12 @@ __all__ = ["SegmentRegionJob"]
 class SegmentRegionJob:
     """Segment a region of an image, see `unet_napari.inference.regions.region_run.region_steps`.
 
-    Its events are `ArraysReady` with labels of the whole image, which are 0 where nothing of the
-    region is, and ``Progress`` of `unet_napari.inference`. Its result has ``objects`` and
-    ``unfamiliar`` as of a `SegmentJob`, ``highest`` (no label is higher) and ``windows``: for each
-    piece its position along the first axes of the labels, and start and stop along the others.
+    Its events are ``Progress`` of `unet_napari.inference` and in the end `ArraysReady`, whose
+    labels and maps are those of a box of the image; labels are 0 where nothing of the region is.
+    Its result has ``objects`` and ``unfamiliar`` as of a `SegmentJob`, ``highest`` (no label is
+    higher), ``start`` and ``maps_start`` (where the boxes of labels and maps begin in the labels of
+    the image) and ``windows``: for each piece its position along the first axes of the labels of
+    the image, and start and stop along the others.
 
     Attributes
     ----------

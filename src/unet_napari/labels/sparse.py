@@ -114,6 +114,11 @@ class SparseArray:
             out[shared.to_slices(box)] = block
         return out[tuple(0 if axis in dropped else slice(None) for axis in range(self.ndim))]
 
+    def __setitem__(self, index: Any, values: Any) -> None:  # noqa: ANN401  as of an array
+        box, dropped = self._box_of(index)
+        kept = [n for axis, n in enumerate(box.shape) if axis not in dropped]
+        self.put(box, np.broadcast_to(values, kept).reshape(box.shape))
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """Return all of it, zeros included; only for arrays that fit into memory."""
         return np.asarray(self[...], dtype)

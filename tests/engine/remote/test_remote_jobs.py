@@ -35,8 +35,12 @@ from unet_napari.engine import (
 from unet_napari.engine import client as engine_client
 from unet_napari.engine.remote import remote_process
 from unet_napari.engine.remote.host import RemoteHost
+from unet_napari.engine.remote.runs import segment_region_on
 from unet_napari.images import Image, nuclei, read_image
 from unet_napari.inference import InferenceConfig, segment_steps
+from unet_napari.inference.regions.placed import place_region
+from unet_napari.inference.regions.region import ImageRegion
+from unet_napari.inference.regions.region_run import region_steps
 from unet_napari.model.info import find_model, read_info
 from unet_napari.model.model import Model
 from unet_napari.model.versions import versions_of
@@ -128,6 +132,20 @@ def test_segmenting_there_gives_what_the_same_model_gives_here(client, picture, 
     run(client, SegmentJob(reference, str(path), TORCH.to_dict()), listener)
     [output] = of(ArraysReady, listener)
     np.testing.assert_array_equal(output.labels, expected)
+    mask = np.zeros(image.shape, np.uint8)
+    mask[100:300, 150:230] = 1
+    for region in (mask, "YX=(300 60, 520 90, 400 250)"):
+        here, there = np.zeros((2, *image.shape), np.uint32)
+        here[0, 0] = there[0, 0] = 7  # what lies outside stays
+        wanted = ImageRegion.of(region)
+        model = Model.load(path)
+        for _ in region_steps(image, model, place_region(wanted, image), here, TORCH, highest=7):
+            pass
+        settings = (TORCH, {}, wanted)
+        for _ in segment_region_on(client, image, path, there, *settings, highest=7):
+            pass
+        assert len(np.unique(here)) > 10
+        np.testing.assert_array_equal(there, here)
 
 
 def test_labels_are_written_there_into_a_folder_that_both_see(

@@ -20,7 +20,7 @@ from unet_napari._napari.layers.results import (
     is_writable,
 )
 from unet_napari.geometry import Box
-from unet_napari.images import Image
+from unet_napari.images import Image, LazyArray
 from unet_napari.inference.regions.placed import PlacedRegion
 from unet_napari.inference.regions.renewal import Renewed, renew
 from unet_napari.labels.label_axes import labels_axes
@@ -39,20 +39,22 @@ class FoundPieces:
         The image.
     region : PlacedRegion
         The region on it.
-    windows : iterable
+    windows, maps_start : iterable, sequence of int
         As the result of a `SegmentRegionJob` has them.
     """
 
     class Piece(NamedTuple):
-        """A piece: where it is in the labels of the engine, in the layer, and what of it counts."""
+        """A piece: where it is in the labels, in the layer, and what of it counts."""
 
-        key: tuple[int | slice, ...]
+        first: tuple[int, ...]
         place: ViewPlace
         box: Box
         inside: NDArray[np.bool_]
 
-    def __init__(self, image: Image, region: PlacedRegion, windows: Windows) -> None:
-        self.image = image
+    def __init__(
+        self, image: Image, region: PlacedRegion, windows: Windows, maps_start: Sequence[int]
+    ) -> None:
+        self.image, self.maps_start = image, tuple(maps_start)
         letters, axes = labels_axes(image), output_axes(image.axes)
         self.pieces = []
         for index, spans in windows:
@@ -61,8 +63,7 @@ class FoundPieces:
             if "T" in axes and "T" not in letters:  # the engine leaves out a single frame
                 at["T"] = 0
             inside = region.read(box.prepend(index)).reshape(box.shape)
-            key: tuple[int | slice, ...] = (*index, *box.to_slices())
-            self.pieces.append(self.Piece(key, ViewPlace(at), box, inside))
+            self.pieces.append(self.Piece(tuple(index), ViewPlace(at), box, inside))
 
     def planes(self, array: Any) -> list[Any]:  # noqa: ANN401  an array of a layer
         """Return the views of a layer's array that the pieces lie in."""
@@ -73,7 +74,7 @@ class FoundPieces:
 def write_region(
     viewer: ViewerModel,
     layer: ImageLayer,
-    labels: NDArray[Any],
+    labels: LazyArray,
     found: FoundPieces,
     purpose: Purpose,
     *,
@@ -99,13 +100,13 @@ def write_region(
         planes = found.planes(array)
         base = max((highest_in(earlier, p) for p in planes), default=0) if earlier else 0
         for piece, plane in zip(found.pieces, planes, strict=True):
-            values = labels[piece.key]
+            window = piece.box.to_slices()
+            values = labels[(*piece.first, *window)]
             if cells:
-                window = piece.box.to_slices()
                 renewed = renew(plane, window, piece.inside, values, base, base=base)
                 done.append((piece.place, renewed))
             else:
-                np.copyto(plane[piece.box.to_slices()], values, where=piece.inside)
+                np.copyto(plane[window], values, where=piece.inside)
 
     result = _written(viewer, layer, found, labels.dtype, purpose, Labels, write)
     if cells:
@@ -122,10 +123,18 @@ def write_region_maps(
     below: Layer | None,
 ) -> Layer:
     """Show a map of a region, float32 along the axes of the engine's labels."""
+    there = Box.whole(values.shape).shift(found.maps_start)
 
     def write(array: Any, _: Layer | None) -> None:  # noqa: ANN401
         for piece, plane in zip(found.pieces, found.planes(array), strict=True):
-            np.copyto(plane[piece.box.to_slices()], values[piece.key], where=piece.inside)
+            leading = len(piece.first)
+            shared = piece.box.prepend(piece.first).intersect(there)
+            if shared.is_empty:
+                continue
+            box = Box(shared.start[leading:], shared.stop[leading:])
+            new = values[shared.to_slices(there)].reshape(box.shape)
+            inside = piece.inside[box.to_slices(piece.box)]
+            np.copyto(plane[box.to_slices()], new, where=inside)
 
     return _written(viewer, layer, found, values.dtype, purpose, ImageLayer, write, below)
 

@@ -31,7 +31,7 @@ from unet_napari._napari.layers.results import (
 from unet_napari._napari.widgets.fields import choice
 from unet_napari.engine import SegmentFileJob, SegmentJob, SegmentRegionJob
 from unet_napari.errors import SettingsError
-from unet_napari.images import Image
+from unet_napari.images import Image, LazyArray
 from unet_napari.images.colours import fit_colours
 from unet_napari.inference.regions.placed import place_region
 from unet_napari.inference.regions.region import ImageRegion
@@ -166,10 +166,10 @@ class Order:
         """Return where the labels of the region are, by the result of the job."""
         region = self.region or ImageRegion()
         placed = place_region(region, fit_colours(self.image, self.info.channels))
-        return FoundPieces(self.image, placed, result["windows"])
+        return FoundPieces(self.image, placed, result["windows"], result["maps_start"])
 
     def show_region(
-        self, viewer: ViewerModel, labels: NDArray[Any], found: FoundPieces
+        self, viewer: ViewerModel, labels: LazyArray, found: FoundPieces
     ) -> tuple[Layer, list[tuple[ViewPlace, Renewed]]]:
         """Show the labels of the region; return what has become of its cells, by their places."""
         return write_region(viewer, self.layer, labels, found, self.purpose, cells=self.cells)

@@ -25,6 +25,7 @@ from unet_napari.engine import ArraysReady
 from unet_napari.geometry import Box
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.regions.renewal import Renewed
+from unet_napari.inference.regions.writing import ShiftedArray
 
 __all__ = ["SegmentRun"]
 
@@ -111,7 +112,8 @@ class SegmentRun:
         pieces: FoundPieces | None = None
         if order.region is not None:
             pieces = order.found_pieces(result)
-            layer, written = order.show_region(self._viewer, output.labels, pieces)
+            labels = ShiftedArray(output.labels, result["start"])
+            layer, written = order.show_region(self._viewer, labels, pieces)
             self._hide_preview(order.layer)
             self._measure_pieces(layer, written)
             objects = result["objects"]

@@ -28,6 +28,7 @@ from unet_napari.geometry import Box
 from unet_napari.images import Image
 from unet_napari.inference.regions.picking import take_over
 from unet_napari.inference.regions.placed import place_region
+from unet_napari.inference.regions.writing import ShiftedArray
 
 if TYPE_CHECKING:
     from unet_napari.inference.config import InferenceConfig
@@ -145,7 +146,8 @@ def segment_region_on(
     if found is not None:
         windows = [(index, Box.from_spans(spans)) for index, spans in result["windows"]]
         separates = result["objects"] is not None
-        take_over(labels, found, windows, placed, highest, separates=separates)
+        part = ShiftedArray(found, result["start"])
+        take_over(labels, part, windows, placed, highest, separates=separates)
     return {}
 
 

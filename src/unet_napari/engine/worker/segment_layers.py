@@ -15,6 +15,7 @@ from unet_napari.engine.protocol import ArraysReady
 from unet_napari.engine.worker.open_images import open_image
 from unet_napari.engine.worker.shelf import SHELF
 from unet_napari.errors import UnetNapariError, without_warnings
+from unet_napari.geometry import Box
 from unet_napari.images import Image, Statistics, read_image
 from unet_napari.images.colours import fit_colours
 from unet_napari.inference import (
@@ -29,10 +30,12 @@ from unet_napari.inference.regions.picking import highest_label
 from unet_napari.inference.regions.placed import place_region
 from unet_napari.inference.regions.region import ImageRegion
 from unet_napari.inference.regions.region_run import FoundInRegion, region_steps
+from unet_napari.inference.regions.writing import ShiftedArray
 from unet_napari.inference.results.recording import record_of
 from unet_napari.inputs import with_thresholds
 from unet_napari.labels.label_axes import labels_on
 from unet_napari.labels.measure import measure_objects
+from unet_napari.labels.sparse import SparseArray
 from unet_napari.model.info import find_model
 from unet_napari.model.model import Model
 
@@ -59,6 +62,7 @@ __all__ = [
     "segment_region",
 ]
 
+_COPIED_AT_ONCE = 1 << 22  # voxels of the labels of a region
 _COUNTED_VOXELS = 1 << 26  # voxels whose objects are counted; in more it would take noticeable time
 
 
@@ -141,21 +145,28 @@ def segment_region(job: SegmentRegionJob, context: JobContext) -> dict[str, Any]
     region = place_region(
         ImageRegion.parse(job.region) if mask is None else ImageRegion.of(mask), image
     )
-    shape, names = result_shape(image), model.task.map_names
-    reference, labels = context.allocate(shape, np.uint32)
-    if job.maps:
-        maps_reference, maps = context.allocate((len(names), *shape), np.float32)
-        context.send(ArraysReady(reference, maps_reference, names))
-        steps = region_steps(image, model, region, labels, config, maps=maps)
-    else:
-        context.send(ArraysReady(reference))
-        steps = region_steps(image, model, region, labels, config)
-    found: FoundInRegion = drive(steps, context)
+    # Of a large image only the surroundings of the region take room.
+    out, around = SparseArray(result_shape(image), np.uint32), Box.around(region.pieces)
+    names, maps_reference, maps = model.task.map_names if job.maps else (), None, None
+    if names:
+        maps_reference, values = context.allocate((len(names), *around.shape), np.float32)
+        maps = ShiftedArray(values, (0, *around.start))
+    found: FoundInRegion = drive(
+        region_steps(image, model, region, out, config, maps=maps), context
+    )
+    windows = [box.prepend(index) for index, box in found.windows]
+    where = Box.around(windows) if windows else around
+    reference, labels = context.allocate(where.shape, np.uint32)
+    for slab in where.slabs_of(_COPIED_AT_ONCE):
+        labels[slab.to_slices(where)] = out[slab.to_slices()]
+    context.send(ArraysReady(reference, maps_reference, names))
     return {
         "objects": found.objects,
         "highest": found.highest,
         "unfamiliar": found.unfamiliar,
         "windows": [(index, box.spans) for index, box in found.windows],
+        "start": where.start,
+        "maps_start": around.start,
     }
 
 

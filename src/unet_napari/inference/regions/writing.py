@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from operator import add
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,7 +21,48 @@ if TYPE_CHECKING:
     from unet_napari.inference.regions.region_cuts import RegionCut
     from unet_napari.tasks.decoding.blocks import Store
 
-__all__ = ["reader_of", "step_within", "write_maps"]
+__all__ = ["ShiftedArray", "reader_of", "step_within", "write_maps"]
+
+
+class ShiftedArray:
+    """A part of an array, addressed by positions in the whole.
+
+    Parameters
+    ----------
+    part : array-like
+        The part, which is read and written.
+    start : sequence of int
+        Where it begins along each axis of the whole.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        How far it reaches in the whole.
+    dtype : numpy.dtype
+    """
+
+    def __init__(self, part: Any, start: Sequence[int]) -> None:  # noqa: ANN401  any array
+        self._part, self._start = part, tuple(start)
+        self.shape = tuple(map(add, self._start, part.shape))
+        self.dtype = np.dtype(part.dtype)
+
+    def __getitem__(self, key: tuple[int | slice, ...], /) -> NDArray[Any]:
+        """Return a part, selected by an integer or a slice for each axis, within this part."""
+        return np.asarray(self._part[self._moved(key)])
+
+    def __setitem__(self, key: tuple[int | slice, ...], values: Any, /) -> None:  # noqa: ANN401
+        """Write a part."""
+        self._part[self._moved(key)] = values
+
+    def _moved(self, key: tuple[int | slice, ...]) -> tuple[int | slice, ...]:
+        moved: list[int | slice] = []
+        for part, start, stop in zip(key, self._start, self.shape, strict=True):
+            if isinstance(part, slice):
+                begin, end, _ = part.indices(stop)
+                moved.append(slice(begin - start, end - start))
+            else:
+                moved.append(part - start)
+        return tuple(moved)
 
 
 def reader_of(

@@ -12,6 +12,7 @@ import tifffile
 from qtpy.QtCore import QTimer
 
 import unet_napari
+from unet_napari._napari.outcomes.territory import territory_of
 from unet_napari.images.synthetic import nuclei
 
 PATIENCE = 180_000  # milliseconds; importing torch on a busy machine takes most of it
@@ -124,10 +125,35 @@ def test_stop_keeps_the_model_and_a_killed_engine_is_survived(
     qtbot.waitUntil(lambda: not is_running(pid), timeout=3000)
 
 
-def test_an_engine_killed_while_it_segments_is_survived(viewer, qtbot):
+def check_the_count(viewer, dock, middles, qtbot):
+    """Answer each place as somebody does who knows the middles of all cells."""
+    dock["check_count"].native.click()
+    qtbot.waitUntil(lambda: "count check" in viewer.layers, timeout=PATIENCE)
+    labels = viewer.layers["stack · nuclei"]
+    record = dock.numbers._counting._record
+    for place in record.places:
+        assert round(viewer.dims.point[0]) == place.item.point[0]
+        territory = territory_of(
+            labels.data, place.item.point, record.free, labels.scale, bounds=record.bounds
+        )
+        at = middles - territory.box.start[1:]
+        inside = at[((at >= 0) & (at < territory.mask.shape[1:])).all(axis=1)]
+        answer = int(territory.mask[0][tuple(inside.T)].sum())
+        layer = viewer.layers["count check"]
+        keys = {str(key): key for key in layer.keymap}
+        for key in "RTS"[answer] if answer < 3 else "O" * (answer - 2) + "S":
+            layer.keymap[keys[key]](layer)
+    assert record.complete
+    return record.estimate()
+
+
+def test_an_engine_killed_while_it_segments_is_survived_and_what_it_finds_counted(
+    viewer, qtbot, monkeypatch
+):
+    monkeypatch.setattr("unet_napari._napari.outcomes.counting.new_seed", lambda: 1)
     _, dock = viewer.window.add_plugin_dock_widget("unet-napari", "Segment with U-Net")
     dock.model.value = Path(unet_napari.__file__).parent / "models" / "nuclei.unet"
-    slices = nuclei((128, 128), count=15, seed=1)[0]
+    slices, truth = nuclei((128, 128), count=15, seed=1)
     stack = np.tile(slices, (20, 8, 8))
     viewer.add_image(stack, name="stack", axis_labels=("z", "y", "x"))
     dock.run.native.click()
@@ -145,3 +171,12 @@ def test_an_engine_killed_while_it_segments_is_survived(viewer, qtbot):
     shown = round(viewer.dims.point[0])
     assert len(np.unique(labels[shown])) > 15
     assert np.count_nonzero(labels) == np.count_nonzero(labels[shown])
+
+    viewer.dims.set_point(0, 3)
+    own = [np.argwhere(truth == number).mean(axis=0) for number in range(1, truth.max() + 1)]
+    corners = 128 * np.argwhere(np.ones((8, 8)))
+    middles = np.rint(corners[:, None] + np.array(own)).astype(int).reshape(-1, 2)
+    estimate = check_the_count(viewer, dock, middles, qtbot)
+    assert estimate.found == len(np.unique(labels[shown])) - 1
+    assert estimate.low <= len(middles) <= estimate.high < 1.2 * len(middles)
+    assert estimate.describe("cells") in str(dock["counted"].value)

@@ -40,6 +40,7 @@ from unet_napari.engine.requests import (
     TrainJob,
 )
 from unet_napari.engine.threshold_requests import (
+    CheckJob,
     DecodeJob,
     DoubtJob,
     FitJob,
@@ -50,6 +51,7 @@ __all__ = [
     "ArrayRef",
     "ArraysReady",
     "AugmentationJob",
+    "CheckJob",
     "CompareJob",
     "ConnectionChanged",
     "DecodeJob",

@@ -8,11 +8,13 @@ from typing import Any
 
 from unet_napari.engine.arrays import ArrayRef
 from unet_napari.engine.protocol import message
+from unet_napari.inference.doubt.check_table import CheckPlace
 from unet_napari.inference.doubt.doubtful_object import DoubtfulObject
 
-__all__ = ["DecodeJob", "DoubtJob", "FitJob", "KeepThresholdsJob"]
+__all__ = ["CheckJob", "DecodeJob", "DoubtJob", "FitJob", "KeepThresholdsJob"]
 
 message(DoubtfulObject)
+message(CheckPlace)
 
 
 @message
@@ -62,6 +64,37 @@ class DoubtJob:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     labels: ArrayRef | None = None
     background: int | None = None
+
+
+@message
+@dataclass(frozen=True)
+class CheckJob:
+    """Draw objects of the last `SegmentJob` at random, to be looked at for a count with its error.
+
+    Its events are ``Progress``. Its result has ``places``: a tuple of `CheckPlace`, in the order in
+    which they are to be looked at, whose points are pixels of the labels of that job; none where
+    there is no object.
+
+    Attributes
+    ----------
+    kept
+        Number of the maps.
+    thresholds
+        As of a `DecodeJob`: those that the labels have been made with.
+    number
+        Number of objects to draw.
+    seed
+        Number from which all chance comes; a larger `number` begins with the same objects.
+    box
+        ``(start, stop)`` for each axis of the labels of that job: objects that have no pixel in
+        there are not counted. By default all of them are.
+    """
+
+    kept: int
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    number: int = 20
+    seed: int = 0
+    box: tuple[tuple[int, int], ...] | None = None
 
 
 @message

@@ -1,6 +1,7 @@
 """From an image and a model to maps and labels, for images of any size.
 
-It may import `model`, `networks`, `tasks`, `labels`, `images`, `system` and `defaults`.
+It may import `model`, `networks`, `tasks`, `labels`, `evaluation`, `images`, `system` and
+`defaults`.
 The names are imported on first use, because the napari side uses `InferenceConfig` and `Progress`
 and must not load torch.
 """

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from unet_napari.engine import DoubtJob, ImageRef, SegmentJob
+from unet_napari.engine import CheckJob, DoubtJob, ImageRef, SegmentJob
 from unet_napari.engine.protocol import decode, encode
-from unet_napari.engine.worker.rank_doubts import rank_doubts
+from unet_napari.engine.worker.rank_doubts import draw_checked, rank_doubts
 from unet_napari.engine.worker.segment_layers import segment_into_layers
 from unet_napari.engine.worker.shelf import SHELF
 from unet_napari.errors import EngineError
@@ -49,6 +49,22 @@ def test_the_thresholds_of_the_labels_count(segmented, context):
     number, _ = segmented
     none = rank_doubts(DoubtJob(number, {"min_size": 10**6}), context)["doubtful"]
     assert none == ()
+
+
+def test_cells_are_drawn_from_all_or_from_a_part_with_what_they_stand_for(segmented, context):
+    number, labels = segmented
+    result = draw_checked(CheckJob(number, number=9, seed=3), context)
+    places = result["places"]
+    assert decode(encode(result)) == result
+    assert len({place.item.number for place in places}) == 9
+    assert all(labels[place.item.point] == place.item.number for place in places)
+    assert sum({p.stratum: p.stratum_cells for p in places}.values()) == labels.max()
+    longer = draw_checked(CheckJob(number, number=12, seed=3), context)["places"]
+    assert longer[:9] == places
+    box = ((10, 60), (20, 70))
+    part = draw_checked(CheckJob(number, number=99, box=box), context)["places"]
+    assert {place.item.number for place in part} == set(np.unique(labels[10:60, 20:70])) - {0}
+    assert draw_checked(CheckJob(number, {"min_size": 10**6}), context)["places"] == ()
 
 
 def test_maps_that_are_gone_are_named(context):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from doubt_scenes import SHAPE, TASK, kept_of, scene
+from unet_napari.geometry import Box
 from unet_napari.inference.doubt import ranking, view_facts
 from unet_napari.inference.doubt.ranking import doubt_steps, drained
 from unet_napari.tasks import CellsTask
@@ -31,6 +32,14 @@ def test_every_point_is_a_pixel_of_its_object():
     for item in drained(doubt_steps(kept, TASK)):
         assert labels[item.point] == item.number
         assert item.size == (labels == item.number).sum()
+
+
+def test_of_a_part_the_objects_are_listed_that_have_a_pixel_in_it():
+    kept = kept_of(scene(), scene(), leading=1)
+    steps = doubt_steps(kept, TASK, within=Box((1, 15, 0), (2, 24, 90)), look_for_missed=False)
+    found = drained(steps)
+    assert sorted(item.point[0] for item in found) == [1] * 5
+    assert all(4 <= item.point[1] < 16 for item in found)  # row 15 is theirs, 24 the next one's
 
 
 def test_what_is_painted_is_settled_and_a_mistake_is_listed():

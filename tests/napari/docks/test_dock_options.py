@@ -23,7 +23,7 @@ OTHER_NAMES = {"ndim": "dimensions", "seconds": "minutes", "augment": "augmentat
 # What a dock has besides settings, buttons and messages: layers, models and results.
 NO_SETTINGS = {
     SegmentDock: {"image", "model", "scope", "measure", "maps", "attention", "save_to", "truth"}
-    | {"region"},
+    | {"region", "places"},
     TrainDock: {"image", "labels", "effort", "annotated", "start_from", "model_name"} | {"version"},
 }
 

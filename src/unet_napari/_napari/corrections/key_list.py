@@ -1,24 +1,27 @@
 """The list of our keys, over the canvas."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from napari.components import ViewerModel
 
-from unet_napari._napari.corrections.keys import key_lines
+from unet_napari._napari.corrections.keys import KEY_TABLE, KeyEntry, key_lines
 
 __all__ = ["KeyList"]
 
 
 class KeyList:
-    """Shows all our keys in napari's text overlay, and gives it back as it was.
+    """Shows keys of ours in napari's text overlay, and gives it back as it was.
 
     Parameters
     ----------
     viewer : napari.components.ViewerModel
+    table : sequence of KeyEntry
+        The keys, by default those of the corrections.
     """
 
-    def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = viewer
+    def __init__(self, viewer: ViewerModel, table: Sequence[KeyEntry] = KEY_TABLE) -> None:
+        self._viewer, self._table = viewer, table
         self._before: dict[str, Any] | None = None  # what the overlay was like
 
     @property
@@ -33,7 +36,7 @@ class KeyList:
             return
         overlay = self._viewer.canvas.overlays.text
         wanted = {
-            "text": "\n".join(key_lines()),
+            "text": "\n".join(key_lines(self._table)),
             "position": "top_left",
             "box": True,
             "visible": True,

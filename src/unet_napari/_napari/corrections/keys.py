@@ -3,6 +3,7 @@
 None of them is one of napari's own for labels or images; napari has P for its brush.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = ["KEY_TABLE", "TOOLS", "KeyEntry", "entry_of", "key_lines"]
@@ -24,6 +25,8 @@ class KeyEntry:
         What it does, in a few words.
     does : str
         What it does, in a sentence or two.
+    where : str
+        While what is selected it works.
     """
 
     name: str
@@ -31,12 +34,13 @@ class KeyEntry:
     text: str
     brief: str
     does: str
+    where: str = "the labels are selected"
 
     @property
     def tooltip(self) -> str:
         """What its button says under the mouse."""
         sentences = self.does.replace(". ", ".\n").replace(": ", ":\n")
-        return f"{sentences}\nKey: {self.key}, while the labels are selected."
+        return f"{sentences}\nKey: {self.key}, while {self.where}."
 
 
 KEY_TABLE = (
@@ -117,6 +121,6 @@ def entry_of(name: str) -> KeyEntry:
     return next(entry for entry in KEY_TABLE if entry.name == name)
 
 
-def key_lines() -> list[str]:
-    """Return one short line for each key, for the list on the screen."""
-    return [f"{entry.key}   {entry.brief}" for entry in KEY_TABLE]
+def key_lines(table: Sequence[KeyEntry] = KEY_TABLE) -> list[str]:
+    """Return one short line for each key of a table, for the list on the screen."""
+    return [f"{entry.key}   {entry.brief}" for entry in table]

@@ -288,6 +288,7 @@ class SegmentDock(SegmentFields):
         self._undo()
         self.thresholds.forget()
         self.settings.diameter.hide()
+        self.numbers.leave()
         super().leave()
 
     def close(self, *_: object) -> None:

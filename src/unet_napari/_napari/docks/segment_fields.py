@@ -10,6 +10,7 @@ from napari.layers import Image, Labels
 from unet_napari._napari.collection.images_section import ImagesSection
 from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.docks.segment_settings import SegmentSettings
+from unet_napari._napari.docks.thresholds import Thresholds
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.layer_axes import axes_of
 from unet_napari._napari.outcomes.copy_buttons import CopyButtons
@@ -46,6 +47,7 @@ class SegmentFields(EngineDock):
     found: Message
     numbers: Numbers
     copying: CopyButtons
+    thresholds: Thresholds
 
     def __init__(self, viewer: Viewer, job: Job) -> None:
         super().__init__(viewer, job)

@@ -9,6 +9,7 @@ from unet_napari._napari.docks.engine_dock import EngineDock
 from unet_napari._napari.layers.ownership import ResultOrigin
 from unet_napari._napari.layers.results import Purpose, latest_result
 from unet_napari._napari.layers.spots import note_ranker
+from unet_napari._napari.runs.check_order import CheckOrder
 from unet_napari._napari.runs.doubt_order import ranker
 from unet_napari._napari.runs.live_thresholds import LiveThresholds
 from unet_napari._napari.runs.segment_order import Order
@@ -91,6 +92,20 @@ class Thresholds:
     def forget(self) -> None:
         """Take note that a segmentation begins, or that the dock is closed."""
         self._live.forget()
+
+    def check_order(self) -> CheckOrder | None:
+        """Return the last segmentation, if it is one of what is chosen, and its maps were kept.
+
+        Raises
+        ------
+        LabelsError
+            If its labels still follow the sliders.
+        """
+        layer, _, purpose = self._shown()
+        run = self._live.run_of(layer, purpose)
+        if run is not None and self._live.following:
+            raise LabelsError("The labels still follow the sliders: press again in a moment.")
+        return None if run is None else CheckOrder(run, self._fields.changed())
 
     def take(self, result: Mapping[str, Any]) -> str:
         """Take the result of a fit, or of the storing; return what is to be said of it."""

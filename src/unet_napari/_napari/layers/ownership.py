@@ -29,6 +29,7 @@ __all__ = [
     "is_made_for",
     "is_result",
     "is_saved",
+    "is_unedited",
     "is_untouched",
     "mark",
     "ndim_noted",

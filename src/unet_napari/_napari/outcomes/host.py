@@ -9,10 +9,11 @@ from napari.layers import Image
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.results import Purpose
 from unet_napari._napari.outcomes.copy_buttons import CopyButtons
+from unet_napari._napari.runs.check_order import CheckOrder
 from unet_napari._napari.widgets.fields import Message
 from unet_napari.images import Image as ImageData
 
-__all__ = ["DockChoice", "Host"]
+__all__ = ["CheckOrders", "DockChoice", "Host"]
 
 
 class DockChoice(NamedTuple):
@@ -35,6 +36,13 @@ class DockChoice(NamedTuple):
     slicewise: bool = False
 
 
+class CheckOrders(Protocol):
+    """What tells which segmentation the count is checked of."""
+
+    def check_order(self) -> CheckOrder | None:
+        """Return it; None if there is none of what is chosen."""
+
+
 class Host(Protocol):
     """What the group needs of its dock."""
 
@@ -43,6 +51,10 @@ class Host(Protocol):
     status: Message
     docked: bool
     copying: CopyButtons
+
+    @property
+    def thresholds(self) -> CheckOrders:
+        """What follows the sliders."""
 
     def in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Do a part of a job beside the viewer; its errors end the job."""

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QMainWindow
 from napari.layers import Labels
 from unet_napari._napari.outcomes.comparing import Comparing
 from unet_napari._napari.outcomes.copying import measuring_of
+from unet_napari._napari.outcomes.counting import Counting
 from unet_napari._napari.outcomes.host import Host
 from unet_napari._napari.sections.measuring import measurable, measure_job, show_table
 from unet_napari._napari.widgets.fields import button
@@ -55,12 +56,18 @@ class Numbers:
         rows.add_wide(self.measure)
         rows.add_beside(self.measure_now, self.table)
         self._comparing = Comparing(host, rows)
+        self._counting = Counting(host, rows)
 
     def connect(self) -> None:
         """Follow the buttons; after `Form.finish`, whose own followers take errors away."""
         self._comparing.connect()
+        self._counting.connect()
         self.measure_now.changed.connect(self._measure)
         self.table.changed.connect(self._open_table)
+
+    def leave(self) -> None:
+        """Take what is shown of a check of the count out of the viewer."""
+        self._counting.leave()
 
     def _measure(self) -> None:
         self._host.beside("Labels can be measured", self._begin, self._take)

@@ -143,6 +143,11 @@ class LiveThresholds:
             return None
         return run if (run.order.layer, run.order.purpose) == (layer, purpose) else None
 
+    @property
+    def following(self) -> bool:
+        """Whether the labels are not yet those of the sliders everywhere."""
+        return self._behind or self._asking in ("view", "all") or self._wanted in ("view", "all")
+
     def hand_over(self, purpose: Purpose) -> None:
         """Let the result belong to another model file, which has its thresholds."""
         if self._run is not None:

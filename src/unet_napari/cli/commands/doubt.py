@@ -12,14 +12,9 @@ from unet_napari.cli.option_arguments import add_options, given_options, naming_
 from unet_napari.cli.outputs import check_side_output
 from unet_napari.cli.progress_bar import ProgressLine
 from unet_napari.errors import SettingsError
-from unet_napari.evaluation.count_check import (
-    ANSWER_COLUMN,
-    FEWEST_CHECKS,
-    checked_strata,
-    draw_checks,
-    strata_of,
-)
+from unet_napari.evaluation.count_check import FEWEST_CHECKS
 from unet_napari.inference.config import DEFAULT_MODEL, CellThresholds
+from unet_napari.inference.doubt.check_table import check_columns, draw_places
 from unet_napari.labels.table_files import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -92,7 +87,8 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.check is None:
         table = _table(found, axes)
     else:
-        table = _drawn(found, axes, arguments.check, arguments.draw)
+        places = draw_places(found, arguments.check, arguments.draw)
+        table = check_columns(places, [None] * len(places), axes)
     write_table(arguments.output, table)
     line.show(f"written to {arguments.output}", last=True)
 
@@ -120,21 +116,3 @@ def _check_draw(arguments: argparse.Namespace) -> None:
         raise SettingsError("--check draws among all cells: leave --painted out.")
     if arguments.output.suffix.lower() != ".csv":
         raise SettingsError("--check writes a .csv, which is filled in by hand.")
-
-
-def _drawn(
-    found: Sequence[DoubtfulObject], axes: str, number: int, seed: int
-) -> dict[str, Sequence[Any]]:
-    """Return cells drawn at random in columns, with an empty one for the answers."""
-    doubts = [item.doubt for item in found]
-    strata, checks = strata_of(doubts), draw_checks(doubts, number, seed)
-    sums = checked_strata(doubts, {})
-    table = _table([found[index] for index in checks], axes)
-    del table["painted"]
-    return {
-        ANSWER_COLUMN: [""] * len(checks),
-        **table,
-        "stratum": [int(strata[index]) for index in checks],
-        "stratum_cells": [sums[strata[index]].size for index in checks],
-        "stratum_doubt": [round(sums[strata[index]].doubt, 6) for index in checks],
-    }

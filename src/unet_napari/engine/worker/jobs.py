@@ -16,6 +16,7 @@ from unet_napari.engine.requests import (
     TrainJob,
 )
 from unet_napari.engine.threshold_requests import (
+    CheckJob,
     DecodeJob,
     DoubtJob,
     FitJob,
@@ -25,7 +26,7 @@ from unet_napari.engine.worker.decode_again import decode_again, fit_painted, ke
 from unet_napari.engine.worker.judge_labels import judge_labels
 from unet_napari.engine.worker.measure_labels import measure_labels
 from unet_napari.engine.worker.open_images import open_pair
-from unet_napari.engine.worker.rank_doubts import rank_doubts
+from unet_napari.engine.worker.rank_doubts import draw_checked, rank_doubts
 from unet_napari.engine.worker.segment_file import segment_into_file
 from unet_napari.engine.worker.segment_layers import (
     estimate,
@@ -57,6 +58,7 @@ def draw_augmentation(job: AugmentationJob, context: JobContext) -> dict[str, An
 
 RUNNERS: Mapping[type, Callable[[Any, JobContext], dict[str, Any]]] = {
     AugmentationJob: draw_augmentation,
+    CheckJob: draw_checked,
     CompareJob: judge_labels,
     DecodeJob: decode_again,
     DiameterJob: estimate,

@@ -74,6 +74,8 @@ def doubt_steps(
     painted: LazyArray | None = None,
     background: int | None = None,
     most: int = MOST,
+    look_for_missed: bool = True,
+    within: Box | None = None,
 ) -> Generator[Progress, None, list[DoubtfulObject]]:
     """Rank the objects of a segmentation by doubt, step by step; stop by no longer asking.
 
@@ -96,6 +98,10 @@ def doubt_steps(
         The painted number that means background.
     most : int
         Number of objects to return.
+    look_for_missed : bool
+        Whether what may be an object that was not found is listed, too.
+    within : Box, optional
+        A part of the result: objects that have no pixel in it are left out.
 
     Yields
     ------
@@ -112,7 +118,9 @@ def doubt_steps(
         If the disk has no room.
     """
     settled = None if painted is None else Settled(painted, background)
-    return (yield from _steps(kept, task, memory, settled, most, lambda r: r.ranked(most)))
+    missed = most if look_for_missed else 0
+    found = yield from _steps(kept, task, memory, settled, missed, lambda r: r.ranked(most, within))
+    return found
 
 
 def doubt_summary_steps(
@@ -212,10 +220,10 @@ class _Ranking:
             self._missed += missed_cells(view, other, *facts)
             yield last
 
-    def ranked(self, most: int) -> list[DoubtfulObject]:
-        """Return the most doubtful objects."""
+    def ranked(self, most: int, within: Box | None = None) -> list[DoubtfulObject]:
+        """Return the most doubtful objects, of a part or of all."""
         reference = _reference(self._views, self._cells)
-        found = [item for view in self._views for item in _of_view(view, reference, most)]
+        found = [item for view in self._views for item in _of_view(view, reference, most, within)]
         if self._cells is not None:
             found += self._cells.mistakes()
         return _ranked([*found, *self._missed], len(self._views[0].shape), most)
@@ -267,10 +275,12 @@ def _signs(view: ViewFacts, reference: SizeReference) -> NDArray[np.floating]:
     return signs_of(view.sums, view.cuts.all(), view.fates(), reference)
 
 
-def _of_view(view: ViewFacts, reference: SizeReference, most: int) -> Iterator[DoubtfulObject]:
+def _of_view(
+    view: ViewFacts, reference: SizeReference, most: int, within: Box | None
+) -> Iterator[DoubtfulObject]:
     signs = _signs(view, reference)
     doubt = doubts(signs)
-    open_ones = (view.sums.size > 0) & (view.sums.painted < _SETTLED_SHARE)
+    open_ones = view.numbers_in(within) & (view.sums.painted < _SETTLED_SHARE)
     usual = np.median(signs[view.sums.size > 0], axis=0) if open_ones.any() else signs[0]
     numbers = np.flatnonzero(open_ones)
     numbers = numbers[np.argsort(-doubt[numbers], kind="stable")][:most]

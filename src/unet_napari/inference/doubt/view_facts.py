@@ -121,6 +121,26 @@ class ViewFacts:
         """Return the labels of a part."""
         return self._base.part(self.index, box)
 
+    def numbers_in(self, box: Box | None) -> NDArray[np.bool_]:
+        """Return a mask of the numbers of the objects that a part of the result holds pixels of.
+
+        Parameters
+        ----------
+        box
+            The part, along all axes of the result; None for all of it.
+        """
+        if box is None:
+            return self.sums.size > 0
+        there = np.zeros(self.sums.size.size, bool)
+        leading = box.spans[: len(self.index)]
+        if all(start <= at < stop for at, (start, stop) in zip(self.index, leading, strict=True)):
+            inner = Box.from_spans(box.spans[len(self.index) :])
+            parts = (block.intersect(inner) for block in blocks_of(self.shape))
+            for part in parts:
+                if not part.is_empty:
+                    there[self.labels(part).ravel()] = True
+        return there & (self.sums.size > 0)
+
     def look(self) -> None:
         """Gather sizes, shapes, maps and cuts."""
         boxes = list(blocks_of(self.shape))

@@ -8,7 +8,7 @@ import pytest
 from unet_napari._napari.layers.layer_axes import ViewPlace, image_of
 from unet_napari._napari.layers.ownership import choosers, mark
 from unet_napari._napari.layers.results import Purpose
-from unet_napari._napari.runs.live_thresholds import KeptRun
+from unet_napari._napari.runs.kept_run import KeptRun
 from unet_napari._napari.runs.segment_order import Order
 from unet_napari._napari.runs.threshold_jobs import fit_request, keep_request, painted_labels
 from unet_napari.engine.arrays import open_ref

@@ -17,7 +17,6 @@ from unet_napari._napari.outcomes.check_buttons import CheckButtons
 from unet_napari._napari.outcomes.check_keys import ANSWERS, CHECK_KEYS
 from unet_napari._napari.outcomes.check_layer import CheckLayer
 from unet_napari._napari.outcomes.check_record import CheckRecord, note_check, noted_check
-from unet_napari._napari.outcomes.copying import saved_name
 from unet_napari._napari.outcomes.host import Host
 from unet_napari._napari.runs.check_order import CheckOrder
 from unet_napari._napari.widgets.fields import Message, button
@@ -26,6 +25,7 @@ from unet_napari.errors import LabelsError, UnetNapariError
 from unet_napari.evaluation.count_check import FEWEST_CHECKS
 from unet_napari.inference.doubt.check_table import check_columns
 from unet_napari.labels.table_files import write_table
+from unet_napari.recipes.told import saved_as
 
 __all__ = ["Counting", "new_seed"]
 
@@ -127,7 +127,8 @@ class Counting:
         if order is None or labels is None:
             raise LabelsError(
                 "To check the count, segment the image with a model of cells first: the places are "
-                "drawn in what was segmented last, by how sure the model is."
+                "drawn in what was segmented last, by how sure the model is. That is not kept of a "
+                "drawn region, nor of labels that are saved to a file."
             )
         if not is_unedited(labels):
             raise LabelsError(
@@ -245,7 +246,7 @@ class Counting:
         record, labels = self._record, self._labels
         if record is None:
             return
-        name = "count" if labels is None else saved_name(labels).removesuffix(".tif")
+        name = "count" if labels is None else saved_as(labels.name).removesuffix(".tif")
         text, _ = QFileDialog.getSaveFileName(
             self.buttons, "Save the check", f"{name}-check.csv", "Table (*.csv)"
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from napari.layers import Labels
 from unet_napari._napari.layers.layer_axes import array_of, output_axes
 from unet_napari._napari.layers.spots import placed
-from unet_napari._napari.runs.live_thresholds import KeptRun
+from unet_napari._napari.runs.kept_run import KeptRun
 from unet_napari.engine import CheckJob
 from unet_napari.errors import LabelsError
 from unet_napari.geometry import Box

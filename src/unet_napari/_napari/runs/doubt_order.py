@@ -11,7 +11,7 @@ from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.background_paint import background_number
 from unet_napari._napari.layers.layer_axes import array_of, output_axes
 from unet_napari._napari.layers.spots import Ranker, Spot, placed
-from unet_napari._napari.runs.live_thresholds import KeptRun
+from unet_napari._napari.runs.kept_run import KeptRun
 from unet_napari.engine import DoubtJob
 from unet_napari.errors import EngineError
 

@@ -1,7 +1,7 @@
 """Other thresholds after a segmentation: at once where the user looks, then everywhere."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QWidget
 from napari.layers import Labels, Layer
 from unet_napari._napari.jobs.background_work import Background
 from unet_napari._napari.jobs.job import Job
-from unet_napari._napari.layers.layer_axes import ViewPlace, array_of, current_view, output_axes
+from unet_napari._napari.layers.layer_axes import ViewPlace, array_of, current_view
 from unet_napari._napari.layers.ownership import (
     ResultOrigin,
     note_highest,
@@ -22,6 +22,7 @@ from unet_napari._napari.layers.ownership import (
 )
 from unet_napari._napari.layers.parts import time_in_place
 from unet_napari._napari.layers.results import Purpose, give_to, show_result
+from unet_napari._napari.runs.kept_run import KeptRun
 from unet_napari._napari.runs.segment_order import Order
 from unet_napari._napari.sections.measuring import (
     CellColumns,
@@ -34,50 +35,11 @@ from unet_napari.engine import DecodeJob, MeasureJob
 from unet_napari.errors import EngineError, UnetNapariError
 from unet_napari.inference.regions.renewal import Renewed
 
-__all__ = ["KeptRun", "LiveThresholds"]
+__all__ = ["LiveThresholds"]
 
 _REST_TIME = 300  # milliseconds without a change after which all of the image follows the view
 _QUICK_PIXELS = 1 << 20  # pixels that are decoded at once, wherever the user looks
 _VIEW_SHARE = 0.5  # of the image from which on the view is no part worth decoding first
-
-
-@dataclass(frozen=True)
-class KeptRun:
-    """A segmentation whose maps the engine has kept.
-
-    Attributes
-    ----------
-    order : Order
-        What was segmented.
-    number : int
-        The number of the maps.
-    pid : int or None
-        The engine that has them.
-    origin : ResultOrigin or None
-        Where the labels come from, where they are those of an image of the list.
-    """
-
-    order: Order
-    number: int
-    pid: int | None
-    origin: ResultOrigin | None = None
-
-    @property
-    def region(self) -> dict[str, tuple[int, int]]:
-        """The part of the image that the maps are of: start and stop by axis letter, T first."""
-        image, order = self.order.image, self.order
-        sizes = dict(zip(image.axes, image.data.shape, strict=True))
-        letters = [letter for letter in "TZYX" if letter in output_axes(image.axes)]
-        if "T" in letters and image.frames == 1:  # the engine leaves it out
-            letters.remove("T")
-        if order.whole:
-            return {letter: (0, sizes[letter]) for letter in letters}
-        outer = order.part.outer.region
-        return {
-            letter: outer[letter].indices(sizes[letter])[:2]
-            for letter in letters
-            if letter in outer
-        }
 
 
 class LiveThresholds:

@@ -10,7 +10,7 @@ from napari.layers import Image, Labels, Shapes
 from unet_napari._napari.jobs.job import Job
 from unet_napari._napari.layers.grid import LayerGrid
 from unet_napari._napari.layers.ownership import RegionChooser, choosers, is_made_for
-from unet_napari._napari.runs.live_thresholds import KeptRun
+from unet_napari._napari.runs.kept_run import KeptRun
 from unet_napari._napari.sections.paint import take_snapshot
 from unet_napari.engine import ArrayRef, FitJob, KeepThresholdsJob
 from unet_napari.errors import LabelsError

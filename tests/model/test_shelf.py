@@ -16,7 +16,7 @@ from unet_napari.tasks import CellsTask
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The user's models: 'cells' with a version and a state, and 'other'; one is bundled."""
+    """The user's models: 'cells' with version, state and paint, and 'other'; one is bundled."""
     monkeypatch.setenv("UNET_NAPARI_MODELS", str(tmp_path / "models"))
     monkeypatch.setattr("unet_napari.model.info._BUNDLED_FOLDER", tmp_path / "bundled")
     torch.manual_seed(0)
@@ -28,6 +28,7 @@ def folder(tmp_path, monkeypatch):
         model.save(path)
     keep_version(tmp_path / "models/cells.unet")
     (tmp_path / "models/cells.state").write_bytes(b"where it stopped")
+    (tmp_path / "models/cells.paint").mkdir()
     return tmp_path / "models"
 
 
@@ -43,7 +44,8 @@ def test_a_model_is_renamed_with_what_lies_beside_it(folder):
     assert [version.number for version in versions_of(path)] == [1]
     assert path.with_suffix(".state").read_bytes() == b"where it stopped"
     assert sorted(file.name for file in folder.iterdir()) == [
-        "other.unet", "round cells.state", "round cells.unet", "round cells.versions",
+        "other.unet", "round cells.paint", "round cells.state", "round cells.unet",
+        "round cells.versions",
     ]  # fmt: skip
 
 
@@ -92,7 +94,7 @@ def test_a_duplicate_is_a_model_of_its_own(folder):
 def test_what_is_removed_is_the_model_with_all_that_lies_beside_it(folder):
     removed = []
     remove_model(folder / "cells.unet", lambda path: not removed.append(path.name))
-    assert removed == ["cells.unet", "cells.state", "cells.versions"]
+    assert removed == ["cells.unet", "cells.state", "cells.paint", "cells.versions"]
     assert not list(folder.glob(".*"))  # nobody holds the name
 
 

@@ -211,7 +211,7 @@ def share_pair(job: Job, snapshot: Snapshot, task: str) -> PairRef:
         job.share_array(snapshot.labels),
         None if mask is None else job.share_array(mask),
         background,
-        None if snapshot.image.source is None else str(snapshot.image.source),
+        None if snapshot.image.source is None else str(snapshot.image.source.absolute()),
     )
 
 

@@ -210,7 +210,7 @@ def train_on(
                 share(pair.painted.labels),
                 None if pair.painted.annotated is None else share(pair.painted.annotated),
                 next(iter(pair.painted.background), None),
-                None if pair.image.source is None else str(pair.image.source),
+                None if pair.image.source is None else str(pair.image.source.absolute()),
             )
             for pair in pairs
         )

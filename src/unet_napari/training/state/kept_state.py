@@ -132,7 +132,7 @@ class KeptState:
         for number, print_ in enumerate(painted.prints):
             paint = painted.paint(number)
             image, file = painted.pairs[number].image, painted.pairs[number].file
-            source = image.source if file is None else file
+            source = image.source and image.source.absolute()
             arrays.update(self._pack(f"labels.{number}", paint.labels, paint.changed))
             if paint.annotated is not None:
                 arrays.update(self._pack(f"annotated.{number}", paint.annotated, paint.changed))
@@ -140,7 +140,7 @@ class KeptState:
             images.append(
                 {
                     "name": image.name,
-                    "source": None if source is None else str(Path(source).absolute()),
+                    "source": file or (None if source is None else str(source)),
                     "fingerprint": print_,
                     "shape": list(paint.labels.shape),
                     "painted": paint.painted,

@@ -150,6 +150,12 @@ def test_its_maps_are_those_of_the_whole_image(cells, make_model):
     inside = part.any(axis=0)
     assert inside.sum() > 5000
     np.testing.assert_allclose(part[:, inside], maps[:, inside], atol=1e-5)
+    volume = np.random.default_rng(0).random((24, 60, 70), np.float32)
+    deep, mask = make_model(ndim=3, features=(3, 4)), np.zeros(volume.shape, bool)
+    mask[5:15, 21:40, 11:50] = True  # between two strides of the network
+    maps_of_all = predict(volume, deep, **ON_CPU)
+    found = predict(volume, deep, region=mask, **ON_CPU)
+    np.testing.assert_allclose(found[:, mask], maps_of_all[:, mask], atol=1e-6)
     image = Image(cells, "YX")
     region = place_region(ImageRegion.of("YX=(101 33, 180 50, 150 200)"), image)
     labels, again = np.zeros(cells.shape, np.uint32), np.zeros_like(maps)

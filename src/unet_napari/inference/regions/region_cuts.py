@@ -71,7 +71,7 @@ class Margins:
     halo : tuple of int
         What can change the maps of a pixel, on each side of it.
     stride : tuple of int
-        A part begins at a multiple of it, so that the network pools as in the whole image.
+        A part begins and ends at multiples of it, so that the network pools as in the whole image.
     """
 
     reach: tuple[int, ...]
@@ -85,9 +85,12 @@ class Margins:
     def cut(self, wanted: Box, shape: tuple[int, ...]) -> RegionCut:
         """Return what is computed for a box of an image of a shape."""
         sure = wanted.grow(self.reach).clip(shape)
-        outer = sure.grow(self.halo).clip(shape)
-        start = tuple(n // step * step for n, step in zip(outer.start, self.stride, strict=True))
-        outer = Box(start, outer.stop)
+        # The halo is that of a box on the grid of the strides, as the core of a tile is.
+        start = (a // n * n for a, n in zip(sure.start, self.stride, strict=True))
+        stop = (math.ceil(b / n) * n for b, n in zip(sure.stop, self.stride, strict=True))
+        core = Box(tuple(start), tuple(stop))
+        halo = (math.ceil(h / n) * n for h, n in zip(self.halo, self.stride, strict=True))
+        outer = core.grow(tuple(halo)).clip(shape)
         # At the border of the image nothing is missing.
         begin = (s if o else 0 for s, o in zip(sure.start, outer.start, strict=True))
         end = (s if o < n else n for s, o, n in zip(sure.stop, outer.stop, shape, strict=True))

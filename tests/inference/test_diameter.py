@@ -31,6 +31,12 @@ def test_the_diameter_is_that_of_the_nuclei(trained_model, unseen, times):
     assert estimate_diameter(image, trained_model) == pytest.approx(expected, rel=0.2)
 
 
+def test_no_diameter_is_estimated_that_cannot_be_set(trained_model, unseen, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST_FACTOR", 3)
+    image = enlarge(unseen[0], 4)
+    assert estimate_diameter(image, trained_model) == 3 * trained_model.diameter
+
+
 def test_a_model_of_small_nuclei_finds_large_ones(trained_model, unseen):
     usual = average_precision(unseen[1], segment(unseen[0], trained_model))
     image, truth = (enlarge(array, 4) for array in unseen)
@@ -82,7 +88,7 @@ def test_what_is_looked_at_is_bounded(trained_model, monkeypatch):
     monkeypatch.setattr(module, "Predictor", make)
     image = np.tile(nuclei((192, 256), count=56, seed=5)[0], (16, 16))
     assert estimate_diameter(image, trained_model) is not None
-    assert 8 <= len(sizes) <= 12
+    assert 8 <= len(sizes) <= 14
     assert max(sizes) <= 1.1 * module._PIXELS_SEEN[2][1]
 
 

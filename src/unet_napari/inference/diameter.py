@@ -14,7 +14,13 @@ from unet_napari.inference.prepared import PreparedModel
 from unet_napari.inference.progress import Progress
 from unet_napari.inference.rescale import rescale_image
 from unet_napari.inference.running.predictor import Predictor
-from unet_napari.inference.views import check_image, find_scale, rescale_factors, split_views
+from unet_napari.inference.views import (
+    LARGEST_FACTOR,
+    check_image,
+    find_scale,
+    rescale_factors,
+    split_views,
+)
 from unet_napari.labels.measure import diameters
 
 if TYPE_CHECKING:
@@ -27,24 +33,22 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST_SCORE", "Trial", "diameter_steps", "model_spacing", "trial_steps"]
 
-# Trial diameters relative to the model's: the image is made up to 8 times smaller, 4 times larger.
-_TRIAL_FACTORS = tuple(2.0 ** (step / 2) for step in range(-4, 7))
+# Trial diameters relative to the model's: the image is made up to 16 times smaller, 4 times larger.
+_TRIAL_FACTORS = tuple(2.0 ** (step / 2) for step in range(-4, 9))
 # Diameter in pixels of the smallest objects; magnified noise looks like objects that are smaller.
 _SMALLEST_DIAMETER = 5
 # Objects that fit along each axis of what is looked at.
 _OBJECTS_ACROSS = 12
 # Least and most pixels that are looked at, rescaled, by the number of axes.
 _PIXELS_SEEN = {2: (96**2, 384**2), 3: (24**3, 2**19)}
-# Pixels of the middle of the image in which the part to look at is searched.
-_PIXELS_READ = {2: 2**23, 3: 2**25}
-# Places along each axis at which the part with the most contrast is searched.
-_PLACES_PER_AXIS = 4
-# Least contrast of the normalised image: objects span about 1, noise alone 0.3, as its contrast is
-# not stretched.
+# Enlargement up to which it is as many as may be: large images often hold few large objects.
+_SMALL_SCALE = 1 / 4
+# Pixels of the middle in which the part with the most contrast is searched, and places per axis.
+_PIXELS_READ, _PLACES_PER_AXIS = {2: 2**24, 3: 2**25}, 4
+# Least contrast of the normalised image: objects span about 1, noise, never stretched, 0.3.
 _LEAST_CONTRAST = 0.5
-# Objects that have a typical size, if there are so many of them.
-_FEWEST_OBJECTS = 4
-# By what factor objects may be smaller or larger than those that the model was trained on.
+_FEWEST_OBJECTS = 4  # fewer have no typical size
+# By what factor objects may be smaller or larger than those that the model knows.
 _TYPICAL_FACTOR = 1.5
 LEAST_SCORE = 0.3
 """Score of a scale at which the model knows what it sees."""
@@ -58,8 +62,8 @@ class Trial:
     Attributes
     ----------
     diameter : float or None
-        Typical diameter of the objects found, in the smallest pixels of the image; None if there
-        are too few.
+        Typical diameter of the objects found, in the smallest pixels of the image, at most the
+        largest at which an image is segmented; None if there are too few.
     score : float
         Certainty of the model about the objects, 0 to 1, times their share that is as large as
         those it was trained on.
@@ -149,7 +153,7 @@ def trial_steps(
     scale : Scale
         Brightness of the image.
     first : tuple of float
-        What is tried first, relative to the model's diameter.
+        What is tried first, relative to the model's diameter, where the image has room for it.
     goes_on : callable, optional
         Is given the first trials, and says whether the others are made, too.
 
@@ -170,8 +174,10 @@ def trial_steps(
     look = _Look(view, prepared, config, scale.of(view))
     if look.contrast < _LEAST_CONTRAST:
         return _NO_TRIAL
+    first = tuple(factor for factor in first if look.has_room(factor * known))
     possible = [factor for factor in _TRIAL_FACTORS if factor * known >= _SMALLEST_DIAMETER]
-    candidates = [*first, *(factor for factor in possible if factor not in first)]
+    others = (f for f in possible if f not in first and look.has_room(f * known))
+    candidates = [*first, *others]
     work = len(candidates) + 1
     trials: list[Trial] = []
     for factor in candidates:
@@ -218,6 +224,13 @@ class _Look:
         self.contrast = float((high - low).max())
         self._gray: NDArray[np.float32] = channels.mean(axis=0)
 
+    def has_room(self, diameter: float) -> bool:
+        """Tell whether enough objects of about this diameter, in the smallest pixels, fit in."""
+        known, axes = float(self._model.diameter or 1), self._image.spatial_axes
+        pixels = math.prod(self._gray.shape) * math.prod(model_spacing(self._model, axes))
+        one = (diameter / _TYPICAL_FACTOR) ** self._model.ndim
+        return diameter <= known or pixels >= _FEWEST_OBJECTS * one
+
     def at(self, diameter: float) -> Trial:
         """Segment as if objects had a `diameter`, in the smallest pixels of the image."""
         factors = rescale_factors(self._image, self._model, diameter)
@@ -245,13 +258,15 @@ class _Look:
         typical = (found > known / _TYPICAL_FACTOR) & (found < known * _TYPICAL_FACTOR)
         certainty = float(np.abs(2 * maps[0][labels > 0] - 1).mean())
         score = certainty * float(typical.mean())
-        return Trial(float(np.median(found)) * scale, score, unfamiliar, found * scale)
+        diameter = min(float(np.median(found)) * scale, LARGEST_FACTOR * known)
+        return Trial(diameter, score, unfamiliar, found * scale)
 
     def _busiest(self, factors: tuple[float, ...]) -> tuple[slice, ...]:
         """Return the part with the most contrast of the size that is looked at."""
         ndim = len(factors)
         least, most = _PIXELS_SEEN[ndim]
         wanted = (_OBJECTS_ACROSS * float(self._model.diameter or 1)) ** ndim
+        wanted = most if max(factors) <= _SMALL_SCALE else wanted
         side = min(max(wanted, least), most) ** (1 / ndim)
         size = [
             min(length, max(1, round(side / factor)))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from unet_napari.model.model import Model
 
 __all__ = [
+    "LARGEST_FACTOR",
     "View",
     "check_image",
     "find_scale",
@@ -28,8 +29,8 @@ __all__ = [
     "split_views",
 ]
 
-# An image that is to be scaled by more was given a wrong diameter.
-_LARGEST_FACTOR = 16
+LARGEST_FACTOR = 16
+"""An image that is to be scaled by more was given a wrong diameter."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def rescale_factors(image: Image, model: Model, diameter: float | None = None) -
             "trained on: leave the diameter out, or train it again."
         )
     scale = model.diameter / diameter
-    if not 1 / _LARGEST_FACTOR <= scale <= _LARGEST_FACTOR:
+    if not 1 / LARGEST_FACTOR <= scale <= LARGEST_FACTOR:
         raise SettingsError(
             f"With objects of {diameter:.4g} pixels the image would be made {scale:.3g} times as "
             f"large, as the model {model.name!r} knows objects of {model.diameter:.4g}: check "

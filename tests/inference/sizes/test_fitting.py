@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
+from scipy import ndimage
 
 from unet_napari import segment
 from unet_napari.evaluation.objects import average_precision
@@ -56,6 +57,16 @@ def test_a_large_image_is_looked_at_before(trained_model, large, monkeypatch):
     found, looked = run(large[0], trained_model)
     assert looked.diameter == pytest.approx(plan.diameter)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_few_objects_of_many_times_the_usual_size_are_noticed(trained_model, unseen, monkeypatch):
+    """At the model's own scale their pieces are as large as usual objects."""
+    monkeypatch.setattr(fitting, "_SMALL_IMAGE", {2: 0})
+    image = ndimage.zoom(unseen[0][:96, :128].astype(np.float32), 12, order=1)
+    found, plan = run(image, trained_model)
+    assert plan.diameter == pytest.approx(12 * trained_model.diameter, rel=0.3)
+    truth = np.kron(unseen[1][:96, :128], np.ones((12, 12), int))
+    assert average_precision(truth, found) > 0.4
 
 
 @pytest.mark.parametrize("small", [0, 2**21])

@@ -43,9 +43,9 @@ _OFF_FACTOR = 2.5
 # factor from the estimate.
 _SHARE_ALIKE = 0.8
 _ALIKE_FACTOR = 2.0
-# Relative diameter at which one look is cheap, a sixteenth of the pixels, and shows large objects
-# of which the model finds pieces that are as large as it knows objects.
-_COARSE_DIAMETER = 4.0
+# Relative diameters at which looks are cheap, a sixteenth of the pixels and less, and show large
+# objects of which the model finds pieces that are as large as it knows objects.
+_COARSE_DIAMETERS = (4.0, 8.0, 16.0)
 # Fewer objects have no typical size.
 _FEWEST_OBJECTS = 4
 # Pixels, all frames and slices, up to which an image is segmented before its sizes are judged.
@@ -173,7 +173,7 @@ def fitting_steps(
     found : FoundObjects, optional
         What was found in the image at the model's own scale. Where it was not segmented, a part of
         it is looked at first. More scales are tried only where that looks wrong, or where the
-        model knows what it sees at a scale at which objects of known sizes vanish.
+        model knows what it sees at one of the scales at which objects of known sizes vanish.
 
     Returns
     -------
@@ -183,13 +183,15 @@ def fitting_steps(
     """
     model, seen = prepared.model, found
 
-    def goes_on(coarse: Trial, own: Trial | None = None) -> bool:
+    def goes_on(*trials: Trial) -> bool:
         nonlocal seen
-        if own is not None:
+        coarse = trials
+        if seen is None:
+            coarse, own = trials[:-1], trials[-1]
             seen = FoundObjects(own.sizes, own.unfamiliar)
-        return (seen is not None and seen.looks_wrong(model)) or coarse.score >= LEAST_SCORE
+        return seen.looks_wrong(model) or any(trial.score >= LEAST_SCORE for trial in coarse)
 
-    first = (_COARSE_DIAMETER,) if found else (_COARSE_DIAMETER, 1.0)
+    first = _COARSE_DIAMETERS if found else (*_COARSE_DIAMETERS, 1.0)
     best = yield from trial_steps(image, prepared, config, scale, first, goes_on)
     if best.diameter is None or seen is None or not seen.misses(best.diameter, model):
         return None

@@ -41,11 +41,11 @@ def test_a_thread_without_warnings_leaves_the_filters_of_the_others():
     def quiet():
         with without_warnings():
             inside.set()
-            leave.wait(10)
+            leave.wait(300)
 
     thread = threading.Thread(target=quiet)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(300)
     assert warnings.filters == before
     with pytest.warns(UnetNapariWarning, match="of this thread"):
         warn_user("of this thread")

@@ -196,7 +196,7 @@ def test_a_stop_does_not_wait_for_an_image_that_takes_long_to_finish(
             break
     started = time.perf_counter()
     steps.close()
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 10  # of the 20 s that it would take
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -66,7 +66,7 @@ class SshServer:
         )
 
     def _wait(self):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()

@@ -1,6 +1,10 @@
 """A napari window, docks in it, and an engine that does what the test says."""
 
+import gc
 import os
+import shutil
+import socket
+import struct
 import tempfile
 import threading
 from functools import partial
@@ -21,6 +25,29 @@ from unet_napari._napari.jobs.job import Job
 from unet_napari.engine.shared import SharedFolder
 from unet_napari.images.synthetic import nuclei
 from unet_napari.model.info import ListedModel, ModelInfo
+
+
+def pytest_configure():
+    """Give each process of pytest-xdist a virtual screen of its own, which ends with it.
+
+    On a common one they would take the focus and the clipboard from each other.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ or shutil.which("Xvfb") is None:
+        return
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x1000x24", "-terminate"]
+    quiet = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
+    os.posix_spawnp(command[0], command, os.environ, file_actions=[quiet])
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        number = answer.readline().strip()
+    # The screen ends with its last client, and this one lives as long as the process.
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(f"/tmp/.X11-unix/X{number}")  # noqa: S108  where X has it
+    client.sendall(struct.pack("<BxHHHHxx", ord("l"), 11, 0, 0, 0))
+    client.detach()
+    os.environ["DISPLAY"] = f":{number}"
 
 
 class FakeClient:
@@ -94,7 +121,11 @@ def qtbot(qtbot):
 def _window(qapp):
     """One window for all tests: it takes a second or two to make."""
     viewer = napari.Viewer(show=False)
+    # napari collects garbage after each removal of layers, and all that is there by now stays.
+    gc.collect()
+    gc.freeze()
     yield viewer
+    gc.unfreeze()
     viewer.close()
 
 

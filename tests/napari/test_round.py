@@ -149,7 +149,7 @@ def run_and_kill(labels):
         napari.send_signal(signal.SIGKILL)
     assert said.startswith("STOPPED"), said
     _, points, engine, status = said.split(maxsplit=3)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 100
     while Path(f"/proc/{engine}").exists() and time.monotonic() < end:
         time.sleep(0.1)
     return int(points), status

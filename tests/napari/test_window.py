@@ -108,7 +108,7 @@ def test_stop_keeps_the_model_and_a_killed_engine_is_survived(
     train.run.native.click()
     start = time.monotonic()
     qtbot.waitUntil(lambda: not train.busy, timeout=PATIENCE)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 10  # 1.5 s, and what a busy machine takes
     assert list(models_folder.glob("*.unet"))
 
     train.run.native.click()
@@ -122,7 +122,7 @@ def test_stop_keeps_the_model_and_a_killed_engine_is_survived(
     qtbot.waitUntil(lambda: len(train.plot.loss.points) > 1, timeout=PATIENCE)
     pid = train.job.pid
     viewer.window.remove_dock_widget(train.native)
-    qtbot.waitUntil(lambda: not is_running(pid), timeout=3000)
+    qtbot.waitUntil(lambda: not is_running(pid))
 
 
 def check_the_count(viewer, dock, middles, qtbot):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from engine_jobs import of, run
+from engine_jobs import WAIT, of, run
 from unet_napari.engine import (
     ImageLine,
     ImageRef,
@@ -88,7 +88,7 @@ def test_a_stop_ends_with_a_result_that_counts_what_is_whole(client, job, listen
     while not isinstance(listener.next(), ImageLine):
         pass
     client.cancel(handle)
-    assert handle.wait(60)
+    assert handle.wait(WAIT)
     (finished,) = of(JobFinished, listener)
     assert finished.result["stopped"]
     written = sorted((tmp_path / "out").glob("*.tif"))

@@ -36,7 +36,7 @@ def test_reading_is_ahead_and_not_far_ahead():
 
     items = read_ahead(source())
     assert next(items) == 0
-    assert reached.wait(10)  # the next one is made while the first is used
+    assert reached.wait(300)  # the next one is made while the first is used
     assert len(made) == AHEAD + 1
     items.close()
     assert len(made) == AHEAD + 1
@@ -80,7 +80,7 @@ class _Slow:
         self.may, self.written = threading.Event(), []
 
     def __setitem__(self, key, value):
-        assert self.may.wait(10)
+        assert self.may.wait(300)
         self.written.append(key)
 
 

@@ -179,7 +179,7 @@ def test_a_killed_process_leaves_what_the_next_one_goes_on_with(make_model, tmp_
     assert lines[-1].startswith("predicting")
     assert not output.exists()
     assert (tmp_path / ".labels.tif.unfinished" / "state.safetensors").exists()
-    again = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    again = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     assert "continuing at" in again.stdout
     config = InferenceConfig(**ON_CPU, tile=(64, 64))
     expected, _ = run(image, model, config, tmp_path / "whole.tif")

@@ -52,7 +52,7 @@ for number in range(2):
     for cell in range(1, truth.max() + 1):
         layer.data_setitem(np.nonzero(truth == cell), cell)
 train.effort.value = "quick"
-train.minutes.value = "0.15"
+train.minutes.value = "0.1"
 wait(lambda: train.run.enabled)
 train.run.native.click()
 wait(lambda: not train.busy)
@@ -77,8 +77,8 @@ wait(lambda: browser.name not in kept)
 browser.current.layer.paint((40, 40), 5)
 kept[browser.name] = browser.current.layer.data.copy()
 np.savez(out, **{name.replace(".", "_"): labels for name, labels in kept.items()})
-end = time.monotonic() + 5
-wait(lambda: time.monotonic() > end)
+stored = folder / f"{Path(browser.name).stem}_labels.tif"
+wait(lambda: stored.exists() and browser.current.is_settled and not browser.paint.waits)
 print("PAINTED", *kept, flush=True)
 wait(lambda: False)
 """

@@ -69,7 +69,7 @@ def test_a_stop_before_there_is_a_job_does_not_wait_for_what_prepares_it(
     dock, client, qtbot, monkeypatch
 ):
     go = threading.Event()
-    monkeypatch.setattr(dock.job, "share", lambda *_, **__: go.wait(60))
+    monkeypatch.setattr(dock.job, "share", lambda *_, **__: go.wait(300))
     dock.run.native.click()
     dock._double_click.stop()
     dock.run.native.click()

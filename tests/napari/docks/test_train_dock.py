@@ -114,7 +114,7 @@ def test_a_stop_while_labels_are_still_being_copied_starts_nothing(
 ):
     go = threading.Event()
     monkeypatch.setattr(
-        "unet_napari._napari.docks.train_dock.train_job", lambda *_, **__: go.wait(10) and None
+        "unet_napari._napari.docks.train_dock.train_job", lambda *_, **__: go.wait(300) and None
     )
     ready.run.native.click()
     qtbot.wait(500)  # longer than a double click

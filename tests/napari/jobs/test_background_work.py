@@ -28,10 +28,10 @@ def test_nothing_arrives_after_the_end_and_it_can_begin_anew(qtbot):
 
     def wait():
         started.set()
-        return go.wait(10)
+        return go.wait(300)
 
     background.run(wait, seen.append, seen.append)
-    assert started.wait(10)
+    assert started.wait(300)
     background.close()
     go.set()
     background.run(lambda: "new", seen.append, seen.append)

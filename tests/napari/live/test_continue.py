@@ -38,6 +38,7 @@ def stopped(dock, start, client, painted, keep_state, models_folder, qtbot):
 def again(dock, client, qtbot):
     """Press the button, and return the job that the engine gets."""
     before = len(client.jobs)
+    qtbot.waitUntil(lambda: dock.run.enabled)
     dock._double_click.stop()
     dock.run.native.click()
     qtbot.waitUntil(lambda: len(client.jobs) > before)

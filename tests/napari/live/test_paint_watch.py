@@ -7,26 +7,28 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from napari.components import ViewerModel
 
 from unet_napari._napari.corrections.corrections import Corrections
 from unet_napari._napari.layers.background_paint import background_number, reserve_background
+from unet_napari._napari.live import paint_watch
 from unet_napari._napari.live.known_paint import KnownPaint
 from unet_napari._napari.live.paint_watch import PaintWatch
 from unet_napari._napari.sections.detection import split_labels
 from unet_napari.geometry import Box
 
-PATIENCE = 3000  # milliseconds within which every stroke must have been reported
+PATIENCE = 30_000  # milliseconds; a busy machine is no failure
 
 
 class Copy:
     """Stands for the engine: labels that are kept up to date by what is reported, and no more."""
 
-    def __init__(self, viewer, layer):
+    def __init__(self, parent, viewer, layer):
         self.layer = layer
         self.labels = np.array(layer.data)
         self.known = KnownPaint(np.array(layer.data))
         self.reports = []
-        self.watch = PaintWatch(viewer.window._qt_window, layer, viewer.dims, self.take)
+        self.watch = PaintWatch(parent, layer, viewer.dims, self.take)
 
     def take(self, boxes):
         self.reports.append(boxes)
@@ -44,7 +46,7 @@ def copy_of(viewer):
 
     def make(shape, dtype=np.uint16, **options):
         layer = viewer.add_labels(np.zeros(shape, dtype), **options)
-        copies.append(Copy(viewer, layer))
+        copies.append(Copy(viewer.window._qt_window, viewer, layer))
         return copies[-1]
 
     yield make
@@ -66,6 +68,12 @@ def stroke(layer, path, label):
     with layer.block_history():
         for point in path:
             layer.paint(point, label)
+
+
+def test_a_stroke_is_reported_at_the_latest_two_and_a_half_seconds_after_its_end():
+    pause = (1 + paint_watch._PATIENCE) * paint_watch._PACE  # however long the stroke is
+    assert pause <= 2500
+    assert paint_watch._HEARTBEAT + paint_watch._PACE <= 2500  # an undo
 
 
 def test_a_stroke_is_reported_with_little_around_it(copy_of, qtbot):
@@ -114,7 +122,7 @@ def test_undo_then_paint_reports_both(copy_of, qtbot):
 def test_undo_past_the_start_is_found(viewer, copy_of, qtbot):
     layer = viewer.add_labels(np.zeros((40, 50), np.uint16))
     stroke(layer, [(20, 20)], 5)
-    copy = Copy(viewer, layer)  # the training begins here
+    copy = Copy(viewer.window._qt_window, viewer, layer)  # the training begins here
     layer.undo()
     reported(copy, qtbot)
     copy.watch.close()
@@ -199,13 +207,12 @@ def test_reports_are_paced_while_the_user_paints(copy_of, qtbot):
     copy = copy_of((400, 400))
     start = time.perf_counter()
     count = 0
-    while time.perf_counter() - start < 1.5:
+    while time.perf_counter() - start < 1.5 or count <= 50:
         stroke(copy.layer, [(20 + count % 300, 30 + 7 * count % 300)], 1 + count % 9)
         count += 1
         qtbot.wait(5)
     reported(copy, qtbot)
-    assert count > 50
-    assert 2 <= len(copy.reports) <= 7
+    assert 2 <= len(copy.reports) <= 2 + (time.perf_counter() - start) / 0.3
     assert all(len(boxes) <= 16 for boxes in copy.reports)
 
 
@@ -269,11 +276,12 @@ EDITS = st.lists(
 
 @given(EDITS)
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_sequence_of_edits_arrives(viewer, edits):
+def test_any_sequence_of_edits_arrives(qapp, edits):
+    viewer = ViewerModel()  # a hundred windows would take minutes
     layer = viewer.add_labels(np.zeros((40, 50), np.uint16))
-    copy = Copy(viewer, layer)
+    copy = Copy(qapp, viewer, layer)
     for name, *rest in edits:
         if name == "look":
             copy.watch._report()
@@ -285,5 +293,4 @@ def test_any_sequence_of_edits_arrives(viewer, edits):
     copy.watch._refreshed = False  # the histories alone must tell
     copy.watch._report()
     copy.watch.close()
-    viewer.layers.remove(layer)
     assert copy.is_same()

@@ -118,6 +118,10 @@ def test_other_thresholds_are_saved_with_the_labels_that_they_gave(
     assert dock.images.told.value == ""
     file = folder / "nuclei results" / "a.tif"
     np.testing.assert_array_equal(tifffile.imread(file), labels((5, 5)))
+    segment(dock, client, qtbot, labels((9, 9))[:64, :64])
+    dock.images.browser.rest()  # as when the dock is closed
+    qtbot.waitUntil(file.with_name("b.tif").exists)
+    assert "b · nuclei" in viewer.layers
     assert read_record(file).thresholds == {"min_size": 44}
     assert read_record(file).found["objects"] == 1
 

@@ -1,5 +1,6 @@
 """A dock has every option that its configs claim for it, and no other one."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -123,3 +124,15 @@ def test_a_training_takes_what_the_dock_says(viewer, job):
     values = dock.settings.values(task="semantic", effort="quick")
     expected = TrainConfig(task="semantic", seconds=30, validation=0.1, seed=7)
     assert TrainConfig.from_dict(values) == expected
+    dock["steps"].value = "40"
+    both = "Minutes (under Network) and Steps (under Network) exclude each other"
+    with pytest.raises(SettingsError, match=re.escape(both)):
+        dock.settings.values(task="semantic", effort="live")
+    dock.minutes.value = ""
+    values = dock.settings.values(task="semantic", effort="live")
+    expected = TrainConfig(task="semantic", steps=40, validation=0.1, seed=7)
+    assert TrainConfig.from_dict(values) == expected
+    dock.effort.value = "long"
+    assert dock.duration.value == ""
+    dock["steps"].value = ""
+    assert "20 min" in dock.duration.value

@@ -29,7 +29,7 @@ from unet_napari._napari.layers.ownership import (
 from unet_napari._napari.runs.preview_layer import PURPOSE as PREVIEW
 from unet_napari.collection.image_list import ImageEntry
 from unet_napari.collection.names import numbered
-from unet_napari.errors import ImageError, UnetNapariError, without_warnings
+from unet_napari.errors import UnetNapariError, without_warnings
 from unet_napari.folder_run.standing import labels_digest
 from unet_napari.images import Image
 from unet_napari.images.result_record import ResultRecord, read_record
@@ -117,7 +117,10 @@ class ResultKeeper:
                 if not shown and is_unedited(result) and fingerprint_of(result) is not None:
                     parts.append(f"'{result.name}'")
             else:
-                self._save(entry, layer, result, origin)
+                try:
+                    self._save(entry, layer, result, origin)
+                except UnetNapariError as error:  # the list goes on all the same
+                    return f"What was found in '{entry.name}' is not saved: {error}"
         if not parts:
             return ""
         names = " and ".join(parts)
@@ -204,7 +207,7 @@ def _free(found: _Found) -> Path:
         with without_warnings():
             there = labels_digest(open_labels(path))
             record = read_record(path)
-    except (ImageError, UnetNapariError, OSError):
+    except (UnetNapariError, OSError):  # nobody knows what it is
         return numbered(path)
     as_made = record is not None and record.found.get("labels", there) == there
     return path if as_made or there == found.origin.in_file else numbered(path)

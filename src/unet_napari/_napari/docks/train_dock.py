@@ -66,6 +66,7 @@ class TrainDock(TrainContinue):
             field.changed.connect(self.refresh_run)
         self.effort.changed.connect(self._tell_duration)
         settings.minutes.changed.connect(self._tell_duration)
+        settings.steps.changed.connect(self._tell_duration)
         settings.annotated.changed.connect(self.training.follow_regions)
         self.images.on_added = self._add_pair
         self.images.on_left_out = self._follow_list

@@ -62,7 +62,7 @@ class TrainSettings:
         made = {"ndim": self.dimensions, "seconds": self.minutes, "augment": self.augmentation}
         self._options = OptionFields(TrainConfig, made, elsewhere=["task", "live"])
         self._reading = OptionFields(ReadingConfig)
-        self.unpainted = self._options["unpainted"]
+        self.unpainted, self.steps = self._options["unpainted"], self._options["steps"]
         self.axes = self._reading["axes"]
         self.channel = ChannelField(self._reading["channel"])
         self.channel.field.tooltip = (
@@ -117,7 +117,7 @@ class TrainSettings:
         """
         options = options_of(TrainConfig)
         given: float | None = read_line(options["seconds"], self.minutes)
-        if read_line(options["steps"], self._options["steps"]) is None:
+        if read_line(options["steps"], self.steps) is None:
             return EFFORTS[effort] if given is None else given
         if given is not None:
             called = f"{whereabouts(self.minutes)} and {self._options.called('steps')}"

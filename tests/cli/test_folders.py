@@ -199,24 +199,24 @@ def test_images_and_labels_of_one_folder_are_trained_on_as_pairs(tmp_path):
 
 
 def test_a_stopped_folder_goes_on_with_the_images_that_are_left(folder, monkeypatch, capsys):
-    from unet_napari.folder_run import run as folder_run
+    from unet_napari.folder_run import order as folder_order
 
     (folder / "images" / "b.tif").unlink()
     words = ("segment", folder / "images", "--model", folder / "model.unet",
              "--output", folder / "out", "--table", folder / "t.csv")  # fmt: skip
-    whole = folder_run.segment_steps
+    whole = folder_order.segment_steps
 
     def stop(image, *rest, **options):
         if image.name == "c":
             raise KeyboardInterrupt
         return whole(image, *rest, **options)
 
-    monkeypatch.setattr(folder_run, "segment_steps", stop)
+    monkeypatch.setattr(folder_order, "segment_steps", stop)
     assert run(*words) == 130
     first = rows_of(folder / "t.csv")
     assert {row["image"] for row in first} == {"a"}
     before = (folder / "out" / "a.tif").stat().st_mtime_ns
-    monkeypatch.setattr(folder_run, "segment_steps", whole)
+    monkeypatch.setattr(folder_order, "segment_steps", whole)
     assert run(*words) == 2
     assert run(*words, "--resume") == 0
     assert (folder / "out" / "a.tif").stat().st_mtime_ns == before

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from unet_napari.cli.values import duration, image_files, integers, memory, scene, stem
+from unet_napari.cli.values import duration, image_files, integers, memory, pixel_sizes, scene, stem
 from unet_napari.errors import ImageError
 from unet_napari.system.text import human_time
 
@@ -28,8 +28,19 @@ def test_integers():
 
 
 @pytest.mark.parametrize(
+    ("text", "sizes"),
+    [("0.25", {"Y": 0.25, "X": 0.25}), ("0.5, 0.25", {"Y": 0.5, "X": 0.25}),
+     ("2,0.25,0.25", {"Z": 2, "Y": 0.25, "X": 0.25}), ("z=2,x=.5", {"Z": 2, "X": 0.5})],
+)  # fmt: skip
+def test_pixel_sizes(text, sizes):
+    assert pixel_sizes(text) == sizes
+
+
+@pytest.mark.parametrize(
     ("convert", "text"),
-    [(duration, "soon"), (duration, "0"), (duration, "3 parsecs"), (memory, "much"),
+    [*((pixel_sizes, text) for text in ("", "0", "a", "1,2,3,4", "Z=2,0.5", "0.5,Z=2", "C=1",
+                                        "Z=1,Z=2", "nan", "Y=", "ZY=1")),
+     (duration, "soon"), (duration, "0"), (duration, "3 parsecs"), (memory, "much"),
      (memory, "0"),
      (integers, "a,b"), (integers, "0,5"), (integers, "")],
 )  # fmt: skip

@@ -45,11 +45,11 @@ COMMANDS = {
 # What a command asks for besides settings: files that it reads and writes, and how it reports.
 NO_SETTINGS = {
     "segment": {"images", "model", "output", "table", "attention", "list", "sheet", "verbose",
-                "overwrite", "resume", "scheduler", "workers", "region"},
+                "overwrite", "resume", "scheduler", "workers", "region", "scale"},
     "evaluate": {"images", "labels", "model", "against", "table", "sheet", "worst", "overwrite",
-                 "scheduler", "workers"},
+                 "scheduler", "workers", "scale"},
     "train": {"images", "labels", "annotated", "output", "start_from", "overwrite", "resume",
-              "note", "show_augmentation", "no_augmentation"},
+              "note", "show_augmentation", "no_augmentation", "scale"},
 }  # fmt: skip
 
 # The modules whose names the types of the keywords are made of.

@@ -60,9 +60,9 @@ def test_how_the_image_is_read_is_said():
     words = shlex.split(segmenting(image).command())
     assert words[words.index("--axes") + 1] == "TZYX"
     assert words[words.index("--channel") + 1] == "2"
-    command = with_notes(segmenting(image), command=True)
-    assert "# The pixel size is not in the file" in command
-    assert "pixel size" not in with_notes(segmenting(image), command=False).split("\nfrom")[0]
+    parsed = _parser().parse_args(words[1:])
+    assert parsed.scale == {"Y": 0.5}
+    assert segmenting(image).notes(command=True) == []
 
 
 def test_a_layer_without_a_file_and_a_part_are_said_first():
@@ -86,7 +86,9 @@ def test_a_measurement_is_told_with_and_without_an_image():
     alone = Measuring(labels, None, "l.csv", slicewise=True)
     assert called(alone.python(), "measure") == {"slicewise": True}
     assert called(alone.python(), "read_image")["axes"] == "ZYX"
-    assert alone.command() == "unet-napari measure l.tif --axes ZYX --slicewise --output l.csv"
+    assert alone.command() == (
+        "unet-napari measure l.tif --axes ZYX --scale Z=2.0,Y=1.0,X=1.0 --slicewise --output l.csv"
+    )
     both = Measuring(labels, ImageFile("i.tif", channel=1), "l.csv")
     assert called(both.python(), "read_image") == {"channel": 1}
     parsed = _parser().parse_args(shlex.split(both.command())[1:])

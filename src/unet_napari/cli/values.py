@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ __all__ = [
     "image_files",
     "integers",
     "memory",
+    "pixel_sizes",
     "positive_integer",
     "scene",
     "setting",
@@ -68,6 +70,33 @@ def positive_integer(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def pixel_sizes(text: str) -> dict[str, float]:
+    """Turn ``0.25``, ``2,0.25,0.25`` or ``Z=2,Y=0.25,X=0.25`` into micrometres by axis letter.
+
+    A single number is the size along Y and X; two are those along Y and X, three along Z, Y and X.
+    """
+    sizes: dict[str, float] = {}
+    parts = [part.partition("=") for part in text.upper().split(",")]
+    named = [axis.strip() for axis, sign, _ in parts if sign]
+    bare = {1: ("YX",), 2: ("Y", "X"), 3: ("Z", "Y", "X")}.get(len(parts), ())
+    axes = named or bare
+    for (first, sign, last), letters in zip(parts, axes, strict=False):
+        try:
+            size = float(last if sign else first)
+        except ValueError:
+            size = math.nan
+        if not (math.isfinite(size) and size > 0) or bool(sign) != bool(named):
+            break
+        sizes |= dict.fromkeys(letters, size)
+    if any(len(axis) != 1 for axis in named):
+        sizes = {}
+    if len(axes) != len(parts) or len(sizes) != sum(map(len, axes)) or {*sizes} - {*"ZYX"}:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no pixel size in micrometres; write 0.25, 2,0.25,0.25 or Z=2,Y=0.5,X=0.5"
+        )
+    return sizes
 
 
 def scene(text: str) -> int | str:

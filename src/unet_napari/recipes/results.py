@@ -57,7 +57,8 @@ class Segmenting:
 
     def notes(self, *, command: bool) -> list[str]:
         """Say what has to be done before, and what is another than in the dock."""
-        notes = self.image.notes(command=command)
+        del command  # both do the same
+        notes = self.image.notes()
         if self.part:
             notes.append("This segments the whole image; the dock has segmented a part of it.")
         return notes
@@ -115,8 +116,9 @@ class Measuring:
 
     def notes(self, *, command: bool) -> list[str]:
         """Say what has to be done before."""
-        image = [] if self.image is None else self.image.notes(command=command)
-        return [*self.labels.notes(command=command), *image]
+        del command  # both do the same
+        image = [] if self.image is None else self.image.notes()
+        return [*self.labels.notes(), *image]
 
     def python(self) -> str:
         """Return it as a program."""

@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 _SAVE = "Save the layer '{layer}' as '{path}' first (File > Save Selected Layers)."
-_PIXEL_SIZE = "The pixel size is not in the file, and a command takes none: results in pixels only."
 _LINE = 88  # characters of a line of a program
 
 
@@ -68,8 +67,10 @@ class ImageFile:
     @property
     def flags(self) -> list[str]:
         """How a command reads it."""
-        axes = [] if self.axes is None else ["--axes", self.axes]
-        return axes if self.channel is None else [*axes, "--channel", str(self.channel)]
+        words = [] if self.axes is None else ["--axes", self.axes]
+        words += [] if self.channel is None else ["--channel", str(self.channel)]
+        sizes = ",".join(f"{axis}={float(size)!r}" for axis, size in self.pixel_size.items())
+        return [*words, "--scale", sizes] if sizes else words
 
     @property
     def python(self) -> str:
@@ -83,10 +84,9 @@ class ImageFile:
             return repr(self.path)
         return f"read_image({', '.join([repr(self.path), *keyword_texts(said)])})"
 
-    def notes(self, *, command: bool) -> list[str]:
+    def notes(self) -> list[str]:
         """Say what has to be done before."""
-        notes = [_SAVE.format(layer=self.layer, path=self.path)] if self.layer else []
-        return [*notes, _PIXEL_SIZE] if command and self.pixel_size else notes
+        return [_SAVE.format(layer=self.layer, path=self.path)] if self.layer else []
 
 
 def saved_as(layer: str) -> str:

@@ -18,10 +18,6 @@ from unet_napari.training.config import TrainConfig
 
 __all__ = ["RepeatedTraining", "TrainedPair"]
 
-_PIXEL_SIZE = (
-    "The pixel size is not in the file, and a command takes none, which gives another model: copy "
-    "as Python."
-)
 _READ_UNLIKE = "The images are read in unlike ways, which a command cannot say: copy as Python."
 _NAMED = ("task", "ndim")  # also where they are the usual ones
 
@@ -72,9 +68,7 @@ class RepeatedTraining:
     def notes(self, *, command: bool) -> list[str]:
         """Say what has to be done before, and how like the first model the second one becomes."""
         images = [pair.image for pair in self.pairs]
-        notes = [note for image in images for note in image.notes(command=False)]
-        if command and any(image.pixel_size for image in images):
-            notes.append(_PIXEL_SIZE)
+        notes = [note for image in images for note in image.notes()]
         if command and any(image.flags != images[0].flags for image in images):
             notes.append(_READ_UNLIKE)
         return [*notes, *self.remarks]

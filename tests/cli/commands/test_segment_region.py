@@ -73,6 +73,24 @@ def test_another_region_is_another_result(folder):
     assert (tifffile.imread(folder / "r.tif") != before).any()
 
 
+def test_the_pixel_size_may_be_typed(folder, capsys):
+    assert begin(folder, "r.tif", "Y=:60", "--scale", "0.5,0.25") == 0
+    assert dict(read_record(folder / "r.tif").image.pixel_size) == {"Y": 0.5, "X": 0.25}
+    capsys.readouterr()
+    assert run("reproduce", folder / "r.tif") == 0
+    assert "the same, bit for bit" in capsys.readouterr().out
+    assert run("measure", folder / "r.tif", "--scale", "Y=2,X=3", "--properties", "area") == 0
+    names, *rows = (line.split(",") for line in capsys.readouterr().out.splitlines())
+    assert "area_um2" in names
+    assert len(rows) > 2
+    for row in rows:
+        found = dict(zip(names, row, strict=True))
+        assert float(found["area_um2"]) == pytest.approx(6 * float(found["area"]))
+    with pytest.raises(SystemExit):
+        begin(folder, "again.tif", "Y=:60", "--scale", "large")
+    assert "'large' is no pixel size in micrometres" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

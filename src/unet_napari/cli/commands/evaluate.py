@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from unet_napari.cli.attempts import Attempts
 from unet_napari.cli.cluster_options import add_cluster_options, cluster_for
-from unet_napari.cli.inference_options import add_inference_options, config_for, read_as_asked
-from unet_napari.cli.option_arguments import given_options
+from unet_napari.cli.inference_options import (
+    add_inference_options,
+    config_for,
+    read_as_asked,
+    reading_for,
+)
 from unet_napari.cli.outputs import check_side_output
 from unet_napari.cli.pairing import matching_files
 from unet_napari.cli.progress_bar import ProgressLine
 from unet_napari.cli.values import stem
 from unet_napari.errors import LabelsError, SettingsError
 from unet_napari.labels.table_files import TABLE_SUFFIXES
-from unet_napari.options import ReadingConfig
 from unet_napari.tasks.kinds.catalogue import task_kind
 
 if TYPE_CHECKING:
@@ -188,7 +191,7 @@ def _predictions(
         return (partial(_segmented, pair, model, config, arguments) for pair, model in both)
     from unet_napari.cluster.image_tasks import labels_from_workers
 
-    reading = given_options(arguments, ReadingConfig)
+    reading = reading_for(arguments)
     return labels_from_workers(client, [image for image, _ in pairs], reading, models, config)
 
 

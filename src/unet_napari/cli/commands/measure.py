@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unet_napari.cli.inference_options import add_scale
 from unet_napari.cli.outputs import check_free
 from unet_napari.cli.progress_bar import ProgressLine
 from unet_napari.labels.measured_columns import PROPERTIES, check_properties
@@ -43,6 +44,7 @@ def add_measure_command(commands: Subparsers) -> None:
         help="axes of the image, or else of the labels, where they are guessed wrong",
     )
     add("--channel", type=int, metavar="N", help="measure this channel alone, counted from 0")
+    add_scale(parser)
     add("--overwrite", action="store_true", help="replace a table that exists")
     parser.set_defaults(command=_run)
 
@@ -61,7 +63,11 @@ def _run(arguments: argparse.Namespace) -> None:
     names = check_properties(arguments.properties and _names(arguments.properties))
     line = ProgressLine("measuring")
     labels, image = measured_pair(
-        arguments.labels, arguments.image, axes=arguments.axes, channel=arguments.channel
+        arguments.labels,
+        arguments.image,
+        axes=arguments.axes,
+        scale=arguments.scale,
+        channel=arguments.channel,
     )
     table = measure_objects(
         labels,

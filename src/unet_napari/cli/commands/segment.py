@@ -22,6 +22,7 @@ from unet_napari.cli.inference_options import (
     config_for,
     host_for,
     read_as_asked,
+    reading_for,
     region_for,
 )
 from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
@@ -32,7 +33,7 @@ from unet_napari.defaults import LONG_RUN
 from unet_napari.errors import OutputError, SettingsError, UnetNapariError
 from unet_napari.inference.config import DEFAULT_MODEL, CellThresholds
 from unet_napari.labels.table_files import TABLE_SUFFIXES
-from unet_napari.options import HostConfig, ReadingConfig
+from unet_napari.options import HostConfig
 from unet_napari.system.disk import make_folder
 from unet_napari.system.text import human_time
 
@@ -130,7 +131,7 @@ def _run(arguments: argparse.Namespace) -> int:
         make_folder(arguments.output)
     if arguments.attention:  # of one image, and before its labels, as it may be refused
         _write_attention(opened(paths[0]), model, order.config, arguments)
-    reading = given_options(arguments, ReadingConfig)
+    reading = reading_for(arguments)
     items = [
         ListedImage(stem(path), outputs[path], partial(opened, path), lambda: reading)
         for path in paths  # also those that do not suit, which get a line in the list

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unet_napari.cli.attempts import Attempts
-from unet_napari.cli.inference_options import host_for, read_as_asked
+from unet_napari.cli.inference_options import add_reading_options, host_for, read_as_asked
 from unet_napari.cli.option_arguments import add_options, given_options, naming_flags
 from unet_napari.cli.pairing import matching_masks, training_files
 from unet_napari.cli.progress_bar import ProgressLine
 from unet_napari.cli.values import setting
 from unet_napari.collection.kept_facts import KeptFacts
 from unet_napari.errors import OutputError, UnetNapariError
-from unet_napari.options import HostConfig, ReadingConfig
+from unet_napari.options import HostConfig
 from unet_napari.system.text import human_time
 from unet_napari.tasks.kinds.catalogue import task_kind
 from unet_napari.training.config import TrainConfig
@@ -64,7 +64,7 @@ def add_train_command(commands: Subparsers) -> None:
     add("--show-augmentation", type=Path, metavar="PICTURE.png",
         help="write a sheet of augmented patches and stop")  # fmt: skip
     add("--no-augmentation", action="store_true", help="patches exactly as they are in the image")
-    add_options(parser, ReadingConfig)
+    add_reading_options(parser)
     add_options(parser, TrainConfig, required=("task", "ndim"))
     add_options(parser, HostConfig)
     parser.set_defaults(command=_run)

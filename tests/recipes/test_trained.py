@@ -80,6 +80,8 @@ def test_images_regions_and_background_of_two_numbers_come_back(tmp_path, monkey
     model = trained(tmp_path, [first, second])
     recipe = repeated_training(tmp_path / "mine.state")
     assert [pair.image.channel for pair in recipe.pairs] == [None, 1]
+    two = f"        read_image({str(tmp_path / 'two.tif')!r}, channel=1),\n    ],\n"
+    assert two in recipe.python()
     assert "unlike ways" in with_notes(recipe, command=True)
     assert "bit for bit" in with_notes(recipe, command=False)
     made = program(recipe, tmp_path, monkeypatch)

@@ -106,7 +106,7 @@ def with_notes(recipe: Repeatable, *, command: bool) -> str:
 def call_text(target: str, function: str, arguments: Sequence[str]) -> str:
     """Return a call, with each argument on a line of its own where it is long."""
     short = f"{target} = {function}({', '.join(arguments)})"
-    if len(short) <= _LINE:
+    if len(short) <= _LINE and "\n" not in short:
         return short
     inner = "".join(f"    {argument},\n" for argument in arguments)
     return f"{target} = {function}(\n{inner})"

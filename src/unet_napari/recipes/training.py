@@ -109,4 +109,8 @@ class RepeatedTraining:
 
 
 def _listed(texts: Sequence[str]) -> str:
-    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    """Return an argument: a single text, or a list with each on a line of its own."""
+    if len(texts) == 1:
+        return texts[0]
+    lines = "".join(f"        {text},\n" for text in texts)
+    return f"[\n{lines}    ]"

@@ -117,6 +117,9 @@ def test_pieces_that_are_near_are_one():
     a, b, c = (Box((0, at), (5, at + 5)) for at in (0, 12, 40))
     assert merged([a, c, b], (4, 4)) == [Box((0, 0), (5, 17)), c]
     assert merged([a, c, b], (0, 0)) == [a, b, c]
+    chain = [Box((0, at), (5, at + 5)) for at in range(0, 900, 9)]
+    assert merged(chain[::-1], (3, 3)) == [Box((0, 0), (5, 896))]
+    assert merged(chain[::-1], (2, 2)) == chain
     mask = np.zeros((300, 300), bool)
     mask[10:20, 10:20] = mask[250:260, 240:290] = True
     placed = place_region(ImageRegion.of(mask), Image(np.zeros((300, 300), np.uint8), "YX"))

@@ -63,6 +63,20 @@ def test_a_region_has_the_cells_of_the_whole_image(cells, model, labelled, monke
     assert all(start % 16 == 0 for box in seen for start in box.start)
 
 
+def test_many_scattered_pieces_are_computed_together(cells, model, labelled, monkeypatch):
+    mask = np.zeros(cells.shape, bool)
+    mask[::200, ::200] = mask[1::200, 1::200] = True  # single pixels, each with much around it
+    mask[300:340, 300:340] = True
+    seen = []
+    run = region_run.cut_out_of
+    monkeypatch.setattr(
+        region_run, "cut_out_of", lambda image, box: seen.append(box) or run(image, box)
+    )
+    found = segment(cells, model, region=mask, **AS_IT_IS)
+    np.testing.assert_array_equal(found, belonging_to(labelled, mask))
+    assert len(seen) == 1
+
+
 def test_a_region_that_is_cut_too_close_is_computed_with_more_around(
     cells, model, labelled, monkeypatch
 ):

@@ -59,7 +59,7 @@ def pieces_of(
 
     Each time point is a piece of its own. So is each slice for a 2D model, unless its slices are
     joined to 3D objects and the piece goes through several. Pieces so near to each other that they
-    would be computed together are one.
+    would be computed together are one, and all are where that is less to compute.
 
     Parameters
     ----------
@@ -90,5 +90,9 @@ def pieces_of(
         shape = region.shape[len(index) :]
         selection = dict(zip(axes, index, strict=False))
         margin = tuple(a + b for a, b in zip(around.reach, around.halo, strict=True))
-        pieces += [RegionPiece(selection, box, shape, around) for box in merged(boxes, margin)]
+        apart, together = merged(boxes, margin), Box.around(boxes)
+        computed = sum(around.cut(box, shape).outer.size for box in apart)
+        if computed >= around.cut(together, shape).outer.size:  # many that lie scattered
+            apart = [together]
+        pieces += [RegionPiece(selection, box, shape, around) for box in apart]
     return pieces

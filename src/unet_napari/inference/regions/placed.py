@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -127,16 +128,38 @@ def place_region(region: ImageRegion, image: Image) -> PlacedRegion:
 
 def merged(pieces: Iterable[Box], margin: tuple[int, ...]) -> list[Box]:
     """Return boxes, those as one that overlap where each is larger by a margin."""
-    found: list[Box] = []
-    for piece in pieces:
-        box, again = piece, True
-        while again:
-            near = [b for b in found if not b.grow(margin).intersect(box.grow(margin)).is_empty]
-            again = bool(near)
-            found = [b for b in found if b not in near]
-            box = Box.around([box, *near])
-        found.append(box)
-    return sorted(found, key=lambda box: box.start)
+    boxes, before = list(pieces), 0
+    while len(boxes) != before:
+        before = len(boxes)
+        numbers = _touching(boxes, margin)
+        groups: dict[int, list[Box]] = defaultdict(list)
+        for number, box in zip(numbers, boxes, strict=True):
+            groups[number].append(box)
+        boxes = [Box.around(group) for group in groups.values()]
+    return sorted(boxes, key=lambda box: box.start)
+
+
+def _touching(boxes: list[Box], margin: tuple[int, ...]) -> list[int]:
+    """Return a number for each box, the same for boxes that overlap with a margin around each."""
+    from scipy.sparse import coo_array, csgraph  # takes a moment
+
+    starts = np.array([box.start for box in boxes]) - margin
+    stops = np.array([box.stop for box in boxes]) + margin
+    order = np.argsort(starts[:, 0], kind="stable")
+    starts, stops = starts[order], stops[order]
+    # Along the first axis only those that begin before a box ends can overlap it.
+    ends = np.searchsorted(starts[:, 0], stops[:, 0])
+    pairs = []
+    for first, end in enumerate(ends.tolist()):
+        others = slice(first + 1, end)
+        near = (starts[others] < stops[first]) & (stops[others] > starts[first])
+        pairs += [(first, first + 1 + int(at)) for at in np.flatnonzero(near.all(axis=1))]
+    rows, columns = np.array(pairs, int).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(boxes),) * 2)
+    _, found = csgraph.connected_components(graph, directed=False)
+    numbers = np.empty(len(boxes), int)
+    numbers[order] = found
+    return [int(number) for number in numbers]
 
 
 def _drawn(part: RegionPart, image: Image) -> _Drawn | None:

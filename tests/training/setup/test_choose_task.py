@@ -33,7 +33,8 @@ def squares(*sides, shape=(60, 60)):
 
 def choose(sample, start=None, *, task="cells", **options):
     config = TrainConfig(task=task, task_options=options)
-    return choose_task(config, [sample], [sample], (1.0, 1.0), start)
+    # Ten times the sample, as fewer than ten cells say little about how small cells get.
+    return choose_task(config, [sample], [sample] * 10, (1.0, 1.0), start)
 
 
 def test_refining_keeps_the_task_of_the_model():

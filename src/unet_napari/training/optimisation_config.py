@@ -63,8 +63,8 @@ class OptimisationConfig(Config):
         float | None,
         Option(
             help="Largest learning rate of the schedule. By default 3e-3 from scratch, as few "
-            "steps must go far, a quarter of that when a trained model is refined, and 1e-2 for "
-            "sgd.",
+            "steps must go far, and 1e-2 for sgd; a quarter of that when a trained model is "
+            "refined that knows the sizes of what is painted.",
             group="Optimisation",
             tooltip="How far one step changes the network, such as 0.001.\n"
             "Lower it if the loss jumps up and down.",

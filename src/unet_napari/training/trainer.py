@@ -44,8 +44,7 @@ class Trainer:
         A model whose network and weights training starts from; of its last layer only what
         still fits. ``"auto"``: it is chosen, see `choose_start`.
     decided
-        What was decided when the training began, if it is continued; see
-        `unet_napari.training.state`.
+        What was decided when the training began, if it goes on; see `unet_napari.training.state`.
 
     Raises
     ------
@@ -77,7 +76,8 @@ class Trainer:
     ) -> None:
         self.config = config
         chosen = choose_start(pairs, config, start_from)
-        self.prepared = prepared = prepare(pairs, config, chosen.model, decided)
+        prepared = prepare(pairs, config, chosen.model, decided, refine=chosen.refine)
+        self.prepared = prepared
         self._numbers = list(range(len(pairs)))  # of the pairs, as `update` calls them
         self._loop = Loop(config, prepared, chosen.tell(prepared.describe()))
         self._about = {

@@ -147,6 +147,21 @@ def test_a_model_that_is_asked_for_works_at_the_scale_of_cells_that_it_does_not_
     assert usual.model.diameter == pytest.approx(trained_model.diameter)
     same = choose_start([Pair(Image(image, "YX"), labels)], settings, large)
     assert same.model is large
+    assert same.refine
+
+
+@pytest.mark.parametrize(("times", "share"), [(1, 0.25), (4, 1)])
+def test_a_start_that_does_not_know_the_sizes_has_the_full_learning_rate(
+    painted_nuclei, trained_model, times, share
+):
+    block = np.ones((times, times), int)
+    image, labels = (np.kron(each[:, :96], block.astype(each.dtype)) for each in painted_nuclei)
+    pairs = [Pair(Image(image, "YX"), labels)]
+    rates = [
+        Trainer(pairs, TrainConfig(**SETTINGS, steps=200), start).prepared.setup.learning_rate
+        for start in (None, trained_model)
+    ]
+    assert rates[1] == share * rates[0]
 
 
 @pytest.mark.parametrize(

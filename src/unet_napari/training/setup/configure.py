@@ -74,7 +74,13 @@ class Setup:
 
 
 def choose_setup(
-    config: TrainConfig, data: Data, device: str, memory: int, start_from: Network | None = None
+    config: TrainConfig,
+    data: Data,
+    device: str,
+    memory: int,
+    start_from: Network | None = None,
+    *,
+    refine: bool = True,
 ) -> Setup:
     """Choose everything that `config` leaves open.
 
@@ -90,6 +96,8 @@ def choose_setup(
         Bytes that a training step may use, on each of the devices.
     start_from
         A trained network whose architecture and weights are kept.
+    refine
+        Whether that network knows what is painted so well that a lower learning rate suits it.
 
     Raises
     ------
@@ -119,7 +127,8 @@ def choose_setup(
     if batch < usual and config.batch is None:
         why = "more would not fit into the memory"
     lines.append(f"Batch: {batch} patches; {why}.")
-    rate = config.learning_rate or _rate(config, start_from)
+    share = 1.0 if start_from is None or not refine else _REFINING_SHARE
+    rate = config.learning_rate or share * OPTIMISERS.find(config.optimiser).learning_rate
     lines.append(f"Learning rate: {rate:g}, {config.optimiser}, {config.schedule}.")
     return Setup(patch, batch, options, rate, tuple(lines))
 
@@ -243,11 +252,6 @@ def _shrink(
             )
         patch = smaller
     return patch, batch
-
-
-def _rate(config: TrainConfig, start_from: Network | None) -> float:
-    rate = OPTIMISERS.find(config.optimiser).learning_rate
-    return rate if start_from is None else rate * _REFINING_SHARE
 
 
 def _levels_given(config: TrainConfig) -> bool:

@@ -49,6 +49,8 @@ def prepare(
     config: TrainConfig,
     start_from: Model | None,
     decided: Decisions | None = None,
+    *,
+    refine: bool = True,
 ) -> Prepared:
     """Read the pairs and choose all that the configuration leaves open.
 
@@ -58,6 +60,8 @@ def prepare(
         Arguments of a `Trainer`.
     decided
         What was chosen when the training began, if it is continued.
+    refine
+        See `choose_setup`.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def prepare(
         room = 3 * memory // 4
         if device.type == "cpu":  # whose processes share its memory
             room //= config.devices
-        decided = _decide(frame, painted, config, start_from, old, device, room)
+        decided = _decide(frame, painted, config, start_from, old, device, room, refine=refine)
         randomness = Randomness(config.seed, device)
         network = _build(config, decided.setup, old, randomness)
         decided = replace(decided, network=network.name, start=_whole_start(network, start_from))
@@ -160,6 +164,8 @@ def _decide(
     old: Network | None,
     device: torch.device,
     memory: int,
+    *,
+    refine: bool,
 ) -> Decisions:
     """Choose all that the configuration leaves open."""
     samples, split = painted.samples, painted.split
@@ -167,7 +173,7 @@ def _decide(
     task = choose_task(config, samples, split.training, frame.spacing, known)
     data = _describe(samples, task, frame.spacing)
     with Randomness(config.seed, device)():  # it builds networks to look at them
-        setup = choose_setup(config, data, device.type, memory, old)
+        setup = choose_setup(config, data, device.type, memory, old, refine=refine)
     painted.know(task)
     return Decisions(
         normalisation=frame.normalisation,

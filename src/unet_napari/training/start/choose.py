@@ -60,12 +60,15 @@ class ChosenStart:
         The loss of each candidate after its trial, by name; empty where none was made.
     scaled
         Whether the model works at another scale here than where it is asked for by its name.
+    refine
+        Whether it knows the sizes of the painted cells, see `choose_setup`.
     """
 
     model: Model | None
     reason: str = ""
     losses: dict[str, float] = field(default_factory=dict)
     scaled: bool = False
+    refine: bool = True
 
     @property
     def about(self) -> dict[str, Any]:
@@ -104,7 +107,7 @@ def choose_start(pairs: Sequence[Pair], config: TrainConfig, start: GivenStart) 
     if start is None:
         return ChosenStart(None)
     if start != AUTOMATIC:
-        return ChosenStart(_fitted(start, pairs, config))
+        return _fitted(start, pairs, config)
     if _is_settled(config) or _is_short(config):
         return ChosenStart(None)
     image = pairs[0].image
@@ -131,16 +134,16 @@ def _from_nothing(pairs: Sequence[Pair], config: TrainConfig) -> Prepared:
         return prepare(pairs, config, None)
 
 
-def _fitted(model: Model, pairs: Sequence[Pair], config: TrainConfig) -> Model:
+def _fitted(model: Model, pairs: Sequence[Pair], config: TrainConfig) -> ChosenStart:
     """Return a model that was asked for, at a scale at which it knows the painted cells."""
     suits = model.ndim == config.ndim and model.channels == pairs[0].image.channels
     if model.diameter is None or not suits or _is_settled(config):
-        return model
+        return ChosenStart(model)
     prepared = _from_nothing(pairs, config)
     if not model.task.kind.separates_objects or knows_sizes(model, prepared):
-        return model
+        return ChosenStart(model)
     own = WorkingScale.choose(config, (), prepared.spacing, model.network)
-    return at_scale(model, own, prepared)
+    return ChosenStart(at_scale(model, own, prepared), refine=False)
 
 
 def _is_settled(config: TrainConfig) -> bool:
@@ -208,4 +211,4 @@ def _best(trials: Sequence[StartTrial], losses: dict[str, float]) -> ChosenStart
         reason = f"no model explains what is painted clearly better (losses: {said})"
         return ChosenStart(None, reason, losses)
     reason = f"it explains what is painted best (losses: {said})"
-    return ChosenStart(best.model, reason, losses, best.scaled)
+    return ChosenStart(best.model, reason, losses, best.scaled, best.refine)

@@ -47,6 +47,8 @@ class StartTrial:
         Device on which the network learns.
     scaled
         Whether the model works at another scale than its own here.
+    refine
+        Whether the model knows the sizes of the painted cells, see `choose_setup`.
     """
 
     name: str
@@ -55,6 +57,7 @@ class StartTrial:
     common: Task
     device: torch.device
     scaled: bool = False
+    refine: bool = True
 
     def step(self, batch: Patch) -> None:
         """Learn from a batch."""
@@ -93,11 +96,12 @@ def begin_trial(
     memory
         Bytes that a training step may use.
     """
-    config, scaled = prepared.scale.config(config), False
+    config, scaled, refine = prepared.scale.config(config), False, True
     if model is None:
         network, task, rate = prepared.network, prepared.task, prepared.setup.learning_rate
         randomness = prepared.randomness
     else:
+        refine = knows_sizes(model, prepared)
         own = WorkingScale.choose(config, (), prepared.spacing, model.network)
         old = own.plain(model.network) or model.network
         training = prepared.split.training
@@ -105,14 +109,15 @@ def begin_trial(
         data = replace(prepared.data, out_channels=prepared.task.out_channels)
         randomness = Randomness(config.seed, prepared.device)
         with randomness():
-            setup = choose_setup(config, data, prepared.device.type, memory, old)
+            kind = prepared.device.type
+            setup = choose_setup(config, data, kind, memory, old, refine=refine)
             network = build_network(old.name, setup.network_options)
         inherit_weights(network, old)
         rate = setup.learning_rate
         model = at_scale(model, own, prepared)
         scaled = own.reduction != prepared.scale.reduction
     learner = Learner(network, task, config, rate, prepared.device, randomness)
-    return StartTrial(name, model, learner, prepared.task, prepared.device, scaled)
+    return StartTrial(name, model, learner, prepared.task, prepared.device, scaled, refine)
 
 
 def at_scale(model: Model, own: WorkingScale, prepared: Prepared) -> Model:

@@ -42,11 +42,11 @@ def copied(dock, kind):
     return QApplication.clipboard().text()
 
 
-def python(text, folder):
+def python(text, folder, after=""):
     """Run a program elsewhere, and save the arrays that it makes."""
     save = "\nimport numpy\nnumpy.savez('made.npz', **{'labels': labels} if 'labels' in "
     save += "globals() else {}, **table)\n"
-    run([sys.executable, "-c", text + save], folder)
+    run([sys.executable, "-c", text + save + after], folder)
     return dict(np.load(folder / "made.npz"))
 
 
@@ -54,10 +54,12 @@ def run(words, folder):
     subprocess.run(words, cwd=folder, check=True, capture_output=True, env={**os.environ})
 
 
-def command(text, folder):
-    words = shlex.split(text, comments=True)
-    assert words[0] == "unet-napari"
-    run([sys.executable, "-m", "unet_napari.cli", *words[1:]], folder)
+def both(text, command, folder):
+    """Run a program elsewhere, then a command; return the arrays that the program makes."""
+    name, *words = shlex.split(command, comments=True)
+    assert name == "unet-napari"
+    after = f"from unet_napari.cli import main\nassert main({words!r}) == 0\n"
+    return python(text, folder, after)
 
 
 def test_a_segmentation_and_a_measurement_run_elsewhere_as_in_the_dock(
@@ -71,10 +73,9 @@ def test_a_segmentation_and_a_measurement_run_elsewhere_as_in_the_dock(
     qtbot.waitUntil(lambda: segment.run.text == "Segment", timeout=PATIENCE)
     layer = viewer.layers[-1]
     assert layer.data.max() > 3, segment.status.value
-    made = python(copied(segment, "python"), tmp_path)
+    made = both(copied(segment, "python"), copied(segment, "command"), tmp_path)
     np.testing.assert_array_equal(made["labels"], layer.data)
     np.testing.assert_array_equal(made["area_um2"], layer.features["area_um2"])
-    command(copied(segment, "command"), tmp_path)
     written = tifffile.imread(tmp_path / "a-film-labels.tif")
     np.testing.assert_array_equal(written, layer.data)
     assert (tmp_path / "a-film-labels.csv").exists()
@@ -103,10 +104,9 @@ def test_a_segmentation_and_a_measurement_run_elsewhere_as_in_the_dock(
     assert f"Save the layer '{layer.name}' as 'a-film-nuclei.tif' first" in text
     assert "Save the layer" in segment.status.value
     tifffile.imwrite(tmp_path / "a-film-nuclei.tif", layer.data)  # as napari saves it
-    made = python(text, tmp_path)
+    made = both(text, copied(segment, "command"), tmp_path)
     for name in ("label", "t", "area_um2", "solidity", "intensity_mean"):
         np.testing.assert_array_equal(made[name], layer.features[name], err_msg=name)
-    command(copied(segment, "command"), tmp_path)
     assert (tmp_path / "a-film-nuclei.csv").read_text().count("\n") == len(made["label"]) + 1
 
 

@@ -32,7 +32,7 @@ class HostFields:
         for name, text in (("host", "this computer"), ("host_python", "python")):
             self._options[name].native.setPlaceholderText(text)
         self._options["host_folders"].native.setPlaceholderText("none")
-        self._used = {used.host: used for used in used_hosts()}
+        self._used = {used.host: used for used in used_hosts() if used.host}
         self._asked: HostConfig | None = None  # what is to be remembered when it works
         names = list(dict.fromkeys([*self._used, *hosts_in_config()]))
         hosts = QCompleter(names, self._options["host"].native)
@@ -59,7 +59,7 @@ class HostFields:
     def remember(self) -> None:
         """Keep the host that was asked for, as it computes, for the next session."""
         config, self._asked = self._asked, None
-        if config is not None:
+        if config is not None and config.host:
             self._used[config.host] = config
             with suppress(OutputError):  # it is not worth an interruption
                 note_host(config)

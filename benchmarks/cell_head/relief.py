@@ -7,7 +7,6 @@ never saw, and never those on which its final score is measured.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +18,12 @@ import torch
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from unet_napari import Model, predict
+from unet_napari import predict
 from unet_napari.evaluation.objects import evaluate
 from unet_napari.tasks import CellsTask
 
 sys.path.append(str(Path(__file__).parents[1]))
+from asked_for import asked_for
 from machine import conditions
 
 if TYPE_CHECKING:
@@ -47,13 +47,7 @@ IOUS = (0.5, 0.75, 0.8, 0.9)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("model", "images", "labels"):
-        parser.add_argument(name, type=Path)
-    arguments = parser.parse_args()
-    model = Model.load(arguments.model)
-    if not isinstance(task := model.task, CellsTask):
-        parser.error(f"{arguments.model} does not find cells.")
+    arguments, model, task = asked_for(__doc__)
     files = sorted(arguments.images.iterdir())
     truth = [tifffile.imread(arguments.labels / file.name) for file in files]
     maps = [predict(tifffile.imread(file), model) for file in files]

@@ -7,7 +7,6 @@ image. MODEL should know what it sees in IMAGES, which are never those of its fi
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,13 @@ import tifffile
 import torch
 from scipy import ndimage
 
-from unet_napari import Model, predict
+from unet_napari import predict
 from unet_napari.evaluation.objects import match
 from unet_napari.tasks import CellsTask
 from unet_napari.tasks.decoding.cuts import cuts_within
 
 sys.path.append(str(Path(__file__).parents[1]))
+from asked_for import asked_for
 from machine import conditions
 
 if TYPE_CHECKING:
@@ -87,13 +87,7 @@ class Found:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("model", "images", "labels"):
-        parser.add_argument(name, type=Path)
-    arguments = parser.parse_args()
-    model = Model.load(arguments.model)
-    if not isinstance(task := model.task, CellsTask):
-        parser.error(f"{arguments.model} does not find cells.")
+    arguments, model, task = asked_for(__doc__)
     found = [
         Found.of(task, predict(tifffile.imread(file), model), tifffile.imread(labels))
         for file in sorted(arguments.images.iterdir())

@@ -128,7 +128,7 @@ class ImageRegion:
         if isinstance(value, str | Path):
             if not Path(value).exists():
                 raise SettingsError(
-                    f"The region {str(value)!r} is no file that there is, and else you may {_HOW}."
+                    f"The region {str(value)!r} is no file, and no place either: {_HOW}."
                 )
             return cls(file=Path(value))
         if isinstance(value, Mapping):
